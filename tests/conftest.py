@@ -1,0 +1,69 @@
+"""For all tests: an empty home, one thread, slow tests only where asked for.
+
+Bare `pytest` works too: a test that needs a package that is not installed is skipped and says so.
+With MINIGPT_STRICT=1, as in .ci/run, such a skip fails the run.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+EXTRAS = {"hypothesis", "nbgrader", "nbclient", "nbval", "transformers", "tokenizers"}
+STRICT = os.environ.get("MINIGPT_STRICT") == "1"
+HOME = tempfile.TemporaryDirectory(prefix="minigpt-test-")
+os.environ["MINIGPT_HOME"] = HOME.name  # before any test module reads it
+
+
+class SkipWithoutExtra:
+    """The last finder that Python asks: an extra that a test imports and nobody has is a skip."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name not in EXTRAS:
+            return None
+        caller = sys._getframe(1)
+        while caller and caller.f_code.co_filename.startswith("<frozen importlib"):
+            caller = caller.f_back
+        if caller and Path(caller.f_code.co_filename).is_relative_to(TESTS):
+            advice = "run `python3 -m minigpt test`, or pip install -e '.[test]'"
+            pytest.skip(f"needs {name}: {advice}", allow_module_level=True)
+        return None  # elsewhere it is an optional import
+
+
+def pytest_configure(config):
+    sys.meta_path.append(SkipWithoutExtra)
+
+
+def pytest_unconfigure(config):
+    sys.meta_path.remove(SkipWithoutExtra)
+    HOME.cleanup()
+
+
+def pytest_collection_modifyitems(config, items):
+    if "slow" in config.getoption("markexpr"):
+        return  # the caller chose
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with --all (or pytest -m slow)"))
+
+
+def pytest_runtest_setup(item):
+    torch = sys.modules.get("torch")  # tests without torch do not wait for its import
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)  # sums, and so losses, depend on how many threads add
+
+
+def pytest_sessionfinish(session, exitstatus):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reasons = {str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])}
+    lacking = sorted(reason for reason in reasons if "needs " in reason)
+    if STRICT and lacking:
+        reporter.write_line("\nSkipped for want of something, which fails here:", red=True)
+        for reason in lacking:
+            reporter.write_line(f"  {reason}")
+        session.exitstatus = exitstatus or 1
