@@ -1,0 +1,1 @@
+"""The machinery under the stages: optimizer, checkpoint files, devices. Read it last."""

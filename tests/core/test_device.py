@@ -1,0 +1,43 @@
+"""Choosing where to compute."""
+
+import pytest
+import torch
+
+from minigpt.core.device import pick_device, set_threads, usable_cores
+
+
+def test_auto_takes_cuda_or_else_the_cpu_but_never_mps(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    for cuda, expected in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        assert pick_device().type == expected
+    assert pick_device("mps").type == "mps"
+    assert pick_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [("cuda", "'cuda' is missing: .*--device cpu"), ("mps", "'mps' is missing"),
+     ("gpu", "'gpu' is not known: choose auto, cpu, cuda or mps")],
+)  # fmt: skip
+def test_missing_device_says_what_to_do(monkeypatch, name, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=message):
+        pick_device(name)
+
+
+def test_threads(monkeypatch):
+    before = torch.get_num_threads()
+    try:
+        assert set_threads(2) == 2 == torch.get_num_threads()
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        assert set_threads() == 3 == torch.get_num_threads()
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        monkeypatch.setattr("minigpt.core.device.usable_cores", lambda: 64)
+        assert set_threads() == 4
+        monkeypatch.setattr("minigpt.core.device.usable_cores", lambda: 1)
+        assert set_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert usable_cores() >= 1
