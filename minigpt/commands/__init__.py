@@ -1,0 +1,115 @@
+"""The commands behind `python3 -m minigpt COMMAND`, one a file; this file finds and runs them.
+
+A command is a file here with a top-level `main(argv: list[str]) -> int`. The first line of its
+docstring is its line in the help. A constant says what has to be installed before it is imported:
+
+    ENVIRONMENT = None        nothing: it gets by with the standard library
+    ENVIRONMENT = "package"   what `import minigpt` needs (this is the default)
+    ENVIRONMENT = "lab"       all of requirements.txt
+    ENVIRONMENT = "test"      requirements.txt and the extra `test` of pyproject.toml
+
+All of it is read from the source without importing it: help works before anything is installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigpt.commands import environment
+from minigpt.commands.common import PROGRAM, ROOT, Problem
+
+DEFAULT = "lab"
+
+
+@dataclass
+class Command:
+    """What is known of a command from its source alone."""
+
+    name: str
+    summary: str  # first line of its docstring
+    environment: str | None  # see the list above
+
+
+def read_command(path: Path) -> Command | None:
+    """The command in this file, or None where the file has no top-level `main`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body):
+        return None
+    needs = "package"
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ENVIRONMENT":
+            needs = ast.literal_eval(node.value)
+    summary = (ast.get_docstring(tree) or "").split("\n")[0]
+    return Command(path.stem, summary, needs)
+
+
+def find_commands(folder: Path = Path(__file__).parent) -> dict[str, Command]:
+    """All commands in the folder by name."""
+    found = (read_command(path) for path in sorted(folder.glob("[!_]*.py")))
+    return {command.name: command for command in found if command}
+
+
+def help_text(commands: dict[str, Command]) -> str:
+    """The page that `python3 -m minigpt --help` prints."""
+    width = max(map(len, commands), default=0)
+    lines = [f"    {c.name:{width}}  {c.summary}" for c in commands.values()]
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} [COMMAND] [--fresh] [options]    (without a command: {DEFAULT})",
+            "",
+            *lines,
+            "",
+            f"{PROGRAM} COMMAND --help tells a command's options.",
+            "With --fresh a command first makes its environment (.venv or .venv-test) anew.",
+        ]
+    )
+
+
+def set_paths() -> None:
+    """Let child processes find this package and the running environment's programs.
+
+    A notebook's kernel imports minigpt from any folder; nbgrader starts alembic by its name.
+    """
+    for name, first in (("PYTHONPATH", str(ROOT)), ("PATH", os.path.dirname(sys.executable))):
+        rest = [part for part in os.environ.get(name, "").split(os.pathsep) if part]
+        os.environ[name] = os.pathsep.join([first, *(part for part in rest if part != first)])
+
+
+def run(argv: list[str]) -> int:
+    """Find the command, make sure of its environment, run it there."""
+    commands = find_commands()
+    named = bool(argv) and not argv[0].startswith("-")
+    name, rest = (argv[0], argv[1:]) if named else (DEFAULT, argv)
+    if name == "help" or (not named and rest and rest[0] in ("-h", "--help")):
+        print(help_text(commands))
+        return 0
+    if name not in commands:
+        near = difflib.get_close_matches(name, commands, n=1)
+        hint = f" Did you mean `{PROGRAM} {near[0]}`?" if near else ""
+        raise Problem(f"There is no command {name!r}.{hint}\n\n{help_text(commands)}")
+    set_paths()
+    fresh = "--fresh" in rest
+    rest = [argument for argument in rest if argument != "--fresh"]
+    if commands[name].environment is not None:
+        python = environment.ensure(commands[name].environment, fresh)
+        if python is not None:
+            return environment.hand_over(python, [name, *rest])
+    return importlib.import_module(f"minigpt.commands.{name}").main(rest)
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line; a Problem becomes its message and exit status 1, Ctrl-C 130."""
+    try:
+        return run(argv)
+    except Problem as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130

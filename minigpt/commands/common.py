@@ -1,0 +1,52 @@
+"""What every command needs: where things are, how to start a program, how to give up politely."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]  # the repository: it holds minigpt/ and notebooks/
+PROGRAM = "py -m minigpt" if os.name == "nt" else "python3 -m minigpt"
+
+
+class Problem(Exception):
+    """Something the learner can mend: the message says what is wrong and what to do."""
+
+
+def learner_home() -> Path:
+    """The folder of the learner's own notebooks and checkpoints (MINIGPT_HOME or .minigpt)."""
+    return Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt").expanduser().resolve()
+
+
+def require_repository() -> None:
+    """Raise Problem unless the package lies in the course's folder, beside its notebooks."""
+    if not (ROOT / "notebooks").is_dir() or not (ROOT / "requirements.txt").is_file():
+        raise Problem(
+            f"The course's files (notebooks/, requirements.txt) are not beside minigpt: {ROOT}\n"
+            "Go to the folder that you cloned or unpacked and start there:\n"
+            f"    cd minigpt\n    {PROGRAM}"
+        )
+
+
+def wait_for(arguments: list[str], **options) -> int:
+    """Run a child process to its end and return its exit status.
+
+    Ctrl-C reaches the child through the terminal; it decides (JupyterLab asks), we wait for it.
+    """
+    child = subprocess.Popen(arguments, **options)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def become(arguments: list[str]) -> int:
+    """Replace this process by another one; Windows has no such thing, so there it is a child."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "nt":
+        return wait_for(arguments)
+    os.execv(arguments[0], arguments)

@@ -1,0 +1,52 @@
+"""Opens the notebooks in JupyterLab, as copies of your own (--lang en|zh, --no-browser, --port N).
+
+What JupyterLab itself understands can be added: it is passed on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from minigpt.commands.common import PROGRAM, become, learner_home
+from minigpt.commands.environment import KERNEL_SETTINGS
+from minigpt.commands.working_copy import LANGUAGES, course_notebooks, update_copies
+
+ENVIRONMENT = "lab"
+
+
+def lab_arguments(first: Path, browser: bool = True, port: int | None = None) -> list[str]:
+    """JupyterLab's options to open this copy of a notebook."""
+    folder = first.parents[1]  # holds one folder a language
+    options = [
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{first.relative_to(folder).as_posix()}",
+    ]
+    if not browser:
+        options.append("--no-browser")
+    if port is not None:
+        options.append(f"--ServerApp.port={port}")
+    if hasattr(os, "getuid") and os.getuid() == 0:
+        options.append("--allow-root")  # containers: JupyterLab refuses root without it
+    return options
+
+
+def main(argv: list[str]) -> int:
+    """Copy what is new, then become JupyterLab."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} lab", description=__doc__)
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("--port", type=int, help="port of the server (default: 8888 or the next)")
+    chosen, others = parser.parse_known_args(argv)
+    notes = update_copies(chosen.lang)
+    first = learner_home() / "notebooks" / chosen.lang / course_notebooks(chosen.lang)[0].name
+    for note in notes:
+        print(note)
+    print(f"Your notebooks: {first.parent}")
+    print("Starting JupyterLab; to end it, press Ctrl-C here twice.")
+    if not (Path(sys.prefix) / KERNEL_SETTINGS).exists():  # .venv has it, another Python has not
+        print("A line 'running over TCP without encryption' is harmless: it stays on this machine.")
+    options = lab_arguments(first, not chosen.no_browser, chosen.port)
+    return become([sys.executable, "-m", "jupyterlab", *options, *others])

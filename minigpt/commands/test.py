@@ -1,0 +1,52 @@
+"""Runs the tests (--quick: two minutes, --all: everything); other options go to pytest.
+
+--quick  the unit tests that are not marked slow or notebook
+         without an option: the tests that are not slow, and the English notebooks, run by nbval
+--all    the slow ones too
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+from minigpt.commands.common import PROGRAM, ROOT, Problem, require_repository, wait_for
+
+ENVIRONMENT = "test"
+NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600"]
+
+
+def pytest_arguments(argv: list[str]) -> list[str]:
+    """pytest's command line for our options; what we do not know is pytest's."""
+    quick, everything = "--quick" in argv, "--all" in argv
+    if quick and everything:
+        raise Problem("Choose one of --quick and --all.")
+    rest = [argument for argument in argv if argument not in ("--quick", "--all")]
+    marks = {
+        (True, False): ["-m", "not slow and not notebook"],
+        (False, False): [],  # tests/conftest.py skips the slow ones
+        (False, True): ["-m", "slow or not slow"],
+    }[quick, everything]
+    named = [part for part in rest if (ROOT / part.split("::")[0]).exists() and part[0] != "-"]
+    notebooks = ROOT / "notebooks" / "en"
+    if named:
+        paths = []  # the caller's choice
+        nbval = NBVAL if any(".ipynb" in part or "notebooks" in part for part in named) else []
+    elif not quick and any(notebooks.glob("*.ipynb")):
+        paths, nbval = ["tests", "notebooks/en"], NBVAL
+    else:
+        paths, nbval = ["tests"], []
+    return [*nbval, *marks, *paths, *rest]
+
+
+def main(argv: list[str]) -> int:
+    """Run pytest in an environment without the learner's own checkpoints."""
+    if argv[:1] in (["-h"], ["--help"]):
+        print(f"usage: {PROGRAM} test [--fresh] [--quick|--all] [pytest's options]\n\n{__doc__}")
+        return 0
+    require_repository()
+    arguments = pytest_arguments(argv)
+    with tempfile.TemporaryDirectory(prefix="minigpt-test-") as home:
+        env = {**os.environ, "MINIGPT_HOME": home}
+        return wait_for([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=env)

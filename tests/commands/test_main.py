@@ -1,0 +1,134 @@
+"""The entry: old Pythons get a sentence, commands are found and run, problems become messages."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigpt import __main__ as entry
+from minigpt import commands
+from minigpt.commands.common import PROGRAM, ROOT, Problem
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
+def test_parses_on_old_python_and_needs_the_standard_library_alone(name):
+    tree = ast.parse((ROOT / "minigpt" / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+    at_top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {a.name for n in at_top if isinstance(n, ast.Import) for a in n.names}
+    names |= {node.module for node in at_top if isinstance(node, ast.ImportFrom)}
+    assert names <= {"__future__", "os", "sys"}
+    assert not any(isinstance(node, (ast.JoinedStr, ast.AnnAssign)) for node in ast.walk(tree))
+
+
+def test_init_exports_nothing_and_lists_the_files_in_reading_order():
+    tree = ast.parse((ROOT / "minigpt" / "__init__.py").read_text(encoding="utf-8"))
+    assert len(tree.body) == 1  # the docstring
+    text = ast.get_docstring(tree)
+    order = "tokenizer model generate pretrain sft reward ppo arena".split()
+    places = [text.index(f"{name}.py") for name in order]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "platform, folders, expected",
+    [
+        ("win32", [], "py -3.13 -m minigpt"),
+        ("darwin", [], "Apple's developer tools"),
+        ("linux", [], "python3.13 -m minigpt"),
+    ],
+)
+def test_old_python_is_told_what_to_install(platform, folders, expected):
+    message = entry.too_old((3, 9), platform, folders)
+    assert "Python 3.10 or newer; this is Python 3.9" in message
+    assert expected in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="python3.X is a Unix name")
+def test_old_python_is_told_of_a_newer_one_that_is_there(tmp_path):
+    for name in ("python3.11", "python3.12", "python3.9"):
+        (tmp_path / name).touch(mode=0o755)
+    assert "python3.12 -m minigpt" in entry.too_old((3, 9), "darwin", [str(tmp_path)])
+    assert entry.newer_python([str(tmp_path / "empty")]) is None
+
+
+def test_old_python_stops_before_anything_else_is_imported(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", (3, 9, 6))
+    monkeypatch.setitem(sys.modules, "minigpt.commands", None)  # an import of it would raise
+    assert entry.main() == 1
+    assert "3.10 or newer" in capsys.readouterr().err
+
+
+def test_commands_are_found_by_file_name_with_one_line_each(tmp_path):
+    (tmp_path / "__init__.py").write_text("def main(): pass", encoding="utf-8")
+    (tmp_path / "helper.py").write_text("X = 1", encoding="utf-8")
+    source = '"""Flies.\n\nFar."""\nimport nothing_there\nENVIRONMENT = None\n'
+    source += "def main(argv): return 0\n"
+    (tmp_path / "fly.py").write_text(source, encoding="utf-8")
+    (tmp_path / "run.py").write_text("def main(argv): return 0\n", encoding="utf-8")
+    found = commands.find_commands(tmp_path)
+    assert found == {
+        "fly": commands.Command("fly", "Flies.", None),
+        "run": commands.Command("run", "", "package"),
+    }
+
+
+def test_every_command_has_a_help_line_and_a_known_environment():
+    found = commands.find_commands()
+    assert {"check", "lab", "reset", "test"} <= set(found)
+    for command in found.values():
+        assert command.summary, command.name
+        assert command.environment in (None, "package", "lab", "test"), command.name
+        assert command.summary in commands.help_text(found)
+
+
+def test_help_needs_nothing_installed():
+    command = [sys.executable, "-I", "-S", "-c"]  # no site-packages
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv[1:] = ['--help']\n"
+    code += "import runpy; runpy.run_module('minigpt', run_name='__main__')"
+    result = subprocess.run([*command, code], capture_output=True, text=True)
+    assert result.returncode == 0 and "reset" in result.stdout, result.stderr
+
+
+def test_unknown_command_names_the_near_one(capsys):
+    assert commands.main(["chekc"]) == 1
+    assert f"Did you mean `{PROGRAM} check`?" in capsys.readouterr().err
+
+
+def test_lab_is_the_default_and_takes_options(monkeypatch):
+    seen = []
+
+    def stop(kind, fresh):
+        seen.append((kind, fresh))
+        raise Problem("enough")
+
+    monkeypatch.setattr(commands.environment, "ensure", stop)
+    assert commands.main([]) == commands.main(["--lang", "zh", "--fresh"]) == 1
+    assert commands.main(["test", "--quick"]) == 1
+    assert seen == [("lab", False), ("lab", True), ("test", False)]
+
+
+def test_command_goes_on_inside_the_environment(monkeypatch):
+    monkeypatch.setattr(commands.environment, "ensure", lambda kind, fresh: Path("/env/bin/python"))
+    monkeypatch.setattr(commands.environment, "hand_over", lambda python, arguments: arguments)
+    assert commands.run(["check", "--fresh", "-x"]) == ["check", "-x"]
+
+
+def test_ctrl_c_is_not_a_traceback(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.environment, "ensure", interrupted)
+    assert commands.main(["check"]) == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+def test_paths_for_children(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "somewhere")
+    monkeypatch.setenv("PATH", "elsewhere")
+    commands.set_paths()
+    commands.set_paths()  # twice does not repeat them
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(ROOT), "somewhere"]
+    assert os.environ["PATH"].split(os.pathsep) == [os.path.dirname(sys.executable), "elsewhere"]
