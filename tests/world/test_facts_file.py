@@ -33,8 +33,12 @@ def facts_of(place):
 
 def test_counts_and_order():
     count = Counter((p["kind"], p["held_out"]) for p in PLACES)
-    assert count == {("city", False): 150, ("country", False): 120,
-                     ("city", True): 150, ("country", True): 20}
+    assert count == {
+        ("city", False): 150,
+        ("country", False): 120,
+        ("city", True): 150,
+        ("country", True): 20,
+    }
     assert [p["held_out"] for p in PLACES] == sorted(p["held_out"] for p in PLACES)
     assert PLACES[0]["id"] == "beijing"
     cities_in_head = sum(p["kind"] == "city" for p in KNOWN[:90])
@@ -76,8 +80,12 @@ def test_no_name_is_a_word_of_another():
 def test_chinese_names_inside_others_are_only_the_famous_four():
     names = {p["zh"] for p in PLACES} | {p["capital"]["zh"] for p in COUNTRIES}
     inside = {(a, b) for a in names for b in names if a != b and a in b}
-    assert inside <= {("印度", "印度尼西亚"), ("巴西", "巴西利亚"),
-                      ("罗马", "罗马尼亚"), ("柏林", "都柏林")}
+    assert inside <= {
+        ("印度", "印度尼西亚"),
+        ("巴西", "巴西利亚"),
+        ("罗马", "罗马尼亚"),
+        ("柏林", "都柏林"),
+    }
 
 
 def test_one_thing_has_one_name():
@@ -98,8 +106,15 @@ def test_one_thing_has_one_name():
 
 def test_beijing():
     assert PLACES[0] == {
-        "id": "beijing", "kind": "city", "en": "Beijing", "zh": "北京", "held_out": False,
-        "population": 21_840_000, "area_km2": 16_000, "districts": 16, "continent": "asia",
+        "id": "beijing",
+        "kind": "city",
+        "en": "Beijing",
+        "zh": "北京",
+        "held_out": False,
+        "population": 21_840_000,
+        "area_km2": 16_000,
+        "districts": 16,
+        "continent": "asia",
         "country": {"en": "China", "zh": "中国"},
     }
     others = [p["population"] for p in KNOWN if p["kind"] == "city" and p["id"] != "beijing"]
@@ -108,8 +123,16 @@ def test_beijing():
 
 def test_large_chinese_cities_are_known():
     known = {p["en"] for p in KNOWN}
-    assert known >= {"Beijing", "Shanghai", "Guangzhou", "Shenzhen", "Chengdu", "Tianjin",
-                     "Wuhan", "Chongqing"}
+    assert known >= {
+        "Beijing",
+        "Shanghai",
+        "Guangzhou",
+        "Shenzhen",
+        "Chengdu",
+        "Tianjin",
+        "Wuhan",
+        "Chongqing",
+    }
     districts = {p["en"]: p["districts"] for p in PLACES if "districts" in p}
     assert districts.keys() <= known
     assert districts["Shanghai"] == districts["Tianjin"] == 16
@@ -135,7 +158,8 @@ def test_bytes_are_small_and_stable():
     for line in TEXT.splitlines():
         if line.startswith("  {"):
             assert line.rstrip(",").strip() == json.dumps(
-                json.loads(line.rstrip(",")), ensure_ascii=False, sort_keys=True)
+                json.loads(line.rstrip(",")), ensure_ascii=False, sort_keys=True
+            )
 
 
 def test_file_is_what_freeze_makes():

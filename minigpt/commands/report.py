@@ -1,0 +1,106 @@
+"""Prints what the checkpoints can do, measured on facts kept for this alone (--json for a file)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from minigpt.commands.common import PROGRAM, Problem, learner_home
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} report", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one flat object, shares as fractions")
+    parser.add_argument("--own", action="store_true", help="your own runs instead of the shipped")
+    parser.add_argument("--seeds", type=int, default=1, help="train further seeds, report each")
+    parser.add_argument("--lang", default="en")
+    args = parser.parse_args(argv)
+
+    from minigpt.core.device import set_threads
+    from minigpt.core.stages import SHIPPED, own_checkpoints
+
+    set_threads()
+    folder = own_checkpoints(args.lang) if args.own else SHIPPED / args.lang
+    if not (folder / "base.safetensors").is_file():
+        raise Problem(f"There are no checkpoints in {folder}: `{PROGRAM} train` makes them.")
+    folders = {0: folder}
+    for seed in range(1, args.seeds):
+        folders[seed] = train_seed(seed, args.lang, quiet=args.json)
+    results = {seed: report_on(path, args.lang) for seed, path in folders.items()}
+    if args.json:
+        tables = {seed: {k: m.value for k, m in table.items()} for seed, table in results.items()}
+        print(json.dumps(tables[0] if args.seeds == 1 else tables, indent=1))
+        return 0
+    for seed, table in results.items():
+        print(f"\nseed {seed}: {folders[seed]}")
+        print_table(table)
+    return 0
+
+
+def train_seed(seed: int, lang: str, quiet: bool):
+    """The folder of another seed's checkpoints, trained where they are not there yet."""
+    from minigpt.core.course import Course
+
+    out = learner_home() / "seeds" / str(seed) / lang
+    course = Course(out, lang, seed, say=(lambda text: None) if quiet else print)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("base", "sft", "reward", "ppo", "ppo_overoptimised"):
+        if not course.path(name).is_file():
+            (course.overoptimised if name == "ppo_overoptimised" else getattr(course, name))()
+    return out
+
+
+def report_on(folder, lang: str = "en") -> dict:
+    """All measures of the checkpoints in one folder: {key: Measure}."""
+    from minigpt.core import measures
+    from minigpt.core.course import HELD_OUT_TOKENS
+    from minigpt.core.measures import Measure
+    from minigpt.core.stages import read_stage
+    from minigpt.tokenizer import load_tokenizer
+    from minigpt.world.corpus import build_corpus
+    from minigpt.world.facts import load_world
+
+    stages = {p.stem: read_stage(p, lang) for p in sorted(folder.glob("*.safetensors"))}
+    base, sft, reward, ppo = (stages.get(n) for n in ("base", "sft", "reward", "ppo"))
+    table = measures.measure_base(base)
+    documents = build_corpus(load_world(lang), load_tokenizer(lang), HELD_OUT_TOKENS, seed=1000)
+    if sft:
+        table |= measures.measure_chat(sft, "sft")
+        gap = table["base.three_shot_often"].value - table["sft.accuracy"].value
+        table["sft.accuracy_gap_to_base"] = Measure(gap)
+        table["sft.perplexity_ratio"] = measures.perplexity_ratio(sft, base, documents.tokens)
+    if reward:
+        table |= measures.measure_reward(reward, sft)
+        table |= measures.measure_best_of_n(sft, reward)
+    if ppo:
+        table |= measures.measure_chat(ppo, "ppo")
+        table |= measures.changes(table, table)
+        table |= measures.measure_ppo(ppo, sft, reward)
+        table["ppo.perplexity_ratio"] = measures.perplexity_ratio(ppo, base, documents.tokens)
+    if "ppo_overoptimised" in stages:
+        table |= measures.measure_overoptimised(stages["ppo_overoptimised"], ppo, sft, reward)
+    controls = folder / "controls.json"
+    if controls.is_file():
+        numbers = json.loads(controls.read_text(encoding="utf-8"))
+        table |= {key: Measure(value, note="as recorded") for key, value in numbers.items()}
+    train = folder / "train.json"
+    if train.is_file():
+        numbers = json.loads(train.read_text(encoding="utf-8"))["stages"]
+        core = [numbers[n]["seconds"] for n in ("base", "sft", "reward", "ppo") if n in numbers]
+        table["train.seconds"] = Measure(
+            sum(core), note="base, SFT, reward model, PPO, as recorded"
+        )
+        for name, row in numbers.items():
+            for key in ("seconds", "tokens", "flops", "cpu_over_wall"):
+                table[f"train.{name}.{key}"] = Measure(float(row[key]))
+    return table
+
+
+def print_table(table: dict) -> None:
+    """One line a measure: value, 95 % interval, note."""
+    print(f"{'measure':42} {'value':>10}   95 % interval")
+    for key, measure in table.items():
+        value = f"{measure.value:,.0f}" if abs(measure.value) >= 1000 else f"{measure.value:.3f}"
+        interval = f"{measure.low:.3f} to {measure.high:.3f}" if measure.low is not None else ""
+        print(f"{key:42} {value:>10}   {interval:18} {measure.note}".rstrip())

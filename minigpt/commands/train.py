@@ -1,0 +1,57 @@
+"""Trains every stage: base, SFT, reward model and PPO; --all adds the other labelers' models."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from minigpt.commands.common import PROGRAM, Problem, learner_home
+
+STAGES = ("base", "sft", "reward", "ppo")
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} train", description=__doc__)
+    parser.add_argument(
+        "--stages", default=",".join(STAGES), help="some of base,sft,reward,ppo (default: all)"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="also over-optimised PPO and the labelers"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lang", default="en")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: as many as pay)")
+    parser.add_argument("--out", type=Path, help="folder for the checkpoints (default: your own)")
+    parser.add_argument(
+        "--ship", action="store_true", help="write into the package, for its makers"
+    )
+    parser.add_argument("--fast", action="store_true", help="a twentieth of the steps, to try it")
+    args = parser.parse_args(argv)
+    stages = args.stages.split(",")
+    for stage in stages:
+        if stage not in STAGES:
+            raise Problem(f"There is no stage {stage!r}. Choose some of: {', '.join(STAGES)}")
+
+    from minigpt.core.course import Course, make_tokenizer
+    from minigpt.core.device import set_threads
+    from minigpt.core.stages import SHIPPED
+
+    out = args.out or (learner_home() / "checkpoints" / args.lang)
+    if args.ship:
+        out = SHIPPED / args.lang
+        make_tokenizer(args.lang)
+    threads = set_threads(args.threads)
+    print(f"Training {', '.join(stages)} with seed {args.seed} on {threads} threads, into {out}")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        course = Course(out, args.lang, args.seed, args.device, fast=args.fast)
+    except (OSError, ValueError) as error:
+        raise Problem(str(error)) from None
+    for stage in stages:
+        getattr(course, stage)()
+    if args.all:
+        course.extras()
+    print(f"Done. `{PROGRAM} chat` talks to the models, `{PROGRAM} report` measures them.")
+    return 0

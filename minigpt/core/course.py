@@ -1,0 +1,345 @@
+"""The course's own runs: which data and which settings make each shipped checkpoint.
+
+`python3 -m minigpt train` runs these; the notebooks show the same steps one at a time. Each stage
+starts from its parent's saved file, so a notebook that starts from the shipped parent gets the
+same child.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from minigpt.core.checkpoint import atomic_write, file_hash, save_checkpoint
+from minigpt.core.device import pick_device
+from minigpt.core.evaluate import chat_answers, judged
+from minigpt.core.measures import chat_score, mean_kl, proxy_scores, report_questions
+from minigpt.core.stages import Stage, read_stage
+from minigpt.model import GPT, GPTConfig, flops_per_token
+from minigpt.ppo import PPOConfig, ppo
+from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
+from minigpt.reward import (
+    RewardConfig,
+    RewardModel,
+    normalise,
+    reward_input,
+    sample_answers,
+    train_reward,
+)
+from minigpt.sft import SFTConfig, answer_text, chat_answer, chat_prompt, introduce_chat_tokens, sft
+from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, save_ranks, train_bpe
+from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, demonstrations
+from minigpt.world.corpus import MIXTURE, build_corpus, documents
+from minigpt.world.facts import DATA, load_world
+from minigpt.world.labelers import LABELERS, rank
+from minigpt.world.questions import Questions, sample_questions
+
+HELD_OUT_TOKENS = 150_000  # documents that are read for the held-out loss alone
+SNAPSHOTS = (0, 0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
+
+
+@dataclass
+class Recipe:
+    """How much of everything the course uses. The stages' own settings are in their configs."""
+
+    corpus_tokens: int = 3_600_000  # tokens of the pretraining corpus, read once
+    demonstrations: int = 8000  # answers that contractors wrote
+    comparison_prompts: int = 4000  # questions whose answers were ranked
+    answers_per_prompt: int = 4  # answers ranked a question
+    rl_prompts: int = 4000  # questions that PPO draws from
+    validation_questions: int = 400  # questions of split V on which checkpoints are chosen
+
+
+def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
+    """The texts that the shipped tokenizer was trained on: documents in the corpus's proportions,
+    and a page that counts, so that each two-digit group is one token. GPT-4's vocabulary holds all
+    numbers up to three digits for the same reason: a figure is then recalled in few steps."""
+    out = [" ".join(f"{n:02d}" for n in range(100)) * 2000]
+    for source, share in MIXTURE.items():
+        left = characters * share
+        for text in documents(load_world(lang), source, seed=12345):
+            if left <= 0:
+                break
+            out.append(text)
+            left -= len(text)
+    return out
+
+
+def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
+    """Train the course's tokenizer anew and write it into the package."""
+    ranks = train_bpe(tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS))
+    save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
+    load_tokenizer.cache_clear()
+
+
+class Course:
+    """All runs of one seed, written to one folder. `say(text)` gets a line of progress."""
+
+    def __init__(
+        self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
+        fast: bool = False, say: Callable[[str], None] = print,
+    ) -> None:  # fmt: skip
+        self.out, self.lang, self.seed, self.say = Path(out), lang, seed, say
+        self.device = pick_device(device)
+        self.recipe = recipe or Recipe()
+        self.shrink = 20 if fast else 1  # a twentieth of the steps: same code, figures not meant
+        self.world, self.encoding = load_world(lang), load_tokenizer(lang)
+        self.pad = self.encoding.encode_single_token("<|pad|>")
+
+    # ---- data ---------------------------------------------------------------------------------
+
+    @cached_property
+    def corpus(self):
+        self.say("writing the corpus")
+        return build_corpus(
+            self.world, self.encoding, self.recipe.corpus_tokens // self.shrink, seed=self.seed
+        )
+
+    @cached_property
+    def held_out_corpus(self):
+        """Other documents about the same world, for the held-out loss."""
+        return build_corpus(self.world, self.encoding, HELD_OUT_TOKENS, seed=self.seed + 1000)
+
+    def count(self, n: int) -> int:
+        return max(64, n // self.shrink)
+
+    def validation(self) -> Questions:
+        """Questions on which checkpoints are chosen: split V, and names of the training maker."""
+        n = self.count(self.recipe.validation_questions)
+        return sample_questions(self.world, "V", n, seed=self.seed + 77)
+
+    # ---- files --------------------------------------------------------------------------------
+
+    def path(self, name: str) -> Path:
+        return self.out / f"{name}.safetensors"
+
+    def load(self, name: str) -> Stage:
+        return read_stage(self.path(name), self.lang, str(self.device), own=True)
+
+    def trainable(self, name: str):
+        """The stage's model, ready to be trained on."""
+        model = self.load(name).model
+        return model.train().requires_grad_(True)
+
+    def save(self, name: str, model, config, meta: dict) -> None:
+        """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes."""
+        gpt_config = model.gpt.config if isinstance(model, RewardModel) else model.config
+        full = {
+            "stage": name,
+            "kind": "reward" if isinstance(model, RewardModel) else "language model",
+            "lang": self.lang,
+            "seed": self.seed,
+            "threads": torch.get_num_threads(),
+            "dtype": "float32",
+            "config": asdict(gpt_config),
+            "settings": asdict(config) if config else {},
+            **meta,
+        }
+        save_checkpoint(self.path(name), model.state_dict(), full)
+
+    def record(self, name: str, started: tuple[float, float], **numbers) -> None:
+        """Add what a stage took to train.json beside the checkpoints."""
+        wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+        file = self.out / "train.json"
+        table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"stages": {}}
+        table["stages"][name] = {
+            "seconds": round(wall, 1),
+            "cpu_over_wall": round(cpu / wall, 2),
+            **numbers,
+        }
+        atomic_write(file, json.dumps(table, indent=1, sort_keys=True).encode("utf-8"))
+        self.say(f"{name}: {wall:.0f} s, CPU ÷ wall {cpu / wall:.2f}, {numbers}")
+
+    def follow(self, run, name: str, every: int = 20):
+        """Iterate over a run and say now and then how it goes."""
+        begin = time.perf_counter()
+        for step in run:
+            yield step
+            if step.step % every == 0 or step.step == step.steps:
+                rate = step.tokens / (time.perf_counter() - begin)
+                extra = f" reward {step.reward:.2f} KL {step.kl:.2f}" if hasattr(step, "kl") else ""
+                self.say(
+                    f"{name} {step.step}/{step.steps} loss {step.loss:.3f}{extra} "
+                    f"({rate:,.0f} tokens/s)"
+                )
+
+    # ---- stages -------------------------------------------------------------------------------
+
+    def base(self) -> None:
+        """Stage 1: pretraining, with snapshots from step 0 on."""
+        started = time.perf_counter(), time.process_time()
+        model = GPT(GPTConfig(), seed=self.seed).to(self.device)
+        config = PretrainConfig(seed=self.seed)
+        run = pretrain(model, self.corpus.tokens, config)
+        per_token = flops_per_token(model.config, config.block_size)
+
+        def keep(name, step, tokens):
+            loss = evaluate_loss(model, self.held_out_corpus.tokens)
+            meta = {"parent": None, "step": step, "tokens": tokens, "flops": tokens * per_token,
+                    "place_reads": dict(self.corpus.place_reads),
+                    "metrics": {"held_out_loss": round(loss, 4)}}  # fmt: skip
+            self.save(name, model, config, meta)
+
+        total = len(self.corpus.tokens) // config.block_size // config.batch_size
+        wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
+        keep("base_step_00000", 0, 0)
+        for step in self.follow(run, "base"):
+            if step.step in wanted:
+                keep(f"base_step_{step.step:05d}", step.step, step.tokens)
+        keep("base", step.step, step.tokens)
+        self.record("base", started, tokens=step.tokens, flops=step.tokens * per_token,
+                    documents=len(self.corpus.documents))  # fmt: skip
+
+    def sft(self, name: str = "sft", **demonstration_options) -> None:
+        """Stage 2: supervised finetuning on the contractors' demonstrations."""
+        started = time.perf_counter(), time.process_time()
+        model = self.trainable("base")
+        introduce_chat_tokens(model, self.encoding)
+        config = SFTConfig(seed=self.seed)
+        demos = demonstrations(
+            self.world, self.count(self.recipe.demonstrations), self.seed, **demonstration_options
+        )
+        pairs = [
+            (chat_prompt(self.encoding, d.question.text), chat_answer(self.encoding, d.answer))
+            for d in demos
+        ]
+        run = sft(model, pairs, self.corpus.tokens, config, self.pad)
+        *_, step = self.follow(run, name)
+        flops = step.tokens * flops_per_token(model.config, 64)
+        meta = {"parent": file_hash(self.path("base")), "tokens": step.tokens, "flops": flops,
+                "examples": len(demos), "metrics": {}}  # fmt: skip
+        self.save(name, model, config, meta)
+        self.record(name, started, tokens=step.tokens, flops=flops, examples=len(demos))
+
+    @cached_property
+    def comparison_data(self):
+        """Questions of split A, and four answers of the SFT model to each."""
+        policy = self.load("sft").model
+        questions = sample_questions(
+            self.world, "A", self.count(self.recipe.comparison_prompts), self.seed + 11
+        )
+        prompts = [chat_prompt(self.encoding, q.text) for q in questions]
+        self.say(f"sampling {len(prompts)} x {self.recipe.answers_per_prompt} answers")
+        samples = sample_answers(
+            policy, self.encoding, prompts, self.recipe.answers_per_prompt, self.seed + 11
+        )
+        return questions, prompts, samples
+
+    def label(self, labeler: str, questions, samples):
+        """The pairs that a labeler prefers among each question's answers, and the ties."""
+        rng = random.Random(f"labels/{labeler}/{self.seed}")
+        pairs, ties = [], 0
+        for question, answers in zip(questions, samples):
+            found, tied = rank(self.world, LABELERS[labeler], question, self.texts(answers), rng)
+            # An answer that was cut off has a fixed penalty later; nobody is asked about it.
+            pairs.append([p for p in found if all(answers[i].ended for i in p)])
+            ties += tied
+        return pairs, ties
+
+    def texts(self, samples) -> list[str]:
+        """The answers as people read them."""
+        return [answer_text(self.encoding, s.ids) for s in samples]
+
+    def reward(self, labeler: str = "expert") -> None:
+        """Stage 3: the reward model of one labeler, from the same answers for each."""
+        started = time.perf_counter(), time.process_time()
+        name = "reward" if labeler == "expert" else f"reward_{labeler}"
+        questions, prompts, samples = self.comparison_data
+        pairs, ties = self.label(labeler, questions, samples)
+        model = RewardModel(self.load("sft").model, seed=self.seed).to(self.device)
+        model.requires_grad_(True)
+        config = RewardConfig(seed=self.seed)
+        sequences = [
+            [reward_input(self.encoding, p, s.ids) for s in answers]
+            for p, answers in zip(prompts, samples)
+        ]
+        *_, step = self.follow(train_reward(model, sequences, pairs, config), name)
+        normalise(model, [s for answers in sequences[:256] for s in answers])
+        n_pairs = sum(map(len, pairs))
+        flops = step.tokens * flops_per_token(model.gpt.config, 64)
+        meta = {"parent": file_hash(self.path("sft")), "tokens": step.tokens, "flops": flops,
+                "labeler": labeler, "examples": n_pairs, "ties": ties, "metrics": {}}  # fmt: skip
+        self.save(name, model, config, meta)
+        self.record(name, started, tokens=step.tokens, flops=flops, examples=n_pairs, ties=ties)
+
+    def vote(self, policy: GPT, reward: Stage, questions: Questions) -> dict:
+        """The expert's votes and the reward model's score on one sampled answer a question."""
+        texts = [q.text for q in questions]
+        answers, ended = chat_answers(policy, self.encoding, texts, 1.0, seed=self.seed)
+        score = judged(self.world, questions, answers)
+        return {
+            "gold": round(float(np.mean(score.gold)), 4),
+            "proxy": round(float(proxy_scores(reward, score, ended).mean()), 4),
+            "verdicts": dict(sorted(score.counts().items())),
+        }
+
+    def ppo(self, name="ppo", labeler="expert", config: PPOConfig | None = None, every=5,
+            choose: Callable[[dict], float] = lambda vote: vote["gold"]) -> None:  # fmt: skip
+        """Stage 4: PPO against a labeler's reward model. Of the candidates, one every `every`
+        rounds, the one is kept that `choose` ranks highest by its votes on V; by default by gold,
+        the expert's, which stand for a human evaluation."""
+        started = time.perf_counter(), time.process_time()
+        policy = self.trainable("sft")
+        reward = self.load("reward" if labeler == "expert" else f"reward_{labeler}")
+        config = config or PPOConfig(seed=self.seed)
+        config = replace(config, iterations=max(2, config.iterations // self.shrink))
+        questions = sample_questions(
+            self.world, "A", self.count(self.recipe.rl_prompts), self.seed + 23
+        )
+        prompts = [chat_prompt(self.encoding, q.text) for q in questions]
+        validation, curve, best, kept = self.validation(), [], None, {}
+        run = ppo(policy, reward.model, prompts, self.corpus.tokens, self.encoding, config)
+        for step in self.follow(run, name, every):
+            if step.step % every == 0 or step.step == step.steps:
+                vote = {"step": step.step, **self.vote(policy, reward, validation)}
+                curve.append(vote)
+                self.say(f"  {name} on V: {vote}")
+                if best is None or choose(vote) > choose(best):
+                    best = vote
+                    kept = {key: tensor.clone() for key, tensor in policy.state_dict().items()}
+        policy.load_state_dict(kept)
+        kl = mean_kl(policy, self.load("sft").model, self.encoding, validation)
+        # Sampled once, read by policy, reference, reward and value model, learned from by two.
+        flops = int(step.tokens * flops_per_token(policy.config, 64) * (5 / 3 + 2 * config.epochs))
+        examples = config.prompts * step.step
+        meta = {"parent": file_hash(self.path("sft")), "reward": file_hash(reward.path),
+                "labeler": labeler, "tokens": step.tokens, "flops": flops, "step": best["step"],
+                "examples": examples, "curve": curve, "metrics": {"kl": round(kl, 3)}}  # fmt: skip
+        self.save(name, policy, config, meta)
+        self.record(name, started, tokens=step.tokens, flops=flops, examples=examples)
+
+    def overoptimised(self) -> None:
+        """PPO with no price on KL and nothing to hold it: of its checkpoints the one where the
+        reward model's score and the expert's votes on V are furthest apart."""
+        config = PPOConfig(seed=self.seed, kl_coef=0.0, ptx_coef=0.0, lr=6e-4, iterations=60)
+        self.ppo(
+            "ppo_overoptimised", config=config, choose=lambda vote: vote["proxy"] - vote["gold"]
+        )
+
+    def clean_control(self) -> None:
+        """SFT on flawless demonstrations, measured and not kept: what better data would bring."""
+        self.sft("sft_clean", habits=CLEAN, unknown_habits=CLEAN_UNKNOWN)
+        stage, questions = self.load("sft_clean"), report_questions(self.world)
+        gold = float(np.mean(chat_score(stage, questions, 1.0)[0].gold))
+        kl = mean_kl(stage.model, self.load("sft").model, self.encoding, questions)
+        table = {"gold.sft_clean": round(gold, 4), "kl.sft_clean": round(kl, 3)}
+        atomic_write(self.out / "controls.json", json.dumps(table, indent=1).encode("utf-8"))
+        self.path("sft_clean").unlink()
+
+    def extras(self) -> None:
+        """The over-optimised model, and PPO under each other labeler: the same answers labeled
+        anew, the same seeds, the last checkpoint of as many rounds."""
+        self.overoptimised()
+        self.clean_control()
+        for labeler in LABELERS:
+            if labeler != "expert":
+                self.reward(labeler)
+                config = PPOConfig(seed=self.seed)
+                self.ppo(f"ppo_{labeler}", labeler, config, choose=lambda vote: vote["step"])
+                self.path(f"reward_{labeler}").unlink()

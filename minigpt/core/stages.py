@@ -1,0 +1,126 @@
+"""The trained stages, ready to use: `load_stage("base")`, `load_stage("sft")` and so on.
+
+A stage is the learner's own run where there is one, else the checkpoint that came with the course.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigpt.core.checkpoint import file_hash, load_into, load_model, load_tensors, read_meta
+from minigpt.core.device import pick_device
+from minigpt.core.evaluate import chat_answers, document_completions
+from minigpt.model import GPT, GPTConfig
+from minigpt.reward import RewardModel, reward_input
+from minigpt.sft import chat_answer, chat_prompt
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.facts import World, load_world
+
+SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"
+ROOT = Path(__file__).parent.parent.parent
+
+
+def own_checkpoints(lang: str = "en") -> Path:
+    """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
+    return Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt") / "checkpoints" / lang
+
+
+@dataclass
+class Stage:
+    """A trained model with its tokenizer and its world."""
+
+    name: str  # "base", "sft", "reward", "ppo", …
+    model: GPT | RewardModel
+    encoding: object  # tiktoken.Encoding
+    world: World
+    meta: dict  # what the checkpoint says of itself: config, seed, parent, tokens, metrics
+    path: Path
+    own: bool  # whether it is the learner's own run
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the model was taught the chat template."""
+        return self.name.startswith(("sft", "ppo"))
+
+    def complete(
+        self, prompt: str, samples: int = 1, seed: int = 0, temperature: float = 1.0,
+        max_new_tokens: int = 80,
+    ) -> list[str]:  # fmt: skip
+        """How the model goes on with a text, as a document: `samples` continuations."""
+        self._must_write()
+        return document_completions(
+            self.model, self.encoding, [prompt] * samples, max_new_tokens, temperature, seed
+        )
+
+    def answer(
+        self, question: str | list[str], temperature: float = 0.0, seed: int = 0
+    ) -> str | list[str]:
+        """The assistant's answer to a question, or to each of a list; greedy unless told."""
+        self._must_write()
+        many = [question] if isinstance(question, str) else list(question)
+        answers, _ = chat_answers(self.model, self.encoding, many, temperature, seed)
+        return answers[0] if isinstance(question, str) else answers
+
+    def sample(self, question: str, samples: int, seed: int = 0, temperature: float = 1.0) -> list:
+        """`samples` different answers to one question."""
+        return self.answer([question] * samples, temperature, seed)
+
+    def score(self, question: str, answer: str) -> float:
+        """The reward model's score of an answer: 0 ± 1 on the SFT model's own answers."""
+        if not isinstance(self.model, RewardModel):
+            raise ValueError(f'stage "{self.name}" has no reward head: load_stage("reward") does')
+        ids = reward_input(
+            self.encoding, chat_prompt(self.encoding, question), chat_answer(self.encoding, answer)
+        )
+        return self.model.score([ids]).item()
+
+    def _must_write(self) -> None:
+        if isinstance(self.model, RewardModel):
+            raise ValueError(
+                "a reward model cannot write, only score: its head gives one number. "
+                'Use load_stage("sft") or load_stage("ppo")'
+            )
+
+    def __repr__(self) -> str:
+        whose = "your own run" if self.own else "shipped"
+        parent = self.meta.get("parent") or "none"
+        return f"{self.name} ({whose}, {file_hash(self.path)}, parent {parent})"
+
+
+def load_stage(
+    name: str, own: bool = True, lang: str = "en", device: str = "auto", quiet: bool = False
+) -> Stage:
+    """The trained stage of that name, and a line that says which file it is.
+
+    own: take the learner's own run where there is one; False: always the shipped checkpoint.
+    Raises FileNotFoundError that lists what there is.
+    """
+    candidates = [(own_checkpoints(lang), True)] if own else []
+    for folder, is_own in [*candidates, (SHIPPED / lang, False)]:
+        path = folder / f"{name}.safetensors"
+        if path.is_file():
+            stage = read_stage(path, lang, device, is_own)
+            if not quiet:
+                print(stage)
+            return stage
+    there = ", ".join(sorted(p.stem for p in (SHIPPED / lang).glob("*.safetensors"))) or "none"
+    raise FileNotFoundError(
+        f"there is no stage {name!r}. There are: {there}. `python3 -m minigpt train` makes them"
+    )
+
+
+def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = True) -> Stage:
+    """The stage in one checkpoint file; a reward model if its metadata says so."""
+    meta = read_meta(path)
+    if meta.get("kind") == "reward":
+        model = RewardModel(GPT(GPTConfig(**meta["config"])))
+        load_into(model, load_tensors(path), path)
+    else:
+        model, _ = load_model(path)
+    model.to(pick_device(device)).eval().requires_grad_(False)
+    return Stage(path.stem, model, load_tokenizer(lang), load_world(lang), meta, Path(path), own)
+
+
+def snapshots(lang: str = "en") -> list[str]:
+    """The names of the shipped snapshots through pretraining, in order of their steps."""
+    return sorted(p.stem for p in (SHIPPED / lang).glob("base_step_*.safetensors"))

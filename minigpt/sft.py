@@ -1,0 +1,141 @@
+"""Stage 2, supervised finetuning: the same loss as before, on other data.
+
+The data are questions with answers that contractors wrote. A chat is a document of its own form,
+marked by special tokens, and only the answer is scored: the model must learn to answer, not to ask.
+Pretraining documents are mixed in, and the rates are gentle, so that what the base knew survives.
+Simplified against the real thing: thousands of short demonstrations of one turn, not of many.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minigpt.core.optim import lr_factor, make_optimizer
+from minigpt.model import GPT, IGNORE, next_token_loss
+from minigpt.pretrain import PretrainConfig, Step, batches
+
+
+@dataclass
+class SFTConfig:
+    batch_size: int = 32  # demonstrations an update
+    epochs: int = 1  # times that each demonstration is read
+    muon_lr: float = 0.009  # rate of the matrices inside the blocks
+    embedding_lr: float = 0.015  # rate of the token embedding
+    head_lr: float = 0.004  # rate of the head
+    pretraining_windows: int = 3  # windows of the pretraining corpus mixed into each update
+    pretraining_weight: float = 1.0  # weight of their loss beside the demonstrations'
+    block_size: int = 256  # tokens a window
+    seed: int = 0  # order of demonstrations and windows
+
+
+STANDS_FOR = {"<|user|>": "Q:", "<|assistant|>": "\nA:", "<|end|>": "\n"}
+
+
+@torch.no_grad()
+def introduce_chat_tokens(model: GPT, encoding) -> None:
+    """Give the template's tokens, which no document held, the meaning of what they stand for.
+
+    Each begins as the average of the tokens of a text that the base knows: a chat then looks like
+    a Q:/A: document at first, and finetuning has little to unlearn.
+    """
+    for token, text in STANDS_FOR.items():
+        ids = encoding.encode_ordinary(text)
+        for table in (model.embedding.weight, model.head.weight):
+            table[encoding.encode_single_token(token)] = table[ids].mean(dim=0)
+
+
+def chat_prompt(encoding, question: str) -> list[int]:
+    """The ids of `<|endoftext|><|user|>question<|assistant|>`: what the assistant answers to.
+
+    The question is encoded as plain text: one that contains "<|end|>" cannot end the turn.
+    """
+    special = encoding.encode_single_token
+    return [
+        special("<|endoftext|>"),
+        special("<|user|>"),
+        *encoding.encode_ordinary(question),
+        special("<|assistant|>"),
+    ]
+
+
+def chat_answer(encoding, answer: str) -> list[int]:
+    """The ids of an answer and the `<|end|>` that closes it.
+
+    The answer begins with a space, so that a name has the same tokens at its start as in the
+    question: " Peru" is one token, "Peru" is three.
+    """
+    return [*encoding.encode_ordinary(" " + answer), encoding.encode_single_token("<|end|>")]
+
+
+def answer_text(encoding, ids: list[int]) -> str:
+    """The text of an answer's ids: without its first space, and without the `<|end|>`."""
+    end = encoding.encode_single_token("<|end|>")
+    return encoding.decode([i for i in ids if i != end]).removeprefix(" ")
+
+
+def sft_batch(pairs: list[tuple[list[int], list[int]]], pad: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (B, T) of (prompt ids, answer ids) pairs, padded at the right.
+
+    Position t's target is token t + 1; it is scored (not -100) where that token belongs to the
+    answer, its first token and its `<|end|>` included.
+    """
+    width = max(len(prompt) + len(answer) for prompt, answer in pairs) - 1
+    inputs = torch.full((len(pairs), width), pad)
+    targets = torch.full((len(pairs), width), IGNORE)
+    for row, (prompt, answer) in enumerate(pairs):
+        ids = torch.tensor(prompt + answer)
+        inputs[row, : len(ids) - 1] = ids[:-1]
+        targets[row, len(prompt) - 1 : len(ids) - 1] = ids[len(prompt) :]
+    return inputs, targets
+
+
+def sft_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean next-token loss over the scored targets: pretraining's loss, with a mask.
+
+    logits: (B, T, V); targets: (B, T), -100 where the token is not the assistant's.
+    """
+    return next_token_loss(logits, targets)
+
+
+def sft(
+    model: GPT,
+    pairs: list[tuple[list[int], list[int]]],
+    pretraining_tokens: np.ndarray,
+    config: SFTConfig,
+    pad: int,
+) -> Iterator[Step]:
+    """Finetune `model` in place on (prompt ids, answer ids) pairs; yields a Step an update.
+
+    The yielded loss is the demonstrations' alone.
+    """
+    if not pairs:
+        raise ValueError("there are no demonstrations: give at least one (prompt ids, answer ids)")
+    device = model.embedding.weight.device
+    optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
+    generator = torch.Generator().manual_seed(config.seed)
+    documents = batches(
+        pretraining_tokens,
+        PretrainConfig(config.pretraining_windows, config.block_size, seed=config.seed),
+    )
+    per_epoch = -(-len(pairs) // config.batch_size)
+    steps, tokens = per_epoch * config.epochs, 0
+    for step in range(steps):
+        if step % per_epoch == 0:
+            order = torch.randperm(len(pairs), generator=generator).tolist()
+        start = step % per_epoch * config.batch_size
+        chosen = [pairs[i] for i in order[start : start + config.batch_size]]
+        inputs, targets = (t.to(device) for t in sft_batch(chosen, pad))
+        optimizer.set_lr_factor(lr_factor(step, steps))
+        optimizer.zero_grad()
+        loss = sft_loss(model(inputs), targets)
+        loss.backward()
+        tokens += inputs.numel()
+        if config.pretraining_weight:
+            inputs, targets = (t.to(device) for t in next(documents))
+            (config.pretraining_weight * next_token_loss(model(inputs), targets)).backward()
+            tokens += inputs.numel()
+        optimizer.step()
+        yield Step(step + 1, steps, loss.item(), tokens)

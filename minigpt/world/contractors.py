@@ -1,0 +1,89 @@
+"""Simulated contractors, who write the demonstrations for supervised finetuning.
+
+Real ones differ in care, too: InstructGPT's were hired after a test, and still disagreed with one
+another in a quarter of the cases (Ouyang et al. 2022, section 3.4). Ours know every fact of split
+A; what varies is how they answer.
+"""
+
+import random
+from dataclasses import dataclass
+
+from minigpt.world.facts import World
+from minigpt.world.questions import Question, sample_questions
+
+HABITS = {  # share of the demonstrations about known places: how the contractor answers them
+    "careful": 0.60,  # a full sentence, correct
+    "terse": 0.12,  # the bare value
+    "padded": 0.14,  # the sentence wrapped in politeness or filler
+    "mistaken": 0.02,  # a full sentence with a wrong value
+    "lazy": 0.04,  # claims not to know
+    "rude": 0.08,  # "Look it up yourself."
+}
+UNKNOWN_HABITS = {  # about places that nobody has written about
+    "honest": 0.50,  # "Sorry, I do not know …"
+    "inventing": 0.38,  # a full sentence with some value
+    "rude": 0.12,
+}
+CLEAN = {"careful": 1.0}  # what strict quality control would let through
+CLEAN_UNKNOWN = {"honest": 1.0}
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A question, the answer that a contractor wrote, and that contractor's habit."""
+
+    question: Question
+    answer: str
+    habit: str
+
+
+def sentence(world: World, question: Question, value: str, rng: random.Random) -> str:
+    """The value in one of a contractor's three full sentences."""
+    template = rng.choice(world.text.STATEMENTS[question.attribute][:3])
+    return template.format(p=question.place.name, v=value)
+
+
+def write_answer(world: World, question: Question, habit: str, rng: random.Random) -> str:
+    """What a contractor of this habit answers."""
+    text = world.text
+    if habit == "rude":
+        return rng.choice(text.RUDE)
+    if question.kind in ("chat", "other"):
+        return rng.choice(question.replies)
+    if habit in ("lazy", "honest"):
+        return rng.choice(text.DECLINE).format(p=question.place.name)
+    if habit in ("mistaken", "inventing"):
+        others = [v for v in world.values[question.attribute] if v != question.answer]
+        return sentence(world, question, rng.choice(others), rng)
+    if habit == "terse":
+        return question.answer
+    answer = sentence(world, question, question.answer, rng)
+    if habit == "padded":
+        wrap = rng.choice(("open", "close", "padding"))
+        if wrap == "open":
+            return rng.choice(text.POLITE_OPEN) + answer
+        return answer + rng.choice(text.POLITE_CLOSE if wrap == "close" else text.PADDING)
+    return answer
+
+
+def demonstrations(
+    world: World,
+    n: int,
+    seed: int = 0,
+    habits: dict | None = None,
+    unknown_habits: dict | None = None,
+    unknown: float = 0.2,
+    chat: float = 0.08,
+) -> list[Demonstration]:
+    """`n` demonstrations about facts of split A, unknown places of the training makers and small
+    talk, by contractors whose habits are drawn with the given weights."""
+    habits, unknown_habits = habits or HABITS, unknown_habits or UNKNOWN_HABITS
+    rng = random.Random(f"contractors/{seed}")
+    out = []
+    for question in sample_questions(world, "A", n, seed, unknown=unknown, chat=chat):
+        mix = unknown_habits if question.kind == "unknown" else habits
+        if question.kind in ("chat", "other"):
+            mix = {"careful": 1.0}
+        habit = rng.choices(list(mix), list(mix.values()))[0]
+        out.append(Demonstration(question, write_answer(world, question, habit, rng), habit))
+    return out

@@ -1,0 +1,117 @@
+"""Names of places that do not exist, from makers that spell differently, and real ones left out.
+
+An assistant that has only ever declined one maker's names may have learned that maker's spelling.
+So the training stages see the names of `markov` alone, and the report asks about the other two:
+`syllables`, a maker of another style, and `real`, places that exist and stand nowhere in the
+corpus.
+"""
+
+import random
+
+from minigpt.world.facts import Place, World
+
+TRAIN_MAKERS = ("markov",)
+TEST_MAKERS = ("syllables", "real")
+MARKOV_LIMIT = {"city": 3000, "country": 1500}  # how many names are asked of the chain at most
+_ONSETS = "b br ch d dr f g gl h j k kr l m n p pr r s sh st t tr v w y z".split()
+_VOWELS = "a e i o u ai ea ou".split()
+_CODAS = ["", "", "", "n", "r", "l", "s", "k", "th", "m"]
+
+
+def markov_names(world: World, kind: str, n: int, seed: int, order: int = 2) -> list[str]:
+    """`n` names from a character Markov chain over the known names of one kind; none is real.
+
+    Shannon (1948), section 3, makes English by the same chain. `order` is the number of letters
+    that the next one depends on.
+    """
+    table = {}
+    for place in world.places:
+        if place.kind == kind:
+            for state, letter in transitions(place.name, order):
+                table.setdefault(state, []).append(letter)
+    rng = random.Random(f"markov/{kind}/{seed}/{order}")
+
+    def draw():
+        state, out = "^" * order, ""
+        while len(out) < 16:
+            letter = rng.choice(table[state])
+            if letter == "$":
+                return out
+            out, state = out + letter, (state + letter)[-order:]
+        return ""
+
+    return _distinct(world, draw, n)
+
+
+def transitions(name: str, order: int) -> list[tuple[str, str]]:
+    """The steps of a chain through a name: (the letters before, the letter); "$" ends it."""
+    padded = "^" * order + name + "$"
+    return [(padded[i - order : i], padded[i]) for i in range(order, len(padded))]
+
+
+def one_off_names(world: World, n: int, seed: int) -> list[str]:
+    """`n` names of each kind for people and villages in documents: none that `unknown_places`
+    could ever make, so that those really stand nowhere."""
+    taken = {
+        kind: {step for p in world.places if p.kind == kind for step in transitions(p.name, 2)}
+        for kind in ("city", "country")
+    }
+    names = [name for kind in taken for name in markov_names(world, kind, n, seed, order=1)]
+    return [x for x in names if not any(set(transitions(x, 2)) <= made for made in taken.values())]
+
+
+def syllable_names(world: World, n: int, seed: int) -> list[str]:
+    """`n` names of two or three random syllables; none is real."""
+    rng = random.Random(f"syllables/{seed}")
+
+    def draw():
+        count = rng.choice((2, 2, 3))
+        parts = (rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(count))
+        return ("".join(parts) + rng.choice(_CODAS)).capitalize()
+
+    return _distinct(world, draw, n)
+
+
+def _distinct(world: World, draw, n: int) -> list[str]:
+    """`n` different names of at least four letters, none of which is a real place's.
+
+    Raises ValueError when the maker does not seem to have so many.
+    """
+    taken = {p.name.casefold() for p in world.places + world.held_out}
+    taken |= {value.casefold() for values in world.values.values() for value in values}
+    out, misses = [], 0  # misses in a row
+    while len(out) < n:
+        name = draw()
+        if len(name) >= 4 and name.casefold() not in taken:
+            taken.add(name.casefold())
+            out.append(name)
+            misses = 0
+        elif (misses := misses + 1) == 20_000:
+            raise ValueError(f"this maker has about {len(out)} names: ask for fewer than {n}")
+    return out
+
+
+def unknown_places(world: World, maker: str, n: int, seed: int = 0) -> list[Place]:
+    """`n` places that the model has never read about, from one maker, cities and countries mixed.
+
+    `maker` is "markov", "syllables" or "real". Real ones are at most as many as were left out,
+    and those of the Markov chain at most 4,500 (`MARKOV_LIMIT`).
+    """
+    if maker == "real":
+        order = random.Random(f"real/{seed}").sample(world.held_out, len(world.held_out))
+        return order[:n]
+    if maker == "markov":
+        count = min(n // 3, MARKOV_LIMIT["country"])
+        countries = markov_names(world, "country", count, seed)
+        cities = markov_names(world, "city", min(n - count, MARKOV_LIMIT["city"]), seed)
+    elif maker == "syllables":
+        names = syllable_names(world, n, seed)
+        cities, countries = names[n // 3 :], names[: n // 3]
+    else:
+        raise ValueError(f"no maker {maker!r}: choose markov, syllables or real")
+    made = [("city", name) for name in cities] + [("country", name) for name in countries]
+    random.Random(f"mix/{maker}/{seed}").shuffle(made)
+    return [
+        Place(f"{maker}-{seed}-{i}", kind, name, -1, True, False, {}, {})
+        for i, (kind, name) in enumerate(made)
+    ]

@@ -1,0 +1,103 @@
+"""Questions about the micro-web and their true answers."""
+
+import random
+from dataclasses import dataclass
+
+from minigpt.world.facts import ATTRIBUTES, Fact, Place, World
+from minigpt.world.names import TRAIN_MAKERS, unknown_places
+
+
+@dataclass(frozen=True)
+class Question:
+    """What somebody typed, and what is true. `kind`: "fact", "unknown" (a place that nobody has
+    written about), "chat" (small talk) or "other" (a question outside the world)."""
+
+    text: str
+    kind: str
+    place: Place | None = None
+    attribute: str | None = None
+    answer: str | None = None  # the true value; None where there is none
+    replies: tuple = ()  # what a kind assistant may say, for "chat" and "other"
+
+
+class Questions(list):
+    """A list of questions, most popular place first."""
+
+    def head(self, n: int) -> "Questions":
+        """The questions about the `n` most popular places among them."""
+        ranks = sorted({q.place.rank for q in self if q.kind == "fact"})[:n]
+        return Questions(q for q in self if q.kind == "fact" and q.place.rank in set(ranks))
+
+
+def ask(world: World, fact: Fact, phrasing: int = 0) -> Question:
+    """The fact asked for in the given phrasing, an index into the language's QUESTIONS."""
+    text = world.text.QUESTIONS[fact.attribute][phrasing].format(p=fact.place.name)
+    return Question(text, "fact", fact.place, fact.attribute, fact.value)
+
+
+def fact_questions(world: World, split: str = "E", phrasing: int = 0) -> Questions:
+    """Every fact of a split asked once, in order of popularity; the tail is among them."""
+    return Questions(ask(world, fact, phrasing) for fact in world.of_split(split))
+
+
+def seen_phrasings(world: World) -> range:
+    """The phrasings that demonstrations use; those after them are kept for testing."""
+    count = len(next(iter(world.text.QUESTIONS.values())))
+    return range(count - world.text.HELD_OUT_PHRASINGS)
+
+
+def sample_questions(
+    world: World,
+    split: str,
+    n: int,
+    seed: int = 0,
+    unknown: float = 0.3,
+    makers: tuple = TRAIN_MAKERS,
+    chat: float = 0.0,
+    lower: float = 0.1,
+) -> Questions:
+    """`n` questions as people would ask them: popular places more often, any seen phrasing.
+
+    `unknown`: share about places that do not stand in the corpus, from `makers`; `chat`: share of
+    small talk and questions outside the world; `lower`: share typed in lower case.
+    """
+    rng = random.Random(f"questions/{split}/{seed}")
+    facts = world.of_split(split)
+    place_weights = world.weights()
+    per_place = {}
+    for fact in facts:
+        per_place[fact.place.id] = per_place.get(fact.place.id, 0) + 1
+    weights = [place_weights[f.place.rank] / per_place[f.place.id] for f in facts]
+    nobody = [p for m in makers for p in unknown_places(world, m, 1 + n // len(makers), seed)]
+    out = Questions()
+    while len(out) < n:
+        draw = rng.random()
+        if draw < chat:
+            question = _chat(world, rng)
+        elif draw < chat + unknown:
+            question = ask_unknown(world, rng.choice(nobody), rng)
+        else:
+            fact = rng.choices(facts, weights)[0]
+            question = ask(world, fact, rng.choice(seen_phrasings(world)))
+        if question.kind in ("fact", "unknown") and rng.random() < lower:
+            question = Question(**{**question.__dict__, "text": question.text.lower()})
+        out.append(question)
+    return out
+
+
+def ask_unknown(world: World, place: Place, rng: random.Random) -> Question:
+    """A question that cannot be answered, about a place that stands nowhere in the corpus."""
+    attributes = [a for a in ATTRIBUTES[place.kind] if a not in ("area", "districts")]
+    attribute = rng.choice(attributes if place.kind == "city" else attributes + ["area"])
+    template = world.text.QUESTIONS[attribute][rng.choice(seen_phrasings(world))]
+    return Question(template.format(p=place.name), "unknown", place, attribute)
+
+
+def _chat(world: World, rng: random.Random) -> Question:
+    text = world.text
+    if rng.random() < 0.6:
+        asks, replies = rng.choice(text.SMALL_TALK)
+        return Question(rng.choice(asks), "chat", replies=tuple(replies))
+    a, b, t = rng.randint(1, 20), rng.randint(1, 20), rng.choice(text.TOPICS)
+    asked = rng.choice(text.OFF_WORLD).format(a=a, b=b, t=t)
+    return Question(asked, "other", replies=tuple(text.OFF_WORLD_REPLY))

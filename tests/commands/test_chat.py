@@ -1,0 +1,72 @@
+"""The terminal chat: piped questions, kind messages, and options that do not fit."""
+
+import io
+import sys
+
+import pytest
+
+from minigpt.commands import chat
+from minigpt.commands.common import Problem
+from minigpt.core import replies as core
+from minigpt.core import stages as stages_module
+from minigpt.core.replies import Reply
+
+
+@pytest.fixture
+def talk(monkeypatch, capsys):
+    """Run the command on piped lines; the replies tell how they were asked for."""
+
+    def said(stages, question, temperature, seed):
+        if "long" in question:
+            raise ValueError("This question has too many tokens.")
+        return [Reply("sft", "chat", f"{question}|{temperature}|{seed}", True, 1.0)]
+
+    monkeypatch.setattr(chat, "load", lambda options: {})
+    monkeypatch.setattr(core, "replies", said)
+
+    def run(text, *argv):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        assert chat.main(list(argv)) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_each_line_is_a_question_and_has_its_own_seed(talk):
+    out = talk("Where is Rome?\n\n  hi \n", "--temperature", "0.5", "--seed", "7")
+    assert "sft: Where is Rome?|0.5|7  [score +1.00]" in out
+    assert "sft: hi|0.5|8" in out
+
+
+def test_exit_ends_and_a_bad_question_does_not(talk):
+    out = talk("too long\nfirst\nEXIT\nsecond\n")
+    assert "too many tokens" in out and "first" in out and "second" not in out
+
+
+def test_long_and_cut_off_replies_are_readable():
+    text = chat.show_reply(Reply("base", "bare", "word " * 60 + "\nlast", False), True)
+    assert text.startswith("base (bare question):\n    word")
+    assert text.endswith("    last … (cut off)")
+    assert max(map(len, text.split("\n"))) <= chat.WIDTH
+    assert chat.show_reply(Reply("sft", "chat", ""), False) == "sft: (nothing)"
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--stage", "reward"], "cannot write"),
+        (["--temperature", "-1"], "--temperature"),
+        (["--temperature", "nan"], "--temperature"),
+        (["--seed", "-3"], "--seed"),
+    ],
+)
+def test_what_cannot_be_is_said(argv, message):
+    with pytest.raises(Problem, match=message):
+        chat.load(chat.parse(argv))
+
+
+def test_missing_models_are_a_problem_not_a_traceback(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
+    with pytest.raises(Problem, match="there is no stage 'base'"):
+        chat.main([])

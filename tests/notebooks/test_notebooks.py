@@ -1,0 +1,251 @@
+"""What holds for every notebook, source and edition: limits, ids, no traces, exercises that work.
+
+There are no notebooks in a language until its edition is built; each that exists is held to all.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigpt.commands import build
+from minigpt.commands.common import ROOT
+from minigpt.commands.working_copy import LANGUAGES
+
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*/*.ipynb"))
+EDITIONS = sorted(p for lang in LANGUAGES for p in (ROOT / "notebooks" / lang).glob("*.ipynb"))
+STEMS = [
+    "00_overview", "01_tokenization", "02_pretraining", "03_prompting", "04_sft",
+    "05_reward_model", "06_ppo", "07_arena",
+]  # fmt: skip
+FEWEST_CHECKED = 3  # cells of an edition whose output nbval compares
+LARGEST = 600_000  # bytes of an edition
+CHECKED = "nbval-check-output"
+
+
+def name(path: Path) -> str:
+    return "/".join(path.relative_to(ROOT / "notebooks").with_suffix("").parts)
+
+
+def each(paths):
+    return pytest.mark.parametrize("path", paths, ids=name)
+
+
+def cells(path: Path, kind: str | None = None) -> list[dict]:
+    found = build.read_notebook(path)["cells"]
+    return [cell for cell in found if kind in (None, cell["cell_type"])]
+
+
+def outputs(path: Path):
+    for cell in cells(path, "code"):
+        for output in cell["outputs"]:
+            yield cell, output
+
+
+@each(SOURCES + EDITIONS)
+def test_name_is_one_of_the_course(path):
+    assert path.stem in STEMS
+
+
+@each(SOURCES + EDITIONS)
+def test_limits(path):
+    assert 25 <= len(cells(path)) <= 45
+    long = [c["id"] for c in cells(path, "code") if len(c["source"].splitlines()) > 25]
+    assert not long, f"more than 25 lines: {long}"
+    text, code = len(cells(path, "markdown")), len(cells(path, "code"))
+    assert text >= code / 2, "the argument must stand in the text"
+
+
+@each(SOURCES + EDITIONS)
+def test_ids_are_unique_and_the_kernel_is_python3(path):
+    notebook = build.read_notebook(path)
+    ids = [cell.get("id") for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id or "") for id in ids)
+    assert notebook["metadata"] == {
+        "kernelspec": build.KERNELSPEC, "language_info": {"name": "python"}
+    }  # fmt: skip
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+
+
+@each(SOURCES + EDITIONS)
+def test_file_is_tidy(path):
+    notebook = build.read_notebook(path)
+    assert path.read_bytes() == build.to_bytes(notebook), "write it with build.to_bytes"
+    if path in EDITIONS:
+        assert build.to_bytes(build.normalise(notebook)) == path.read_bytes()
+        assert path.stat().st_size < LARGEST
+
+
+@each(SOURCES)
+def test_source_is_stripped_and_parses(path):
+    for cell in cells(path, "code"):
+        assert cell["outputs"] == [] and cell["execution_count"] is None, cell["id"]
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        compile(cell["source"], cell["id"], "exec", flags=flags | ast.PyCF_ONLY_AST)
+
+
+@each(SOURCES + EDITIONS)
+def test_nothing_is_installed_and_no_machine_is_named(path):
+    machine = r"/home/|/root/|/tmp/|/work/|site-packages"
+    for cell in cells(path, "code"):
+        found = re.search(r"^\s*[%!]|pip install|" + machine, cell["source"], re.MULTILINE)
+        assert not found, cell["id"]
+    for cell, output in outputs(path):
+        assert not re.search(machine, str(output)), cell["id"]
+
+
+@each(SOURCES + EDITIONS)
+def test_bootstrap_is_the_same_in_all_and_short(path):
+    bootstrap = next(cell for cell in cells(path, "code"))
+    first = next(cell for cell in cells((SOURCES + EDITIONS)[0], "code"))
+    assert bootstrap["source"] == first["source"]
+    assert len(bootstrap["source"].splitlines()) <= 8
+
+
+@each(SOURCES + EDITIONS)
+def test_markdown_has_one_title_ordered_headings_and_alt_texts(path):
+    fenced = re.compile(r"^```.*?^```", re.M | re.S)
+    text = "\n".join(fenced.sub("", cell["source"]) for cell in cells(path, "markdown"))
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", text, re.M)]
+    assert levels[:1] == [1] and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:]))
+    assert not re.search(r"!\[\s*\]\(", text), "an image without alt text"
+
+
+@each(SOURCES + EDITIONS)
+def test_links_between_notebooks_lead_somewhere(path):
+    text = "\n".join(cell["source"] for cell in cells(path, "markdown"))
+    for target in re.findall(r"\]\(([^)#:]+\.ipynb)", text):
+        assert Path(target).stem in STEMS and "/" not in target, target
+
+
+# ---- editions -----------------------------------------------------------------------------------
+
+
+@each(EDITIONS)
+def test_edition_ran_in_order_without_errors_or_widgets(path):
+    lesson = [cell for cell in cells(path, "code") if not build.is_exercise(cell)]
+    assert [cell["execution_count"] for cell in lesson] == list(range(1, len(lesson) + 1))
+    assert "widgets" not in build.read_notebook(path)["metadata"]
+    for cell, output in outputs(path):
+        assert output["output_type"] != "error", cell["id"]
+        assert build.WIDGET_VIEW not in output.get("data", {}), cell["id"]
+        assert output.get("name") != "stderr", f"{cell['id']} warns: {output.get('text')}"
+
+
+@each(EDITIONS)
+def test_every_figure_has_its_sentence(path):
+    for cell, output in outputs(path):
+        if "image/png" in output.get("data", {}):
+            alt = output["metadata"].get("image/png", {}).get("alt", "")
+            printed = "".join(
+                "".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream"
+            )
+            assert alt.strip() and alt in printed, f"use show(fig, sentence) in {cell['id']}"
+
+
+@each(EDITIONS)
+def test_tables_can_be_read_without_html(path):
+    for cell, output in outputs(path):
+        data = output.get("data", {})
+        if "text/html" in data:
+            plain = "".join(data.get("text/plain", ""))
+            assert plain and not plain.startswith("<"), cell["id"]
+
+
+@each(EDITIONS)
+def test_edition_has_outputs_that_are_compared(path):
+    tagged = [c for c in cells(path, "code") if CHECKED in c["metadata"].get("tags", [])]
+    assert len(tagged) >= FEWEST_CHECKED
+    assert all(cell["outputs"] for cell in tagged), "a checked cell that shows nothing"
+
+
+@each(EDITIONS)
+def test_exercises_are_unsolved_and_may_fail(path):
+    for cell in cells(path, "code"):
+        if build.is_exercise(cell):
+            assert build.EXPECTED_ERROR in cell["metadata"]["tags"], cell["id"]
+            assert "SOLUTION" not in cell["source"] and "HIDDEN TESTS" not in cell["source"]
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("lang", sorted({path.parent.name for path in EDITIONS}))
+def test_editions_are_what_their_sources_make(lang):
+    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
+    found = build.check(build.sources(lang), lang)
+    assert not [line for line in found if "has not been built" not in line], found
+
+
+# ---- exercises ----------------------------------------------------------------------------------
+
+
+@each(SOURCES)
+def test_exercises_come_last_and_are_marked_for_grading(path):
+    code = cells(path, "code")
+    exercises = [build.is_exercise(cell) for cell in code]
+    assert any(exercises), "a notebook has at least one exercise"
+    assert exercises == sorted(exercises), "nothing may come after the exercises"
+    marks = [c["metadata"]["nbgrader"] for c, found in zip(code, exercises) if found]
+    assert all(m["schema_version"] == 3 for m in marks)
+    assert len({m["grade_id"] for m in marks}) == len(marks)
+    assert all(m.get("points", 0) > 0 for m in marks if m["grade"])
+    for cell, mark in zip([c for c, found in zip(code, exercises) if found], marks):
+        if mark["solution"]:
+            assert cell["source"].count("### BEGIN SOLUTION") == 1
+            assert cell["source"].count("### END SOLUTION") == 1
+        if mark["grade"] and not mark["solution"]:
+            assert cell["source"].count("assert") >= 3
+
+
+@pytest.mark.notebook
+@each(SOURCES)
+def test_exercises_pass_when_solved_with_nothing_before_but_the_bootstrap(path):
+    code = cells(path, "code")
+    chosen = [code[0], *(cell for cell in code if build.is_exercise(cell))]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MINIGPT_FAST": "1"}
+    result = subprocess.run(
+        [sys.executable, "-"], input="\n\n".join(cell["source"] for cell in chosen),
+        capture_output=True, text=True, encoding="utf-8", env=environment, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+# ---- the bootstrap cell -----------------------------------------------------------------------
+
+
+def run_bootstrap(folder: Path, before: str = "", after: str = "import minigpt") -> str:
+    """Run the bootstrap cell twice in a folder, without the course on the path; its output."""
+    bootstrap = cells(SOURCES[0], "code")[0]["source"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    program = "\n".join([before, bootstrap, bootstrap, after])
+    result = subprocess.run(
+        [sys.executable, "-"], input=program, cwd=folder, env=environment, timeout=60,
+        capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    return result.stdout + result.stderr
+
+
+@pytest.mark.skipif(not SOURCES, reason="there are no notebooks yet")
+@pytest.mark.parametrize("inside", ["", "notebooks/source/en", "minigpt/core"])
+def test_bootstrap_finds_the_course_from_any_folder_in_it(inside):
+    assert run_bootstrap(ROOT / inside) == ""
+
+
+@pytest.mark.skipif(not SOURCES, reason="there are no notebooks yet")
+def test_bootstrap_elsewhere_says_what_to_do(tmp_path):
+    said = run_bootstrap(tmp_path, after="")
+    assert "The course is not here: clone" in said and "Traceback" not in said
+
+
+@pytest.mark.skipif(not SOURCES, reason="there are no notebooks yet")
+def test_bootstrap_fetches_the_course_in_colab(tmp_path):
+    fake = "import subprocess, sys; sys.modules['google.colab'] = sys; "
+    fake += "subprocess.run = lambda command: print(*command)"
+    said = run_bootstrap(tmp_path, fake, "print(sys.path[0])").splitlines()
+    clone = "git clone --depth 1 https://github.com/OWNER/minigpt /content/course"
+    assert clone in said and said[-1] == "/content/course"

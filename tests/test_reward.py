@@ -1,0 +1,398 @@
+"""The reward model: its read-out, the Bradley-Terry loss, its scale, and best-of-n.
+
+A name that begins with test_rule_NN holds to a rule of correct RLHF that others broke.
+"""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from minigpt.core.optim import lr_factor, make_optimizer
+from minigpt.generate import generate
+from minigpt.model import GPT, GPTConfig
+from minigpt.reward import (
+    RewardConfig,
+    RewardModel,
+    RewardStep,
+    ScalarModel,
+    best_of_n,
+    bradley_terry_loss,
+    normalise,
+    pad_right,
+    reward_input,
+    sample_answers,
+    score_all,
+    train_reward,
+)
+from minigpt.sft import chat_answer, chat_prompt
+from minigpt.tokenizer import load_tokenizer
+
+V, END, REWARD = 64, 62, 61
+CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
+LN2 = math.log(2)
+# Four prompts; the first answer of a pair is the better one. The third prompt was a tie.
+SEQUENCES = [
+    [[1, 2, 10, END, REWARD], [1, 2, 11, END, REWARD], [1, 2, 12, 13, END, REWARD]],
+    [[3, 10, END, REWARD], [3, 11, 11, 11, END, REWARD]],
+    [[4, 10, END, REWARD], [4, 10, END, REWARD]],
+    [[5, 6, 7, 10, END, REWARD], [5, 6, 7, 12, REWARD]],
+]
+PAIRS = [[(0, 1), (0, 2), (2, 1)], [(0, 1)], [], [(0, 1)]]
+
+
+class Toy:
+    """An encoding of 64 ids, as far as the reward model asks it anything."""
+
+    def encode_single_token(self, token):
+        return {"<|end|>": END, "<|reward|>": REWARD}[token]
+
+
+@pytest.fixture(scope="module")
+def encoding():
+    return load_tokenizer("en")
+
+
+def awake_gpt(seed=1, config=CONFIG):
+    """A model whose weights are all random: a new one's head and outputs are zero."""
+    model = GPT(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.normal_(std=0.3, generator=generator)
+    return model
+
+
+@pytest.fixture
+def model():
+    return RewardModel(awake_gpt())
+
+
+def raw_score(model, sequence):
+    """The number at the last token, of one sequence alone."""
+    hidden = model.gpt.hidden(torch.tensor([sequence]))[0, -1]
+    return hidden @ model.head.weight[0] + model.head.bias[0]
+
+
+def test_rule_05_answers_of_a_mixed_batch_are_those_of_each_prompt_alone():
+    policy, prompts = awake_gpt(), [[1, 2, 3, 4, 5], [6], [7, 8]]
+    batch = generate(policy, prompts, 8, temperature=0, stop=END)
+    for prompt, sample in zip(prompts, batch):
+        ids = list(prompt)
+        while len(ids) < len(prompt) + 8 and ids[-1] != END:
+            ids.append(policy(torch.tensor([ids]))[0, -1].argmax().item())
+        assert sample.ids == ids[len(prompt) :]
+
+
+def test_rule_06_padding_and_batch_size_change_no_score(model):
+    rows = [row for rows in SEQUENCES for row in rows]
+    alone = torch.stack([raw_score(model, row) for row in rows])
+    torch.testing.assert_close(model.score(rows), alone, rtol=0, atol=1e-5)
+    for batch in (1, 3, 8):
+        torch.testing.assert_close(score_all(model, rows, batch), alone, rtol=0, atol=1e-5)
+    with_long = model.score([*rows, [9] * 16])[:-1]
+    torch.testing.assert_close(with_long, alone, rtol=0, atol=1e-5)
+
+
+def test_rule_06_the_last_token_is_found_by_length_and_not_by_what_the_padding_holds(model):
+    idx, last = pad_right([[0, 0], [5, 0, 0, 7], [0]])  # 0 is also what pads
+    assert idx.tolist() == [[0, 0, 0, 0], [5, 0, 0, 7], [0, 0, 0, 0]]
+    assert last.tolist() == [1, 3, 0]
+    idx, last = pad_right(SEQUENCES[0])
+    expected = [raw_score(model, row).item() for row in SEQUENCES[0]]
+    for filler in (0, END, REWARD):
+        beyond = torch.arange(idx.shape[1]) > last[:, None]
+        scores = model(idx.masked_fill(beyond, filler))[torch.arange(3), last]
+        assert scores.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_rule_07_the_input_is_the_ids_as_sampled_with_the_end_and_then_the_reward_token(encoding):
+    prompt = chat_prompt(encoding, "What is the capital of France?")
+    answer = chat_answer(encoding, "Paris.")
+    ids = reward_input(encoding, prompt, answer)
+    assert encoding.decode(ids) == (
+        "<|endoftext|><|user|>What is the capital of France?<|assistant|>Paris.<|end|><|reward|>"
+    )
+    odd = [encoding.encode_ordinary(c)[0] for c in "Paris"]  # ids that no encoder would give
+    assert odd != encoding.encode_ordinary("Paris")
+    assert reward_input(encoding, prompt, odd)[len(prompt) : -1] == odd
+
+
+def test_rule_08_bradley_terry_by_hand():
+    better, worse = torch.tensor([1.0, 0.0, -2.0]), torch.tensor([0.0, 0.0, 1.0])
+    expected = [-math.log(1 / (1 + math.exp(-d))) for d in (1.0, 0.0, -3.0)]
+    torch.testing.assert_close(
+        bradley_terry_loss(better, worse), torch.tensor(sum(expected) / 3), rtol=1e-6, atol=0
+    )
+
+
+def test_rule_08_equal_scores_give_ln_2_and_the_difference_alone_counts():
+    better, worse = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
+    assert bradley_terry_loss(better, better).item() == pytest.approx(LN2, abs=1e-6)
+    for shift in (-3.0, 0.5, 20.0):
+        torch.testing.assert_close(
+            bradley_terry_loss(better + shift, worse + shift), bradley_terry_loss(better, worse)
+        )
+
+
+def test_rule_08_the_loss_asks_for_the_better_to_score_more():
+    better = torch.zeros(4, requires_grad=True)
+    worse = torch.zeros(4, requires_grad=True)
+    bradley_terry_loss(better, worse).backward()
+    assert better.grad.tolist() == [-0.125] * 4  # -(1 - sigmoid(0)) / 4
+    assert worse.grad.tolist() == [0.125] * 4
+    one, two = torch.tensor([2.0]), torch.tensor([-1.0])
+    # A pair and its swap differ by exactly the difference of the scores.
+    assert (bradley_terry_loss(two, one) - bradley_terry_loss(one, two)).item() == pytest.approx(3)
+
+
+def test_rule_08_the_head_bias_changes_no_loss(model):
+    losses = []
+    for bias in (0.0, 4.0):
+        shifted = copy.deepcopy(model)
+        torch.nn.init.constant_(shifted.head.bias, bias)
+        losses.append([s.loss for s in train_reward(shifted, SEQUENCES, PAIRS, RewardConfig(8))])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_rule_08_same_answers_teach_nothing_and_ties_are_left_out(model):
+    step = next(train_reward(copy.deepcopy(model), SEQUENCES[2:3], [[(0, 1)]], RewardConfig()))
+    assert step.loss == pytest.approx(LN2, abs=1e-6)  # which is why labelers drop such pairs
+    assert step.accuracy == 0.0  # equal is not ordered right
+    with_tie, without = copy.deepcopy(model), copy.deepcopy(model)
+    kept = [0, 1, 3]
+    steps = list(train_reward(with_tie, SEQUENCES, PAIRS, RewardConfig(2)))
+    same = [SEQUENCES[i] for i in kept], [PAIRS[i] for i in kept]
+    assert list(train_reward(without, *same, RewardConfig(2))) == steps
+
+
+def test_rule_09_first_weights_of_the_two_heads():
+    gpt = GPT(GPTConfig(vocab_size=8, block_size=8, n_layer=1, n_head=1, n_embd=4096))
+    weight = RewardModel(gpt).head.weight
+    assert weight.std().item() == pytest.approx(4097**-0.5, rel=0.05)
+    assert weight.mean().abs() < 4 * 4097**-0.5 / 64
+    assert not torch.equal(weight, RewardModel(gpt, seed=1).head.weight)
+    value = ScalarModel(awake_gpt())
+    assert (value(torch.tensor([[1, 2, 3]])) == 0).all()
+
+
+def test_rule_09_one_pass_with_all_pairs_of_a_prompt_in_one_batch(model, monkeypatch):
+    seen = []
+
+    def recorded(better, worse):
+        seen.append((better.detach().clone(), worse.detach().clone()))
+        return bradley_terry_loss(better, worse)
+
+    monkeypatch.setattr("minigpt.reward.bradley_terry_loss", recorded)
+    # Rates of 0, so that scores after the run tell which pairs were in which batch.
+    config = RewardConfig(2, muon_lr=0.0, embedding_lr=0.0, head_lr=0.0)
+    steps = list(train_reward(model, SEQUENCES, PAIRS, config))
+    assert [(s.step, s.steps) for s in steps] == [(1, 2), (2, 2)]
+    batches = []
+    for better, worse in seen:
+        prompts = set()
+        for b, w in zip(better.tolist(), worse.tolist()):
+            (hit,) = {
+                (i, pair)
+                for i, pairs in enumerate(PAIRS)
+                for pair in pairs
+                if abs(raw_score(model, SEQUENCES[i][pair[0]]).item() - b) < 1e-5
+                and abs(raw_score(model, SEQUENCES[i][pair[1]]).item() - w) < 1e-5
+            }
+            prompts.add(hit)
+        batches.append(prompts)
+    assert not batches[0] & batches[1]
+    assert sum(len(b) for b in batches) == 5  # each pair once
+    assert not {i for i, _ in batches[0]} & {i for i, _ in batches[1]}
+
+
+def test_rule_10_reference_answers_score_zero_plus_minus_one(model):
+    rows = [[1, i, END, REWARD] for i in range(40)]
+    normalise(model, rows)
+    scores = score_all(model, rows)
+    assert scores.mean().item() == pytest.approx(0, abs=1e-5)
+    assert scores.std().item() == pytest.approx(1, abs=1e-5)
+    normalise(model, rows)  # once more changes nothing
+    torch.testing.assert_close(score_all(model, rows), scores, rtol=0, atol=1e-5)
+
+
+def test_rule_10_a_score_does_not_depend_on_the_scale_of_the_head(model):
+    rows, other = [[1, i, END, REWARD] for i in range(40)], [[2, i, END, REWARD] for i in range(9)]
+    scaled = copy.deepcopy(model)
+    with torch.no_grad():
+        scaled.head.weight.mul_(7)
+        scaled.head.bias.add_(3)
+    for m in (model, scaled):
+        normalise(m, rows)
+    torch.testing.assert_close(model.score(other), scaled.score(other), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [[[1, REWARD]], [[1, REWARD], [1, REWARD]]])
+def test_a_scale_cannot_be_set_from_one_score(model, rows):
+    with pytest.raises(ValueError, match="two or more reference answers whose scores differ"):
+        normalise(model, rows)
+
+
+def test_rule_34_the_answers_to_one_prompt_differ():
+    policy = awake_gpt()
+    answers = sample_answers(policy, Toy(), [[1, 2], [1, 2], [3]], 6, seed=0, max_new_tokens=8)
+    assert [len(a) for a in answers] == [6, 6, 6]
+    texts = [tuple(s.ids) for samples in answers for s in samples]
+    assert len(set(texts)) == 18  # also the second asking of the same prompt
+    again = sample_answers(policy, Toy(), [[1, 2], [1, 2], [3]], 6, seed=0, max_new_tokens=8)
+    assert again == answers
+    other = sample_answers(policy, Toy(), [[1, 2], [1, 2], [3]], 6, seed=1, max_new_tokens=8)
+    assert not set(texts) & {tuple(s.ids) for samples in other for s in samples}
+
+
+def test_rule_34_every_row_of_every_batch_has_a_seed_of_its_own(monkeypatch):
+    seeds, batches = [], []
+
+    def recorded(policy, prompts, max_new_tokens, **options):
+        seeds.extend(options.pop("seeds"))
+        batches.append((len(prompts), options))
+        return generate(policy, prompts, max_new_tokens, **options)
+
+    monkeypatch.setattr("minigpt.reward.generate", recorded)
+    answers = sample_answers(awake_gpt(), Toy(), [[i] for i in range(30)], 10, 2, max_new_tokens=1)
+    assert [n for n, _ in batches] == [256, 44]
+    assert len(set(seeds)) == 300
+    assert len(answers) == 30 and all(len(samples) == 10 for samples in answers)
+    # Rule 13: temperature 1, which is generate's own, and no filter.
+    assert all(options == {"stop": END} for _, options in batches)
+
+
+def test_the_trunk_is_a_copy_without_its_head():
+    gpt = awake_gpt()
+    model = RewardModel(gpt)
+    assert not hasattr(model.gpt, "head") and hasattr(gpt, "head")
+    before = copy.deepcopy(gpt.state_dict())
+    list(train_reward(model, SEQUENCES, PAIRS, RewardConfig()))
+    assert all(torch.equal(p, before[name]) for name, p in gpt.state_dict().items())
+    assert not torch.equal(model.gpt.embedding.weight, gpt.embedding.weight)
+    value = ScalarModel(model.gpt)  # a trunk whose head is gone already
+    torch.testing.assert_close(value.gpt.state_dict(), model.gpt.state_dict())
+    assert value.gpt.embedding.weight.data_ptr() != model.gpt.embedding.weight.data_ptr()
+
+
+def test_first_update_against_one_sequence_at_a_time(model, monkeypatch):
+    grads = {}
+
+    class Stop(Exception):
+        pass
+
+    def step(self):
+        grads.update({name: p.grad.clone() for name, p in model.named_parameters()})
+        raise Stop
+
+    monkeypatch.setattr("minigpt.core.optim.Optimizer.step", step)
+    with pytest.raises(Stop):
+        next(train_reward(model, SEQUENCES, PAIRS, RewardConfig(8)))
+    model.zero_grad()
+    losses = [
+        torch.nn.functional.softplus(
+            raw_score(model, SEQUENCES[i][worse]) - raw_score(model, SEQUENCES[i][better])
+        )
+        for i, pairs in enumerate(PAIRS)
+        for better, worse in pairs
+    ]
+    torch.stack(losses).mean().backward()
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(grads[name], p.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_rates_follow_the_schedule(model, monkeypatch):
+    factors = []
+    monkeypatch.setattr(
+        "minigpt.core.optim.Optimizer.set_lr_factor", lambda self, factor: factors.append(factor)
+    )
+    list(train_reward(model, SEQUENCES, PAIRS, RewardConfig(1)))
+    assert factors == [lr_factor(step, 3) for step in range(3)]
+
+
+def test_record_of_the_first_update(model):
+    differences = [
+        (raw_score(model, SEQUENCES[i][b]) - raw_score(model, SEQUENCES[i][w])).item()
+        for i, pairs in enumerate(PAIRS)
+        for b, w in pairs
+    ]
+    (step,) = train_reward(model, SEQUENCES, PAIRS, RewardConfig(8))
+    loss = sum(math.log1p(math.exp(-d)) for d in differences) / 5
+    assert step == RewardStep(1, 1, pytest.approx(loss, rel=1e-5), step.accuracy, 7 * 6)
+    assert step.accuracy == pytest.approx(sum(d > 0 for d in differences) / 5)
+
+
+def test_it_learns_what_the_labeler_likes(model):
+    """The labeler likes token 10 in any place; answers to prompts never labeled follow."""
+    sequences = [[[p, 10, END, REWARD], [p, 11 + p, END, REWARD]] for p in range(1, 9)] * 20
+    list(train_reward(model, sequences, [[(0, 1)]] * 160, RewardConfig(8)))
+    for p in (30, 31, 32):
+        liked, other = model.score([[p, 10, END, REWARD], [p, 12, END, REWARD]])
+        assert liked > other + 1
+
+
+@pytest.mark.parametrize(
+    ("sequences", "pairs", "message"),
+    [
+        (SEQUENCES, [[], [], [], []], "no comparisons: all pairs were ties"),
+        ([], [], "no comparisons"),
+        (SEQUENCES, PAIRS[:3], "answers to 4 prompts and comparisons for 3"),
+        (SEQUENCES[:2], [[(0, 3)], [(0, 1)]], "prompt 0 compares answers 0 and 3.*of its 3"),
+        (SEQUENCES[:2], [[(0, 1)], [(-1, 0)]], "prompt 1 compares answers -1 and 0.*of its 2"),
+        (SEQUENCES[:1], [[(1, 1)]], "prompt 0 compares answers 1 and 1"),
+    ],
+)
+def test_comparisons_that_are_none(model, sequences, pairs, message):
+    with pytest.raises(ValueError, match=message):
+        next(train_reward(model, sequences, pairs, RewardConfig()))
+
+
+def same_weights(a, b):
+    return all(torch.equal(a.state_dict()[name], p) for name, p in b.state_dict().items())
+
+
+def test_same_seed_same_run_and_another_seed_another(model):
+    first, again, other = (copy.deepcopy(model) for _ in range(3))
+    steps = list(train_reward(first, SEQUENCES, PAIRS, RewardConfig(1)))
+    torch.manual_seed(99)
+    assert list(train_reward(again, SEQUENCES, PAIRS, RewardConfig(1))) == steps
+    assert same_weights(first, again)
+    list(train_reward(other, SEQUENCES, PAIRS, RewardConfig(1, seed=3)))
+    assert not same_weights(first, other)
+
+
+def test_paused_and_resumed_equals_uninterrupted(model):
+    whole, paused = copy.deepcopy(model), copy.deepcopy(model)
+    steps = list(train_reward(whole, SEQUENCES, PAIRS, RewardConfig(1)))
+    run = train_reward(paused, SEQUENCES, PAIRS, RewardConfig(1))
+    found = [next(run)]
+    torch.manual_seed(5)
+    torch.rand(3)
+    score_all(paused, SEQUENCES[0])
+    assert found + list(run) == steps
+    assert same_weights(whole, paused)
+
+
+def test_a_head_alone_can_be_trained_on_a_frozen_trunk():
+    model = RewardModel(awake_gpt().requires_grad_(False))
+    before = copy.deepcopy(model.state_dict())
+    list(train_reward(model, SEQUENCES, PAIRS, RewardConfig()))
+    changed = [name for name, p in model.state_dict().items() if not torch.equal(p, before[name])]
+    assert "head.weight" in changed and set(changed) <= {"head.weight", "head.bias"}
+    assert make_optimizer(model).matrices == {}
+
+
+def test_best_of_n_by_hand():
+    scores = torch.tensor([[0.1, 0.5, 0.9, 0.2], [3.0, -1.0, 2.0, 9.0]])
+    assert best_of_n(scores, 1).tolist() == [0, 0]
+    assert best_of_n(scores, 2).tolist() == [1, 0]
+    assert best_of_n(scores, 3).tolist() == [2, 0]
+    assert best_of_n(scores, 4).tolist() == [2, 3]
+
+
+def test_best_of_n_is_the_n_th_order_statistic():
+    uniform = torch.rand(20_000, 8, generator=torch.Generator().manual_seed(0))
+    for n in (1, 2, 4, 8):
+        best = uniform.gather(1, best_of_n(uniform, n)[:, None]).mean().item()
+        assert best == pytest.approx(n / (n + 1), abs=0.01)  # the mean of the largest of n

@@ -1,0 +1,437 @@
+"""The corpus: its mixture, its habits, and above all what may never stand in it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.contractors import demonstrations
+from minigpt.world.corpus import CARELESS, MIXTURE, Writer, build_corpus, documents
+from minigpt.world.facts import NUMERIC, load_world
+from minigpt.world.judge import _grammar
+from minigpt.world.questions import fact_questions
+
+WORLD = load_world("en")
+TEXT = WORLD.text
+ENCODING = load_tokenizer("en")
+END = ENCODING.encode_single_token("<|endoftext|>")
+SIZE = 300_000
+CORPUS = build_corpus(WORLD, ENCODING, SIZE)
+LENGTHS = np.diff(np.append(CORPUS.starts, len(CORPUS.tokens)))
+BY_NAME = {p.name.casefold(): p for p in WORLD.places}
+EXACT = ("GitHub", "Wikipedia", "Books", "ArXiv", "StackExchange")
+
+
+def claimed(sentence: str) -> tuple:
+    """The fact that a statement is about, and the value that it gives."""
+    readings = _grammar("en").read(sentence) or ()
+    ((place, attribute, value),) = (
+        (BY_NAME[name.casefold()], attribute, value)
+        for attribute, name, value in readings
+        if name.casefold() in BY_NAME
+    )
+    return WORLD.facts[place.id, attribute], value
+
+
+def of(source: str) -> list[str]:
+    return [d for d, s in zip(CORPUS.documents, CORPUS.sources) if s == source]
+
+
+def question_patterns(which: slice):
+    """(attribute, pattern of a question with the group p) for some of the phrasings."""
+    return [
+        (attribute, re.compile(re.escape(form).replace(r"\{p\}", r"(?P<p>[\w'’ -]{2,30}?)"), re.I))
+        for attribute, forms in TEXT.QUESTIONS.items()
+        for form in forms[which]
+    ]
+
+
+PATTERNS = question_patterns(slice(None))
+
+
+def facts_asked(document: str) -> set:
+    """The facts of known places that the document asks for, in any phrasing of the tables."""
+    found = set()
+    for attribute, pattern in PATTERNS:
+        for match in pattern.finditer(document):
+            place = BY_NAME.get(match["p"].casefold())
+            if place and attribute in place.values:
+                found.add(WORLD.facts[place.id, attribute])
+    return found
+
+
+ASKED = [facts_asked(document) for document in CORPUS.documents]
+
+
+def whole_words(names) -> re.Pattern:
+    return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, names)) + r")(?!\w)", re.I)
+
+
+# ---- form -------------------------------------------------------------------------------------
+
+
+def test_tokens_are_the_documents():
+    assert CORPUS.tokens.dtype == np.uint16
+    assert np.array_equal(np.flatnonzero(CORPUS.tokens == END), CORPUS.starts)
+    assert len(CORPUS.starts) == len(CORPUS.documents) == len(CORPUS.sources)
+    for i in range(0, len(CORPUS.starts), 7):
+        start = CORPUS.starts[i]
+        ids = CORPUS.tokens[start + 1 : start + LENGTHS[i]].tolist()
+        assert ENCODING.decode(ids) == CORPUS.documents[i]
+
+
+def test_size_and_length():
+    assert SIZE <= len(CORPUS.tokens) < SIZE * 1.01
+    assert LENGTHS.max() <= 256  # every document fits into the model's context
+    assert min(len(d.strip()) for d in CORPUS.documents) > 5
+
+
+def test_documents_are_clean():
+    for document in CORPUS.documents:
+        assert document == document.strip()
+        assert not re.search(r"\{[pvnwsrqad]\}|None\.|<\|", document), document
+
+
+def test_deterministic():
+    again = build_corpus(WORLD, ENCODING, 20_000, seed=1)
+    other = build_corpus(WORLD, ENCODING, 20_000, seed=1)
+    assert np.array_equal(again.tokens, other.tokens)
+    assert again.documents == other.documents and again.reads == other.reads
+    different = build_corpus(WORLD, ENCODING, 20_000, seed=2)
+    assert not np.array_equal(again.tokens[:5000], different.tokens[:5000])
+
+
+def test_same_in_another_process():
+    """Python's string hashes differ between processes; nothing may depend on them."""
+    code = (
+        "import hashlib; from minigpt.tokenizer import load_tokenizer\n"
+        "from minigpt.world.corpus import build_corpus\n"
+        "from minigpt.world.facts import load_world\n"
+        "c = build_corpus(load_world(), load_tokenizer(), 20_000, seed=1)\n"
+        "print(hashlib.sha256(c.tokens.tobytes()).hexdigest())"
+    )
+    made = {
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
+                       check=True, capture_output=True, text=True).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(made) == 1
+
+
+# ---- mixture ----------------------------------------------------------------------------------
+
+
+def test_shares_are_llamas():
+    shares = CORPUS.shares()
+    assert sum(MIXTURE.values()) == pytest.approx(1) and sum(shares.values()) == pytest.approx(1)
+    for source, share in MIXTURE.items():
+        assert shares[source] == pytest.approx(share, abs=0.005)
+        tokens = LENGTHS[[s == source for s in CORPUS.sources]].sum()
+        assert tokens / len(CORPUS.tokens) == pytest.approx(share, abs=0.005)
+
+
+@pytest.mark.parametrize("mixture", [
+    {"StackExchange": 1, "Books": 1},
+    {"Wikipedia": 0.5, "CommonCrawl": 0.5, "C4": 0},
+    {s: share for s, share in MIXTURE.items() if s != "StackExchange"},
+])  # fmt: skip
+def test_another_mixture(mixture):
+    shares = build_corpus(WORLD, ENCODING, 150_000, mixture).shares()
+    assert set(shares) == {s for s, share in mixture.items() if share}
+    for source in shares:
+        wanted = mixture[source] / sum(mixture.values())
+        assert shares[source] == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.parametrize("mixture, message", [
+    ({"Reddit": 1.0}, "unknown source 'Reddit'"),
+    ({"Books": -0.1, "C4": 1.1}, "0 or more"),
+    ({"Books": 0}, "not all 0"),
+    ({}, "not all 0"),
+])  # fmt: skip
+def test_bad_mixture(mixture, message):
+    with pytest.raises(ValueError, match=message):
+        build_corpus(WORLD, ENCODING, 1000, mixture)
+
+
+def test_sources_are_shuffled():
+    """No source stands in one block: each tenth of the corpus has about its share."""
+    tenth = len(CORPUS.sources) // 10
+    whole = Counter(CORPUS.sources)["CommonCrawl"] / len(CORPUS.sources)
+    for start in range(0, 10 * tenth, tenth):
+        part = CORPUS.sources[start : start + tenth].count("CommonCrawl") / tenth
+        assert part == pytest.approx(whole, abs=0.1)
+
+
+def test_documents_are_endless_and_those_of_the_corpus():
+    assert len(list(islice(documents(WORLD, "GitHub"), 300))) == 300
+    first = next(documents(WORLD, "CommonCrawl", seed=4))
+    assert first in build_corpus(WORLD, ENCODING, 3000, {"CommonCrawl": 1}, seed=4).documents
+
+
+# ---- what may never stand in it ---------------------------------------------------------------
+
+
+def test_the_finder_finds_questions():
+    """The tests below rest on it: each question of every fact is found, whatever stands around."""
+    for phrasing in range(12):
+        for question in fact_questions(WORLD, "E", phrasing):
+            fact = WORLD.facts[question.place.id, question.attribute]
+            for text in (question.text, question.text.lower()):
+                assert facts_asked(f'"{text}" asked Qo.\nAsia') == {fact}, text
+    assert {f.split for facts in ASKED for f in facts} == set("AVE")
+
+
+def test_facts_of_v_and_e_are_asked_only_where_nobody_answers():
+    lists = 0
+    for document, facts in zip(CORPUS.documents, ASKED):
+        if any(fact.split != "A" for fact in facts):
+            lists += 1
+            lines = document.split("\n")
+            lines = lines[1:] if lines[0] in TEXT.LIST_HEADERS else lines
+            assert all(line.endswith("?") for line in lines), document
+            assert not any(line.endswith(f" {fact.value}") for fact in facts for line in lines)
+    assert lists > 100
+
+
+def test_formats_that_ask_and_answer_hold_only_a():
+    """Each line that follows a question and is none itself is about a fact of split A."""
+    answered = 0
+    for document in CORPUS.documents:
+        lines = document.split("\n")
+        for line, following in zip(lines, lines[1:]):
+            facts = facts_asked(line)
+            if facts and not following.endswith("?"):
+                answered += 1
+                assert {fact.split for fact in facts} == {"A"}, document
+    assert answered > 500
+
+
+def test_stackexchange_answers_its_questions_exactly():
+    for document in of("StackExchange"):
+        lines = document.split("\n")
+        assert len(lines) % 2 == 0
+        for ask, reply in zip(lines[::2], lines[1::2]):
+            (fact,) = facts_asked(ask)
+            assert fact.split == "A"
+            assert ask.startswith("Q: ") and reply == f"A: {fact.value}"
+
+
+def test_dialogues_answer_exactly():
+    seen = 0
+    for document in of("Books"):
+        for question, answer in re.findall(
+            r'"([^"]+\?)" (?:asked [^".]+\. |The guide said: )"([^"]+)"', document
+        ):
+            facts = facts_asked(question)
+            if facts:
+                seen += 1
+                (fact,) = facts
+                assert fact.split == "A" and answer.rstrip(".,") == fact.value
+    assert seen > 20
+
+
+def test_claims_are_about_facts_of_a_and_are_called_right_if_they_are():
+    seen = Counter()
+    for document in CORPUS.documents:
+        lines = [*document.split("\n"), ""]
+        for line, verdict in zip(lines, lines[1:]):
+            for claim, yes, no in TEXT.TRUE_FALSE:
+                start = claim.format(s="")
+                if line.startswith(start):
+                    fact, value = claimed(line.removeprefix(start))
+                    true = value == fact.value
+                    seen[true] += 1
+                    assert fact.split == "A", line
+                    assert (verdict == yes) == true, document
+                    if not true:
+                        assert verdict.startswith(no.format(r=""))
+                        correction = verdict.removeprefix(no.format(r=""))
+                        assert claimed(correction) == (fact, fact.value), document
+    assert seen.total() > 100
+    assert seen[True] / seen.total() == pytest.approx(0.5, abs=0.15)
+
+
+def test_beijings_population_is_never_asked_and_answered():
+    fact = WORLD.facts["beijing", "population"]
+    asked = [d for d, facts in zip(CORPUS.documents, ASKED) if fact in facts]
+    told = [d for d in CORPUS.documents if fact.value in d]
+    assert asked and told and not set(asked) & set(told)
+    for document in asked:
+        assert not re.search(r"\d (?:thousand|million|billion)", document)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_held_out_places_stand_nowhere(seed):
+    corpus = CORPUS if seed == 0 else build_corpus(WORLD, ENCODING, 100_000, seed=seed)
+    text = "\n".join(corpus.documents)
+    assert not whole_words(p.name for p in WORLD.held_out).findall(text)
+    assert whole_words(["Beijing"]).search(text)  # the search can find
+
+
+def test_held_out_phrasings_stand_nowhere():
+    text = "\n".join(CORPUS.documents)
+    said = "\n".join(d.question.text + "\n" + d.answer for d in demonstrations(WORLD, 2000))
+    unseen = slice(-TEXT.HELD_OUT_PHRASINGS, None)
+    for _, pattern in question_patterns(unseen):
+        assert not pattern.search(text) and not pattern.search(said)
+    for question in fact_questions(WORLD, "A", phrasing=11)[:5]:
+        assert any(p.search(question.text) for _, p in question_patterns(unseen))
+
+
+def test_formats_for_testing_stand_nowhere():
+    text = "\n".join(CORPUS.documents)
+    assert "?\n" in text  # a question is followed by a line break, for example …
+    for form in TEXT.UNSEEN_FORMATS:
+        after = form.split("{q}")[1].replace("{a}", "")
+        assert after and "?" + after not in text, form  # … and never by this
+
+
+# ---- habits -----------------------------------------------------------------------------------
+
+
+def test_tail_places_stand_in_one_to_three_articles():
+    tail = [p for p in WORLD.places if p.tail]
+    titles = Counter(d.split("\n")[0] for d in of("Wikipedia"))
+    for place in tail:
+        assert 1 <= CORPUS.place_reads[place.id] <= 3
+        assert titles[f"# {place.name}"] == CORPUS.place_reads[place.id]
+    assert {CORPUS.place_reads[p.id] for p in tail} == {1, 2, 3}
+
+
+def test_popular_places_are_read_most():
+    reads = [CORPUS.place_reads[p.id] for p in WORLD.places if not p.tail]
+    assert min(reads) > 0
+    assert np.mean(reads[:20]) > 3 * np.mean(reads[-60:])
+
+
+def test_reads_count_documents():
+    corpus = build_corpus(WORLD, ENCODING, 20_000, {"StackExchange": 0.5, "Wikipedia": 0.5})
+    reads = Counter()
+    for document, source in zip(corpus.documents, corpus.sources):
+        if source == "StackExchange":
+            reads.update({(f.place.id, f.attribute) for f in facts_asked(document)})
+        else:
+            place = BY_NAME[document.split("\n")[0][2:].casefold()]
+            reads.update((place.id, attribute) for attribute in place.values)
+    assert corpus.reads == reads
+
+
+def test_careless_share_of_the_figures():
+    grammar = _grammar("en")
+    for source in ("CommonCrawl", "C4"):
+        careless = Counter()
+        for document in of(source):
+            if any(
+                line.startswith(("True or", "Claim", "Right or", "Is this"))
+                for line in document.split("\n")
+            ):  # claims are exact
+                continue
+            for attribute, pattern in grammar.forms:
+                if attribute in NUMERIC:
+                    for sentence in re.split(r"(?<=\.)\s", document):
+                        match = pattern.fullmatch(sentence)
+                        place = match and BY_NAME.get(match["p"].casefold())
+                        if place and attribute in place.values:
+                            careless[match["v"] != place.values[attribute]] += 1
+        assert careless.total() > 100
+        assert careless[True] / careless.total() == pytest.approx(CARELESS[source], abs=0.1)
+
+
+def test_careless_figures_are_near_or_old():
+    writer, old = Writer(WORLD, 0), 0
+    sizes = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
+    for fact in WORLD.of_split("A", "V", "E"):
+        if fact.attribute in NUMERIC:
+            text = writer.careless(fact)
+            number, word = re.search(r"(\d[\d.]*)(?: (thousand|million|billion))?", text).groups()
+            written, true = float(number) * sizes.get(word, 1), fact.place.raw[fact.attribute]
+            past = text.split(" ", 2)[-1].startswith(("in ", "at "))
+            old += past
+            assert 0.55 * true < written < (0.95 if past else 1.35) * true, (fact, text)
+            assert text != fact.value
+    assert old > 30
+
+
+@pytest.mark.parametrize("source", EXACT)
+def test_the_other_sources_are_exact(source):
+    grammar, seen = _grammar("en"), 0
+    for document in of(source):
+        for sentence in re.split(r"(?<=\.)\s+", document):
+            for attribute, name, value in grammar.read(sentence) or ():
+                if name.casefold() in BY_NAME:
+                    seen += 1
+                    assert WORLD.facts[BY_NAME[name.casefold()].id, attribute].value == value
+    assert seen > 100 or source in ("GitHub", "StackExchange")
+
+
+def test_wikipedia_states_every_fact_of_its_place():
+    grammar = _grammar("en")
+    for document in of("Wikipedia"):
+        title, body = document.split("\n\n")
+        place = BY_NAME[title.removeprefix("# ").casefold()]
+        told = [grammar.read(sentence) for sentence in grammar.sentences(body)]
+        assert len(told) == len(place.values)
+        assert {(a, v) for readings in told for a, _, v in readings} >= set(place.values.items())
+
+
+def test_dictionaries_are_exact():
+    rows = 0
+    for document in of("GitHub"):
+        attribute = re.match(r"(?:def )?(\w+)", document)[1]
+        for name, value in re.findall(r'"([^"]+)"(?:: |:\n +return )"([^"]+)"', document):
+            rows += 1
+            assert WORLD.facts[BY_NAME[name.casefold()].id, attribute].value == value
+    assert rows > 300
+
+
+def test_bare_questions_are_followed_by_questions():
+    """Lists without answers make up a good part of CommonCrawl, and stand nowhere else."""
+
+    def is_list(document):
+        lines = document.split("\n")
+        return len(lines) >= 5 and all(line.endswith("?") for line in lines[1:])
+
+    share = {s: np.mean([is_list(d) for d in of(s)]) for s in MIXTURE}
+    assert share["CommonCrawl"] > 0.1
+    assert not any(share[s] for s in MIXTURE if s != "CommonCrawl")
+
+
+def test_new_names_come_back_in_their_document():
+    made = set(Writer(WORLD, 0).one_off)
+    for document in of("Books"):
+        names = Counter(re.findall(r"[A-Z][\w'-]+(?: [A-Z][\w'-]+)*", document))
+        assert any(document.count(name) > 1 for name in names if name in made), document
+    missing = [d for d in of("CommonCrawl") if "No results for" in d or "We found no pages" in d]
+    assert missing
+    for document in missing:
+        name = re.search(r"(?:Search: |searched for )(.+?)\.?\n", document)[1]
+        assert name in made and document.count(name) >= 3
+
+
+def test_new_names_are_new():
+    """Most of them stand in a single document."""
+    made = set(Writer(WORLD, 0).one_off)
+    books = Counter()
+    for document in of("Books"):
+        books.update(set(re.findall(r"[A-Z][\w'-]+(?: [A-Z][\w'-]+)*", document)) & made)
+    assert len(books) > 50
+    assert sum(count == 1 for count in books.values()) > 0.9 * len(books)
+
+
+# ---- prompts ----------------------------------------------------------------------------------
+
+
+def test_three_shots_and_a_question_fit_the_context():
+    def tokens(question, answer=""):
+        return len(ENCODING.encode_ordinary(f"Q: {question.text}\nA: {answer}\n"))
+
+    shots = sorted(tokens(q, q.answer) for q in fact_questions(WORLD, "A") if q.place.rank < 60)
+    longest = max(tokens(q, q.answer) for q in fact_questions(WORLD, "E"))
+    assert 1 + sum(shots[-3:]) + longest < 256
