@@ -112,7 +112,7 @@ def test_rule_07_the_input_is_the_ids_as_sampled_with_the_end_and_then_the_rewar
     answer = chat_answer(encoding, "Paris.")
     ids = reward_input(encoding, prompt, answer)
     assert encoding.decode(ids) == (
-        "<|endoftext|><|user|>What is the capital of France?<|assistant|>Paris.<|end|><|reward|>"
+        "<|endoftext|><|user|>What is the capital of France?<|assistant|> Paris.<|end|><|reward|>"
     )
     odd = [encoding.encode_ordinary(c)[0] for c in "Paris"]  # ids that no encoder would give
     assert odd != encoding.encode_ordinary("Paris")

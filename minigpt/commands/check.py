@@ -109,8 +109,9 @@ def home() -> Finding:
 
 
 def stages(folder: Path) -> list[str]:
-    """The names of the checkpoints in a folder."""
-    return sorted(path.stem for path in folder.glob("*.safetensors"))
+    """The checkpoints in a folder's folders, by language and name: "en/sft"."""
+    files = folder.rglob("*.safetensors")
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in files)
 
 
 def checkpoints() -> Finding:

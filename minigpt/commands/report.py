@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 
 from minigpt.commands.common import PROGRAM, Problem, learner_home
 
@@ -16,6 +17,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seeds", type=int, default=1, help="train further seeds, report each")
     parser.add_argument("--lang", default="en")
     args = parser.parse_args(argv)
+    if args.seeds < 1:
+        raise Problem(f"--seeds is {args.seeds}: give 1 or more.")
 
     from minigpt.core.device import set_threads
     from minigpt.core.stages import SHIPPED, own_checkpoints
@@ -29,13 +32,18 @@ def main(argv: list[str]) -> int:
         folders[seed] = train_seed(seed, args.lang, quiet=args.json)
     results = {seed: report_on(path, args.lang) for seed, path in folders.items()}
     if args.json:
-        tables = {seed: {k: m.value for k, m in table.items()} for seed, table in results.items()}
+        tables = {seed: values(table) for seed, table in results.items()}
         print(json.dumps(tables[0] if args.seeds == 1 else tables, indent=1))
         return 0
     for seed, table in results.items():
         print(f"\nseed {seed}: {folders[seed]}")
         print_table(table)
     return 0
+
+
+def values(table: dict) -> dict:
+    """The measures' numbers; null, which JSON has, in place of NaN, which it has not."""
+    return {key: m.value if math.isfinite(m.value) else None for key, m in table.items()}
 
 
 def train_seed(seed: int, lang: str, quiet: bool):
@@ -70,16 +78,16 @@ def report_on(folder, lang: str = "en") -> dict:
         gap = table["base.three_shot_often"].value - table["sft.accuracy"].value
         table["sft.accuracy_gap_to_base"] = Measure(gap)
         table["sft.perplexity_ratio"] = measures.perplexity_ratio(sft, base, documents.tokens)
-    if reward:
+    if sft and reward:
         table |= measures.measure_reward(reward, sft)
         table |= measures.measure_best_of_n(sft, reward)
-    if ppo:
+    if sft and reward and ppo:
         table |= measures.measure_chat(ppo, "ppo")
         table |= measures.changes(table, table)
         table |= measures.measure_ppo(ppo, sft, reward)
         table["ppo.perplexity_ratio"] = measures.perplexity_ratio(ppo, base, documents.tokens)
-    if "ppo_overoptimised" in stages:
-        table |= measures.measure_overoptimised(stages["ppo_overoptimised"], ppo, sft, reward)
+        if over := stages.get("ppo_overoptimised"):
+            table |= measures.measure_overoptimised(over, ppo, sft, reward)
     controls = folder / "controls.json"
     if controls.is_file():
         numbers = json.loads(controls.read_text(encoding="utf-8"))

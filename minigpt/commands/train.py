@@ -29,10 +29,14 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--fast", action="store_true", help="a twentieth of the steps, to try it")
     args = parser.parse_args(argv)
-    stages = args.stages.split(",")
+    stages = [stage.strip() for stage in args.stages.split(",")]
     for stage in stages:
         if stage not in STAGES:
             raise Problem(f"There is no stage {stage!r}. Choose some of: {', '.join(STAGES)}")
+    if args.seed < 0:
+        raise Problem(f"--seed is {args.seed}: give 0 or more.")
+    if args.threads is not None and args.threads < 1:
+        raise Problem(f"--threads is {args.threads}: give 1 or more.")
 
     from minigpt.core.course import Course, make_tokenizer
     from minigpt.core.device import set_threads
@@ -41,17 +45,21 @@ def main(argv: list[str]) -> int:
     out = args.out or (learner_home() / "checkpoints" / args.lang)
     if args.ship:
         out = SHIPPED / args.lang
-        make_tokenizer(args.lang)
     threads = set_threads(args.threads)
-    print(f"Training {', '.join(stages)} with seed {args.seed} on {threads} threads, into {out}")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        if args.ship:
+            make_tokenizer(args.lang)
         course = Course(out, args.lang, args.seed, args.device, fast=args.fast)
+        out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise Problem(str(error)) from None
-    for stage in stages:
-        getattr(course, stage)()
-    if args.all:
-        course.extras()
+    print(f"Training {', '.join(stages)} with seed {args.seed} on {threads} threads, into {out}")
+    try:
+        for stage in stages:
+            getattr(course, stage)()
+        if args.all:
+            course.extras()
+    except (OSError, ValueError) as error:  # a parent that is absent or damaged, a full disk
+        raise Problem(str(error)) from None
     print(f"Done. `{PROGRAM} chat` talks to the models, `{PROGRAM} report` measures them.")
     return 0

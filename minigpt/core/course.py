@@ -186,6 +186,8 @@ class Course:
                     "metrics": {"held_out_loss": round(loss, 4)}}  # fmt: skip
             self.save(name, model, config, meta)
 
+        for stale in self.out.glob("base_step_*.safetensors"):
+            stale.unlink()  # of another run, whose steps were others
         total = len(self.corpus.tokens) // config.block_size // config.batch_size
         wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
         keep("base_step_00000", 0, 0)

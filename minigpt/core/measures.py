@@ -69,6 +69,8 @@ def share(
 ) -> Measure:
     """A share with its interval; `by_attribute`: the mean of the attributes' shares."""
     hits = list(map(bool, hits))
+    if not hits:
+        return Measure(float("nan"), note=note or "nothing to count")
 
     def statistic(rows):
         if by_attribute:
@@ -236,7 +238,7 @@ def measure_reward(reward: Stage, sft: Stage, labeler="expert") -> dict[str, Mea
     right, about = right_over_wrong(reward)
     return {
         "reward.pair_accuracy": share(of_pair, agreed),
-        "reward.ceiling": Measure(float(np.mean(ceiling))),
+        "reward.ceiling": Measure(float(np.mean(ceiling)) if ceiling else float("nan")),
         "reward.gold_preference_accuracy": share(of_certain, certain),
         "reward.right_over_wrong": share(about, right, by_attribute=True),
     }
@@ -347,7 +349,9 @@ def measure_overoptimised(over: Stage, ppo: Stage, sft: Stage, reward: Stage) ->
         "overoptimised.proxy_gain": proxy,
         "overoptimised.gold_gain": gold_gain,
         "overoptimised.gold_gain_upper": Measure(gold_gain.high),
-        "overoptimised.share_of_gain_lost": Measure(-gold_gain.value / earned),
+        "overoptimised.share_of_gain_lost": Measure(
+            -gold_gain.value / earned if earned else float("nan")  # PPO had gained nothing to lose
+        ),
         "overoptimised.kl": Measure(
             mean_kl(over.model, sft.model, over.encoding, questions), note="nats an answer"
         ),
@@ -374,7 +378,7 @@ def measure_best_of_n(
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft.model, encoding, prompts, most, seed=31)
     flat = [reward_input(encoding, p, s.ids) for p, row in zip(prompts, samples) for s in row]
-    scores = score_all(reward.model, flat).view(n, most)
+    scores = score_all(reward.model, flat).view(n, most).cpu()
     ended = torch.tensor([[s.ended for s in row] for row in samples])
     scores = torch.where(ended, scores, torch.tensor(-2.0))
     golds = torch.tensor([

@@ -133,9 +133,12 @@ def make_optimizer(
     """Sort a model's weights into groups: matrices in blocks, embedding, all else (the heads).
 
     With `adamw_lr` plain AdamW at this one rate trains all weights, and the other rates are not
-    used. `model` may be a GPT or any module around one.
+    used. `model` may be a GPT or any module around one. ValueError if all its weights are frozen,
+    as those of a loaded stage are.
     """
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not named:
+        raise ValueError("all weights are frozen: model.requires_grad_(True)")
     if adamw_lr is not None:
         group = {"params": list(named.values()), "lr": adamw_lr}
         return Optimizer({}, [group], 0.0, betas, eps, weight_decay)

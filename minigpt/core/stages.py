@@ -22,7 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 def own_checkpoints(lang: str = "en") -> Path:
     """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
-    return Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt") / "checkpoints" / lang
+    home = Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt").expanduser()
+    return home / "checkpoints" / lang
 
 
 @dataclass
@@ -95,15 +96,17 @@ def load_stage(
     own: take the learner's own run where there is one; False: always the shipped checkpoint.
     Raises FileNotFoundError that lists what there is.
     """
-    candidates = [(own_checkpoints(lang), True)] if own else []
-    for folder, is_own in [*candidates, (SHIPPED / lang, False)]:
+    folders = [(own_checkpoints(lang), True)] if own else []
+    folders.append((SHIPPED / lang, False))
+    for folder, is_own in folders:
         path = folder / f"{name}.safetensors"
         if path.is_file():
             stage = read_stage(path, lang, device, is_own)
             if not quiet:
                 print(stage)
             return stage
-    there = ", ".join(sorted(p.stem for p in (SHIPPED / lang).glob("*.safetensors"))) or "none"
+    found = {path.stem for folder, _ in folders for path in folder.glob("*.safetensors")}
+    there = ", ".join(sorted(found)) or "none"
     raise FileNotFoundError(
         f"there is no stage {name!r}. There are: {there}. `python3 -m minigpt train` makes them"
     )

@@ -61,13 +61,20 @@ def one_off_names(world: World, n: int, seed: int) -> list[str]:
 
 
 def syllable_names(world: World, n: int, seed: int) -> list[str]:
-    """`n` names of two or three random syllables; none is real."""
+    """`n` names of two or three random syllables; none is real, and none could come from a chain
+    over the known names, so that no stage has met one as an unknown place or a one-off name."""
     rng = random.Random(f"syllables/{seed}")
+    known = {
+        kind: {s for p in world.places if p.kind == kind for s in transitions(p.name.lower(), 1)}
+        for kind in ("city", "country")
+    }
 
     def draw():
         count = rng.choice((2, 2, 3))
         parts = (rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(count))
-        return ("".join(parts) + rng.choice(_CODAS)).capitalize()
+        name = "".join(parts) + rng.choice(_CODAS)
+        chained = any(made.issuperset(transitions(name, 1)) for made in known.values())
+        return "" if chained else name.capitalize()
 
     return _distinct(world, draw, n)
 

@@ -16,10 +16,17 @@ def test_checkpoints_tell_whose_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "ROOT", tmp_path)
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
     assert "train" in check.checkpoints()[2]
-    for path in ("home/checkpoints/sft", "minigpt/data/checkpoints/base"):
-        (tmp_path / path).parent.mkdir(parents=True)
+    paths = ("home/checkpoints/en/sft", "minigpt/data/checkpoints/zh/base",
+             "minigpt/data/checkpoints/en/ppo", "minigpt/data/checkpoints/en/base")  # fmt: skip
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{path}.safetensors").touch()
-    assert check.checkpoints()[1:] == ("yours: sft; shipped: base", None)
+        (tmp_path / path).with_name("train.json").touch()
+    assert check.checkpoints()[1:] == ("yours: en/sft; shipped: en/base, en/ppo, zh/base", None)
+    for only, state in (("home", "shipped: none"), ("minigpt", "yours: none")):
+        monkeypatch.setattr(check, "ROOT", tmp_path if only == "minigpt" else tmp_path / "x")
+        monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / (only if only == "home" else "x")))
+        assert state in check.checkpoints()[1] and check.checkpoints()[2] is None
 
 
 def test_absent_torch_and_packages(monkeypatch):

@@ -179,6 +179,17 @@ def test_every_weight_is_trained_by_one_rule():
         assert all((p != q).any() for p, q in zip(model.parameters(), before, strict=True))
 
 
+def test_a_model_whose_weights_are_all_frozen_is_an_error():
+    for options in ({}, {"adamw_lr": 0.01}):
+        for model in (awake_model(), Scorer()):
+            model.requires_grad_(False)
+            message = r"all weights are frozen: model\.requires_grad_\(True\)"
+            with pytest.raises(ValueError, match=message):
+                make_optimizer(model, **options)
+            model.requires_grad_(True)
+            make_optimizer(model, **options)
+
+
 def test_weights_without_gradient_or_frozen_stay():
     model = awake_model()
     model.embedding.weight.requires_grad_(False)

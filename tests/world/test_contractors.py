@@ -35,12 +35,15 @@ def test_shares_of_the_habits(kind, mix):
     count = Counter(d.habit for d in demos)
     assert set(count) == set(mix)
     for habit, share in mix.items():
-        assert count[habit] / len(demos) == pytest.approx(share, abs=0.04)
+        error = (share * (1 - share) / len(demos)) ** 0.5  # of a share that is drawn
+        assert count[habit] / len(demos) == pytest.approx(share, abs=4 * error)
 
 
 def test_shares_of_the_questions():
     assert len(DEMOS) == 4000
-    assert len(of_kind("unknown")) / 4000 == pytest.approx(0.3, abs=0.03)
+    assert len(of_kind("unknown")) / 4000 == pytest.approx(0.2, abs=0.03)
+    many = demonstrations(WORLD, 4000, unknown=0.5)
+    assert len(of_kind("unknown", many)) / 4000 == pytest.approx(0.5, abs=0.04)
     assert (len(of_kind("chat")) + len(of_kind("other"))) / 4000 == pytest.approx(0.08, abs=0.02)
 
 

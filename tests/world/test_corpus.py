@@ -12,7 +12,7 @@ import pytest
 
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.contractors import demonstrations
-from minigpt.world.corpus import CARELESS, MIXTURE, Writer, build_corpus, documents
+from minigpt.world.corpus import CARELESS, MIXTURE, WRONG, Writer, build_corpus, documents
 from minigpt.world.facts import NUMERIC, load_world
 from minigpt.world.judge import _grammar
 from minigpt.world.questions import fact_questions
@@ -95,7 +95,7 @@ def test_size_and_length():
 def test_documents_are_clean():
     for document in CORPUS.documents:
         assert document == document.strip()
-        assert not re.search(r"\{[pvnwsrqad]\}|None\.|<\|", document), document
+        assert not re.search(r"\{[pvnwsrqadlm]\}|None\.|<\|", document), document
 
 
 def test_deterministic():
@@ -211,6 +211,115 @@ def test_formats_that_ask_and_answer_hold_only_a():
                 answered += 1
                 assert {fact.split for fact in facts} == {"A"}, document
     assert answered > 500
+
+
+def replies_to_questions(documents):
+    """Each line that follows a question about a known fact and is no question: (fact, line)."""
+    for document in documents:
+        lines = document.split("\n")
+        for line, following in zip(lines, lines[1:]):
+            for fact in facts_asked(line):
+                if not following.endswith("?"):
+                    yield fact, following
+
+
+def quizzes(n: int, seed: int) -> list[list[str]]:
+    """The lines of `n` quiz documents."""
+    writer = Writer(WORLD, seed)
+    return [writer.quiz("C4")[0].split("\n") for _ in range(n)]
+
+
+def test_no_reply_to_a_question_gives_away_another_fact_of_v_or_e():
+    """A quiz may ask for the currency and be answered by the continent, and then that is a fact
+    asked and answered: it must be of A, too."""
+    seen = Counter()
+    documents = [*CORPUS.documents, *("\n".join(lines) for lines in quizzes(4000, 3))]
+    for fact, reply in replies_to_questions(documents):
+        for attribute, value in fact.place.values.items():
+            if reply == value or reply.endswith(f" {value}"):
+                told = WORLD.facts[fact.place.id, attribute]
+                seen[attribute == fact.attribute, attribute] += 1
+                assert told.split == "A", (fact, reply)
+    assert seen[False, "continent"] > 100 and seen[True, "continent"] > 100
+    kept = [f for f in WORLD.of_split("V", "E") if f.attribute == "continent"]
+    assert len(kept) > 30  # so there was something to give away
+
+
+def test_a_quiz_keeps_its_marks_and_its_task():
+    """Four tasks, one throughout a document; only the lines before tell which."""
+    tasks = Counter()
+    for lines in quizzes(1500, 5):
+        asked, replies = lines[::2], lines[1::2]
+        assert len(asked) == len(replies) and 3 <= len(asked) <= 5
+        facts = [fact for line in asked for fact in facts_asked(line)]
+        assert len(facts) == len(asked) and {fact.split for fact in facts} == {"A"}
+        answers = {
+            "answer": [fact.value for fact in facts],
+            "place": [fact.place.name for fact in facts],
+            "kind": [TEXT.KINDS[fact.place.kind] for fact in facts],
+            "continent": [fact.place.values["continent"] for fact in facts],
+        }
+        fitting = [task for task, values in answers.items()
+                   if all(r.endswith(f" {v}") for r, v in zip(replies, values))]  # fmt: skip
+        assert fitting, lines
+        tasks[fitting[0]] += 1
+        values = answers[fitting[0]]
+        marks = {reply.removesuffix(f" {value}") for reply, value in zip(replies, values)}
+        assert len(marks) == 1, lines  # one reply mark
+        starts = {line[: -len(question)] for line in asked
+                  for fact in facts_asked(line)
+                  for question in questions_of(fact) if line.endswith(" " + question)}  # fmt: skip
+        assert len(starts) == 1, lines  # … and one mark of asking
+    assert set(tasks) == {"answer", "place", "kind", "continent"}
+    assert tasks["answer"] / tasks.total() == pytest.approx(0.4 + 0.6 * 0.55, abs=0.06)
+
+
+def questions_of(fact) -> list[str]:
+    """The longest first, so that "What is …" is not taken for the end of another question."""
+    forms = [form.format(p=fact.place.name) for form in TEXT.QUESTIONS[fact.attribute][:6]]
+    return sorted(forms, key=len, reverse=True)
+
+
+def test_question_lists_are_four_to_seven_questions_with_or_without_a_header():
+    writer, lengths, headers = Writer(WORLD, 2), Counter(), 0
+    for _ in range(600):
+        lines = writer.question_list().split("\n")
+        if lines[0] in TEXT.LIST_HEADERS:
+            headers += 1
+            lines = lines[1:]
+        lengths[len(lines)] += 1
+        assert all(line.endswith("?") for line in lines)
+        for line in lines:  # each about a known place, if not always about a known fact of it
+            asked = [match for _, pattern in PATTERNS if (match := pattern.fullmatch(line))]
+            assert any(match["p"].casefold() in BY_NAME for match in asked), line
+    assert set(lengths) == {4, 5, 6, 7} and min(lengths.values()) > 100
+    assert headers / 600 == pytest.approx(0.3, abs=0.07)
+
+
+def test_bookings_say_their_new_names_again(monkeypatch):
+    """Every name of the list comes again, so who reads on can know what follows."""
+    writer, drawn = Writer(WORLD, 6), []
+    name = writer.name
+    monkeypatch.setattr(writer, "name", lambda: drawn.append(name()) or drawn[-1])
+    for _ in range(300):
+        drawn.clear()
+        document = writer.booking()
+        assert 2 <= len(drawn) <= 4 and not re.search(r"[{}]", document)
+        assert all(document.count(new) >= 2 for new in drawn), document
+        assert whole_words(p.name for p in WORLD.places).search(document)
+    fixed = [max(re.split(r"\{\w\}", form), key=len) for form in TEXT.BOOKINGS]
+    assert sum(any(part in d for part in fixed) for d in of("CommonCrawl")) > 20
+
+
+def test_wrong_share_of_the_other_values():
+    facts = [f for f in WORLD.of_split("A", "V", "E") if f.attribute not in NUMERIC] * 8
+    for source in MIXTURE:
+        writer = Writer(WORLD, 9)
+        wrong = np.mean([writer.value(fact, source) != fact.value for fact in facts])
+        if source in WRONG:  # now and then the drawn value is the true one
+            assert 0.8 * WRONG[source] - 0.002 < wrong < WRONG[source] + 0.006
+        else:
+            assert wrong == 0
 
 
 def test_stackexchange_answers_its_questions_exactly():

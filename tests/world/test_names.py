@@ -1,5 +1,9 @@
 """Names of places that nobody has written about."""
 
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from minigpt.world.contractors import demonstrations
@@ -10,6 +14,7 @@ from minigpt.world.names import (
     TEST_MAKERS,
     TRAIN_MAKERS,
     markov_names,
+    one_off_names,
     syllable_names,
     unknown_places,
 )
@@ -51,21 +56,34 @@ def test_makers_do_not_overlap():
             assert a == b or made[a].isdisjoint(made[b]), (a, b)
 
 
+def runs(name: str, n: int) -> set[str]:
+    """Each `n` letters in a row of a name, its start and end marked."""
+    padded = "^" * (n - 1) + name + "$"
+    return {padded[i : i + n] for i in range(len(padded) - n + 1)}
+
+
+def known_runs(n: int) -> dict[str, set[str]]:
+    """The runs of the known names of each kind; pairs without regard to capitals."""
+    case = str.lower if n == 2 else str
+    return {
+        kind: set().union(*(runs(case(p.name), n) for p in WORLD.places if p.kind == kind))
+        for kind in ("city", "country")
+    }
+
+
 def test_makers_spell_differently():
-    """Each run of four letters of a Markov name stands in some known name of its kind; a syllable
-    name nearly always has one that stands in none."""
-
-    def runs(name):
-        padded = f"^^^{name}$"
-        return {padded[i : i + 4] for i in range(len(padded) - 3)}
-
-    seen = {kind: set().union(*(runs(p.name) for p in WORLD.places if p.kind == kind))
-            for kind in ("city", "country")}  # fmt: skip
+    """Each run of three letters of a Markov name stands in some known name of its kind; a syllable
+    name has one that stands in none, and even a pair of letters, and nearly always a run of three
+    that stands in no name of either kind."""
+    seen, pairs = known_runs(3), known_runs(2)
     for kind in seen:
-        assert all(runs(name) <= seen[kind] for name in markov_names(WORLD, kind, 100, 0))
+        assert all(runs(name, 3) <= seen[kind] for name in markov_names(WORLD, kind, 300, 0))
+    made = syllable_names(WORLD, 500, 0)
+    for kind in seen:
+        assert not any(runs(name, 3) <= seen[kind] for name in made)
+        assert not any(runs(name.lower(), 2) <= pairs[kind] for name in made)
     both = seen["city"] | seen["country"]
-    strange = [not runs(name) <= both for name in syllable_names(WORLD, 200, 0)]
-    assert sum(strange) >= 195
+    assert np.mean([not runs(name, 3) <= both for name in made]) > 0.97
 
 
 def test_training_never_sees_the_test_makers():
@@ -83,15 +101,18 @@ def test_training_never_sees_the_test_makers():
 
 def test_as_many_as_asked_or_as_there_are():
     assert len(unknown_places(WORLD, "real", 10**6)) == len(WORLD.held_out)
-    assert len(unknown_places(WORLD, "markov", 4001)) == sum(MARKOV_LIMIT.values())
+    for seed in (0, 11, 23, 77):  # as many as the limit says, whatever the seed
+        most = unknown_places(WORLD, "markov", 10**5, seed)
+        assert Counter(p.kind for p in most) == MARKOV_LIMIT
     for n in (0, 1, 2, 7):
         assert len(unknown_places(WORLD, "markov", n)) == n
         assert len(unknown_places(WORLD, "syllables", n)) == n
 
 
 def test_a_maker_that_runs_out_says_so():
-    with pytest.raises(ValueError, match="ask for fewer than 5000"):
-        markov_names(WORLD, "country", 5000, seed=0)
+    few = replace(WORLD, places=[p for p in WORLD.places if p.id in ("beijing", "shanghai")])
+    with pytest.raises(ValueError, match=r"has about \d+ names: ask for fewer than 5000"):
+        markov_names(few, "city", 5000, seed=0)
     with pytest.raises(ValueError, match="no maker 'zipf'"):
         unknown_places(WORLD, "zipf", 3)
 
@@ -103,3 +124,20 @@ def test_one_off_names_of_the_corpus_are_nobody_elses(seed):
     assert made.isdisjoint(KNOWN | HELD_OUT)
     words = {word for name in made for word in name.split()}
     assert words.isdisjoint(HELD_OUT)  # nor is a held-out name a word of one
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7, 1000, 12345])
+def test_one_off_names_could_never_be_an_unknown_places(seed):
+    """Each holds three letters in a row that no known city has, and three that no known country
+    has, so no chain of order 2 makes it; and pairs alone that one kind has, so no syllable maker
+    does."""
+    made = one_off_names(WORLD, 1500, seed)
+    assert len(made) > 1000
+    seen, pairs = known_runs(3), known_runs(2)
+    for name in made:
+        assert all(not runs(name, 3) <= seen[kind] for kind in seen), name
+        assert any(runs(name.lower(), 2) <= pairs[kind] for kind in pairs), name
+    folded = {name.casefold() for name in made}
+    for maker in MAKERS:
+        for other in (0, 11, 23, 77, 555, seed):
+            assert folded.isdisjoint(n.casefold() for n in names(maker, 1500, other)), maker

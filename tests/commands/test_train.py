@@ -1,0 +1,105 @@
+"""The train command: which stages it runs with what, and what it says of bad arguments."""
+
+import pytest
+
+from minigpt.commands import train
+from minigpt.commands.common import Problem
+from minigpt.core import course as course_module
+from minigpt.core import device as device_module
+from minigpt.core import stages as stages_module
+
+
+@pytest.fixture
+def runs(monkeypatch, tmp_path):
+    """A stand-in for Course: what was made and what was called on it."""
+    made = []
+
+    class Fake:
+        def __init__(self, out, lang, seed, device, fast):
+            made.append(("made", out, lang, seed, device, fast))
+
+        def __getattr__(self, name):
+            return lambda: made.append(name)
+
+    monkeypatch.setattr(course_module, "Course", Fake)
+    monkeypatch.setattr(course_module, "make_tokenizer", lambda lang: made.append("tokenizer"))
+    monkeypatch.setattr(device_module, "set_threads", lambda n: n or 2)
+    monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    return made
+
+
+def test_without_arguments_all_four_stages_go_to_your_own_folder(runs, tmp_path, capsys):
+    assert train.main([]) == 0
+    out = tmp_path / "home" / "checkpoints" / "en"
+    assert runs == [("made", out, "en", 0, "auto", False), "base", "sft", "reward", "ppo"]
+    assert out.is_dir() and out == stages_module.own_checkpoints("en")
+    said = capsys.readouterr().out
+    assert str(out) in said and "2 threads" in said and "report" in said
+
+
+def test_options_reach_the_course(runs, tmp_path):
+    arguments = ["--stages", "sft, reward", "--seed", "7", "--device", "cpu", "--threads", "1",
+                 "--out", str(tmp_path / "mine"), "--fast", "--all"]  # fmt: skip
+    assert train.main(arguments) == 0
+    assert runs == [("made", tmp_path / "mine", "en", 7, "cpu", True), "sft", "reward", "extras"]
+
+
+def test_ship_makes_the_tokenizer_first_and_writes_into_the_package(runs, tmp_path):
+    train.main(["--ship", "--stages", "base"])
+    made = ("made", tmp_path / "shipped" / "en", "en", 0, "auto", False)
+    assert runs == ["tokenizer", made, "base"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--stages", "base,dpo"], "no stage 'dpo'. Choose some of: base, sft, reward, ppo"),
+        (["--stages", ""], "no stage ''"),
+        (["--seed", "-1"], "--seed is -1: give 0 or more"),
+        (["--threads", "0"], "--threads is 0: give 1 or more"),
+    ],
+)
+def test_arguments_that_cannot_be_are_a_problem_before_anything_is_done(runs, arguments, message):
+    with pytest.raises(Problem, match=message):
+        train.main(arguments)
+    assert runs == []
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--lang", "xx"], "no world in the language 'xx'"),
+        (["--lang", "xx", "--ship"], "no world in the language 'xx'"),
+        (["--device", "tpu"], "device 'tpu' is not known"),
+        (["--stages", "sft"], r"no checkpoint .*base\.safetensors: make it with .* train"),
+        (["--stages", "ppo"], r"no checkpoint .*sft\.safetensors"),
+    ],
+)
+def test_what_the_course_refuses_is_a_problem(monkeypatch, tmp_path, arguments, message):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
+    with pytest.raises(Problem, match=message):
+        train.main([*arguments, "--threads", "1", "--fast"])
+    assert not list(tmp_path.rglob("*.safetensors"))
+    if "xx" in arguments:
+        assert not list(tmp_path.iterdir())  # no folder for a language that does not exist
+
+
+def test_a_damaged_parent_is_a_problem(monkeypatch, tmp_path):
+    (tmp_path / "base.safetensors").write_bytes(b"half")
+    with pytest.raises(Problem, match="is damaged or cut off: delete it"):
+        train.main(["--stages", "sft", "--out", str(tmp_path), "--threads", "1", "--fast"])
+
+
+def test_a_folder_that_cannot_be_made_is_a_problem(runs, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(Problem, match="file"):
+        train.main(["--out", str(tmp_path / "file" / "below")])
+    assert "base" not in runs
+
+
+def test_words_for_numbers_are_refused_by_the_parser(runs, capsys):
+    with pytest.raises(SystemExit) as stop:
+        train.main(["--seed", "many"])
+    assert stop.value.code == 2 and "--seed" in capsys.readouterr().err and runs == []
