@@ -109,8 +109,11 @@ def measure_base(base: Stage) -> dict[str, Measure]:
     qa, three = qa_score(base, head), qa_score(base, head, 3)
     often, rarely = read_questions(base, 50), read_questions(base, 0, 3)
     population = [i for i, q in enumerate(head) if q.attribute == "population"]
-    form = world.text.UNSEEN_FORMATS[0]
-    zero, shown = qa_score(base, head, 0, form), qa_score(base, head, 3, form)
+    forms = world.text.UNSEEN_FORMATS  # each question is asked in every one of them
+    zero, shown = (
+        [hit for form in forms for hit in qa_score(base, head, shots, form).correct]
+        for shots in (0, 3)
+    )
     beijing = document_completions(base.model, base.encoding, [BEIJING], 24, 0.0, line=True)[0]
     truth = world.facts["beijing", "population"].value
     return {
@@ -126,8 +129,8 @@ def measure_base(base: Stage) -> dict[str, Measure]:
         "base.qa_majority_tail": Measure(majority_accuracy(world, rarely)),
         "base.three_shot_head": share(head, three.correct, by_attribute=True),
         "base.three_shot_often": share(often, qa_score(base, often, 3).correct, by_attribute=True),
-        "base.unseen_format_zero_shot": share(head, zero.correct, by_attribute=True),
-        "base.unseen_format_three_shot": share(head, shown.correct, by_attribute=True),
+        "base.unseen_format_zero_shot": share([*head] * len(forms), zero, by_attribute=True),
+        "base.unseen_format_three_shot": share([*head] * len(forms), shown, by_attribute=True),
         "base.beijing_fewshot_correct": Measure(float(beijing.strip() == truth), note=beijing),
     }
 
