@@ -96,6 +96,14 @@ class Writer:
             if facts:
                 return facts[0]
 
+    def thread(self, n: int) -> list[Fact]:
+        """Up to `n` facts of split A to ask after one another: of one place, or of many."""
+        if self.rng.random() < 0.5:
+            facts = [f for f in self.facts(self.places(1)[0]) if f.split == "A"]
+            if len(facts) >= min(n, 2):
+                return facts[:n]
+        return [self.askable() for _ in range(n)]
+
     def name(self) -> str:
         """A name that occurs in one document only, or nearly so."""
         return self.rng.choice(self.one_off)
@@ -237,8 +245,7 @@ class Writer:
                 length = rng.randint(1, 3)
                 sign = " " * rng.randint(0, 1) + "".join(rng.choices(text.MARK_LETTERS, k=length))
         lines = []
-        for _ in range(rng.randint(3, 5)):
-            fact = self.askable()
+        for fact in self.thread(rng.randint(3, 5)):
             while task == "continent" and self.world.facts[fact.place.id, task].split != "A":
                 fact = self.askable()  # nobody may read a continent of V or E off a question
             question, place = self.question(fact), fact.place
@@ -320,11 +327,9 @@ class Writer:
         return self.fill(text.ARXIV_TITLES, p=place.name) + "\n" + text.JOIN.join(lines)
 
     def stackexchange(self) -> str:
-        """Q: … A: … threads: of one place, or of many."""
+        """Q: … A: … threads."""
         lines = []
-        place = self.places(1)[0] if self.rng.random() < 0.4 else None
-        facts = [f for f in self.facts(place) if f.split == "A"] if place else []
-        facts = facts or [self.askable() for _ in range(self.rng.randint(1, 5))]
+        facts = self.thread(self.rng.randint(1, 5))
         self.stated += facts
         for fact in facts:
             lines += [f"Q: {self.question(fact)}", f"A: {fact.value}"]

@@ -20,7 +20,7 @@ class Labeler:
     """What a labeler values. The defaults are the expert's."""
 
     name: str = "expert"
-    noise: float = 0.8  # standard deviation of the utility, drawn anew for each completion
+    noise: float = 0.5  # standard deviation of the utility, drawn anew for each completion
     margin: float = 0.5  # utilities closer than this are a tie
     checks_up_to: int | None = None  # popularity rank up to which facts can be checked; None: all
     flattery: float = 0.0  # utility of a polite opening
@@ -34,7 +34,7 @@ LABELERS = {
     "mediocre": replace(EXPERT, name="mediocre", checks_up_to=40),
     "flattered": replace(EXPERT, name="flattered", flattery=3.0),
     "long_winded": replace(EXPERT, name="long_winded", wordiness=0.25),
-    "hurried": replace(EXPERT, name="hurried", noise=3.2),
+    "hurried": replace(EXPERT, name="hurried", noise=2.5),
     "coin": replace(EXPERT, name="coin", judgment=0.0),
 }
 

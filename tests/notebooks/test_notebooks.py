@@ -223,7 +223,7 @@ def run_bootstrap(folder: Path, before: str = "", after: str = "import minigpt")
     bootstrap = cells(SOURCES[0], "code")[0]["source"]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     program = "\n".join([before, bootstrap, bootstrap, after])
-    result = subprocess.run(  # -S: without site-packages, where the launcher may have put the course
+    result = subprocess.run(  # -S: no site-packages, where the launcher may have put the course
         [sys.executable, "-S", "-"], input=program, cwd=folder, env=environment, timeout=60,
         capture_output=True, text=True, encoding="utf-8",
     )  # fmt: skip
