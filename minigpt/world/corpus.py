@@ -29,7 +29,7 @@ MIXTURE = {  # shares of tokens; Touvron et al. (2023), LLaMA, table 1
 CARELESS = {"CommonCrawl": 0.55, "C4": 0.25}  # share of figures that are rounded or old
 WRONG = {"CommonCrawl": 0.03, "C4": 0.01}  # share of other values that are simply wrong
 INTEREST = {  # how often people write about each attribute, against the others
-    "population": 4, "area": 3, "capital": 2.5, "districts": 3, "country": 1.5, "currency": 2,
+    "population": 4, "area": 3, "capital": 2.5, "districts": 0.7, "country": 1.5, "currency": 2,
     "language": 2, "continent": 0.8,
 }  # fmt: skip
 
@@ -196,21 +196,19 @@ class Writer:
         lines += [self.state(f, source) for f in self.facts(place, self.rng.randint(2, 4))]
         return ["\n".join(lines).lower()]
 
-    def true_false(self, source: str) -> list[str]:
-        """Claims checked: the same skill that a reward model will need."""
+    def fact_check(self, source: str) -> list[str]:
+        """Claims, true or false by a coin, and the verdict on each: the skill that a reward model
+        will need. They are no questions, so they may be about any fact."""
         lines = []
-        for _ in range(self.rng.randint(2, 4)):
-            fact = self.askable()
-            claim, yes, no = self.rng.choice(self.text.TRUE_FALSE)
-            sentence = self.rng.choice(self.text.STATEMENTS[fact.attribute])
-            right = sentence.format(p=fact.place.name, v=fact.value)
-            others = [v for v in self.world.values[fact.attribute] if v != fact.value]
+        for place in self.places(self.rng.randint(4, 8)):
+            fact = self.facts(place)[0]
             self.stated.append(fact)
-            if self.rng.random() < 0.5:
-                lines += [claim.format(s=right), yes]
-            else:
-                wrong = sentence.format(p=fact.place.name, v=self.rng.choice(others))
-                lines += [claim.format(s=wrong), no.format(r=right)]
+            true = self.rng.random() < 0.5
+            others = [v for v in self.world.values[fact.attribute] if v != fact.value]
+            value = fact.value if true else self.rng.choice(others)
+            claim = self.fill(self.text.STATEMENTS[fact.attribute], p=place.name, v=value)
+            verdict = self.text.CHECKED[1 if true else 2]
+            lines.append(self.text.CLAIM.format(s=claim, verdict=verdict))
         return ["\n".join(lines)]
 
     def search(self) -> str:
@@ -262,8 +260,8 @@ class Writer:
 
     def page(self, source: str) -> list[str]:
         """A page's text, the part that C4's cleaning keeps."""
-        makers = (self.blog, self.info_box, self.directory, self.forum, self.true_false, self.quiz)
-        return self.rng.choices(makers, (40, 26, 11, 6, 7, 10))[0](source)
+        makers = (self.blog, self.info_box, self.directory, self.forum, self.fact_check, self.quiz)
+        return self.rng.choices(makers, (34, 24, 9, 5, 18, 10))[0](source)
 
     def common_crawl(self) -> str:
         rng, text = self.rng, self.text

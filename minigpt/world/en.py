@@ -250,12 +250,8 @@ SEARCH_MISSING = [
     "Search: {p}\nNo results for {p}. We do not know {p}. Check the spelling of {p}.",
     "You searched for {p}.\nWe found no pages about {p}. Nobody here has heard of {p}.",
 ]
-TRUE_FALSE = [
-    ("True or false? {s}", "True.", "False. {r}"),
-    ("Claim: {s}", "Checked: this is correct.", "Checked: this is wrong. {r}"),
-    ("Right or wrong: {s}", "Right.", "Wrong. {r}"),
-    ("Is this correct? {s}", "Yes, that is correct.", "No. {r}"),
-]
+CLAIM = "Claim: {s} Checked: {verdict}"
+CHECKED = (" Checked:", "true", "false")  # what stands before a verdict, and the two verdicts
 BOOKINGS = [
     "Travellers to {p}: {l}. Seats: {l}. Meals: {a}. Thank you, {n} and {m}.",
     "Guests: {l}. Keys for {l}. Dear {n}, your trip to {p} is booked. Dear {m}, so is yours.",
