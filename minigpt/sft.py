@@ -22,10 +22,10 @@ from minigpt.pretrain import PretrainConfig, Step, batches
 class SFTConfig:
     batch_size: int = 32  # demonstrations an update
     epochs: int = 1  # times that each demonstration is read
-    muon_lr: float = 0.009  # rate of the matrices inside the blocks
-    embedding_lr: float = 0.015  # rate of the token embedding
-    head_lr: float = 0.004  # rate of the head
-    pretraining_windows: int = 3  # windows of the pretraining corpus mixed into each update
+    muon_lr: float = 0.006  # rate of the matrices inside the blocks
+    embedding_lr: float = 0.01  # rate of the token embedding
+    head_lr: float = 0.003  # rate of the head
+    pretraining_windows: int = 2  # windows of the pretraining corpus mixed into each update
     pretraining_weight: float = 1.0  # weight of their loss beside the demonstrations'
     block_size: int = 256  # tokens a window
     seed: int = 0  # order of demonstrations and windows

@@ -49,7 +49,7 @@ class Recipe:
     """How much of everything the course uses. The stages' own settings are in their configs."""
 
     corpus_tokens: int = 3_600_000  # tokens of the pretraining corpus, read once
-    demonstrations: int = 8000  # answers that contractors wrote
+    demonstrations: int = 24_000  # answers that contractors wrote
     comparison_prompts: int = 4000  # questions whose answers were ranked
     answers_per_prompt: int = 4  # answers ranked a question
     rl_prompts: int = 4000  # questions that PPO draws from

@@ -22,6 +22,8 @@ NUMERIC = ("population", "area")  # those that a careless page rounds or copies 
 SPLIT_PATTERN = "A" * 12 + "V" * 3 + "E" * 5  # of 20 facts next to each other in popularity
 FORCED_SPLIT = {  # the talk's experiment shows area and districts and asks the population
     ("beijing", "area"): "A",
+    ("beijing", "country"): "A",  # else an assistant would be asked little but figures about it
+    ("beijing", "continent"): "A",
     ("beijing", "population"): "E",
 }
 ALWAYS_A = ("districts",)  # a dozen facts: too few to measure anything on
