@@ -174,7 +174,7 @@ def test_proxy_scores_are_the_reward_models_and_a_cut_off_answer_has_its_penalty
     score = judged(WORLD, QUESTIONS[:4], answers)
     found = m.proxy_scores(reward, score, [True, True, True, False])
     expected = [reward.score(q.text, a) for q, a in zip(QUESTIONS, answers)]
-    np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-5)
+    np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-5, atol=1e-6)  # batched or not
     assert found[3] == -2.0
     assert m.proxy_scores(reward, score, [False] * 4, cut_off=-7).tolist() == [-7] * 4
 
@@ -268,7 +268,11 @@ def finite_or_empty(table: dict) -> bool:
     return all(math.isfinite(x.value) or x.note == "nothing to count" for x in table.values())
 
 
-def test_measure_chat_of_an_assistant_that_never_answers(few):
+def test_measure_chat_of_an_assistant_that_never_answers(few, monkeypatch):
+    def mute(model, encoding, texts, temperature, seed):
+        return ["Well."] * len(texts), [True] * len(texts)
+
+    monkeypatch.setattr(m, "chat_answers", mute)
     table = m.measure_chat(stage("sft", awake_model()), "sft")
     assert set(table) == {f"sft.{name}" for name in (
         "ends", "accuracy", "accuracy_unseen_phrasing", "attempt_accuracy", "attempted", "rude",
