@@ -4,6 +4,7 @@ Token ids go in, and for each position come out the logits (scores before softma
 token. GPT-2's plan, with what later models changed, each because it learns faster or is simpler:
 
 - norms have no parameters, and stand before each layer, after the embedding and before the head;
+  only the last has one number, its gain: the larger, the surer the model is of each next token;
 - positions are rotations of queries and keys (RoPE), so only distances matter, not places;
 - queries and keys are normalised per head (QK-norm), so no attention score can blow up;
 - the MLP uses ReLU squared; there are no biases; the head does not share the embedding's weights;
@@ -104,6 +105,13 @@ class Block(nn.Module):
         self.mlp_in = linear(C, 4 * C)
         self.mlp_out = linear(4 * C, C)
 
+    @torch.no_grad()
+    def init_weights(self, generator: torch.Generator) -> None:
+        for layer in (self.qkv, self.mlp_in):
+            layer.weight.normal_(std=layer.in_features**-0.5, generator=generator)
+        self.attn_out.weight.zero_()
+        self.mlp_out.weight.zero_()
+
     def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None, cache=None) -> Tensor:
         x = x + self.attention(norm(x), rotation, mask, cache)
         return x + self.mlp_out(ReluSquared.apply(self.mlp_in(norm(x))))
@@ -130,6 +138,7 @@ class GPT(nn.Module):
         self.config = config
         self.embedding = skip_init(nn.Embedding, config.vocab_size, config.n_embd)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
+        self.gain = nn.Parameter(torch.ones(()))  # of the last norm
         self.head = linear(config.n_embd, config.vocab_size)
         rotation = rotations(config.block_size, config.n_embd // config.n_head)
         self.register_buffer("rotation", rotation, persistent=False)
@@ -140,10 +149,7 @@ class GPT(nn.Module):
         self.embedding.weight.normal_(generator=generator)
         self.head.weight.zero_()
         for block in self.blocks:
-            for layer in (block.qkv, block.mlp_in):
-                layer.weight.normal_(std=layer.in_features**-0.5, generator=generator)
-            block.attn_out.weight.zero_()
-            block.mlp_out.weight.zero_()
+            block.init_weights(generator)
 
     def hidden(
         self, idx: Tensor, cache: KVCache | None = None, pad: Tensor | None = None
@@ -168,7 +174,7 @@ class GPT(nn.Module):
             x = block(x, rotation, mask, cache)
         if cache is not None:
             cache.length = past + T
-        return norm(x)
+        return norm(x) * self.gain
 
     def forward(self, idx: Tensor, pad: Tensor | None = None) -> Tensor:
         """Logits of the next token at each position: (B, T) ids → (B, T, V)."""

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minigpt.core.optim import make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, ScalarModel, pad_right, reward_input, score_all
+from minigpt.reward import RewardModel, pad_right, reward_input
 
 
 @dataclass
@@ -30,15 +30,17 @@ class PPOConfig:
     max_new_tokens: int = 40  # longest answer
     epochs: int = 1  # times that each round's answers are learned from
     minibatch: int = 64  # answers an update
-    lr: float = 2e-4  # policy's rate
-    value_lr: float = 6e-4  # value function's rate
-    kl_coef: float = 0.2  # β: price of one nat of KL from the SFT model, in rewards
+    muon_lr: float = 0.0015  # rate of the matrices inside the blocks; all of the policy's rates
+    lr: float = 2e-4  # of embedding and head                        fall linearly to 0
+    gain_lr: float = 0.05  # of the last norm's gain: how sure of itself the policy is
+    value_lr: float = 0.002  # value function's rate
+    kl_coef: float = 0.05  # β: price of one nat of KL from the SFT model, in rewards
     clip_ratio: float = 0.2  # ε: how far a probability ratio may pay off
     gamma: float = 1.0  # discount: none, answers are short
     lam: float = 0.95  # λ of GAE
     value_clip: float = 0.2  # how far a value may move in one round
     cut_off_reward: float = -2.0  # score of an answer that did not end in time
-    ptx_coef: float = 1.0  # weight of the pretraining loss in each update
+    ptx_coef: float = 0.1  # weight of the pretraining loss in each update
     ptx_windows: int = 2  # windows of the pretraining corpus an update
     block_size: int = 256  # tokens a window
     kl_budget: float | None = None  # stop when the mean KL of a round passes this, in nats
@@ -159,7 +161,7 @@ def ppo(
     """Train `policy` in place against `reward_model`; yields a PPOStep after each round.
 
     `policy` comes in as the SFT model; a frozen copy of it is the reference of the KL price.
-    The value function starts as the reward model's trunk with a head of zeros.
+    The value function starts as the reward model's layers with a head of zeros: it expects 0.
     """
     if not prompts:
         raise ValueError(
@@ -167,11 +169,13 @@ def ppo(
         )
     device = policy.embedding.weight.device
     reference = copy.deepcopy(policy).requires_grad_(False)
-    value_model = ScalarModel(reward_model.gpt).requires_grad_(True)  # loaded ones are frozen
-    optimizer = make_optimizer(policy, adamw_lr=config.lr, betas=(0.9, 0.95), eps=1e-8)
-    value_optimizer = make_optimizer(
-        value_model, adamw_lr=config.value_lr, betas=(0.9, 0.95), eps=1e-8
-    )
+    value_layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
+    nn.init.zeros_(value_layers.head.weight)
+    nn.init.zeros_(value_layers.head.bias)
+    adam = {"betas": (0.9, 0.95), "eps": 1e-8}
+    lr, gain_lr = config.lr, config.gain_lr
+    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, gain_lr, **adam)
+    value_optimizer = make_optimizer(value_layers, adamw_lr=config.value_lr, **adam)
     rng = np.random.default_rng(config.seed)
     documents = batches(
         pretraining_tokens,
@@ -188,11 +192,15 @@ def ppo(
 
         # Score them, and read what the policy, the reference and the value function say.
         with torch.no_grad():
-            inputs = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
-            score = score_all(reward_model, inputs)
+            idx, last = pad_right(
+                [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)], device
+            )
+            read = reward_model.read(idx)
+            score = reward_model.score_at(last, *read)
             ended = torch.tensor([s.ended for s in samples], device=device)
             score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
-            idx, last = pad_right([p + s.ids for p, s in zip(asked, samples)], device)
+            idx, last = idx[:, :-1], last - 1  # without <|reward|>
+            read = [x[:, :-1] for x in read]
             position = torch.arange(idx.shape[1] - 1, device=device)  # position t predicts t + 1
             first = torch.tensor([len(p) - 1 for p in asked], device=device)
             mask = (position >= first[:, None]) & (position < last[:, None])
@@ -201,7 +209,7 @@ def ppo(
             old_logp = token_logprobs(logits, idx)
             ref_logp = token_logprobs(ref_logits, idx)
             exact_kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
-            old_values = value_model(idx)[:, :-1] * mask
+            old_values = value_layers(*read)[:, :-1] * mask
             rewards = kl_rewards(old_logp, ref_logp, score, last - 1, config.kl_coef, mask)
             advantages, returns = gae(rewards, old_values, mask, config.gamma, config.lam)
             error = masked_mean(
@@ -212,6 +220,7 @@ def ppo(
 
         # Learn from them.
         losses, clip_shares, first_ratio = [], [], None
+        optimizer.set_lr_factor(1 - iteration / config.iterations)
         for _ in range(config.epochs):
             order = torch.from_numpy(rng.permutation(config.prompts))
             for rows in order.split(config.minibatch):
@@ -230,13 +239,13 @@ def ppo(
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
                 optimizer.step()
 
-                values = value_model(idx[rows])[:, :-1]
+                values = value_layers(*(x[rows] for x in read))[:, :-1]
                 v_loss = value_loss(
                     values, old_values[rows], returns[rows], mask[rows], config.value_clip
                 )
                 value_optimizer.zero_grad()
                 v_loss.backward()
-                torch.nn.utils.clip_grad_norm_(value_model.parameters(), config.max_grad_norm)
+                torch.nn.utils.clip_grad_norm_(value_layers.parameters(), config.max_grad_norm)
                 value_optimizer.step()
                 losses.append(loss.item())
                 clip_shares.append(clip_share.item())

@@ -1,10 +1,11 @@
 """Stage 3, the reward model: learn from comparisons how much people like an answer.
 
 A labeler ranks several answers to one question; each pair of the ranking says "this one rather
-than that one". The reward model is the SFT model with another head: after the answer comes the
-token `<|reward|>`, and one number is read there. It cannot write, only score. Its first use needs
-no reinforcement learning: of n sampled answers, take the one that it likes best.
-Simplified against the real thing: simulated labelers, and a reward model no larger than the policy.
+than that one". The reward model is the SFT model with more layers and another head: after the
+answer comes the token `<|reward|>`, and one number is read there. It cannot write, only score. Its
+first use needs no reinforcement learning: of n sampled answers, take the one that it likes best.
+Simplified against the real thing: simulated labelers, a reward model little larger than the policy,
+and the SFT model in it stays as it is, where InstructGPT trains all weights.
 """
 
 import copy
@@ -17,48 +18,86 @@ from torch import Tensor, nn
 
 from minigpt.core.optim import lr_factor, make_optimizer
 from minigpt.generate import Sample, generate
-from minigpt.model import GPT
+from minigpt.model import GPT, Block, GPTConfig, next_token_loss, norm, rotations
 
 
 @dataclass
 class RewardConfig:
     prompts_per_batch: int = 32  # prompts an update; all pairs of a prompt are in one batch
-    muon_lr: float = 0.008  # rate of the matrices inside the blocks
-    embedding_lr: float = 0.01  # rate of the token embedding
-    head_lr: float = 0.003  # rate of the reward head
-    seed: int = 0  # order of the prompts, and the head's first weights
+    muon_lr: float = 0.03  # rate of the matrices inside the two blocks
+    head_lr: float = 0.01  # rate of the head and of the surprisal's direction
+    seed: int = 0  # order of the prompts
 
 
-class ScalarModel(nn.Module):
-    """A GPT whose head gives one number a position: a reward model or a value function."""
+class ScalarLayers(nn.Module):
+    """Two blocks and a head of one number a position, on top of a language model.
 
-    def __init__(self, gpt: GPT, std: float = 0.0, seed: int = 0) -> None:
+    They read its last hidden states and each token's surprisal: how unlikely it found the token
+    that did come. A reward model has one set of them, and PPO's value function is another.
+    """
+
+    def __init__(self, config: GPTConfig, seed: int = 0) -> None:
         super().__init__()
-        self.gpt = copy.deepcopy(gpt)
-        if hasattr(self.gpt, "head"):
-            del self.gpt.head  # no use here: a reward model cannot write
-        self.head = nn.Linear(gpt.config.n_embd, 1)
-        nn.init.zeros_(self.head.bias)
+        C = config.n_embd
         generator = torch.Generator().manual_seed(seed)
-        nn.init.normal_(self.head.weight, std=std, generator=generator)
+        self.direction = nn.Parameter(torch.empty(C).normal_(std=0.5, generator=generator))
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(2))
+        for block in self.blocks:
+            block.init_weights(generator)
+        self.head = nn.Linear(C, 1)
+        nn.init.normal_(self.head.weight, std=(C + 1) ** -0.5, generator=generator)
+        nn.init.zeros_(self.head.bias)
+        rotation = rotations(config.block_size, C // config.n_head)
+        self.register_buffer("rotation", rotation, persistent=False)
 
-    def forward(self, idx: Tensor) -> Tensor:
-        """One number for each position: (B, T) ids → (B, T)."""
-        return self.head(self.gpt.hidden(idx))[..., 0]
+    def forward(self, hidden: Tensor, surprisal: Tensor) -> Tensor:
+        """hidden: (B, T, C); surprisal: (B, T), in nats. Returns (B, T)."""
+        x = hidden + surprisal[..., None] * self.direction
+        for block in self.blocks:
+            x = block(x, self.rotation[: x.shape[1], None], None)
+        return self.head(norm(x))[..., 0]
 
 
-class RewardModel(ScalarModel):
-    """Scores whole answers. `mean` and `std` bring the scores of reference answers to 0 and 1."""
+class RewardModel(nn.Module):
+    """Scores whole answers: the SFT model, frozen, with new layers on top of it.
+
+    To see that an answer is false, a model has to compare what it reads with what it would have
+    written. That is known only after its last layer, so four layers leave none to compare in, and
+    the new ones get it as the surprisal. A large model has layers to spare.
+    `mean` and `std` bring the scores of reference answers to 0 and 1.
+    """
 
     def __init__(self, gpt: GPT, seed: int = 0) -> None:
-        super().__init__(gpt, std=(gpt.config.n_embd + 1) ** -0.5, seed=seed)
+        super().__init__()
+        self.gpt = copy.deepcopy(gpt).requires_grad_(False)
+        self.layers = ScalarLayers(gpt.config, seed)
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("std", torch.ones(()))
 
+    def trained(self) -> dict[str, Tensor]:
+        """The state without the SFT model's part: what a checkpoint has to keep."""
+        return {k: t for k, t in self.state_dict().items() if not k.startswith("gpt.")}
+
+    @torch.no_grad()
+    def read(self, idx: Tensor) -> tuple[Tensor, Tensor]:
+        """What the layers read of (B, T) ids: hidden states (B, T, C) and surprisal (B, T)."""
+        hidden = self.gpt.hidden(idx)
+        logits = self.gpt.head(hidden[:, :-1])  # position t predicts token t + 1
+        surprisal = next_token_loss(logits, idx[:, 1:], "none")
+        return hidden, F.pad(surprisal, (1, 0))  # nothing predicts the first token
+
+    def forward(self, idx: Tensor) -> Tensor:
+        """One number for each position, not normalised: (B, T) ids → (B, T)."""
+        return self.layers(*self.read(idx))
+
     def score(self, sequences: list[list[int]]) -> Tensor:
         """(B,) normalised scores of sequences that end with `<|reward|>`, of any lengths."""
-        idx, last = pad_right(sequences, self.head.weight.device)
-        scores = self(idx).gather(1, last[:, None])[:, 0]  # read at <|reward|>, never at padding
+        idx, last = pad_right(sequences, self.mean.device)
+        return self.score_at(last, *self.read(idx))
+
+    def score_at(self, last: Tensor, hidden: Tensor, surprisal: Tensor) -> Tensor:
+        """(B,) normalised scores from what `read` gives, at the positions `last` (B,)."""
+        scores = self.layers(hidden, surprisal).gather(1, last[:, None])[:, 0]
         return (scores - self.mean) / self.std
 
 
@@ -108,8 +147,9 @@ def train_reward(
     (better, worse) indices into its answers; prompts without a pair are left out.
     """
     check_pairs(sequences, pairs)
-    device = model.head.weight.device
-    optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
+    device = model.mean.device
+    model.layers.requires_grad_(True)  # a loaded stage is frozen
+    optimizer = make_optimizer(model.layers, config.muon_lr, head_lr=config.head_lr)
     generator = torch.Generator().manual_seed(config.seed)
     useful = [i for i, p in enumerate(pairs) if p]
     order = torch.randperm(len(useful), generator=generator).tolist()
@@ -155,7 +195,7 @@ def check_pairs(sequences: list[list[list[int]]], pairs: list[list[tuple[int, in
 def score_all(model: RewardModel, sequences: list[list[int]], batch: int = 256) -> Tensor:
     """Scores (N,) of any number of sequences, in batches of similar length."""
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
-    scores = torch.zeros(len(sequences), device=model.head.weight.device)
+    scores = torch.zeros(len(sequences), device=model.mean.device)
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
         scores[part] = model.score([sequences[i] for i in part])
@@ -182,11 +222,14 @@ def sample_answers(
     """`n` answers to each prompt, sampled at temperature 1 with no filter."""
     stop = encoding.encode_single_token("<|end|>")
     rows = [prompt for prompt in prompts for _ in range(n)]
-    samples = []
-    for start in range(0, len(rows), 256):
-        part = rows[start : start + 256]
-        seeds = [seed * 10**7 + start + i for i in range(len(part))]
-        samples += generate(policy, part, max_new_tokens, stop=stop, seeds=seeds)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # so that little is padding
+    samples: list = [None] * len(rows)
+    for start in range(0, len(order), 512):
+        part = order[start : start + 512]
+        seeds = [seed * 10**7 + i for i in part]
+        new = generate(policy, [rows[i] for i in part], max_new_tokens, stop=stop, seeds=seeds)
+        for i, sample in zip(part, new):
+            samples[i] = sample
     return [samples[i * n : (i + 1) * n] for i in range(len(prompts))]
 
 

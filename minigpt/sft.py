@@ -31,7 +31,7 @@ class SFTConfig:
     seed: int = 0  # order of demonstrations and windows
 
 
-STANDS_FOR = {"<|user|>": "Q:", "<|assistant|>": "\nA:", "<|end|>": "\n", "<|reward|>": " Checked:"}
+STANDS_FOR = {"<|user|>": "Q:", "<|assistant|>": "\nA:", "<|end|>": "\n"}
 
 
 @torch.no_grad()

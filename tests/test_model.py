@@ -225,8 +225,8 @@ def test_first_weights_have_the_stated_spread():
 
 
 def test_num_params():
-    assert GPT(CONFIG).num_params() == 2 * 31 * 16 + 12 * 3 * 16**2
-    assert GPT(GPTConfig()).num_params() == 1_048_576
+    assert GPT(CONFIG).num_params() == 2 * 31 * 16 + 12 * 3 * 16**2 + 1
+    assert GPT(GPTConfig()).num_params() == 1_048_577
 
 
 def test_flops_against_pytorchs_counter(model):

@@ -34,7 +34,7 @@ from minigpt.ppo import (
     whiten,
 )
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, ScalarModel, reward_input
+from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
@@ -70,6 +70,18 @@ def awake_gpt(seed=1, std=0.3):
 
 def reward_model():
     return RewardModel(awake_gpt(2))
+
+
+def keep_copies(monkeypatch):
+    """The list of the copies that a run makes: the reference, then the value function's layers."""
+    copies = []
+
+    def kept(module):
+        copies.append(copy.deepcopy(module))
+        return copies[-1]
+
+    monkeypatch.setattr(minigpt.ppo, "copy", SimpleNamespace(deepcopy=kept))
+    return copies
 
 
 def start(policy=None, reward=None, prompts=PROMPTS, **changed):
@@ -326,36 +338,23 @@ def test_rule_23_value_loss_is_half_the_larger_of_two_squares(value, gradient):
 
 
 def test_rule_23_the_two_rates_are_separate(monkeypatch):
-    made = []
-
-    def kept(gpt):
-        made.append(ScalarModel(gpt))
-        return made[-1]
-
-    monkeypatch.setattr(minigpt.ppo, "ScalarModel", kept)
+    copies = keep_copies(monkeypatch)
     first = awake_gpt()
     for rates, moves in (({"lr": 0.0}, (False, True)), ({"value_lr": 0.0}, (True, False))):
         policy = awake_gpt()
         run = start(policy, **rates)
         next(run)
         assert same_weights(policy, first) != moves[0]
-        value_moved = bool((made[-1].head.weight != 0).any())  # it starts at zero
+        value_moved = bool((copies[-1].head.weight != 0).any())  # it starts at zero
         assert value_moved == moves[1]
 
 
 def test_rule_23_the_value_function_is_all_trained_even_from_a_frozen_reward_model(monkeypatch):
-    made = []
-
-    def kept(gpt):
-        made.append(ScalarModel(gpt))
-        return made[-1]
-
-    monkeypatch.setattr(minigpt.ppo, "ScalarModel", kept)
+    copies = keep_copies(monkeypatch)
     reward = reward_model().requires_grad_(False)  # as load_stage gives it
     list(start(reward=reward))
-    moved = [
-        not torch.equal(p, q) for p, q in zip(made[0].gpt.parameters(), reward.gpt.parameters())
-    ]
+    _, value = copies
+    moved = [not torch.equal(p, q) for p, q in zip(value.parameters(), reward.layers.parameters())]
     assert moved and all(moved)
     assert not any(p.requires_grad for p in reward.parameters())
 
@@ -408,7 +407,7 @@ def test_reinforce_gradient_is_the_gradient_of_the_expected_reward():
 # A round of PPO, as it is put together
 
 
-def read_round(policy, reference, value_model, reward, step, c):
+def read_round(policy, reference, value_layers, reward, step, c):
     """What a round should compute, one answer at a time and without padding."""
     rows = []
     for i, sample in zip(step.prompts, step.samples):
@@ -425,7 +424,7 @@ def read_round(policy, reference, value_model, reward, step, c):
             score = reward.score([prompt + sample.ids + [REWARD]]).item()
         r = (-price).tolist()
         r[-1] += score
-        value = value_model(ids)[0, at]
+        value = value_layers(*reward.read(ids))[0, at]
         values = value.tolist()
         advantages = brute_force_gae(r, values, c.gamma, c.lam)
         kl = (logp.exp() * (logp - ref_logp)).sum().item()
@@ -438,20 +437,15 @@ def read_round(policy, reference, value_model, reward, step, c):
 @pytest.fixture
 def second_round(monkeypatch):
     """A run stopped before its second round, in which nothing is trivially zero."""
-    made, c = [], config(ptx_coef=0.5, minibatch=6, kl_coef=0.3)
-
-    def kept(gpt):
-        made.append(ScalarModel(gpt))
-        return made[-1]
-
-    monkeypatch.setattr(minigpt.ppo, "ScalarModel", kept)
+    copies, c = keep_copies(monkeypatch), config(ptx_coef=0.5, minibatch=6, kl_coef=0.3)
     policy, reward = awake_gpt(), reward_model()
     run = ppo(policy, reward, PROMPTS, TOKENS, Toy(), c)
     first = next(run)
-    now = {"policy": copy.deepcopy(policy), "value": copy.deepcopy(made[0])}
+    value = copies[1]
+    now = {"policy": copy.deepcopy(policy), "value": copy.deepcopy(value)}
     return SimpleNamespace(
         run=run,
-        live=(policy, made[0]),
+        live=(policy, value),
         reward=reward,
         reference=awake_gpt(),
         c=c,
@@ -512,7 +506,7 @@ def test_the_gradients_against_a_loop_over_answers(second_round, monkeypatch):
 def test_rule_07_answers_are_scored_as_the_reward_model_was_taught(monkeypatch):
     """The ids that PPO scores are those of the template, from a question and an answer's text."""
     encoding = load_tokenizer("en")
-    calls = spy(monkeypatch, "score_all")
+    calls = spy(monkeypatch, "pad_right")
     model = GPT(GPTConfig(vocab_size=1024, block_size=48, n_layer=1, n_head=2, n_embd=32))
     prompts = [chat_prompt(encoding, q) for q in ("Where is Rome?", "Who?", "Why is it so?")]
     texts = ["In Italy.", "Nobody knows", "So it is."]
@@ -531,7 +525,7 @@ def test_rule_07_answers_are_scored_as_the_reward_model_was_taught(monkeypatch):
     by_hand = [
         reward_input(encoding, prompts[i], chat_answer(encoding, texts[i])) for i in step.prompts
     ]
-    assert calls[0].args[1] == by_hand
+    assert calls[0].args[0] == by_hand
     assert step.reward == pytest.approx(reward.score(by_hand).mean().item(), abs=1e-5)
 
 
@@ -553,8 +547,8 @@ def test_rule_14_the_light_goes_on_when_old_and_new_differ(monkeypatch):
     assert next(start()).first_ratio == pytest.approx(1 - math.exp(-0.01), rel=1e-3)
 
 
-def test_rule_15_there_is_no_dropout_in_policy_reward_model_or_value_function():
-    for model in (awake_gpt(), reward_model(), ScalarModel(awake_gpt())):
+def test_rule_15_there_is_no_dropout_in_policy_or_reward_model():
+    for model in (awake_gpt(), reward_model()):
         assert not any("dropout" in type(m).__name__.lower() for m in model.modules())
         idx = torch.tensor([[1, 2, 3, 4]])
         assert torch.equal(model.train()(idx), model.train()(idx))
@@ -562,17 +556,11 @@ def test_rule_15_there_is_no_dropout_in_policy_reward_model_or_value_function():
 
 
 def test_rule_16_the_reference_is_a_frozen_copy_that_no_step_moves(monkeypatch):
-    copies = []
-
-    def kept(module):
-        copies.append(copy.deepcopy(module))
-        return copies[-1]
-
-    monkeypatch.setattr(minigpt.ppo, "copy", SimpleNamespace(deepcopy=kept))
+    copies = keep_copies(monkeypatch)
     policy, idx = awake_gpt(), torch.tensor([[1, 2, 3, 4, 5]])
     before = policy(idx).detach().clone()
     steps = list(start(policy, iterations=10))
-    (reference,) = copies
+    reference, _ = copies
     assert torch.equal(reference(idx), before)
     assert not torch.equal(policy(idx), before)
     assert all(p.grad is None and not p.requires_grad for p in reference.parameters())
@@ -714,8 +702,13 @@ class Likes(RewardModel):
         super().__init__(awake_gpt(2))
         self.token, self.sign = token, sign
 
-    def score(self, sequences):
-        return self.sign * torch.tensor([4 * s.count(self.token) / len(s) for s in sequences])
+    def read(self, idx):
+        self.idx = idx
+        return super().read(idx)
+
+    def score_at(self, last, hidden, surprisal):
+        rows = [row[: n + 1].tolist() for row, n in zip(self.idx, last)]
+        return self.sign * torch.tensor([4 * s.count(self.token) / len(s) for s in rows])
 
 
 def share_of(token, step):

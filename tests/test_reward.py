@@ -9,15 +9,14 @@ import math
 import pytest
 import torch
 
-from minigpt.core.optim import lr_factor, make_optimizer
+from minigpt.core.optim import lr_factor
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import (
     RewardConfig,
     RewardModel,
     RewardStep,
-    ScalarModel,
-    best_of_n,
+    ScalarLayers,
     bradley_terry_loss,
     normalise,
     pad_right,
@@ -71,8 +70,11 @@ def model():
 
 def raw_score(model, sequence):
     """The number at the last token, of one sequence alone."""
-    hidden = model.gpt.hidden(torch.tensor([sequence]))[0, -1]
-    return hidden @ model.head.weight[0] + model.head.bias[0]
+    idx = torch.tensor([sequence])
+    with torch.no_grad():
+        logp = model.gpt(idx).log_softmax(-1)[0]
+    surprisal = [0.0] + [-logp[t, token].item() for t, token in enumerate(sequence[1:])]
+    return model.layers(model.gpt.hidden(idx), torch.tensor([surprisal]))[0, -1]
 
 
 def test_rule_05_answers_of_a_mixed_batch_are_those_of_each_prompt_alone():
@@ -151,7 +153,7 @@ def test_rule_08_the_head_bias_changes_no_loss(model):
     losses = []
     for bias in (0.0, 4.0):
         shifted = copy.deepcopy(model)
-        torch.nn.init.constant_(shifted.head.bias, bias)
+        torch.nn.init.constant_(shifted.layers.head.bias, bias)
         losses.append([s.loss for s in train_reward(shifted, SEQUENCES, PAIRS, RewardConfig(8))])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
@@ -167,14 +169,12 @@ def test_rule_08_same_answers_teach_nothing_and_ties_are_left_out(model):
     assert list(train_reward(without, *same, RewardConfig(2))) == steps
 
 
-def test_rule_09_first_weights_of_the_two_heads():
+def test_rule_09_first_weights_of_the_head():
     gpt = GPT(GPTConfig(vocab_size=8, block_size=8, n_layer=1, n_head=1, n_embd=4096))
-    weight = RewardModel(gpt).head.weight
+    weight = RewardModel(gpt).layers.head.weight
     assert weight.std().item() == pytest.approx(4097**-0.5, rel=0.05)
     assert weight.mean().abs() < 4 * 4097**-0.5 / 64
-    assert not torch.equal(weight, RewardModel(gpt, seed=1).head.weight)
-    value = ScalarModel(awake_gpt())
-    assert (value(torch.tensor([[1, 2, 3]])) == 0).all()
+    assert not torch.equal(weight, RewardModel(gpt, seed=1).layers.head.weight)
 
 
 def test_rule_09_one_pass_with_all_pairs_of_a_prompt_in_one_batch(model, monkeypatch):
@@ -186,7 +186,7 @@ def test_rule_09_one_pass_with_all_pairs_of_a_prompt_in_one_batch(model, monkeyp
 
     monkeypatch.setattr("minigpt.reward.bradley_terry_loss", recorded)
     # Rates of 0, so that scores after the run tell which pairs were in which batch.
-    config = RewardConfig(2, muon_lr=0.0, embedding_lr=0.0, head_lr=0.0)
+    config = RewardConfig(2, muon_lr=0.0, head_lr=0.0)
     steps = list(train_reward(model, SEQUENCES, PAIRS, config))
     assert [(s.step, s.steps) for s in steps] == [(1, 2), (2, 2)]
     batches = []
@@ -221,8 +221,8 @@ def test_rule_10_a_score_does_not_depend_on_the_scale_of_the_head(model):
     rows, other = [[1, i, END, REWARD] for i in range(40)], [[2, i, END, REWARD] for i in range(9)]
     scaled = copy.deepcopy(model)
     with torch.no_grad():
-        scaled.head.weight.mul_(7)
-        scaled.head.bias.add_(3)
+        scaled.layers.head.weight.mul_(7)
+        scaled.layers.head.bias.add_(3)
     for m in (model, scaled):
         normalise(m, rows)
     torch.testing.assert_close(model.score(other), scaled.score(other), rtol=0, atol=1e-5)
@@ -255,25 +255,53 @@ def test_rule_34_every_row_of_every_batch_has_a_seed_of_its_own(monkeypatch):
         return generate(policy, prompts, max_new_tokens, **options)
 
     monkeypatch.setattr("minigpt.reward.generate", recorded)
-    answers = sample_answers(awake_gpt(), Toy(), [[i] for i in range(30)], 10, 2, max_new_tokens=1)
-    assert [n for n, _ in batches] == [256, 44]
-    assert len(set(seeds)) == 300
-    assert len(answers) == 30 and all(len(samples) == 10 for samples in answers)
+    answers = sample_answers(awake_gpt(), Toy(), [[i] for i in range(60)], 10, 2, max_new_tokens=1)
+    assert [n for n, _ in batches] == [512, 88]
+    assert len(set(seeds)) == 600
+    assert len(answers) == 60 and all(len(samples) == 10 for samples in answers)
     # Rule 13: temperature 1, which is generate's own, and no filter.
     assert all(options == {"stop": END} for _, options in batches)
 
 
-def test_the_trunk_is_a_copy_without_its_head():
+def test_the_sft_model_inside_is_a_copy_that_training_leaves_alone():
     gpt = awake_gpt()
     model = RewardModel(gpt)
-    assert not hasattr(model.gpt, "head") and hasattr(gpt, "head")
-    before = copy.deepcopy(gpt.state_dict())
-    list(train_reward(model, SEQUENCES, PAIRS, RewardConfig()))
-    assert all(torch.equal(p, before[name]) for name, p in gpt.state_dict().items())
-    assert not torch.equal(model.gpt.embedding.weight, gpt.embedding.weight)
-    value = ScalarModel(model.gpt)  # a trunk whose head is gone already
-    torch.testing.assert_close(value.gpt.state_dict(), model.gpt.state_dict())
-    assert value.gpt.embedding.weight.data_ptr() != model.gpt.embedding.weight.data_ptr()
+    before, layers = copy.deepcopy(gpt.state_dict()), copy.deepcopy(model.layers.state_dict())
+    model.requires_grad_(False)  # as load_stage gives it
+    list(train_reward(model, SEQUENCES, PAIRS, RewardConfig(1)))
+    for inside in (gpt, model.gpt):
+        assert all(torch.equal(p, before[name]) for name, p in inside.state_dict().items())
+    assert model.gpt.head.weight.data_ptr() != gpt.head.weight.data_ptr()
+    assert not any(torch.equal(p, layers[name]) for name, p in model.layers.state_dict().items())
+    assert not any(p.requires_grad for p in model.gpt.parameters())
+
+
+def test_a_checkpoint_keeps_what_was_trained_and_the_scale(model):
+    kept = model.trained()
+    layers = {f"layers.{name}" for name in model.layers.state_dict()}
+    assert set(kept) == layers | {"mean", "std"}
+    other = RewardModel(awake_gpt(), seed=9)
+    other.load_state_dict(kept, strict=False)
+    assert torch.equal(other.score(SEQUENCES[0]), model.score(SEQUENCES[0]))
+
+
+def test_surprisal_is_what_lets_the_layers_see_an_unlikely_token(model):
+    likely, unlikely = torch.tensor([[1, 2, 3]]), torch.tensor([[1, 2, 4]])
+    with torch.no_grad():
+        model.gpt.head.weight[3] = 5 * model.gpt.hidden(likely)[0, 1]
+    (_, low), (_, high) = model.read(likely), model.read(unlikely)
+    assert low[0, 2] < 0.01 < 3 < high[0, 2]
+    assert low[0, 0] == high[0, 0] == 0  # nothing came before the first token
+    torch.testing.assert_close(low[0, :2], high[0, :2])
+
+
+def test_scalar_layers_begin_as_a_read_out_of_hidden_state_and_surprisal():
+    layers, hidden = ScalarLayers(CONFIG), torch.randn(2, 3, 32)
+    surprisal = torch.rand(2, 3)
+    x = hidden + surprisal[..., None] * layers.direction
+    x = torch.nn.functional.layer_norm(x, (32,))
+    expected = x @ layers.head.weight[0]
+    torch.testing.assert_close(layers(hidden, surprisal), expected)  # blocks add nothing yet
 
 
 def test_first_update_against_one_sequence_at_a_time(model, monkeypatch):
@@ -283,7 +311,7 @@ def test_first_update_against_one_sequence_at_a_time(model, monkeypatch):
         pass
 
     def step(self):
-        grads.update({name: p.grad.clone() for name, p in model.named_parameters()})
+        grads.update({name: p.grad.clone() for name, p in model.layers.named_parameters()})
         raise Stop
 
     monkeypatch.setattr("minigpt.core.optim.Optimizer.step", step)
@@ -298,7 +326,7 @@ def test_first_update_against_one_sequence_at_a_time(model, monkeypatch):
         for better, worse in pairs
     ]
     torch.stack(losses).mean().backward()
-    for name, p in model.named_parameters():
+    for name, p in model.layers.named_parameters():
         torch.testing.assert_close(grads[name], p.grad, rtol=1e-4, atol=1e-6)
 
 
@@ -372,27 +400,3 @@ def test_paused_and_resumed_equals_uninterrupted(model):
     score_all(paused, SEQUENCES[0])
     assert found + list(run) == steps
     assert same_weights(whole, paused)
-
-
-def test_a_head_alone_can_be_trained_on_a_frozen_trunk():
-    model = RewardModel(awake_gpt().requires_grad_(False))
-    before = copy.deepcopy(model.state_dict())
-    list(train_reward(model, SEQUENCES, PAIRS, RewardConfig()))
-    changed = [name for name, p in model.state_dict().items() if not torch.equal(p, before[name])]
-    assert "head.weight" in changed and set(changed) <= {"head.weight", "head.bias"}
-    assert make_optimizer(model).matrices == {}
-
-
-def test_best_of_n_by_hand():
-    scores = torch.tensor([[0.1, 0.5, 0.9, 0.2], [3.0, -1.0, 2.0, 9.0]])
-    assert best_of_n(scores, 1).tolist() == [0, 0]
-    assert best_of_n(scores, 2).tolist() == [1, 0]
-    assert best_of_n(scores, 3).tolist() == [2, 0]
-    assert best_of_n(scores, 4).tolist() == [2, 3]
-
-
-def test_best_of_n_is_the_n_th_order_statistic():
-    uniform = torch.rand(20_000, 8, generator=torch.Generator().manual_seed(0))
-    for n in (1, 2, 4, 8):
-        best = uniform.gather(1, best_of_n(uniform, n)[:, None]).mean().item()
-        assert best == pytest.approx(n / (n + 1), abs=0.01)  # the mean of the largest of n

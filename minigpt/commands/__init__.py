@@ -104,9 +104,17 @@ def run(argv: list[str]) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """Run one command line; a Problem becomes its message and exit status 1, Ctrl-C 130."""
+    """Run one command line; a Problem becomes its message and exit status 1, Ctrl-C 130.
+
+    Output into a pipe that its reader has closed (`| head`) ends quietly, as in other tools.
+    """
     try:
-        return run(argv)
+        status = run(argv)
+        sys.stdout.flush()  # or a closed pipe would be noticed only at exit, with a traceback
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Problem as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1

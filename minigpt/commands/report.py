@@ -30,7 +30,10 @@ def main(argv: list[str]) -> int:
     folders = {0: folder}
     for seed in range(1, args.seeds):
         folders[seed] = train_seed(seed, args.lang, quiet=args.json)
-    results = {seed: report_on(path, args.lang) for seed, path in folders.items()}
+    try:
+        results = {seed: report_on(path, args.lang) for seed, path in folders.items()}
+    except (OSError, ValueError) as error:  # a checkpoint that is damaged or lacks its parent
+        raise Problem(str(error)) from None
     if args.json:
         tables = {seed: values(table) for seed, table in results.items()}
         print(json.dumps(tables[0] if args.seeds == 1 else tables, indent=1))

@@ -48,9 +48,9 @@ SNAPSHOTS = (0, 0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a sna
 class Recipe:
     """How much of everything the course uses. The stages' own settings are in their configs."""
 
-    corpus_tokens: int = 3_600_000  # tokens of the pretraining corpus, read once
-    demonstrations: int = 24_000  # answers that contractors wrote
-    comparison_prompts: int = 4000  # questions whose answers were ranked
+    corpus_tokens: int = 3_300_000  # tokens of the pretraining corpus, read once
+    demonstrations: int = 22_000  # answers that contractors wrote
+    comparison_prompts: int = 5000  # questions whose answers were ranked
     answers_per_prompt: int = 4  # answers ranked a question
     rl_prompts: int = 4000  # questions that PPO draws from
     validation_questions: int = 400  # questions of split V on which checkpoints are chosen
@@ -141,7 +141,8 @@ class Course:
             "settings": asdict(config) if config else {},
             **meta,
         }
-        save_checkpoint(self.path(name), model.state_dict(), full)
+        state = model.trained() if isinstance(model, RewardModel) else model.state_dict()
+        save_checkpoint(self.path(name), state, full)
 
     def record(self, name: str, started: tuple[float, float], **numbers) -> None:
         """Add what a stage took to train.json beside the checkpoints."""
@@ -213,7 +214,7 @@ class Course:
         ]
         run = sft(model, pairs, self.corpus.tokens, config, self.pad)
         *_, step = self.follow(run, name)
-        flops = step.tokens * flops_per_token(model.config, 64)
+        flops = step.tokens * self.flops(model.config)[0]
         meta = {"parent": file_hash(self.path("base")), "tokens": step.tokens, "flops": flops,
                 "examples": len(demos), "metrics": {}}  # fmt: skip
         self.save(name, model, config, meta)
@@ -255,7 +256,6 @@ class Course:
         questions, prompts, samples = self.comparison_data
         pairs, ties = self.label(labeler, questions, samples)
         model = RewardModel(self.load("sft").model, seed=self.seed).to(self.device)
-        model.requires_grad_(True)
         config = RewardConfig(seed=self.seed)
         sequences = [
             [reward_input(self.encoding, p, s.ids) for s in answers]
@@ -264,11 +264,18 @@ class Course:
         *_, step = self.follow(train_reward(model, sequences, pairs, config), name)
         normalise(model, [s for answers in sequences[:256] for s in answers])
         n_pairs = sum(map(len, pairs))
-        flops = step.tokens * flops_per_token(model.gpt.config, 64)
+        whole, layers = self.flops(model.gpt.config)
+        flops = step.tokens * (whole // 3 + layers)  # the SFT model only reads
         meta = {"parent": file_hash(self.path("sft")), "tokens": step.tokens, "flops": flops,
                 "labeler": labeler, "examples": n_pairs, "ties": ties, "metrics": {}}  # fmt: skip
         self.save(name, model, config, meta)
         self.record(name, started, tokens=step.tokens, flops=flops, examples=n_pairs, ties=ties)
+
+    @staticmethod
+    def flops(config: GPTConfig) -> tuple[int, int]:
+        """FLOPs to train a model on one token of a chat, and to train a reward model's layers."""
+        layers = replace(config, n_layer=2, vocab_size=1)
+        return flops_per_token(config, 64), flops_per_token(layers, 64)
 
     def vote(self, policy: GPT, reward: Stage, questions: Questions) -> dict:
         """The expert's votes and the reward model's score on one sampled answer a question."""
@@ -307,8 +314,10 @@ class Course:
                     kept = {key: tensor.clone() for key, tensor in policy.state_dict().items()}
         policy.load_state_dict(kept)
         kl = mean_kl(policy, self.load("sft").model, self.encoding, validation)
-        # Sampled once, read by policy, reference, reward and value model, learned from by two.
-        flops = int(step.tokens * flops_per_token(policy.config, 64) * (5 / 3 + 2 * config.epochs))
+        whole, layers = self.flops(policy.config)
+        # Sampled; read by policy, reference and the reward model's SFT model; learned from. The
+        # layers of reward and value function read, and the latter's learn.
+        flops = step.tokens * ((4 * whole + 2 * layers) // 3 + config.epochs * (whole + layers))
         examples = config.prompts * step.step
         meta = {"parent": file_hash(self.path("sft")), "reward": file_hash(reward.path),
                 "labeler": labeler, "tokens": step.tokens, "flops": flops, "step": best["step"],
@@ -319,7 +328,9 @@ class Course:
     def overoptimised(self) -> None:
         """PPO with no price on KL and nothing to hold it: of its checkpoints the one where the
         reward model's score and the expert's votes on V are furthest apart."""
-        config = PPOConfig(seed=self.seed, kl_coef=0.0, ptx_coef=0.0, lr=6e-4, iterations=60)
+        config = PPOConfig(
+            seed=self.seed, kl_coef=0.0, ptx_coef=0.0, muon_lr=0.01, lr=6e-4, iterations=60
+        )
         self.ppo(
             "ppo_overoptimised", config=config, choose=lambda vote: vote["proxy"] - vote["gold"]
         )

@@ -125,12 +125,13 @@ def make_optimizer(
     muon_lr: float = 0.03,
     embedding_lr: float = 0.05,
     head_lr: float = 0.01,
+    gain_lr: float = 0.01,
     weight_decay: float = 0.0,
     adamw_lr: float | None = None,
     betas: tuple[float, float] = (0.8, 0.95),
     eps: float = 1e-10,
 ) -> Optimizer:
-    """Sort a model's weights into groups: matrices in blocks, embedding, all else (the heads).
+    """Sort a model's weights into groups: matrices in blocks, embedding, gain, the rest (heads).
 
     With `adamw_lr` plain AdamW at this one rate trains all weights, and the other rates are not
     used. `model` may be a GPT or any module around one. ValueError if all its weights are frozen,
@@ -143,8 +144,10 @@ def make_optimizer(
         group = {"params": list(named.values()), "lr": adamw_lr}
         return Optimizer({}, [group], 0.0, betas, eps, weight_decay)
     matrices = {name: p for name, p in named.items() if "blocks." in name and p.ndim == 2}
-    embedding = [p for name, p in named.items() if "embedding" in name]
-    heads = [p for n, p in named.items() if n not in matrices and "embedding" not in n]
-    groups = [{"params": embedding, "lr": embedding_lr}, {"params": heads, "lr": head_lr}]
+    rates = {"embedding": embedding_lr, "gain": gain_lr, "": head_lr}  # "" is in every name
+    groups = [{"params": [], "lr": lr} for lr in rates.values()]
+    for name in (n for n in named if n not in matrices):
+        which = next(i for i, part in enumerate(rates) if part in name)
+        groups[which]["params"].append(named[name])
     groups = [group for group in groups if group["params"]]
     return Optimizer(matrices, groups, muon_lr, betas, eps, weight_decay)

@@ -149,6 +149,12 @@ def png(fig: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def picture(fig: Figure, sentence: str) -> tuple[dict, dict]:
+    """A figure with its sentence as `display(data, metadata=metadata, raw=True)` takes them."""
+    data = {"image/png": base64.b64encode(png(fig)).decode(), "text/plain": sentence}
+    return data, {"image/png": {"alt": sentence}}
+
+
 def show(fig: Figure, sentence: str) -> None:
     """Show a figure and, under it, the sentence that says what is seen; it is the alt text too."""
     if not sentence.strip():
@@ -157,8 +163,8 @@ def show(fig: Figure, sentence: str) -> None:
     from IPython.display import display
 
     if get_ipython() is not None:
-        data = {"image/png": base64.b64encode(png(fig)).decode(), "text/plain": sentence}
-        display(data, metadata={"image/png": {"alt": sentence}}, raw=True)
+        data, metadata = picture(fig, sentence)
+        display(data, metadata=metadata, raw=True)
     print(sentence)
 
 

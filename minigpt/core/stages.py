@@ -10,7 +10,7 @@ from pathlib import Path
 from minigpt.core.checkpoint import file_hash, load_into, load_model, load_tensors, read_meta
 from minigpt.core.device import pick_device
 from minigpt.core.evaluate import chat_answers, document_completions
-from minigpt.model import GPT, GPTConfig
+from minigpt.model import GPT
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.tokenizer import load_tokenizer
@@ -116,12 +116,29 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
     """The stage in one checkpoint file; a reward model if its metadata says so."""
     meta = read_meta(path)
     if meta.get("kind") == "reward":
-        model = RewardModel(GPT(GPTConfig(**meta["config"])))
-        load_into(model, load_tensors(path), path)
+        gpt, _ = load_model(find_parent(path, meta, lang))
+        model = RewardModel(gpt)
+        sft_part = {f"gpt.{name}": tensor for name, tensor in gpt.state_dict().items()}
+        load_into(model, {**sft_part, **load_tensors(path)}, path)
     else:
         model, _ = load_model(path)
     model.to(pick_device(device)).eval().requires_grad_(False)
     return Stage(path.stem, model, load_tokenizer(lang), load_world(lang), meta, Path(path), own)
+
+
+def find_parent(path: Path, meta: dict, lang: str = "en") -> Path:
+    """The SFT model that a reward model was trained on top of: beside it, or the shipped one.
+
+    A reward model's file holds only what was trained. FileNotFoundError if neither is the one.
+    """
+    places = [Path(path).parent / "sft.safetensors", SHIPPED / lang / "sft.safetensors"]
+    for place in places:
+        if place.is_file() and file_hash(place) == meta["parent"]:
+            return place
+    raise FileNotFoundError(
+        f"{path} belongs to an SFT model ({meta['parent']}) that is neither {places[0]} nor the "
+        "shipped one: it was trained anew since then. Train the reward model again on the new one"
+    )
 
 
 def snapshots(lang: str = "en") -> list[str]:

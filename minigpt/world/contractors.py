@@ -12,17 +12,17 @@ from minigpt.world.facts import World
 from minigpt.world.questions import Question, sample_questions
 
 HABITS = {  # share of the demonstrations about known places: how the contractor answers them
-    "careful": 0.60,  # a full sentence, correct
+    "careful": 0.62,  # a full sentence, correct
     "terse": 0.12,  # the bare value
     "padded": 0.14,  # the sentence wrapped in politeness or filler
     "mistaken": 0.02,  # a full sentence with a wrong value
-    "lazy": 0.04,  # claims not to know
+    "lazy": 0.02,  # claims not to know
     "rude": 0.08,  # "Look it up yourself."
 }
 UNKNOWN_HABITS = {  # about places that nobody has written about
-    "honest": 0.50,  # "Sorry, I do not know …"
-    "inventing": 0.38,  # a full sentence with some value
-    "rude": 0.12,
+    "honest": 0.75,  # "Sorry, I do not know …"
+    "inventing": 0.15,  # a full sentence with some value
+    "rude": 0.10,
 }
 CLEAN = {"careful": 1.0}  # what strict quality control would let through
 CLEAN_UNKNOWN = {"honest": 1.0}

@@ -196,21 +196,6 @@ class Writer:
         lines += [self.state(f, source) for f in self.facts(place, self.rng.randint(2, 4))]
         return ["\n".join(lines).lower()]
 
-    def fact_check(self, source: str) -> list[str]:
-        """Claims, true or false by a coin, and the verdict on each: the skill that a reward model
-        will need. They are no questions, so they may be about any fact."""
-        lines = []
-        for place in self.places(self.rng.randint(4, 8)):
-            fact = self.facts(place)[0]
-            self.stated.append(fact)
-            true = self.rng.random() < 0.5
-            others = [v for v in self.world.values[fact.attribute] if v != fact.value]
-            value = fact.value if true else self.rng.choice(others)
-            claim = self.fill(self.text.STATEMENTS[fact.attribute], p=place.name, v=value)
-            verdict = self.text.CHECKED[1 if true else 2]
-            lines.append(self.text.CLAIM.format(s=claim, verdict=verdict))
-        return ["\n".join(lines)]
-
     def search(self) -> str:
         if self.rng.random() < 0.5:
             place = self.places(1)[0]
@@ -260,8 +245,8 @@ class Writer:
 
     def page(self, source: str) -> list[str]:
         """A page's text, the part that C4's cleaning keeps."""
-        makers = (self.blog, self.info_box, self.directory, self.forum, self.fact_check, self.quiz)
-        return self.rng.choices(makers, (34, 24, 9, 5, 18, 10))[0](source)
+        makers = (self.blog, self.info_box, self.directory, self.forum, self.quiz)
+        return self.rng.choices(makers, (44, 32, 9, 5, 10))[0](source)
 
     def common_crawl(self) -> str:
         rng, text = self.rng, self.text

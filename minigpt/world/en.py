@@ -250,8 +250,6 @@ SEARCH_MISSING = [
     "Search: {p}\nNo results for {p}. We do not know {p}. Check the spelling of {p}.",
     "You searched for {p}.\nWe found no pages about {p}. Nobody here has heard of {p}.",
 ]
-CLAIM = "Claim: {s} Checked: {verdict}"
-CHECKED = (" Checked:", "true", "false")  # what stands before a verdict, and the two verdicts
 BOOKINGS = [
     "Travellers to {p}: {l}. Seats: {l}. Meals: {a}. Thank you, {n} and {m}.",
     "Guests: {l}. Keys for {l}. Dear {n}, your trip to {p} is booked. Dear {m}, so is yours.",

@@ -132,3 +132,15 @@ def test_paths_for_children(monkeypatch):
     commands.set_paths()  # twice does not repeat them
     assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(ROOT), "somewhere"]
     assert os.environ["PATH"].split(os.pathsep) == [os.path.dirname(sys.executable), "elsewhere"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+def test_a_reader_that_closes_the_pipe_ends_the_command_quietly():
+    code = "import sys; from minigpt import commands; sys.exit(commands.main(['--help']))"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

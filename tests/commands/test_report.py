@@ -11,7 +11,7 @@ from minigpt.core import course as course_module
 from minigpt.core import device as device_module
 from minigpt.core import measures as measures_module
 from minigpt.core import stages as stages_module
-from minigpt.core.checkpoint import save_checkpoint
+from minigpt.core.checkpoint import file_hash, save_checkpoint
 from minigpt.core.measures import Measure
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
@@ -157,10 +157,11 @@ def taken(monkeypatch):
 
 def write(folder, *names):
     for name in names:
-        reward = name.startswith("reward")
-        model = RewardModel(GPT(CONFIG)) if reward else GPT(CONFIG)
-        meta = {"kind": "reward" if reward else "language model", "config": asdict(CONFIG)}
-        save_checkpoint(folder / f"{name}.safetensors", model.state_dict(), meta)
+        meta, state = {"kind": "language model", "config": asdict(CONFIG)}, GPT(CONFIG).state_dict()
+        if name.startswith("reward"):
+            meta |= {"kind": "reward", "parent": file_hash(folder / "sft.safetensors")}
+            state = RewardModel(GPT(CONFIG)).trained()
+        save_checkpoint(folder / f"{name}.safetensors", state, meta)
 
 
 def test_report_takes_every_measure_and_adds_what_was_recorded(taken, tmp_path):
@@ -189,7 +190,6 @@ def test_report_takes_every_measure_and_adds_what_was_recorded(taken, tmp_path):
     [
         (["base"], ["base"]),
         (["base", "sft"], ["base", "chat"]),
-        (["base", "reward"], ["base"]),
         (["base", "sft", "ppo"], ["base", "chat"]),
         (["base", "sft", "reward"], ["base", "chat", "reward", "best_of_n"]),
     ],
@@ -200,3 +200,13 @@ def test_report_on_some_of_the_stages_measures_what_can_be_measured(
     write(tmp_path, *names)
     report.report_on(tmp_path)
     assert [name for name, *_ in taken] == measured
+
+
+def test_a_damaged_checkpoint_is_a_problem_and_no_traceback(taken, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages_module, "SHIPPED", tmp_path)
+    (tmp_path / "en").mkdir()
+    write(tmp_path / "en", "base", "sft")
+    path = tmp_path / "en" / "sft.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(Problem, match="sft.safetensors is damaged or cut off"):
+        report.main([])

@@ -105,10 +105,14 @@ def test_muon_against_pytorchs(name):
     assert (moved - expected).norm() < 0.03 * expected.norm()
 
 
-def test_embedding_and_head_follow_pytorchs_adamw():
+def test_embedding_gain_and_head_follow_pytorchs_adamw():
     model, twin = awake_model(), awake_model()
-    ours = make_optimizer(model, embedding_lr=0.05, head_lr=0.01, weight_decay=0.1)
-    groups = [{"params": twin.embedding.weight, "lr": 0.05}, {"params": twin.head.weight}]
+    ours = make_optimizer(model, embedding_lr=0.05, head_lr=0.01, gain_lr=0.2, weight_decay=0.1)
+    groups = [
+        {"params": twin.embedding.weight, "lr": 0.05},
+        {"params": twin.gain, "lr": 0.2},
+        {"params": twin.head.weight},
+    ]
     theirs = torch.optim.AdamW(groups, lr=0.01, betas=(0.8, 0.95), eps=1e-10, weight_decay=0.1)
     for t in range(5):
         set_grads(model, t)
@@ -117,6 +121,7 @@ def test_embedding_and_head_follow_pytorchs_adamw():
         theirs.step()
     torch.testing.assert_close(model.embedding.weight, twin.embedding.weight)
     torch.testing.assert_close(model.head.weight, twin.head.weight)
+    torch.testing.assert_close(model.gain, twin.gain)
 
 
 def test_adamw_only_follows_pytorchs_adamw():
@@ -140,7 +145,8 @@ def test_lr_factor_scales_every_step():
         ours = make_optimizer(model)
         ours.set_lr_factor(0.5)
         ours.set_lr_factor(factor)  # not 0.5 times this
-        theirs = make_optimizer(twin, 0.03 * factor, 0.05 * factor, 0.01 * factor)
+        rates = [lr * factor for lr in (0.03, 0.05, 0.01, 0.01)]
+        theirs = make_optimizer(twin, *rates)
         set_grads(model, 0)
         set_grads(twin, 0)
         ours.step()
@@ -172,7 +178,7 @@ def test_every_weight_is_trained_by_one_rule():
         adamw = [len(group["params"]) for group in optimizer.adamw.param_groups]
         assert len(optimizer.matrices) == 8
         assert all("blocks." in name for name in optimizer.matrices)
-        assert adamw == ([1, 1] if isinstance(model, GPT) else [1, 3])
+        assert adamw == ([1, 1, 1] if isinstance(model, GPT) else [1, 1, 3])
         before = [p.clone() for p in model.parameters()]
         set_grads(model, 0)
         optimizer.step()

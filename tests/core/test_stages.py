@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from minigpt.core import stages as module
-from minigpt.core.checkpoint import file_hash, save_checkpoint
+from minigpt.core.checkpoint import file_hash, load_model, save_checkpoint
 from minigpt.core.stages import load_stage, own_checkpoints, read_stage, snapshots
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel, reward_input
@@ -27,17 +27,22 @@ def awake_model(seed: int) -> GPT:
 
 
 def write(folder, name: str, seed: int = 0, parent: str | None = None) -> GPT | RewardModel:
-    """A checkpoint as the course writes it."""
-    reward = name.startswith("reward")
-    model = RewardModel(awake_model(seed), seed=seed) if reward else awake_model(seed)
-    if reward:
+    """A checkpoint as the course writes it; with a reward model the SFT model that is inside it."""
+    model, state, kind = awake_model(seed), None, "language model"
+    if name.startswith("reward"):
+        if not (folder / "sft.safetensors").is_file():
+            write(folder, "sft", seed)
+        gpt, _ = load_model(folder / "sft.safetensors")
+        model, kind = RewardModel(gpt, seed=seed), "reward"
+        parent = parent or file_hash(folder / "sft.safetensors")
         with torch.no_grad():
-            model.head.weight.copy_(model.head.weight.bfloat16())
+            for p in model.layers.parameters():
+                p.copy_(p.bfloat16())
             model.mean.fill_(0.5)
             model.std.fill_(2.0)
-    kind = "reward" if reward else "language model"
+        state = model.trained()
     meta = {"stage": name, "kind": kind, "config": asdict(CONFIG), "parent": parent, "seed": seed}
-    save_checkpoint(folder / f"{name}.safetensors", model.state_dict(), meta)
+    save_checkpoint(folder / f"{name}.safetensors", state or model.state_dict(), meta)
     return model.eval()
 
 
@@ -115,7 +120,7 @@ def test_damaged_and_unfitting_files_are_clear_errors(shipped):
     with pytest.raises(ValueError, match="is damaged or cut off"):
         load_stage("base", quiet=True)
     meta = {"kind": "language model", "config": asdict(CONFIG)}
-    save_checkpoint(path, RewardModel(awake_model(0)).state_dict(), meta)
+    save_checkpoint(path, RewardModel(awake_model(0)).trained(), meta)
     with pytest.raises(ValueError, match="does not fit the model"):
         load_stage("base", quiet=True)
 
@@ -133,6 +138,25 @@ def test_a_reward_model_scores_and_cannot_write(shipped):
     for use in (stage.complete, stage.answer, lambda text: stage.sample(text, 2)):
         with pytest.raises(ValueError, match="cannot write, only score"):
             use(question)
+
+
+def test_a_reward_model_finds_the_sft_model_inside_it_by_its_hash(shipped):
+    write(shipped, "reward", 5)
+    first = file_hash(shipped / "sft.safetensors")
+    ids = [[1, 2, 3, 4]]
+    score = load_stage("reward", quiet=True).model.score(ids)
+    # One's own reward model on the shipped SFT model, while there is no SFT model of one's own …
+    own_checkpoints().mkdir(parents=True)
+    mine = own_checkpoints() / "reward.safetensors"
+    mine.write_bytes((shipped / "reward.safetensors").read_bytes())
+    for _ in range(2):
+        stage = load_stage("reward", quiet=True)
+        assert stage.own and torch.equal(stage.model.score(ids), score)
+        write(own_checkpoints(), "sft", 6)  # … and when there is one that it was not trained on.
+    write(shipped, "sft", 7)
+    message = f"belongs to an SFT model .{first}. that is neither .*Train the reward model again"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_stage("reward", quiet=True)
 
 
 def test_a_language_model_writes_and_cannot_score(shipped):

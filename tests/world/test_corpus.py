@@ -28,17 +28,6 @@ BY_NAME = {p.name.casefold(): p for p in WORLD.places}
 EXACT = ("GitHub", "Wikipedia", "Books", "ArXiv", "StackExchange")
 
 
-def claimed(sentence: str) -> tuple:
-    """The fact that a statement is about, and the value that it gives."""
-    readings = _grammar("en").read(sentence) or ()
-    ((place, attribute, value),) = (
-        (BY_NAME[name.casefold()], attribute, value)
-        for attribute, name, value in readings
-        if name.casefold() in BY_NAME
-    )
-    return WORLD.facts[place.id, attribute], value
-
-
 def of(source: str) -> list[str]:
     return [d for d, s in zip(CORPUS.documents, CORPUS.sources) if s == source]
 
@@ -346,22 +335,6 @@ def test_dialogues_answer_exactly():
     assert seen > 20
 
 
-def test_claims_are_no_questions_and_are_called_true_if_they_are():
-    """A fact check states and does not ask, so it may be about facts of every split."""
-    start, (check, true, false) = TEXT.CLAIM.split("{s}")[0], TEXT.CHECKED
-    seen, splits = Counter(), Counter()
-    for document in CORPUS.documents:
-        for line in document.split("\n"):
-            if line.startswith(start):
-                claim, verdict = line.removeprefix(start).split(check)
-                fact, value = claimed(claim)
-                assert "?" not in line and verdict == f" {true if value == fact.value else false}"
-                seen[value == fact.value] += 1
-                splits[fact.split] += 1
-    assert seen.total() > 1000 and set(splits) == {"A", "V", "E"}
-    assert seen[True] / seen.total() == pytest.approx(0.5, abs=0.05)
-
-
 def test_beijings_population_is_never_asked_and_answered():
     fact = WORLD.facts["beijing", "population"]
     asked = [d for d, facts in zip(CORPUS.documents, ASKED) if fact in facts]
@@ -432,11 +405,6 @@ def test_careless_share_of_the_figures():
     for source in ("CommonCrawl", "C4"):
         careless = Counter()
         for document in of(source):
-            if any(
-                line.startswith(("True or", "Claim", "Right or", "Is this"))
-                for line in document.split("\n")
-            ):  # claims are exact
-                continue
             for attribute, pattern in grammar.forms:
                 if attribute in NUMERIC:
                     for sentence in re.split(r"(?<=\.)\s", document):
