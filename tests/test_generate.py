@@ -29,7 +29,8 @@ def model():
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in model.parameters():
-            p.normal_(std=p.shape[-1] ** -0.5, generator=generator)
+            if p.ndim:  # all but the gain
+                p.normal_(std=p.shape[-1] ** -0.5, generator=generator)
         model.head.weight *= 3  # clear preferences
     return model
 

@@ -32,7 +32,8 @@ def model():
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in model.parameters():
-            p.normal_(std=p.shape[-1] ** -0.5, generator=generator)
+            if p.ndim:  # all but the gain
+                p.normal_(std=p.shape[-1] ** -0.5, generator=generator)
     return model
 
 
@@ -98,6 +99,9 @@ def test_hidden_is_norm_blocks_norm(model):
     for block in model.blocks:
         x = block(x, model.rotation[:6, None], None)
     assert torch.equal(model.hidden(idx), norm(x))
+    with torch.no_grad():
+        model.gain.fill_(1.5)
+    assert torch.equal(model.hidden(idx), 1.5 * norm(x))
 
 
 def test_squared_relu_gradient():

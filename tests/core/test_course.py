@@ -204,7 +204,7 @@ def test_another_seed_gives_other_weights_and_documents(trained, tmp_path):
     other = tiny(tmp_path, seed=1)
     other.base()
     theirs, ours = load_tensors(other.path("base")), load_tensors(trained.path("base"))
-    assert all(not torch.equal(theirs[name], ours[name]) for name in ours)
+    assert all(not torch.equal(theirs[name], ours[name]) for name in ours if name != "gain")
     assert other.corpus.documents != trained.corpus.documents
 
 

@@ -30,7 +30,8 @@ def awake_model(seed=1) -> GPT:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in model.parameters():
-            p.normal_(std=0.3, generator=generator)
+            if p.ndim:  # all but the gain
+                p.normal_(std=0.3, generator=generator)
     return model.eval().requires_grad_(False)
 
 
