@@ -1,0 +1,31 @@
+"""Long experiments, one a file. Each writes data/results/NAME.json, which a notebook shows.
+
+Run one anew with `python3 -m minigpt.experiments.NAME`; the command stands in its results.
+"""
+
+import json
+from pathlib import Path
+
+from minigpt.core.checkpoint import atomic_write
+
+RESULTS = Path(__file__).parent.parent / "data" / "results"
+
+
+def command(name: str) -> str:
+    """What makes the results of that experiment."""
+    return f"python3 -m minigpt.experiments.{name}"
+
+
+def load_results(name: str) -> dict:
+    """The shipped results of an experiment; FileNotFoundError that names the command."""
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"there are no results {path.name}: `{command(name)}` makes them")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def save_results(name: str, results: dict) -> None:
+    """Write an experiment's results, whole or not at all, with the command that made them."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps({"command": command(name), **results}, indent=1, sort_keys=True)
+    atomic_write(RESULTS / f"{name}.json", (text + "\n").encode("utf-8"))
