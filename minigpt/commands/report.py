@@ -78,8 +78,9 @@ def report_on(folder, lang: str = "en") -> dict:
     documents = build_corpus(load_world(lang), load_tokenizer(lang), HELD_OUT_TOKENS, seed=1000)
     if sft:
         table |= measures.measure_chat(sft, "sft")
-        gap = table["base.three_shot_often"].value - table["sft.accuracy"].value
-        table["sft.accuracy_gap_to_base"] = Measure(gap)
+        for asked, shown in (("", "_often"), ("_unseen_phrasing",) * 2):
+            gap = table[f"base.three_shot{shown}"].value - table[f"sft.accuracy{asked}"].value
+            table[f"sft.accuracy{asked}_gap_to_base"] = Measure(gap, note="base: three shots")
         table["sft.perplexity_ratio"] = measures.perplexity_ratio(sft, base, documents.tokens)
     if sft and reward:
         table |= measures.measure_reward(reward, sft)
@@ -89,8 +90,9 @@ def report_on(folder, lang: str = "en") -> dict:
         table |= measures.changes(table, table)
         table |= measures.measure_ppo(ppo, sft, reward)
         table["ppo.perplexity_ratio"] = measures.perplexity_ratio(ppo, base, documents.tokens)
-        if over := stages.get("ppo_overoptimised"):
-            table |= measures.measure_overoptimised(over, ppo, sft, reward)
+        over, few = stages.get("ppo_overoptimised"), stages.get("reward_few")
+        if over and few:
+            table |= measures.measure_overoptimised(over, ppo, sft, few)
     controls = folder / "controls.json"
     if controls.is_file():
         numbers = json.loads(controls.read_text(encoding="utf-8"))

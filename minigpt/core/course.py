@@ -52,6 +52,7 @@ class Recipe:
     demonstrations: int = 22_000  # answers that contractors wrote
     comparison_prompts: int = 5000  # questions whose answers were ranked
     answers_per_prompt: int = 4  # answers ranked a question
+    few_prompts: int = 200  # questions ranked for the reward model that is over-optimised
     rl_prompts: int = 4000  # questions that PPO draws from
     validation_questions: int = 400  # questions of split V on which checkpoints are chosen
 
@@ -249,19 +250,23 @@ class Course:
         """The answers as people read them."""
         return [answer_text(self.encoding, s.ids) for s in samples]
 
-    def reward(self, labeler: str = "expert") -> None:
-        """Stage 3: the reward model of one labeler, from the same answers for each."""
+    def reward(self, labeler: str = "expert", name: str | None = None, few: bool = False) -> None:
+        """Stage 3: the reward model of one labeler, from the same answers for each; `few`: from
+        the first `few_prompts` questions alone."""
         started = time.perf_counter(), time.process_time()
-        name = "reward" if labeler == "expert" else f"reward_{labeler}"
+        name = name or ("reward" if labeler == "expert" else f"reward_{labeler}")
         questions, prompts, samples = self.comparison_data
-        pairs, ties = self.label(labeler, questions, samples)
-        model = RewardModel(self.load("sft").model, seed=self.seed).to(self.device)
-        config = RewardConfig(seed=self.seed)
         sequences = [
             [reward_input(self.encoding, p, s.ids) for s in answers]
             for p, answers in zip(prompts, samples)
         ]
-        *_, step = self.follow(train_reward(model, sequences, pairs, config), name)
+        n = self.recipe.few_prompts if few else len(prompts)
+        pairs, ties = self.label(labeler, questions[:n], samples[:n])
+        model = RewardModel(self.load("sft").model, seed=self.seed).to(self.device)
+        config = RewardConfig(seed=self.seed)
+        if few:  # smaller batches, or there would be too few updates to learn anything
+            config = replace(config, prompts_per_batch=4)
+        *_, step = self.follow(train_reward(model, sequences[:n], pairs, config), name)
         normalise(model, [s for answers in sequences[:256] for s in answers])
         n_pairs = sum(map(len, pairs))
         whole, layers = self.flops(model.gpt.config)
@@ -289,13 +294,14 @@ class Course:
         }
 
     def ppo(self, name="ppo", labeler="expert", config: PPOConfig | None = None, every=5,
-            choose: Callable[[dict], float] = lambda vote: vote["gold"]) -> None:  # fmt: skip
+            choose: Callable[[dict], float] = lambda vote: vote["gold"],
+            reward: str | None = None) -> None:  # fmt: skip
         """Stage 4: PPO against a labeler's reward model. Of the candidates, one every `every`
         rounds, the one is kept that `choose` ranks highest by its votes on V; by default by gold,
         the expert's, which stand for a human evaluation."""
         started = time.perf_counter(), time.process_time()
         policy = self.trainable("sft")
-        reward = self.load("reward" if labeler == "expert" else f"reward_{labeler}")
+        reward = self.load(reward or ("reward" if labeler == "expert" else f"reward_{labeler}"))
         config = config or PPOConfig(seed=self.seed)
         config = replace(config, iterations=max(2, config.iterations // self.shrink))
         questions = sample_questions(
@@ -326,14 +332,15 @@ class Course:
         self.record(name, started, tokens=step.tokens, flops=flops, examples=examples)
 
     def overoptimised(self) -> None:
-        """PPO with no price on KL and nothing to hold it: of its checkpoints the one where the
-        reward model's score and the expert's votes on V are furthest apart."""
-        config = PPOConfig(
-            seed=self.seed, kl_coef=0.0, ptx_coef=0.0, muon_lr=0.01, lr=6e-4, iterations=60
-        )
+        """PPO with no price on KL, against a reward model that has seen few comparisons: of its
+        checkpoints the one where that model's score and the expert's votes on V are furthest
+        apart. Against the reward model of all comparisons the same settings end where PPO does."""
+        self.reward(name="reward_few", few=True)
+        config = PPOConfig(seed=self.seed, kl_coef=0.0, muon_lr=0.004, lr=4e-4, iterations=60)
         self.ppo(
-            "ppo_overoptimised", config=config, choose=lambda vote: vote["proxy"] - vote["gold"]
-        )
+            "ppo_overoptimised", config=config, reward="reward_few",
+            choose=lambda vote: vote["proxy"] - vote["gold"],
+        )  # fmt: skip
 
     def clean_control(self) -> None:
         """SFT on flawless demonstrations, measured and not kept: what better data would bring."""

@@ -129,6 +129,9 @@ def measure_base(base: Stage) -> dict[str, Measure]:
         "base.qa_majority_tail": Measure(majority_accuracy(world, rarely)),
         "base.three_shot_head": share(head, three.correct, by_attribute=True),
         "base.three_shot_often": share(often, qa_score(base, often, 3).correct, by_attribute=True),
+        "base.three_shot_unseen_phrasing": share(
+            often, qa_score(base, unseen_phrasings(world, often), 3).correct, by_attribute=True
+        ),
         "base.unseen_format_zero_shot": share([*head] * len(forms), zero, by_attribute=True),
         "base.unseen_format_three_shot": share([*head] * len(forms), shown, by_attribute=True),
         "base.beijing_fewshot_correct": Measure(float(beijing.strip() == truth), note=beijing),
@@ -336,7 +339,8 @@ def changes(sft: dict, ppo: dict) -> dict[str, Measure]:
 
 
 def measure_overoptimised(over: Stage, ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
-    """PPO with no price on KL against PPO: the reward model's score up, the expert's down."""
+    """PPO with no price on KL against PPO: the score of the reward model that it was trained
+    against, which has seen few comparisons, goes up, and the expert's down."""
     questions = report_questions(ppo.world)
     scores = {s.name: chat_score(s, questions, 1.0) for s in (over, ppo, sft)}
     proxies = {name: proxy_scores(reward, *pair) for name, pair in scores.items()}

@@ -143,12 +143,14 @@ def taken(monkeypatch):
     base = measures_module.measure_base
     monkeypatch.setattr(
         measures_module, "measure_base",
-        lambda stage: base(stage) | {"base.three_shot_often": Measure(0.75)},
+        lambda stage: base(stage)
+        | {"base.three_shot_often": Measure(0.75), "base.three_shot_unseen_phrasing": Measure(0.5)},
     )  # fmt: skip
     monkeypatch.setattr(
         measures_module, "measure_chat",
         lambda stage, key: taken.append(("chat", stage.name, key))
-        or {f"{key}.accuracy": Measure(0.5), f"{key}.attempt_accuracy": Measure(0.5)},
+        or {f"{key}.accuracy": Measure(0.5), f"{key}.attempt_accuracy": Measure(0.5),
+            f"{key}.accuracy_unseen_phrasing": Measure(0.625)},
     )  # fmt: skip
     monkeypatch.setattr(measures_module, "perplexity_ratio", lambda *a: Measure(1.0))
     monkeypatch.setattr(course_module, "HELD_OUT_TOKENS", 6000)
@@ -165,7 +167,16 @@ def write(folder, *names):
 
 
 def test_report_takes_every_measure_and_adds_what_was_recorded(taken, tmp_path):
-    write(tmp_path, "base", "sft", "reward", "ppo", "ppo_overoptimised", "base_step_00000")
+    write(
+        tmp_path,
+        "base",
+        "sft",
+        "reward",
+        "ppo",
+        "ppo_overoptimised",
+        "reward_few",
+        "base_step_00000",
+    )
     stages = {name: {"seconds": 2.0, "tokens": 10, "flops": 100, "cpu_over_wall": 1.5, "ties": 3}
               for name in ("base", "sft", "reward", "ppo", "ppo_overoptimised")}  # fmt: skip
     (tmp_path / "train.json").write_text(json.dumps({"stages": stages}), encoding="utf-8")
@@ -175,9 +186,10 @@ def test_report_takes_every_measure_and_adds_what_was_recorded(taken, tmp_path):
     assert taken == [
         ("base", "base"), ("chat", "sft", "sft"), ("reward", "reward", "sft"),
         ("best_of_n", "sft", "reward"), ("chat", "ppo", "ppo"), ("ppo", "ppo", "sft", "reward"),
-        ("overoptimised", "ppo_overoptimised", "ppo", "sft", "reward"),
+        ("overoptimised", "ppo_overoptimised", "ppo", "sft", "reward_few"),
     ]  # fmt: skip
     assert table["sft.accuracy_gap_to_base"].value == 0.25
+    assert table["sft.accuracy_unseen_phrasing_gap_to_base"].value == -0.125
     assert table["ppo.greedy_accuracy_change"].value == 0
     assert table["gold.sft_clean"].value == 1.25
     assert table["train.seconds"].value == 8.0  # the four stages, not the over-optimised one

@@ -280,14 +280,26 @@ def test_extras_train_every_labelers_ppo_to_its_last_round(tmp_path, monkeypatch
 
 
 def test_overoptimised_has_no_price_and_picks_the_widest_gap(tmp_path, monkeypatch):
-    course, got = tiny(tmp_path, seed=3), {}
+    course, got, made = tiny(tmp_path, seed=3), {}, []
+    monkeypatch.setattr(course, "reward", lambda name, few: made.append((name, few)))
     monkeypatch.setattr(course, "ppo", lambda name, **options: got.update(options, name=name))
     course.overoptimised()
     config, choose = got["config"], got["choose"]
-    assert got["name"] == "ppo_overoptimised" and config.seed == 3
-    assert (config.kl_coef, config.ptx_coef) == (0, 0)
+    assert got["name"] == "ppo_overoptimised" and config.seed == 3 and config.kl_coef == 0
+    assert made == [("reward_few", True)] and got["reward"] == "reward_few"
     assert choose({"proxy": 3, "gold": 1}) > choose({"proxy": 2, "gold": 1})
     assert choose({"proxy": 2, "gold": 0}) > choose({"proxy": 2, "gold": 1})
+
+
+def test_a_reward_model_of_few_comparisons_has_seen_only_those(trained):
+    trained.recipe.few_prompts = 8
+    trained.reward(name="reward_few", few=True)
+    few, all_of_them = (read_meta(trained.path(n)) for n in ("reward_few", "reward"))
+    questions, _, samples = trained.comparison_data
+    pairs, ties = trained.label("expert", questions[:8], samples[:8])
+    assert few["examples"] == sum(map(len, pairs)) < all_of_them["examples"]
+    assert few["ties"] == ties and few["settings"]["prompts_per_batch"] == 4
+    trained.path("reward_few").unlink()
 
 
 def test_fast_is_a_twentieth_and_never_too_few(tmp_path):
