@@ -12,6 +12,8 @@ from minigpt.core.show import IGNORE_MATH, escape
 TURNS = ("#CFE8F7", "#FFE3A8", "#CDEBDD", "#F3D9E8")
 # From a light to a dark blue: what the value is can be read off in greyscale too.
 RAMP = ("#F7FBFF", "#DEEBF7", "#C6DBEF", "#9ECAE1", "#6BAED6", "#4292C6", "#2171B5", "#084594")
+# GitHub drops colours and borders; there the bar is seen, and nowhere else.
+BORDER = '<span style="font-size:0">|</span><wbr>'
 VISIBLE = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
 
 
@@ -69,7 +71,7 @@ class Strip:
             spans.append(
                 f'<span style="background:{fill};color:{ink};border:{frame};border-radius:3px;'
                 f'padding:1px 2px;margin:1px;white-space:pre"{title}>{escape(text)}</span>'
-                + ("<br>" if self.breaks and "↵" in text else "<wbr>")
+                + ("<br>" if self.breaks and "↵" in text else BORDER)
             )
         caption = f"<div>{escape(self.caption)}</div>" if self.caption else ""
         style = "font-family:monospace;line-height:2;overflow-wrap:anywhere"

@@ -39,7 +39,12 @@ def test_html_escapes_texts_titles_and_caption():
     page = strip._repr_html_()
     assert "<b>" not in page and "<i>" not in page and "<u>" not in page
     assert 'title="&quot;x"' in page
-    assert len(re.findall(r"<span ", page)) == 2
+    assert len(re.findall(r"<span style=\"background", page)) == 2
+
+
+def test_borders_are_seen_where_styles_are_dropped():
+    page = re.sub(r' style="[^"]*"', "", Strip(["Par", "is"])._repr_html_())
+    assert "<span>Par</span><span>|</span><wbr><span>is</span>" in page
 
 
 def test_one_colour_and_title_a_token():
