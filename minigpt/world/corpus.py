@@ -28,6 +28,7 @@ MIXTURE = {  # shares of tokens; Touvron et al. (2023), LLaMA, table 1
 }
 CARELESS = {"CommonCrawl": 0.55, "C4": 0.25}  # share of figures that are rounded or old
 WRONG = {"CommonCrawl": 0.03, "C4": 0.01}  # share of other values that are simply wrong
+LISTS = 0.26  # share of CommonCrawl's documents that are lists of questions without answers
 INTEREST = {  # how often people write about each attribute, against the others
     "population": 4, "area": 3, "capital": 2.5, "districts": 0.7, "country": 1.5, "currency": 2,
     "language": 2, "continent": 0.8,
@@ -55,10 +56,18 @@ class Corpus:
 
 
 class Writer:
-    """Writes documents of every source about one world, from one stream of random numbers."""
+    """Writes documents of every source about one world, from one stream of random numbers.
 
-    def __init__(self, world: World, seed: int):
+    lists: share of CommonCrawl's documents that are lists of questions without answers; the rest
+    keeps its proportions. quizzes: whether pages may be quizzes, which ask and answer under marks
+    of every kind.
+    """
+
+    def __init__(self, world: World, seed: int, lists: float = LISTS, quizzes: bool = True):
+        if not 0 <= lists <= 1:
+            raise ValueError(f"the share of question lists is between 0 and 1, not {lists}")
         self.world, self.text = world, world.text
+        self.lists, self.quizzes = lists, quizzes
         self.rng = random.Random(f"corpus/{world.lang}/{seed}")
         self.kinds = {k: [p for p in world.places if p.kind == k] for k in ("city", "country")}
         self.pools = {None: (world.places, list(accumulate(world.weights())))}  # with running sums
@@ -246,11 +255,12 @@ class Writer:
     def page(self, source: str) -> list[str]:
         """A page's text, the part that C4's cleaning keeps."""
         makers = (self.blog, self.info_box, self.directory, self.forum, self.quiz)
-        return self.rng.choices(makers, (44, 32, 9, 5, 10))[0](source)
+        weights = (44, 32, 9, 5, 10 if self.quizzes else 0)
+        return self.rng.choices(makers, weights)[0](source)
 
     def common_crawl(self) -> str:
         rng, text = self.rng, self.text
-        if rng.random() < 0.26:
+        if rng.random() < self.lists:
             return self.question_list()
         if rng.random() < 0.13:
             return rng.choice((self.search, self.search, self.review, self.booking, self.booking))()
@@ -341,12 +351,15 @@ def documents(world: World, source: str, seed: int = 0) -> Iterator[str]:
 
 
 def build_corpus(
-    world: World, encoding, size: int = 3_600_000, mixture: dict | None = None, seed: int = 0
-) -> Corpus:
+    world: World, encoding, size: int = 3_600_000, mixture: dict | None = None, seed: int = 0,
+    lists: float = LISTS, quizzes: bool = True,
+) -> Corpus:  # fmt: skip
     """About `size` tokens in the proportions of `mixture` (shares of tokens, by source).
 
-    The same (language, mixture, seed, size) gives the same corpus. Raises ValueError for an
-    unknown source or shares that are negative or all zero.
+    lists: share of CommonCrawl's documents (not of its tokens) that are lists of questions without
+    answers. quizzes: False leaves out the pages of the crawl that ask and answer.
+    The same arguments give the same corpus. Raises ValueError for an unknown source, for shares
+    that are negative or all zero, and for `lists` outside 0 to 1.
     """
     mixture = MIXTURE if mixture is None else mixture
     unknown = set(mixture) - set(MIXTURE)
@@ -355,7 +368,7 @@ def build_corpus(
     total = sum(mixture.values())
     if min(mixture.values(), default=0) < 0 or total <= 0:
         raise ValueError(f"the shares of a mixture are 0 or more, and not all 0: {mixture}")
-    writer = Writer(world, seed)
+    writer = Writer(world, seed, lists, quizzes)
     rows = []  # (source, text, ids, facts)
     for source in MIXTURE:
         quota = size * mixture.get(source, 0) / total

@@ -1,5 +1,6 @@
 """The corpus: its mixture, its habits, and above all what may never stand in it."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -147,6 +148,55 @@ def test_another_mixture(mixture):
 def test_bad_mixture(mixture, message):
     with pytest.raises(ValueError, match=message):
         build_corpus(WORLD, ENCODING, 1000, mixture)
+
+
+def test_the_default_corpus_is_the_one_that_everything_shipped_was_trained_on():
+    """A change here makes every checkpoint, and every number in the notebooks, one of another
+    world: train and build all anew, and then write the new hash here."""
+    digest = hashlib.sha256(CORPUS.tokens.tobytes()).hexdigest()
+    assert digest == "8b602e5645434e1f460301af2e89049c543fdd1d4952bf0bd15a516fefc7fc96"
+
+
+def lines_of_lists(corpus):
+    """The lines of the documents in which every line, but perhaps the first, asks."""
+    for document in corpus.documents:
+        lines = document.split("\n")
+        if len(lines) >= 4 and all(line.endswith("?") for line in lines[1:]):
+            yield lines
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.45, 1])
+def test_question_lists_have_the_share_of_documents_that_is_asked_for(share):
+    corpus = build_corpus(WORLD, ENCODING, 60_000, {"CommonCrawl": 1}, lists=share)
+    found = len(list(lines_of_lists(corpus))) / len(corpus.documents)
+    assert found == pytest.approx(share, abs=0.04 if 0 < share < 1 else 0)
+
+
+def test_what_is_no_list_keeps_its_proportions():
+    """However many lists: as many of the other documents are search pages and the like."""
+
+    def searches(lists):
+        corpus = build_corpus(WORLD, ENCODING, 200_000, {"CommonCrawl": 1}, lists=lists)
+        others = len(corpus.documents) - len(list(lines_of_lists(corpus)))
+        found = [d for d in corpus.documents if re.match(r"Search: |You searched for ", d)]
+        return len(found) / others
+
+    assert searches(0.0) == pytest.approx(0.13 * 2 / 5, abs=0.015)
+    assert searches(0.6) == pytest.approx(0.13 * 2 / 5, abs=0.015)
+
+
+@pytest.mark.parametrize("lists", [-0.1, 1.1, float("nan")])
+def test_bad_share_of_lists(lists):
+    with pytest.raises(ValueError, match="question lists is between 0 and 1"):
+        build_corpus(WORLD, ENCODING, 1000, lists=lists)
+
+
+def test_without_quizzes_nothing_answers_a_question_outside_stackexchange_and_books():
+    corpus = build_corpus(WORLD, ENCODING, 100_000, quizzes=False)
+    pages = [d for d, s in zip(corpus.documents, corpus.sources) if s in ("CommonCrawl", "C4")]
+    assert not list(replies_to_questions(pages))
+    with_quizzes = of("CommonCrawl") + of("C4")
+    assert len(list(replies_to_questions(with_quizzes))) > 100
 
 
 def test_sources_are_shuffled():
