@@ -3,10 +3,10 @@
 A stage is the learner's own run where there is one, else the checkpoint that came with the course.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from minigpt.commands.common import learner_home
 from minigpt.core.checkpoint import file_hash, load_into, load_model, load_tensors, read_meta
 from minigpt.core.device import pick_device
 from minigpt.core.evaluate import chat_answers, document_completions
@@ -17,13 +17,11 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import World, load_world
 
 SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"
-ROOT = Path(__file__).parent.parent.parent
 
 
 def own_checkpoints(lang: str = "en") -> Path:
     """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
-    home = Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt").expanduser()
-    return home / "checkpoints" / lang
+    return learner_home() / "checkpoints" / lang
 
 
 @dataclass

@@ -1,0 +1,241 @@
+"""JupyterLab on a free port, and a headless Chromium that is driven over its DevTools protocol.
+
+Chromium is looked for in MINIGPT_CHROMIUM (the path of the program), then as `chromium`,
+`chromium-browser` or `google-chrome` on PATH. Nothing else has to be installed: what speaks with
+it, websocket-client, comes with JupyterLab.
+"""
+
+import base64
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from minigpt.commands.common import ROOT
+
+WIDTH, PART = 1280, 1400  # pixels: of the window, and the height of one screenshot
+WAIT = 600  # seconds until a notebook has run; it only ends a test that hangs
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+SETTINGS = {  # all cells in the page, so that a screenshot has them; no news from the network
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+NOTEBOOK = "jupyterapp.shell.currentWidget.content"
+FLAGS = [
+    "--headless", "--no-sandbox", "--no-zygote", "--disable-gpu", "--no-first-run",
+    "--no-proxy-server", "--hide-scrollbars", "--remote-debugging-port=0", "about:blank",
+]  # fmt: skip
+
+
+def find_chromium() -> str | None:
+    """The path of a Chromium, None if there is none."""
+    names = [os.environ.get("MINIGPT_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    return next((found for name in names if name and (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """The address of a running Chromium's DevTools."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("there is no Chromium: put one on PATH, or its path in MINIGPT_CHROMIUM")
+    profile = tmp_path_factory.mktemp("chromium")
+    with open(profile / "log", "wb") as log:
+        child = subprocess.Popen(
+            [program, f"--user-data-dir={profile}", *FLAGS], stdout=log, stderr=log
+        )
+    try:
+        port = profile / "DevToolsActivePort"
+        wait_until(lambda: port.is_file() and port.read_text(encoding="utf-8").strip(), 60)
+        yield f"127.0.0.1:{port.read_text(encoding='utf-8').split()[0]}"
+    finally:
+        stop(child)
+
+
+@pytest.fixture
+def lab(request, tmp_path):
+    """Starts JupyterLab on a copy of a notebook; `lab(path, theme)` is the address of the copy.
+
+    The copies lie where nothing of the course is above them, as in the launcher's lab.
+    """
+    children = []
+
+    def start(path: Path, theme: str) -> str:
+        work, settings = tmp_path / "work", tmp_path / "settings" / "@jupyterlab"
+        work.mkdir()
+        shutil.copy(path, work / path.name)
+        chosen = {"apputils-extension/themes": {"theme": THEMES[theme]}, **SETTINGS}
+        for name, content in chosen.items():
+            file = settings / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(content), encoding="utf-8")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "MINIGPT_HOME": str(tmp_path / "home"),
+            "MINIGPT_FAST": os.environ.get(
+                "MINIGPT_FAST", "0" if os.environ.get("MINIGPT_SHOTS") else "1"
+            ),
+            "JUPYTERLAB_SETTINGS_DIR": str(settings.parent),
+            "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+            "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+            "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+            "IPYTHONDIR": str(tmp_path / "ipython"),
+        }
+        with open(tmp_path / "lab.log", "wb") as log:
+            children.append(subprocess.Popen(
+                [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+                 f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+                 f"--ServerApp.root_dir={work}", "--IdentityProvider.token=t",
+                 "--LabApp.expose_app_in_browser=True"],
+                cwd=work, env=environment, stdout=log, stderr=log,
+            ))  # fmt: skip
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{address}/api?token=t"), 120)
+        return f"{address}/doc/tree/{path.name}?token=t"
+
+    yield start
+    for child in children:
+        stop(child)
+
+
+@pytest.fixture
+def page(chromium):
+    """A new tab."""
+    tab = Page(chromium)
+    yield tab
+    tab.close()
+
+
+class Page:
+    """A tab: `run` evaluates JavaScript in it, `click` is a click of the mouse."""
+
+    def __init__(self, address: str):
+        websocket = pytest.importorskip("websocket", reason="websocket-client comes with Jupyter")
+        request = urllib.request.Request(f"http://{address}/json/new?about:blank", method="PUT")
+        with urllib.request.urlopen(request, timeout=60) as response:
+            tab = json.load(response)
+        self.numbers = itertools.count(1)
+        self.socket = websocket.create_connection(
+            tab["webSocketDebuggerUrl"], timeout=120, suppress_origin=True
+        )
+        self.resize(1000)
+
+    def call(self, method: str, **parameters) -> dict:
+        """One command of the DevTools protocol and its result."""
+        number = next(self.numbers)
+        self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while (answer := json.loads(self.socket.recv())).get("id") != number:
+            pass  # an event
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def run(self, script: str):
+        """The value of a JavaScript expression."""
+        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in result, result["exceptionDetails"]
+        return result["result"].get("value")
+
+    def wait(self, script: str, seconds: float = 60):
+        """Wait until an expression is true; its value."""
+        return wait_until(lambda: self.run(script), seconds, script)
+
+    def resize(self, height: int) -> None:
+        """Give the window this height in pixels."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1,
+            mobile=False,
+        )  # fmt: skip
+
+    def click(self, element: str) -> None:
+        """Click in the middle of an element that a JavaScript expression gives."""
+        self.run(f"({element}).scrollIntoView({{block: 'center'}})")
+        time.sleep(0.2)
+        box = f"(r => [r.x + r.width / 2, r.y + r.height / 2])(({element}).getBoundingClientRect())"
+        x, y = self.run(box)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def open_notebook(self, address: str) -> None:
+        """Open a notebook in JupyterLab and wait until its kernel is ready."""
+        self.call("Page.navigate", url=address)
+        self.wait("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')", 120)
+        kernel = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+        self.wait(f"{kernel} === 'idle'", 120)
+
+    def run_all(self) -> None:
+        """Run all cells and wait for the last one."""
+        self.run("jupyterapp.commands.execute('notebook:run-all-cells'); 0")
+        cells = f"{NOTEBOOK}.widgets.filter(cell => cell.model.type === 'code')"
+        done = "cell.model.executionCount && !cell.promptNode?.textContent.includes('*')"
+        time.sleep(2)  # the editions have numbers already; the stars come first
+        self.wait(f"{cells}.every(cell => {done})", WAIT)
+        time.sleep(1)  # the last outputs are drawn
+
+    def screenshots(self, folder: Path, name: str) -> list[Path]:
+        """The whole notebook in pictures of one screen each, named NAME-01.png and so on."""
+        folder.mkdir(parents=True, exist_ok=True)
+        panel = "document.querySelector('.jp-WindowedPanel-outer')"
+        self.run(f"{panel}.scrollTop = 0")
+        hidden = self.run(f"{panel}.scrollHeight - {panel}.clientHeight")
+        self.resize(self.run("window.innerHeight") + hidden + 20)
+        time.sleep(1)
+        cells = "document.querySelectorAll('.jp-Cell')"
+        height = int(self.run(f"[...{cells}].at(-1).getBoundingClientRect().bottom")) + 40
+        files = []
+        for number, top in enumerate(range(0, height, PART), 1):
+            clip = {"x": 0, "y": top, "width": WIDTH, "height": min(PART, height - top), "scale": 1}
+            data = self.call("Page.captureScreenshot", format="png", clip=clip)["data"]
+            files.append(folder / f"{name}-{number:02}.png")
+            files[-1].write_bytes(base64.b64decode(data))
+        self.resize(1000)
+        return files
+
+    def screen(self, folder: Path, name: str) -> None:
+        """What is in the window now, as NAME.png."""
+        data = self.call("Page.captureScreenshot", format="png")["data"]
+        (folder / f"{name}.png").write_bytes(base64.b64decode(data))
+
+    def close(self) -> None:
+        self.call("Page.close")
+        self.socket.close()
+
+
+def wait_until(ready, seconds: float, what: str = ""):
+    """Ask again and again until `ready()` is true; what it gave. TimeoutError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (found := ready()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds} s: {what}")
+        time.sleep(0.3)
+    return found
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers there."""
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def stop(child: subprocess.Popen) -> None:
+    """End a process that was started here."""
+    child.terminate()
+    try:
+        child.wait(20)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
