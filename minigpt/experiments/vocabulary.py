@@ -46,8 +46,8 @@ AVERAGED = 10  # the average of the weights spans about the last tenth of the up
 class Budget:
     """What each vocabulary gets, and on how much text it is measured."""
 
-    bytes: int = 1_500_000  # of text read
-    seconds: float = 40.0  # of training alone, without measuring
+    bytes: int = 1_000_000  # of text read
+    seconds: float = 30.0  # of training alone, without measuring
     held_out: int = 60_000  # tokens, of the course's own tokenizer, of documents never read
     pool: int = 1_500_000  # tokens, of the same, to train on: more than a run reads in the time
 
