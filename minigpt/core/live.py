@@ -90,10 +90,11 @@ class Live:
             self._draw(final=True)
 
     def _see(self, step) -> None:
-        history, look = self.history, max(1, step.steps // self.looks)
+        history = self.history
         history.steps.append(step)
         self.clock.append((time.perf_counter(), step.tokens))
-        looked = step.step % look == 0 or step.step == step.steps
+        done, before = (n * self.looks // step.steps for n in (step.step, step.step - 1))
+        looked = done > before  # evenly through the run, the last time at its end
         if looked and self.held_out is not None:
             history.held_out.append((step.step, self.held_out()))
         if looked and self.sample is not None:

@@ -158,11 +158,13 @@ def test_lines_of_text_where_there_is_no_notebook(whole, capsys):
     assert lines[3:] == [f"done: 12 steps, 768 tokens · loss {last.loss:.3f} · held-out loss 2.500"]
 
 
-def test_it_looks_as_often_as_it_is_told():
+@pytest.mark.parametrize("looks, expected", [(4, 4), (5, 5), (12, 12), (100, 12)])
+def test_it_looks_as_often_as_it_is_told(looks, expected):
+    """Also where the looks do not divide the twelve steps; each step is looked at once at most."""
     _, run = new_run()
     asked = []
-    list(live(run, held_out=lambda: asked.append("loss") or 1.0, looks=4))
-    assert asked == ["loss"] * 4
+    list(live(run, held_out=lambda: asked.append("loss") or 1.0, looks=looks))
+    assert asked == ["loss"] * expected
 
 
 def test_a_notebook_gets_one_display_that_is_renewed(notebook, capsys):
