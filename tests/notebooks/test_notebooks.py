@@ -215,6 +215,42 @@ def test_exercises_pass_when_solved_with_nothing_before_but_the_bootstrap(path):
     assert result.returncode == 0, result.stderr
 
 
+# ---- solved, offline, elsewhere -----------------------------------------------------------------
+
+OFFLINE = """
+import socket
+connect = socket.socket.connect
+
+def only_this_computer(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1"):
+        raise OSError(f"a notebook asked for the network: {address}")
+    return connect(self, address)
+
+socket.socket.connect = only_this_computer
+"""
+
+
+@pytest.mark.notebook
+@each(SOURCES)
+def test_source_runs_solved_and_offline_from_another_folder(path, tmp_path):
+    """Every cell, a twentieth of the steps; the exercises' asserts must hold."""
+    pytest.importorskip("nbval", reason="needs nbval: run `python3 -m minigpt test`")
+    (tmp_path / "sitecustomize.py").write_text(OFFLINE, encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / path.name).write_bytes(path.read_bytes())
+    environment = {
+        **os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        "MINIGPT_FAST": "1", "MINIGPT_HOME": str(tmp_path / "home"),
+    }  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax",
+         "--nbval-current-env", "--nbval-cell-timeout=300", path.name],
+        cwd=elsewhere, env=environment, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
 # ---- the bootstrap cell -----------------------------------------------------------------------
 
 
