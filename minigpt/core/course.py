@@ -334,7 +334,7 @@ class Course:
     def overoptimised(self) -> None:
         """PPO with no price on KL, against a reward model that has seen few comparisons: of its
         checkpoints the one where that model's score and the expert's votes on V are furthest
-        apart. Against the reward model of all comparisons the same settings end where PPO does."""
+        apart. The reward model of all comparisons leaves less to exploit."""
         self.reward(name="reward_few", few=True)
         config = PPOConfig(seed=self.seed, kl_coef=0.0, muon_lr=0.004, lr=4e-4, iterations=60)
         self.ppo(
