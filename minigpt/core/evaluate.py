@@ -38,17 +38,21 @@ def complete_ids(
     return out
 
 
+def line_ends(encoding) -> set[int]:
+    """The tokens at which a line or the document ends."""
+    special = {encoding.encode_single_token(name) for name in encoding.special_tokens_set}
+    plain = (i for i in range(encoding.n_vocab) if i not in special)
+    ends = {i for i in plain if b"\n" in encoding.decode_single_token_bytes(i)}
+    return ends | {encoding.encode_single_token("<|endoftext|>")}
+
+
 def document_completions(
     model: GPT, encoding, prompts: list[str], max_new_tokens=60, temperature=1.0, seed=0, line=False
 ) -> list[str]:
     """How a base model goes on with each text, to the end of the document; with `line`, to the
     end of the line."""
     end = encoding.encode_single_token("<|endoftext|>")
-    stop = {end}
-    if line:
-        stop |= {
-            i for i in range(encoding.n_vocab - 6) if b"\n" in encoding.decode_single_token_bytes(i)
-        }
+    stop = line_ends(encoding) if line else {end}
     ids = [[end, *encoding.encode_ordinary(prompt)] for prompt in prompts]
     out = complete_ids(model, ids, max_new_tokens, stop, temperature, seed)
     texts = [encoding.decode([i for i in new if i != end]) for new in out]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from minigpt.core.evaluate import Score, document_completions, few_shots, judged, qa_prompt
 from minigpt.core.measures import Measure
-from minigpt.core.show import BLUE, Figure, figure
+from minigpt.core.show import BLUE, Figure, figure, stacked_bars
 from minigpt.core.stages import Stage
 from minigpt.core.strips import pieces
 from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
@@ -92,23 +92,9 @@ def interval_figure(measures: dict[str, Measure], label="share correct", colours
 
 def stacked_figure(rows: dict[str, dict[str, float]], label: str, colours: dict) -> Figure:
     """One bar a row, made of shares: {row: {kind: share}}. colours: of each kind, in order."""
-    fig, ax = figure(8, 0.9 + 0.4 * len(rows))
-    hatches = ("", "//", "..", "xx", "--")  # for those who do not see the colours
-    for y, shares in enumerate(rows.values()):
-        left = 0.0
-        for (kind, colour), hatch in zip(colours.items(), hatches):
-            share = shares.get(kind, 0.0)
-            ax.barh(y, share, 0.7, left, color=colour, hatch=hatch, edgecolor="#555555",
-                    linewidth=0.6, label=None if y else kind)  # fmt: skip
-            if share >= 0.06:
-                box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-                ax.text(left + share / 2, y, f"{share:.0%}", ha="center", va="center", bbox=box)
-            left += share
-    ax.set_yticks(range(len(rows)), list(rows))
-    ax.set(xlim=(0, 1), xlabel=label)
-    ax.invert_yaxis()
-    fig.legend(loc="outside upper center", ncols=len(colours), frameon=False, fontsize=8)
-    return fig
+    hatches = ("", "//", "..", "xx", "--")
+    styles = {kind: style for kind, *style in zip(colours, colours.values(), hatches)}
+    return stacked_bars(rows, label, styles, height=0.4)
 
 
 @dataclass
@@ -136,11 +122,3 @@ def candidates(
     texts = pieces(stage.encoding, found.tolist())
     rows = zip(found.tolist(), texts, values.tolist(), kept[0, found].tolist())
     return [Candidate(*row) for row in rows]
-
-
-def line_ends(encoding) -> set[int]:
-    """The tokens at which a line or the document ends."""
-    special = {encoding.encode_single_token(name) for name in encoding.special_tokens_set}
-    plain = (i for i in range(encoding.n_vocab) if i not in special)
-    ends = {i for i in plain if b"\n" in encoding.decode_single_token_bytes(i)}
-    return ends | {encoding.encode_single_token("<|endoftext|>")}

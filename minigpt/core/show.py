@@ -180,22 +180,31 @@ def verdict_shares(verdicts: list[str]) -> dict[str, float]:
 
 def share_bars(shares: dict[str, dict[str, float]], width: float = 8.0) -> Figure:
     """One bar a row, made of the shares of the verdict groups: {row: {group: share}}."""
-    fig, ax = figure(width, 0.9 + 0.5 * len(shares))
-    for y, row in enumerate(shares.values()):
+    styles = {name: style for name, (_, *style) in VERDICT_GROUPS.items()}
+    return stacked_bars(shares, "share of the answers", styles, width)
+
+
+def stacked_bars(
+    rows: dict[str, dict[str, float]], label: str, styles: dict, width=8.0, height=0.5
+) -> Figure:
+    """One bar a row, made of shares: {row: {kind: share}}. styles: {kind: (colour, hatch)}, in
+    order; the hatch is for those who do not see the colours. height: inches a row."""
+    fig, ax = figure(width, 0.9 + height * len(rows))
+    for y, shares in enumerate(rows.values()):
         left = 0.0
-        for name, (_, colour, hatch) in VERDICT_GROUPS.items():
-            share = row.get(name, 0.0)
+        for kind, (colour, hatch) in styles.items():
+            share = shares.get(kind, 0.0)
             ax.barh(y, share, left=left, color=colour, hatch=hatch, edgecolor="#555555",
-                    linewidth=0.6, height=0.7, label=name if y == 0 else None)  # fmt: skip
+                    linewidth=0.6, height=0.7, label=None if y else kind)  # fmt: skip
             if share >= 0.06:
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
                 ax.text(left + share / 2, y, f"{share:.0%}", ha="center", va="center", bbox=box)
             left += share
-    ax.set_yticks(range(len(shares)), list(shares))
+    ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
-    ax.set_xlabel("share of the answers")
-    fig.legend(loc="outside upper center", ncols=len(VERDICT_GROUPS), frameon=False, fontsize=8)
+    ax.set_xlabel(label)
+    fig.legend(loc="outside upper center", ncols=len(styles), frameon=False, fontsize=8)
     return fig
 
 

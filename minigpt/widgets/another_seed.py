@@ -11,6 +11,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from minigpt.core.show import IGNORE_MATH, escape
+from minigpt.widgets.controls import side_by_side
 
 KEPT = 5  # runs that stay below the button
 TEXT = {
@@ -39,10 +40,7 @@ class AnotherSeed:
         # some versions of Jupyter's kernel answer a click
         self.results = widgets.HTML(layout=widgets.Layout(width="auto"))
         self.button.on_click(self.again)
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
-        self.view = widgets.VBox(
-            [widgets.Box([self.button, self.status], layout=row), self.results]
-        )
+        self.view = widgets.VBox([side_by_side(self.button, self.status), self.results])
 
     def again(self, button=None) -> None:
         """Run with the next seed and show what comes; an error becomes a sentence."""

@@ -18,6 +18,7 @@ from minigpt.core.strips import pieces
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
 from minigpt.tokenizer import load_tokenizer
+from minigpt.widgets.controls import side_by_side
 
 TOP = 10  # likeliest tokens that are shown
 TELLING = 1.2  # loss, in nats, of the cell that is shown first
@@ -78,9 +79,7 @@ class BatchViewer:
         self.row.observe(self.show, "value")
         self.column.observe(self.show, "value")
         self.button.on_click(self.next_batch)
-        controls = widgets.Layout(flex_flow="row wrap", align_items="center")
-        box = widgets.Box([self.row, self.column, self.button], layout=controls)
-        self.view = widgets.VBox([box, self.shown])
+        self.view = widgets.VBox([side_by_side(self.row, self.column, self.button), self.shown])
         self.show()
 
     def _next(self) -> torch.Tensor:

@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from minigpt.core.evaluate import document_completions
 from minigpt.core.show import IGNORE_MATH, STAGE_COLOURS, Table, amount, escape
 from minigpt.core.stages import Stage, load_stage, snapshots
+from minigpt.widgets.controls import problem, side_by_side
 
 NEW_TOKENS = 48  # of a completion: enough to see what kind of document it is
 LONGEST = 160  # tokens of a prompt; with the completion they fit the context of 256
@@ -65,10 +66,9 @@ class Scrubber:
         for control in (self.checkpoint, self.prompt, self.temperature):
             control.observe(self.show, "value")
         self.sample_button.on_click(self.new_sample)
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
         self.view = widgets.VBox([
             self.prompt,
-            widgets.Box([self.temperature, self.sample_button], layout=row),
+            side_by_side(self.temperature, self.sample_button),
             self.checkpoint,
             self.status,
             self.shown,
@@ -90,12 +90,8 @@ class Scrubber:
         stage = self.stages[self.checkpoint.value]
         try:
             text = self.completion(self.checkpoint.value)
-        except ValueError as error:  # written for whoever typed
-            self.status.value, self.shown.value = f"<b>{escape(error)}</b>", ""
-            return
-        except Exception as error:  # a learner's widget never shows a traceback
-            message = self.words["failed"].format(error=error)
-            self.status.value, self.shown.value = f"<b>{escape(message)}</b>", ""
+        except Exception as error:
+            self.status.value, self.shown.value = problem(error, self.words["failed"]), ""
             return
         self.status.value = escape(
             self.words["state"].format(

@@ -7,10 +7,10 @@ import ipywidgets as widgets
 
 from minigpt.core.replies import Reply, load_stages, replies
 from minigpt.core.show import IGNORE_MATH, STAGE_NAMES, Table, escape, stage_colour
+from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
 from minigpt.world.facts import World, load_world
-from minigpt.world.questions import ask
+from minigpt.world.questions import Question
 
-PLACES = 60  # the best known ones, to pick from
 TEXT = {
     "en": {
         "question": "Question",
@@ -37,7 +37,6 @@ TEXT = {
         "caption": "{question}   (temperature {temperature:.1f}, sample {seed})",
     },
 }
-QUESTION = {"en": "What is the population of Beijing?"}
 
 
 class Comparer:
@@ -52,12 +51,8 @@ class Comparer:
             value=question, description=words["question"], style=wide, layout=box,
             continuous_update=False,  # a new value is there when Enter is pressed
         )  # fmt: skip
-        names = [place.name for place in world.places[:PLACES]]
-        named = next((name for name in names if name in question), names[0])
-        self.place = widgets.Dropdown(
-            options=names, value=named, description=words["place"], style=wide
-        )
-        self.attribute = widgets.Dropdown(description=words["attribute"], style=wide)
+        self.picker = FactPicker(world, question, words, self._picked)
+        self.place, self.attribute = self.picker.place, self.picker.attribute
         self.temperature = widgets.FloatSlider(
             value=temperature, min=0.0, max=2.0, step=0.1, description=words["temperature"],
             style=wide, continuous_update=False,
@@ -66,43 +61,22 @@ class Comparer:
         self.sample_button = widgets.Button(description=words["new_sample"])
         self.status = widgets.HTML()
         self.columns = widgets.HTML(layout=box)
-        self._fill_attributes()
-        self.place.observe(self._place_picked, "value")
-        self.attribute.observe(self._attribute_picked, "value")
         self.question.observe(self.ask, "value")
         self.temperature.observe(self.ask, "value")
         self.ask_button.on_click(self.ask)
         self.sample_button.on_click(self.new_sample)
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
         self.view = widgets.VBox([
-            widgets.Box([self.place, self.attribute], layout=row),
+            self.picker.view,
             self.question,
-            widgets.Box([self.temperature, self.ask_button, self.sample_button], layout=row),
+            side_by_side(self.temperature, self.ask_button, self.sample_button),
             self.status,
             self.columns,
         ])  # fmt: skip
 
     # ---- controls ---------------------------------------------------------------------------
 
-    def _picked_place(self):
-        return next(p for p in self.world.places if p.name == self.place.value)
-
-    def _fill_attributes(self) -> None:
-        """Offer what is known of the picked place, and keep the attribute where it has it."""
-        labels, values = self.world.text.LABELS, self._picked_place().values
-        kept, self.filling = self.attribute.value, True  # or each step would ask a question
-        self.attribute.options = [(labels[a], a) for a in values]
-        self.attribute.value = kept if kept in values else next(iter(values))
-        self.filling = False
-
-    def _place_picked(self, change) -> None:
-        self._fill_attributes()
-        self._attribute_picked()
-
-    def _attribute_picked(self, change=None) -> None:
-        if not self.filling:
-            fact = self.world.facts[self._picked_place().id, self.attribute.value]
-            self.question.value = ask(self.world, fact).text  # asks, through its observer
+    def _picked(self, question: Question) -> None:
+        self.question.value = question.text  # asks, through its observer
 
     def new_sample(self, button=None) -> None:
         """Ask again with other random numbers."""
@@ -118,12 +92,8 @@ class Comparer:
         temperature = round(self.temperature.value, 2)
         try:
             found = replies(self.stages, self.question.value, temperature, self.seed)
-        except ValueError as error:  # written for whoever typed
-            self.columns.value, self.status.value = "", f"<b>{escape(error)}</b>"
-            return
-        except Exception as error:  # a learner's widget never shows a traceback
-            message = self.words["failed"].format(error=error)
-            self.columns.value, self.status.value = "", f"<b>{escape(message)}</b>"
+        except Exception as error:
+            self.columns.value, self.status.value = "", problem(error, self.words["failed"])
             return
         self.columns.value = columns_html(found, self.words)
         said = self.words["sample"].format(seed=self.seed, temperature=temperature)

@@ -14,6 +14,7 @@ import torch
 from minigpt.core.show import IGNORE_MATH, Table, amount, escape
 from minigpt.core.stages import Stage, load_stage, snapshots
 from minigpt.tokenizer import split_text
+from minigpt.widgets.controls import side_by_side
 
 FIRST = 6  # words that stand before the first gap: with fewer there is nothing to go by
 LONGEST = 200  # tokens of a document, so that it fits the context
@@ -120,8 +121,7 @@ class Game:
         self.status, self.shown = widgets.HTML(), widgets.HTML(layout=box)
         self.submit_button.on_click(self.submit)
         self.next_button.on_click(self.next)
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
-        controls = widgets.Box([self.guess, self.submit_button, self.next_button], layout=row)
+        controls = side_by_side(self.guess, self.submit_button, self.next_button)
         self.view = widgets.VBox([self.text, controls, self.status, self.shown])
         self._show_task()
 

@@ -7,6 +7,7 @@ controls. Nothing is trained here: a small corpus is written and counted.
 import ipywidgets as widgets
 
 from minigpt.core.show import IGNORE_MATH, Table, amount, escape
+from minigpt.widgets.controls import problem, side_by_side
 from minigpt.world.corpus import LISTS, MIXTURE, Writer, documents
 from minigpt.world.facts import World, load_world
 from minigpt.world.mixture import READ, SMALL, count_mixture
@@ -93,15 +94,14 @@ class MixtureExplorer:
         self.reset_button.on_click(self.reset)
         self.source.observe(self.another, "value")
         self.sample_button.on_click(self.another)
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
         note = widgets.HTML(escape(words["lists_note"]))
         pairs = [*((self.sliders[s], self.labels[s]) for s in MIXTURE), (self.lists, note)]
         self.view = widgets.VBox([
-            *(widgets.Box(pair, layout=row) for pair in pairs),
-            widgets.Box([self.size, self.measure_button, self.reset_button], layout=row),
+            *(side_by_side(*pair) for pair in pairs),
+            side_by_side(self.size, self.measure_button, self.reset_button),
             self.status,
             self.results,
-            widgets.Box([self.source, self.sample_button], layout=row),
+            side_by_side(self.source, self.sample_button),
             self.sample,
         ])  # fmt: skip
         self._moved()
@@ -125,7 +125,7 @@ class MixtureExplorer:
         try:
             shares = self.mixture()
         except ValueError as error:
-            self.status.value = f"<b>{escape(error)}</b>"
+            self.status.value = problem(error, self.words["failed"])
             return
         for source, share in shares.items():
             tokens = amount(share * self.size.value)
@@ -145,12 +145,8 @@ class MixtureExplorer:
             table = mixture_table(
                 self.world, self.mixture(), self.lists.value / 100, self.seed, samples=False
             )
-        except ValueError as error:  # written for whoever moved the sliders
-            self.results.value, self.status.value = "", f"<b>{escape(error)}</b>"
-            return
-        except Exception as error:  # a learner's widget never shows a traceback
-            message = self.words["failed"].format(error=error)
-            self.results.value, self.status.value = "", f"<b>{escape(message)}</b>"
+        except Exception as error:
+            self.results.value, self.status.value = "", problem(error, self.words["failed"])
             return
         self.results.value = table._repr_html_()
         self.status.value = escape(self.words["done"].format(tokens=amount(SMALL)))

@@ -8,15 +8,16 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from minigpt.core.prompting import FORMS, Candidate, candidates, line_ends, write_prompt
+from minigpt.core.evaluate import line_ends
+from minigpt.core.prompting import FORMS, Candidate, candidates, write_prompt
 from minigpt.core.replies import LONGEST
 from minigpt.core.show import BLUE, IGNORE_MATH, Table, escape
 from minigpt.core.stages import Stage, load_stage
 from minigpt.core.strips import TURNS, Strip, pieces
 from minigpt.generate import generate
-from minigpt.world.questions import Question, ask
+from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
+from minigpt.world.questions import Question
 
-PLACES = 60  # the best known ones, to pick from
 COUNT = 10  # how many of the next tokens are shown
 LINE = 24  # the most tokens that a completion draws
 HATCHED = "repeating-linear-gradient(45deg,#999 0 3px,#fff 3px 7px)"
@@ -45,7 +46,6 @@ TEXT = {
         failed="This did not work: {error}",
     ),
 }  # fmt: skip
-QUESTION = {"en": "What is the population of Beijing?"}
 
 
 class PromptLab:
@@ -58,17 +58,14 @@ class PromptLab:
         self.stops = line_ends(base.encoding)
         self._make_controls(question, form, temperature, shots)
         self._make_view()
-        self._fill_attributes()
         self._show_form()
         self.refresh()
 
     def _make_controls(self, question, form, temperature, shots) -> None:
-        names = [place.name for place in self.world.places[:PLACES]]
-        named = next((name for name in names if name in question), names[0])
         forms = [(self.words[f], f) for f in (*FORMS, "custom")]
         self.question = self._control(widgets.Text, "question", value=question, wide=True)
-        self.place = self._control(widgets.Dropdown, "place", options=names, value=named)
-        self.attribute = self._control(widgets.Dropdown, "attribute")
+        self.picker = FactPicker(self.world, question, self.words, self._picked, "population")
+        self.place, self.attribute = self.picker.place, self.picker.attribute
         self.form = self._control(widgets.Dropdown, "form", options=forms, value=form)
         self.shots = self._control(widgets.IntSlider, "shots", value=shots, max=8)
         self.own_text = self._control(widgets.Textarea, "own_text", wide=True)
@@ -82,8 +79,6 @@ class PromptLab:
         self.over_button = widgets.Button(description=self.words["start_over"])
         self.complete_button.on_click(self.complete)
         self.over_button.on_click(self.start_over)
-        self.place.observe(self._place_picked, "value")
-        self.attribute.observe(self._attribute_picked, "value")
         self.form.observe(self._form_picked, "value")
         for control in (self.question, self.shots, self.own_text):
             control.observe(self.start_over, "value")
@@ -98,7 +93,6 @@ class PromptLab:
         return kind(description=self.words[name], style=style, layout=layout, **late, **options)
 
     def _make_view(self) -> None:
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
         self.prompt_shown, self.status = widgets.HTML(), widgets.HTML()
         layouts = [widgets.Layout(width=width) for width in ("11em", "22em")]
         self.buttons = [widgets.Button(layout=layouts[0]) for _ in range(COUNT)]
@@ -106,12 +100,12 @@ class PromptLab:
         for i, button in enumerate(self.buttons):
             button.on_click(partial(self.append, i))
         self.view = widgets.VBox([
-            widgets.Box([self.place, self.attribute], layout=row),
+            self.picker.view,
             self.question,
-            widgets.Box([self.form, self.shots], layout=row),
+            side_by_side(self.form, self.shots),
             self.own_text,
-            widgets.Box([self.temperature, self.top_k, self.top_p], layout=row),
-            widgets.Box([self.complete_button, self.over_button], layout=row),
+            side_by_side(self.temperature, self.top_k, self.top_p),
+            side_by_side(self.complete_button, self.over_button),
             self.status,
             self.prompt_shown,
             *(widgets.HBox(pair) for pair in zip(self.buttons, self.bars)),
@@ -119,31 +113,15 @@ class PromptLab:
 
     # ---- controls ---------------------------------------------------------------------------
 
-    def _picked_place(self):
-        return next(p for p in self.world.places if p.name == self.place.value)
+    def _picked(self, question: Question) -> None:
+        self._quietly(self.question, question.text)
+        self.start_over()
 
-    def _fill_attributes(self) -> None:
-        """Offer what is known of the picked place, and keep the attribute where it has it."""
-        labels, values = self.world.text.LABELS, self._picked_place().values
-        kept = self.attribute.value or "population"
-        self._quietly(self.attribute, "options", [(labels[a], a) for a in values])
-        self._quietly(self.attribute, "value", kept if kept in values else next(iter(values)))
-
-    def _quietly(self, control, trait: str, value) -> None:
+    def _quietly(self, control, value) -> None:
         """Set a control without starting over."""
         self.filling = True
-        setattr(control, trait, value)
+        control.value = value
         self.filling = False
-
-    def _place_picked(self, change) -> None:
-        self._fill_attributes()
-        self._attribute_picked()
-
-    def _attribute_picked(self, change=None) -> None:
-        if not self.filling:
-            fact = self.world.facts[self._picked_place().id, self.attribute.value]
-            self._quietly(self.question, "value", ask(self.world, fact).text)
-            self.start_over()
 
     def _show_form(self) -> None:
         for control, form in ((self.shots, "few_shot"), (self.own_text, "custom")):
@@ -152,7 +130,7 @@ class PromptLab:
     def _form_picked(self, change) -> None:
         """Show what the form needs; one's own text begins with the prompt that was there."""
         if change["new"] == "custom" and not self.own_text.value.strip():
-            self._quietly(self.own_text, "value", self._text_in(change["old"]))
+            self._quietly(self.own_text, self._text_in(change["old"]))
         self._show_form()
         self.start_over()
 
@@ -162,7 +140,7 @@ class PromptLab:
         if form == "custom":
             return self.own_text.value
         typed = self.question.value.strip()
-        question = Question(typed, "fact", self._picked_place(), self.attribute.value)
+        question = Question(typed, "fact", self.picker.picked_place(), self.attribute.value)
         whole = typed or form == "encyclopaedia"  # which asks no question
         return write_prompt(self.world, question, form, self.shots.value) if whole else ""
 
@@ -217,8 +195,8 @@ class PromptLab:
             if len(ids) + room > context:
                 raise ValueError(self.words["full"].format(context=context))
             new, said = draw(ids)
-        except Exception as error:  # a learner's widget never shows a traceback
-            self._say(error)
+        except Exception as error:
+            self.status.value = problem(error, self.words["failed"])
             return
         self.seed += room == LINE  # the next completion is another one
         self.written = self.written + new
@@ -232,17 +210,12 @@ class PromptLab:
             self.status.value = escape(said or self.words["click"])
         except Exception as error:
             self.found, self.prompt_shown.value = [], ""
-            self._say(error)
+            self.status.value = problem(error, self.words["failed"])
         rows = [*self.found, *[None] * COUNT]  # none if there is nothing to click
         for button, bar, candidate in zip(self.buttons, self.bars, rows):
             button.description = candidate.text if candidate else ""
             button.disabled = candidate is None
             bar.value = bar_html(candidate, self.words) if candidate else ""
-
-    def _say(self, error: Exception) -> None:
-        known = isinstance(error, ValueError)  # written for whoever typed
-        message = str(error) if known else self.words["failed"].format(error=error)
-        self.status.value = f"<b>{escape(message)}</b>"
 
     # ---- without widgets --------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from minigpt.core.show import Table, escape
 from minigpt.core.strips import TURNS, Strip, pieces, visible
 from minigpt.experiments.vocabulary import our_encoding
 from minigpt.tokenizer import gpt2, gpt4, special
+from minigpt.widgets.controls import side_by_side
 
 OUR_SIZES = (300, 512, 1024, 4096)  # ids, the special tokens among them
 LIMIT = 600  # characters that are shown; each key pressed sends them anew
@@ -75,10 +76,9 @@ class Explorer:
         for control in (self.text, self.ids, self.start):
             control.observe(self.update, "value")
         self.example.on_click(self.reset)
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
         self.view = widgets.VBox([
             self.text,
-            widgets.Box([self.ids, self.start, self.example], layout=row),
+            side_by_side(self.ids, self.start, self.example),
             self.status,
             self.strips,
         ])  # fmt: skip

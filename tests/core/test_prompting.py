@@ -4,14 +4,13 @@ import pytest
 import torch
 
 from minigpt.core import prompting
-from minigpt.core.evaluate import few_shots, qa_prompt
+from minigpt.core.evaluate import few_shots, line_ends, qa_prompt
 from minigpt.core.measures import Measure
 from minigpt.core.prompting import (
     FORMS,
     candidates,
     figure_kind,
     interval_figure,
-    line_ends,
     prompt_score,
     value_in,
     with_interval,

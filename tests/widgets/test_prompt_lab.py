@@ -4,7 +4,8 @@ import IPython.display
 import pytest
 import torch
 
-from minigpt.core.prompting import FORMS, line_ends
+from minigpt.core.evaluate import line_ends
+from minigpt.core.prompting import FORMS
 from minigpt.core.show import Table
 from minigpt.core.stages import Stage
 from minigpt.core.strips import Strip
