@@ -19,6 +19,7 @@ import torch
 from minigpt.core.checkpoint import atomic_write, file_hash, save_checkpoint
 from minigpt.core.device import pick_device
 from minigpt.core.evaluate import chat_answers, judged
+from minigpt.core.fast import SHARE
 from minigpt.core.measures import chat_score, mean_kl, proxy_scores, report_questions
 from minigpt.core.stages import Stage, read_stage
 from minigpt.model import GPT, GPTConfig, flops_per_token
@@ -89,7 +90,7 @@ class Course:
         self.out, self.lang, self.seed, self.say = Path(out), lang, seed, say
         self.device = pick_device(device)
         self.recipe = recipe or Recipe()
-        self.shrink = 20 if fast else 1  # a twentieth of the steps: same code, figures not meant
+        self.shrink = SHARE if fast else 1  # the same code, figures not meant
         self.world, self.encoding = load_world(lang), load_tokenizer(lang)
         self.pad = self.encoding.encode_single_token("<|pad|>")
 

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from minigpt.commands.common import ROOT
 from minigpt.core.show import Table
 from minigpt.experiments import load_results
 
-NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 TEXT = {
     "en": {
         "notebook": "notebook",

@@ -5,7 +5,7 @@ Tests and grading set it. The figures then mean nothing, so nothing checks them.
 
 import os
 
-SHARE = 20
+SHARE = 20  # of this many steps one is taken
 
 
 def fast() -> bool:

@@ -24,8 +24,8 @@ def load_results(name: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def save_results(name: str, results: dict) -> None:
-    """Write an experiment's results, whole or not at all, with the command that made them."""
-    RESULTS.mkdir(exist_ok=True)
+def save_results(name: str, results: dict, path: Path | None = None) -> None:
+    """Write an experiment's results, whole or not at all, with the command that made them; into
+    the package unless `path` names another file."""
     text = json.dumps({"command": command(name), **results}, indent=1, sort_keys=True)
-    atomic_write(RESULTS / f"{name}.json", (text + "\n").encode("utf-8"))
+    atomic_write(path or RESULTS / f"{name}.json", (text + "\n").encode("utf-8"))

@@ -143,6 +143,13 @@ def bare_scores(stage: Stage, questions: list[Question]) -> tuple[Score, Score]:
     return judged(stage.world, questions, texts), judged(stage.world, questions, first)
 
 
+def without_figures(score: Score) -> Score:
+    """The part of a score that is about words: capitals, currencies and so on."""
+    kept = [i for i, q in enumerate(score.questions) if q.attribute not in NUMERIC]
+    lists = (score.questions, score.answers, score.verdicts)
+    return Score(*([values[i] for i in kept] for values in lists))
+
+
 def measure(model: GPT, seed: int, places: int = PLACES, held_out: int = HELD_OUT_TOKENS) -> dict:
     """The measures of one trained model, as shares but for `held_out_loss` (nats a token).
 
@@ -160,10 +167,9 @@ def measure(model: GPT, seed: int, places: int = PLACES, held_out: int = HELD_OU
         score = way(stage, asked["E"])
         out[name], out[f"{name}_given"] = score.accuracy, score.share(*ATTEMPTS)
         out[f"{name}_a"] = way(stage, asked["A"]).accuracy
-    out["wrong"] = score.share("wrong value")  # of the statements, the last way
-    words = Questions(q for q in asked["E"] if q.attribute not in NUMERIC)
-    score = statement_score(stage, words)
-    out["statement_words"], out["wrong_words"] = score.accuracy, score.share("wrong value")
+        if name == "statement":
+            out["wrong"], words = score.share("wrong value"), without_figures(score)
+            out["statement_words"], out["wrong_words"] = words.accuracy, words.share("wrong value")
     whole, first = bare_scores(stage, asked["E"])
     out["bare_questions"], out["bare_answered"] = whole.continued, first.answered
     documents = build_corpus(world, encoding, held_out, seed=seed + 1000)

@@ -27,7 +27,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from minigpt.core.checkpoint import atomic_write
 from minigpt.core.course import tokenizer_text
 from minigpt.experiments import RESULTS, command, save_results
 from minigpt.model import GPT, GPTConfig
@@ -178,7 +177,7 @@ def run(
             row = train(our_encoding(size), *documents, budget, seed)
             results["rows"].append(row)
             results["rows"].sort(key=lambda r: (r["vocab_size"], r["seed"]))
-            write(results, out)
+            save_results(NAME, results, out)
             said = ", ".join(
                 f"{row[at]['bits_per_byte']:.3f} bits/byte {at} ({row[at]['bytes']:,.0f} bytes, "
                 f"{row[at]['seconds']:.0f} s)"
@@ -204,15 +203,6 @@ def finished(out: Path | None, results: dict) -> list[dict]:
     there = json.loads(path.read_text(encoding="utf-8"))
     same = all(there.get(key) == results[key] for key in ("budget", "threads"))
     return there["rows"] if same else []
-
-
-def write(results: dict, out: Path | None) -> None:
-    """Write the results, into the package unless `out` says where."""
-    if out is None:
-        save_results(NAME, results)
-    else:
-        text = json.dumps({"command": command(NAME), **results}, indent=1, sort_keys=True)
-        atomic_write(out, (text + "\n").encode("utf-8"))
 
 
 def main(argv: list[str] | None = None) -> None:
