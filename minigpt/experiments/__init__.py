@@ -29,3 +29,25 @@ def save_results(name: str, results: dict, path: Path | None = None) -> None:
     the package unless `path` names another file."""
     text = json.dumps({"command": command(name), **results}, indent=1, sort_keys=True)
     atomic_write(path or RESULTS / f"{name}.json", (text + "\n").encode("utf-8"))
+
+
+def resume(name: str, fixed: dict, path: Path | None = None) -> dict:
+    """Results to go on with, `runs` among them: the ones that are there, or empty ones.
+
+    fixed: what all runs must share. ValueError where the results that are there differ in it.
+    """
+    path = path or RESULTS / f"{name}.json"
+    if not path.is_file():
+        return {**fixed, "runs": []}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    other = [key for key in fixed if found.get(key) != fixed[key]]
+    if other:
+        raise ValueError(
+            f"{path} holds runs with other {', '.join(other)}: move or delete it first"
+        )
+    return found
+
+
+def has(results: dict, key: dict) -> bool:
+    """Whether the results hold a run with these settings."""
+    return any(all(run.get(k) == v for k, v in key.items()) for run in results["runs"])

@@ -1,0 +1,82 @@
+"""How much should leaving the SFT model cost, and how fast should PPO learn? Both, three seeds.
+
+Every run starts from the shipped SFT model and reward model and takes the same number of rounds.
+`prices` varies β, the price of KL, at the course's rates; `rates` multiplies all of the policy's
+rates at the course's β. The course's own setting belongs to both. A run that ends with less gold
+than the SFT model has is a failure that the reward model's own score may not show.
+
+    python3 -m minigpt.experiments.kl_strength        # an hour on one core
+
+Each run of the results holds `kl_coef`, `rate` (the factor), `seed` and `points`, what
+`ppo_runs.measure` finds after 0, 10, 20 and 30 rounds. A call goes on where an earlier one stopped.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from minigpt import experiments
+from minigpt.core.device import set_threads
+from minigpt.core.stages import load_stage
+from minigpt.experiments.ppo_runs import Setup, Sizes, follow_ppo
+from minigpt.ppo import PPOConfig
+
+NAME = "kl_strength"
+PRICES = (0.0, 0.02, 0.05, 0.2, 0.8)  # β, in rewards a nat
+RATES = (0.3, 1.0, 3.0, 10.0)  # times the course's rates
+SEEDS = (0, 1, 2)
+
+
+def settings() -> list[tuple[float, float]]:
+    """(β, factor) of each setting, the course's own once."""
+    usual = PPOConfig().kl_coef
+    return [(price, 1.0) for price in PRICES] + [(usual, r) for r in RATES if r != 1.0]
+
+
+def config(kl_coef: float, rate: float, seed: int, sizes: Sizes) -> PPOConfig:
+    """The course's settings with another price of KL and all of the policy's rates multiplied."""
+    usual = PPOConfig()
+    faster = {name: getattr(usual, name) * rate for name in ("muon_lr", "lr", "gain_lr")}
+    rounds, prompts = sizes.rounds, sizes.answers
+    return PPOConfig(rounds, prompts, kl_coef=kl_coef, seed=seed, **faster)
+
+
+def ends_below_sft(run: dict) -> bool:
+    """Whether the policy has less gold after the last round than before the first."""
+    return run["points"][-1]["gold"] < run["points"][0]["gold"]
+
+
+def run(
+    seeds=SEEDS, sizes: Sizes | None = None, out: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> dict:  # fmt: skip
+    """Run what the results lack, seed by seed, and save them after each run."""
+    sizes = sizes or Sizes()
+    results = experiments.resume(NAME, {"sizes": asdict(sizes), "threads": 1}, out)
+    setup, reward = Setup(sizes), load_stage("reward", own=False, device="cpu", quiet=True).model
+    for seed in seeds:
+        for kl_coef, rate in settings():
+            key = {"kl_coef": kl_coef, "rate": rate, "seed": seed}
+            if experiments.has(results, key):
+                continue
+            say(f"{key}")
+            points = follow_ppo(setup, reward, config(**key, sizes=sizes), say=say)
+            results["runs"].append({**key, "points": points})
+            experiments.save_results(NAME, results, out)
+    return results
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
+    args = parser.parse_args(argv)
+    set_threads(1)
+    run(args.seeds, out=args.out)
+
+
+if __name__ == "__main__":
+    main()

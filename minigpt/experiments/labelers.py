@@ -1,0 +1,111 @@
+"""In whose image? One model for each labeler, from the same answers, with the same random numbers.
+
+Each labeler ranks the same sampled answers; a reward model learns from the ranking; PPO runs
+against it from the same SFT model, with the same prompts and the same sampling seeds. Only the
+labels differ. Two seeds, so that a difference between labelers can be held against one between
+seeds. Runs are compared at the same KL, for a longer way from the SFT model is a larger change.
+
+Two gaps are kept apart. How far a labeler's own noiseless utility stays behind the score of the
+reward model is over-optimisation; how far that utility and gold go different ways is taste.
+
+    python3 -m minigpt.experiments.labelers        # forty minutes on one core
+
+Each run of the results holds `labeler`, `seed`, `pairs`, `ties` and `points`, what
+`ppo_runs.measure` finds after 0, 10, 20 and 30 rounds: `utility` there is this labeler's.
+A call goes on where an earlier one stopped.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from minigpt import experiments
+from minigpt.core.course import Course
+from minigpt.core.device import set_threads
+from minigpt.experiments.ppo_runs import Setup, Sizes, follow_ppo
+from minigpt.ppo import PPOConfig
+from minigpt.reward import (
+    RewardConfig,
+    RewardModel,
+    normalise,
+    reward_input,
+    sample_answers,
+    train_reward,
+)
+from minigpt.sft import chat_prompt
+from minigpt.world.labelers import LABELERS
+from minigpt.world.questions import sample_questions
+
+NAME = "labelers"
+SEEDS = (0, 1)
+PROMPTS, ANSWERS = 3000, 4  # questions that are labeled, and answers ranked to each
+
+
+class Answers:
+    """Questions of split A and the SFT model's sampled answers: what every labeler is shown."""
+
+    def __init__(self, setup: Setup, seed: int, n: int = PROMPTS) -> None:
+        self.setup, self.seed = setup, seed
+        self.questions = sample_questions(setup.world, "A", n, seed + 11)
+        self.prompts = [chat_prompt(setup.encoding, q.text) for q in self.questions]
+        self.samples = sample_answers(
+            setup.sft.model, setup.encoding, self.prompts, ANSWERS, seed + 11
+        )
+
+    def labels(self, labeler: str) -> tuple[list[list[tuple[int, int]]], int]:
+        """The pairs that the labeler prefers, question by question, and the number of ties."""
+        course = Course(Path(), self.setup.lang, self.seed, "cpu")  # nothing is written
+        return course.label(labeler, self.questions, self.samples)
+
+    def reward_model(self, pairs) -> RewardModel:
+        """A reward model of these pairs, normalised on the answers."""
+        sequences = [
+            [reward_input(self.setup.encoding, prompt, s.ids) for s in answers]
+            for prompt, answers in zip(self.prompts, self.samples)
+        ]
+        model = RewardModel(self.setup.sft.model, seed=self.seed)
+        for _ in train_reward(model, sequences, pairs, RewardConfig(seed=self.seed)):
+            pass
+        normalise(model, [s for answers in sequences[:256] for s in answers])
+        return model
+
+
+def run(
+    seeds=SEEDS, names=tuple(LABELERS), sizes: Sizes | None = None, prompts: int = PROMPTS,
+    out: Path | None = None, say: Callable[[str], None] = print,
+) -> dict:  # fmt: skip
+    """Run what the results lack, and save them after each run."""
+    sizes = sizes or Sizes()
+    fixed = {"sizes": asdict(sizes), "prompts": prompts, "threads": 1}
+    results, setup = experiments.resume(NAME, fixed, out), Setup(sizes)
+    for seed in seeds:
+        missing = [n for n in names if not experiments.has(results, {"labeler": n, "seed": seed})]
+        answers = Answers(setup, seed, prompts) if missing else None
+        for name in missing:
+            pairs, ties = answers.labels(name)
+            reward = answers.reward_model(pairs)
+            n = sum(map(len, pairs))
+            say(f"{name}, seed {seed}: {n} pairs, {ties} ties")
+            config = PPOConfig(sizes.rounds, sizes.answers, seed=seed)
+            points = follow_ppo(setup, reward, config, LABELERS[name], say)
+            key = {"labeler": name, "seed": seed, "pairs": n, "ties": ties}
+            results["runs"].append({**key, "points": points})
+            experiments.save_results(NAME, results, out)
+    return results
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--labelers", nargs="+", default=tuple(LABELERS), choices=LABELERS)
+    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
+    args = parser.parse_args(argv)
+    set_threads(1)
+    run(args.seeds, args.labelers, out=args.out)
+
+
+if __name__ == "__main__":
+    main()
