@@ -40,6 +40,7 @@ VERDICT_GROUPS = {  # the judge's verdicts as readers see them: (verdicts, colou
     "rude": (("rude",), BLACK, ""),
     "no answer": (("malformed",), "#E8E8E8", ".."),
 }
+LINE = 100  # characters of a line of text: Jupyter breaks longer ones inside words
 IGNORE_MATH = "tex2jax_ignore mathjax_ignore"  # or Jupyter would typeset what stands between two $
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -102,7 +103,9 @@ class Table:
             + "</tr>"
             for first, *rest in self.rows
         )
-        caption = f'<caption style="text-align:left">{escape(self.caption)}</caption>'
+        wide = min(len(self.caption), 60)  # or a long caption is folded to a narrow table's width
+        caption = f'<caption style="text-align:left;min-width:{wide}ch">'
+        caption += f"{escape(self.caption)}</caption>"
         return (
             f'<table class="{IGNORE_MATH}">{caption if self.caption else ""}'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -165,7 +168,7 @@ def show(fig: Figure, sentence: str) -> None:
     if get_ipython() is not None:
         data, metadata = picture(fig, sentence)
         display(data, metadata=metadata, raw=True)
-    print(sentence)
+    print(textwrap.fill(sentence, LINE, break_long_words=False, break_on_hyphens=False))
 
 
 def verdict_shares(verdicts: list[str]) -> dict[str, float]:

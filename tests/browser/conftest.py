@@ -169,9 +169,11 @@ class Page:
 
     def open_notebook(self, address: str) -> None:
         """Open a notebook in JupyterLab and wait until its kernel is ready."""
+        self.call("Page.bringToFront")  # JupyterLab has no current widget without the focus
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.call("Page.navigate", url=address)
         self.wait("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')", 120)
-        kernel = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+        kernel = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
         self.wait(f"{kernel} === 'idle'", 120)
 
     def run_all(self) -> None:
