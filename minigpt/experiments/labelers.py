@@ -8,10 +8,10 @@ seeds. Runs are compared at the same KL, for a longer way from the SFT model is 
 Two gaps are kept apart. How far a labeler's own noiseless utility stays behind the score of the
 reward model is over-optimisation; how far that utility and gold go different ways is taste.
 
-    python3 -m minigpt.experiments.labelers        # forty minutes on one core
+    python3 -m minigpt.experiments.labelers        # half an hour on one core
 
 Each run of the results holds `labeler`, `seed`, `pairs`, `ties` and `points`, what
-`ppo_runs.measure` finds after 0, 10, 20 and 30 rounds: `utility` there is this labeler's.
+`ppo_runs.measure` finds after 0, 8, 16 and 24 rounds: `utility` there is this labeler's.
 A call goes on where an earlier one stopped.
 """
 
@@ -39,7 +39,7 @@ from minigpt.world.questions import sample_questions
 
 NAME = "labelers"
 SEEDS = (0, 1)
-PROMPTS, ANSWERS = 3000, 4  # questions that are labeled, and answers ranked to each
+PROMPTS, ANSWERS = 2000, 4  # questions that are labeled, and answers ranked to each
 
 
 class Answers:

@@ -29,11 +29,11 @@ class Sizes:
     """How much of everything an experiment uses; tests use little."""
 
     rl_prompts: int = 4000  # questions of split A that PPO draws from
-    questions: int = 400  # questions of split E on which a policy is measured
+    questions: int = 300  # questions of split E on which a policy is measured
     corpus_tokens: int = 200_000  # pretraining documents for PPO's pretraining term
-    rounds: int = 30  # rounds of PPO
+    rounds: int = 24  # rounds of PPO
     answers: int = 128  # answers sampled a round
-    every: int = 10  # rounds between two looks
+    every: int = 8  # rounds between two looks
 
 
 @dataclass
