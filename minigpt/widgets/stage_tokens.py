@@ -132,8 +132,8 @@ class TokenGrid:
 
 
 def signed(change: float) -> str:
-    """A difference with its sign, so that no colour has to say it: +0.12."""
-    return f"{change:+.2f}".replace("-", MINUS)
+    """A difference with its sign, so that no colour has to say it: +0.12, or 0.00 without one."""
+    return f"{change:+.2f}".replace("-", MINUS) if abs(change) >= 0.005 else "0.00"
 
 
 def share(p: float) -> str:

@@ -85,7 +85,7 @@ def test_difference_is_from_the_stage_before_and_has_a_sign():
 
 
 def test_tiny_shares_and_signs_in_words():
-    assert signed(-0.004) == "\u22120.00" and signed(0.5) == "+0.50"
+    assert signed(-0.004) == "0.00" and signed(0.5) == "+0.50"
     assert module.share(1e-9) == "< 0.1%" and module.share(0.5) == "50.0%"
 
 

@@ -1,0 +1,193 @@
+"""The arena: two answers to one question, names hidden, a vote, and ratings from many votes.
+
+A vote says which of two is better and nothing else, so anybody can cast one: a person, an expert
+who knows the truth (gold), a reward model (proxy). Two ways lead from votes to ratings, both on
+the scale of chess, on which 400 points more mean odds of ten to one. Elo (1978) goes through the
+votes once and moves two ratings after each, so the order of the votes matters. Bradley & Terry
+(1952) ask under which ratings all votes together are likeliest, and the order does not matter.
+A tie counts as half a vote for either side, in both.
+Simplified against the real thing: four players, questions of one kind, and every pair of players
+meets on every question, where a public arena draws pairs and has to mind who votes and why.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from minigpt.world.facts import World
+from minigpt.world.labelers import EXPERT, Labeler, utility
+from minigpt.world.questions import Question
+
+SCALE = 400.0  # rating points that stand for odds of ten to one
+START = 1000.0  # where a new player begins, and the mean of fitted ratings
+WORTH = {"left": 1.0, "tie": 0.5, "right": 0.0}  # of a vote, to the player on the left
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One vote between two players. `group`: votes that hang together, such as a place's."""
+
+    left: str
+    right: str
+    choice: str  # "left", "right" or "tie"
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        if self.choice not in WORTH:
+            raise ValueError(f'a vote is "left", "right" or "tie", not {self.choice!r}')
+        if self.left == self.right:
+            raise ValueError(f"{self.left!r} cannot be voted for or against itself")
+
+
+# ---- from votes to ratings ------------------------------------------------------------------
+
+
+def expected_score(rating: float, other: float) -> float:
+    """The share of votes that a player is expected to win against another, ties as halves."""
+    return 1 / (1 + 10 ** ((other - rating) / SCALE))
+
+
+def elo_update(left: float, right: float, score: float, k: float = 16.0) -> tuple[float, float]:
+    """Both ratings after one vote; score: 1 for the left, 0 for the right, 0.5 for a tie.
+
+    What one gains the other loses: k times what was scored beyond what was expected. Elo (1978).
+    """
+    change = k * (score - expected_score(left, right))
+    return left + change, right - change
+
+
+def elo_ratings(votes: Iterable[Vote], k: float = 16.0, players: Sequence = ()) -> dict:
+    """Elo ratings {player: rating} after the votes in this order; all begin at 1000."""
+    ratings = dict.fromkeys(players, START)
+    for vote in votes:
+        left, right = (ratings.get(name, START) for name in (vote.left, vote.right))
+        ratings[vote.left], ratings[vote.right] = elo_update(left, right, WORTH[vote.choice], k)
+    return ratings
+
+
+def bradley_terry_ratings(
+    votes: Iterable[Vote], players: Sequence = (), prior: float = 1.0
+) -> dict:
+    """The ratings {player: rating} under which the votes are likeliest, with mean 1000.
+
+    There every player has won as often as its rating expects: Newton's method finds the point.
+    Ties are half a win each. prior: so many tied votes against an average player are added for
+    everybody, or who has won every vote would have no finite rating. ValueError where that is so
+    at prior 0.
+    """
+    votes = list(votes)
+    names = list(dict.fromkeys([*players, *(n for v in votes for n in (v.left, v.right))]))
+    wins = np.zeros((len(names), len(names)))  # wins[i, j]: of i over j
+    for vote in votes:
+        i, j, worth = names.index(vote.left), names.index(vote.right), WORTH[vote.choice]
+        wins[i, j] += worth
+        wins[j, i] += 1 - worth
+    reached = np.linalg.matrix_power(np.eye(len(names)) + (wins > 0), len(names)) > 0
+    if not prior and not reached.all():
+        raise ValueError(
+            "some players won every vote against the others, or never met them: no finite "
+            "ratings; add votes, or give a prior above 0"
+        )
+    met, r = wins + wins.T, np.zeros(len(names))  # r: ratings in nats
+    for _ in range(100):
+        chance, average = 1 / (1 + np.exp(r - r[:, None])), 1 / (1 + np.exp(-r))
+        surplus = (wins - met * chance).sum(1) + prior * (0.5 - average)  # won, less expected
+        spread = met * chance * (1 - chance)
+        curve = np.diag(spread.sum(1) + prior * average * (1 - average)) - spread
+        step = np.linalg.pinv(curve) @ surplus
+        r += step.clip(-1, 1)
+        if np.abs(step).max(initial=0) < 1e-9:
+            break
+    ratings = START + SCALE / np.log(10) * (r - r.sum() / max(1, len(r)))
+    return dict(zip(names, ratings.tolist()))
+
+
+def bootstrap_ratings(
+    votes: Sequence[Vote], rate: Callable = bradley_terry_ratings, draws: int = 200, seed: int = 0
+) -> dict[str, tuple[float, float, float]]:
+    """{player: (rating, low, high)} with 95 % intervals, highest rating first.
+
+    As many groups of votes as there are are drawn with replacement and rated anew, `draws` times.
+    """
+    groups: dict = {}
+    for vote in votes:
+        groups.setdefault(vote.group or id(vote), []).append(vote)
+    found, clusters, rng = rate(votes), list(groups.values()), random.Random(seed)
+    drawn = []
+    for _ in range(draws):
+        picked = rng.choices(clusters, k=len(clusters))
+        drawn.append(rate([vote for cluster in picked for vote in cluster], players=list(found)))
+    out = {}
+    for name in sorted(found, key=lambda name: -found[name]):
+        low, high = np.quantile([ratings[name] for ratings in drawn], [0.025, 0.975])
+        out[name] = (found[name], float(low), float(high))
+    return out
+
+
+# ---- who meets whom, and who votes ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two answers to one question. A voter sees the question and the texts, not the players."""
+
+    question: Question
+    left: str
+    right: str
+    left_text: str
+    right_text: str
+
+    def vote(self, choice: str) -> Vote:
+        question = self.question
+        group = question.place.id if question.place else question.text
+        return Vote(self.left, self.right, choice, group)
+
+    def by_scores(self, left: float, right: float, margin: float = 0.0) -> Vote:
+        """The vote of who gives the answers these scores; a tie if equal or within the margin."""
+        if left == right or abs(left - right) < margin:
+            return self.vote("tie")
+        return self.vote("left" if left > right else "right")
+
+
+def make_matches(questions: Sequence[Question], answers: dict, seed: int = 0) -> list[Match]:
+    """Every pair of players on every question, in random order and on random sides.
+
+    answers: {player: its answer to each question}. Pairs with the same text are left out: there
+    is nothing to vote on.
+    """
+    rng, out = random.Random(f"arena/{seed}"), []
+    for i, question in enumerate(questions):
+        for pair in combinations(answers, 2):
+            left, right = rng.sample(pair, 2)
+            if answers[left][i] != answers[right][i]:
+                out.append(Match(question, left, right, answers[left][i], answers[right][i]))
+    rng.shuffle(out)
+    return out
+
+
+def labeler_votes(
+    world: World, matches: Iterable[Match], labeler: Labeler = EXPERT, seed: int | None = None
+) -> list[Vote]:
+    """A labeler's votes; without a seed by its noiseless utility, which is gold for the expert."""
+    rng, out = random.Random(f"votes/{labeler.name}/{seed}"), []
+    for match in matches:
+        noise = [0.0 if seed is None else rng.gauss(0, labeler.noise) for _ in range(2)]
+        texts = zip((match.left_text, match.right_text), noise)
+        scores = (utility(world, labeler, match.question, text) + extra for text, extra in texts)
+        out.append(match.by_scores(*scores, labeler.margin))
+    return out
+
+
+def reward_votes(reward, matches: Sequence[Match]) -> list[Vote]:
+    """The votes of a reward model (a Stage): for the answer that it gives the higher score."""
+    from minigpt.core.measures import inputs_of
+    from minigpt.reward import score_all
+
+    asked = [match.question for match in matches] * 2
+    texts = [m.left_text for m in matches] + [m.right_text for m in matches]
+    scores = score_all(reward.model, inputs_of(reward, asked, texts)).tolist()
+    pairs = zip(matches, scores[: len(matches)], scores[len(matches) :])
+    return [match.by_scores(left, right) for match, left, right in pairs]
