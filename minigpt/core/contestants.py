@@ -1,0 +1,95 @@
+"""The arena's players, each asked as it understands it, and what training did to them besides.
+
+A base model is asked with a document, `Q: ... A:`, and its line is its answer; an assistant is
+asked in a chat. Entropy and repetition are of such answers; bits per byte are of documents.
+"""
+
+import numpy as np
+import torch
+
+from minigpt.core.evaluate import (
+    chat_answers,
+    complete_ids,
+    document_completions,
+    line_ends,
+    qa_prompt,
+)
+from minigpt.core.stages import Stage
+from minigpt.experiments.vocabulary import bits_per_byte, count_bytes
+from minigpt.model import next_token_loss
+from minigpt.ppo import kl_and_entropy
+from minigpt.pretrain import windows
+from minigpt.reward import pad_right
+from minigpt.sft import chat_prompt
+from minigpt.world.corpus import Corpus
+from minigpt.world.questions import Question
+
+LONGEST_LINE, LONGEST_ANSWER = 24, 40  # tokens: of a base model's line, of an assistant's answer
+
+
+def ask_all(
+    stage: Stage, questions: list[Question], temperature: float = 1.0, seed: int = 0
+) -> list[str]:
+    """One answer to each question; the same question asked twice gets two samples."""
+    if stage.is_chat:
+        texts = [q.text for q in questions]
+        return chat_answers(stage.model, stage.encoding, texts, temperature, seed)[0]
+    lines = document_completions(
+        stage.model, stage.encoding, [qa_prompt(q) for q in questions], LONGEST_LINE, temperature,
+        seed, line=True,
+    )  # fmt: skip
+    return [line.strip() for line in lines]
+
+
+@torch.inference_mode()
+def answer_entropies(stage: Stage, questions: list[Question], seed: int = 0) -> list[list[float]]:
+    """The entropy of the next token, in nats, before each token of one sampled answer a question.
+
+    exp of it is how many equally likely tokens would be as open a choice. What ends an answer is
+    one of its tokens.
+    """
+    encoding = stage.encoding
+    if stage.is_chat:
+        prompts = [chat_prompt(encoding, q.text) for q in questions]
+        stop, longest = encoding.encode_single_token("<|end|>"), LONGEST_ANSWER
+    else:
+        start = encoding.encode_single_token("<|endoftext|>")
+        prompts = [[start, *encoding.encode_ordinary(qa_prompt(q))] for q in questions]
+        stop, longest = line_ends(encoding), LONGEST_LINE
+    answers = complete_ids(stage.model, prompts, longest, stop, 1.0, seed)
+    device = stage.model.embedding.weight.device
+    idx, _ = pad_right([p + a for p, a in zip(prompts, answers)], device)  # (B, T)
+    logits = stage.model(idx)
+    _, entropy = kl_and_entropy(logits, logits)  # (B, T)
+    return [
+        entropy[i, len(p) - 1 : len(p) + len(a) - 1].tolist()
+        for i, (p, a) in enumerate(zip(prompts, answers))
+    ]
+
+
+def repeats_itself(text: str, words: int = 3) -> bool:
+    """Whether some three words in a row stand more than once in the text."""
+    parts = text.split()
+    runs = [tuple(parts[i : i + words]) for i in range(len(parts) - words + 1)]
+    return len(set(runs)) < len(runs)
+
+
+@torch.inference_mode()
+def document_bits(
+    stage: Stage, corpus: Corpus, temperatures: tuple = (1.0,), batch: int = 16
+) -> dict[float, float]:
+    """{temperature: bits per byte} of documents, with the logits divided by that temperature.
+
+    At 1 it is the model as it is. If another one fits better, the model is too sure (above 1) or
+    not sure enough (below) of what it writes.
+    """
+    device = stage.model.embedding.weight.device
+    rows = windows(np.asarray(corpus.tokens), 256).to(device)
+    sums = dict.fromkeys(temperatures, 0.0)
+    for part in rows.split(batch):
+        logits = stage.model(part[:, :-1])
+        for t in temperatures:
+            sums[t] += next_token_loss(logits / t, part[:, 1:], reduction="sum").item()
+    tokens, n_bytes = len(corpus.tokens), count_bytes(corpus.documents)
+    mean = {t: total / (len(rows) * 256) for t, total in sums.items()}
+    return {t: bits_per_byte(loss, tokens, n_bytes) for t, loss in mean.items()}
