@@ -14,6 +14,7 @@ from minigpt.core.evaluate import (
     line_ends,
     qa_prompt,
 )
+from minigpt.core.show import STAGE_NAMES, Figure, figure, stage_colour
 from minigpt.core.stages import Stage
 from minigpt.experiments.vocabulary import bits_per_byte, count_bytes
 from minigpt.model import next_token_loss
@@ -67,6 +68,21 @@ def answer_entropies(stage: Stage, questions: list[Question], seed: int = 0) -> 
     ]
 
 
+def pick_one(right: np.ndarray, scores: np.ndarray, n: int, seed: int = 0) -> dict[str, list]:
+    """Whether the picked one of each question's first `n` answers is right, by who picks.
+
+    right, scores: (questions, N). A coin picks any, the reward model the highest score, and a
+    perfect judge a right one wherever there is one.
+    """
+    rows = np.arange(len(right))
+    tossed = np.random.default_rng(seed).integers(0, n, len(right))
+    return {
+        "a coin": right[rows, tossed].tolist(),
+        "the reward model": right[rows, scores[:, :n].argmax(axis=1)].tolist(),
+        "a perfect judge": right[:, :n].any(axis=1).tolist(),
+    }
+
+
 def repeats_itself(text: str, words: int = 3) -> bool:
     """Whether some three words in a row stand more than once in the text."""
     parts = text.split()
@@ -93,3 +109,28 @@ def document_bits(
     tokens, n_bytes = len(corpus.tokens), count_bytes(corpus.documents)
     mean = {t: total / (len(rows) * 256) for t, total in sums.items()}
     return {t: bits_per_byte(loss, tokens, n_bytes) for t, loss in mean.items()}
+
+
+def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, str]:
+    """Ratings by several voters, {voter: {player: (rating, low, high)}}, and the sentence for them.
+
+    One group of dots and intervals a voter, the players in the given order and in their colours.
+    """
+    fig, ax = figure(8, 1.0 + 0.8 * len(found))
+    said = []
+    for y, (voter, ratings) in enumerate(found.items()):
+        for i, name in enumerate(n for n in order if n in ratings):
+            rating, low, high = ratings[name]
+            colour, at = stage_colour(name), y + 0.18 * (i - 1.5)
+            ax.plot([low, high], [at, at], color=colour, linewidth=2)
+            label = None if y else STAGE_NAMES.get(name, name)
+            ax.plot(rating, at, "os^D"[i % 4], color=colour, label=label)
+        listed = sorted(ratings.items(), key=lambda item: -item[1][0])
+        said.append(f"{voter}: " + ", ".join(
+            f"{STAGE_NAMES.get(n, n)} {r:.0f} ({low:.0f} to {high:.0f})"
+            for n, (r, low, high) in listed))  # fmt: skip
+    ax.set_yticks(range(len(found)), list(found))
+    ax.set(xlabel="rating (mean 1000)", ylim=(len(found) - 0.4, -0.6))
+    ax.grid(axis="x", alpha=0.3)
+    fig.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
+    return fig, "Ratings with 95 % intervals, by " + "; by ".join(said) + "."

@@ -22,7 +22,7 @@ class Sentence:
 TEXT = {
     "en": {
         "numbers": "Give the numbers of the false sentences, whole numbers from 1 to {last}, each "
-        "once: [2, 5], for example.",
+        "once, in the form [1, 4].",
         "missed": "One more error is in the text. {hint}",
         "true": "Sentence {number} is no error. {hint}",
     },
@@ -135,11 +135,12 @@ def print_summary(lang: str = "en") -> None:
                             subsequent_indent="    "))  # fmt: skip
 
 
-def check_errors(numbers: Collection[int], lang: str | None = None) -> list[str]:
-    """A hint for each false sentence that is not among the numbers, and for each true one that is.
+def check_errors(numbers: Collection[int], lang: str | None = None) -> tuple[list, list]:
+    """Hints for the false sentences that are missing among the numbers, and for the true ones that
+    are there: two lists, both empty where the numbers are right.
 
-    [] where the numbers are right. lang: of the hints; the one in which the retelling was last
-    printed unless given. ValueError for anything that is no set of sentence numbers.
+    lang: of the hints; the one in which the retelling was last printed unless given. ValueError for
+    anything that is no set of sentence numbers.
     """
     lang = lang or _printed[0]
     words, sentences = TEXT[lang], SUMMARY[lang]
@@ -150,10 +151,10 @@ def check_errors(numbers: Collection[int], lang: str | None = None) -> list[str]
     whole = all(type(n) is int and 1 <= n <= len(sentences) for n in noted)
     if not whole or len(set(noted)) < len(noted):
         raise ValueError(words["numbers"].format(last=len(sentences)))
-    out = []
+    missing, accused = [], []
     for number, sentence in enumerate(sentences, 1):
         if sentence.wrong and number not in noted:
-            out.append(words["missed"].format(hint=sentence.hint))
+            missing.append(words["missed"].format(hint=sentence.hint))
         elif not sentence.wrong and number in noted:
-            out.append(words["true"].format(number=number, hint=sentence.hint))
-    return out
+            accused.append(words["true"].format(number=number, hint=sentence.hint))
+    return missing, accused

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.core.contestants import answer_entropies, ask_all, document_bits, repeats_itself
+from minigpt.core.contestants import (
+    answer_entropies,
+    ask_all,
+    document_bits,
+    pick_one,
+    ratings_figure,
+    repeats_itself,
+)
 from minigpt.core.stages import Stage
 from minigpt.generate import next_token_distribution
 from minigpt.model import GPT, GPTConfig
@@ -89,3 +96,31 @@ def test_bits_per_byte_of_documents(tmp_path):
     base.model.head.weight.data /= 2  # the model at temperature 2
     assert document_bits(base, corpus)[1.0] == pytest.approx(found[2.0], rel=1e-5)
     assert found[2.0] < found[1.0], "a random model is wrong, so it had better be less sure"
+
+
+def test_ratings_figure_says_every_rating_best_first_and_draws_each_once():
+    order = ["base", "sft", "ppo"]
+    found = {
+        "the expert": {"ppo": (1100.0, 1050.0, 1151.0), "base": (900.0, 850.0, 949.0)},
+        "you": {"base": (1000.0, 900.0, 1100.0), "sft": (990.0, 890.0, 1090.0)},
+    }
+    fig, sentence = ratings_figure(found, order)
+    assert "by the expert: PPO model 1100 (1050 to 1151), Base model 900 (850 to 949);" in sentence
+    assert sentence.endswith("by you: Base model 1000 (900 to 1100), SFT model 990 (890 to 1090).")
+    dots = [line for line in fig.axes[0].lines if line.get_marker() not in ("None", None)]
+    assert sorted(line.get_xdata()[0] for line in dots) == [900.0, 990.0, 1000.0, 1100.0]
+
+
+def test_picking_one_of_n_by_luck_by_score_and_by_truth():
+    right = np.array([[True, False, False], [False, True, False], [False, False, False]])
+    scores = np.array([[0.0, 2.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.0, 2.0]])
+    for n, model, perfect in [
+        (1, [True, False, False], [True, False, False]),
+        (2, [False, True, False], [True, True, False]),
+        (3, [False, False, False], [True, True, False]),
+    ]:
+        found = pick_one(right, scores, n)
+        assert found["the reward model"] == model and found["a perfect judge"] == perfect
+    assert pick_one(right, scores, 1)["a coin"] == [True, False, False]
+    many = np.tile([True, False], (4000, 1))
+    assert np.mean(pick_one(many, np.zeros((4000, 2)), 2)["a coin"]) == pytest.approx(0.5, abs=0.03)
