@@ -23,6 +23,7 @@ from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
 
 STAGES = ("base", "sft", "ppo")
+PER_ROW = 11  # tokens side by side; the others stand in tables below
 LONGEST = 300  # characters of an answer; longer ones are refused before they are encoded
 MINUS = "\u2212"
 TEXT = {
@@ -97,26 +98,38 @@ class TokenGrid:
         return share(math.prod(self.rows[name]))
 
     def _repr_html_(self) -> str:
-        words, cell = self.words, "border:1px solid #8884;padding:1px 4px;text-align:center"
-        names = [*self.texts, words["whole"]]
-        head = "".join(f'<th scope="col" style="{cell};white-space:pre">{escape(t)}</th>'
-                       for t in names)  # fmt: skip
+        parts = [
+            self._part_html(range(start, min(start + PER_ROW, len(self.texts))))
+            for start in range(0, len(self.texts), PER_ROW)
+        ]
+        return (
+            f'<div class="{IGNORE_MATH}" style="overflow-x:auto"><b>{escape(self.question)}</b>'
+            f"<div>{escape(self.words['legend'])}</div>{''.join(parts)}</div>"
+        )
+
+    def _part_html(self, columns: range) -> str:
+        """One table of some of the tokens; the last of them has the whole answer's probability."""
+        cell = "border:1px solid #8884;padding:1px 4px;text-align:center"
+        last = columns.stop == len(self.texts)
+        names = [self.texts[i] for i in columns] + [self.words["whole"]] * last
+        head = "".join(
+            f'<th scope="col" style="{cell};white-space:pre">{escape(t)}</th>' for t in names
+        )
         body = ""
         for name, row in self.rows.items():
-            colour = f"border-left:5px solid {stage_colour(name)}"
+            colour, changes = f"border-left:5px solid {stage_colour(name)}", self.changes(name)
             title = escape(STAGE_NAMES.get(name, name))
             body += f'<tr><th scope="row" style="text-align:left;{colour}">{title}</th>'
-            for p, fill, change in zip(row, shades(row, 0.0, 1.0), self.changes(name)):
+            for i, fill in zip(columns, shades([row[i] for i in columns], 0.0, 1.0)):
                 ink = "#fff" if fill in RAMP[-3:] else "#000"
-                small = "" if change is None else f"<br><small>({signed(change)})</small>"
-                body += f'<td style="{cell};background:{fill};color:{ink}">{p:.2f}{small}</td>'
-            body += f'<td style="{cell}"><b>{escape(self.whole(name))}</b></td></tr>'
-        caption = f'<caption style="text-align:left">{escape(words["legend"])}</caption>'
+                small = "" if changes[i] is None else f"<br><small>({signed(changes[i])})</small>"
+                body += f'<td style="{cell};background:{fill};color:{ink}">{row[i]:.2f}{small}</td>'
+            whole = f'<td style="{cell}"><b>{escape(self.whole(name))}</b></td>' if last else ""
+            body += f"{whole}</tr>"
         return (
-            f'<div class="{IGNORE_MATH}" style="overflow-x:auto"><div>{escape(self.question)}</div>'
-            f'<table style="font-family:monospace">{caption}<thead><tr>'
-            f'<th scope="col">{escape(words["stage"])}</th>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
+            f'<table style="font-family:monospace;margin-top:6px"><thead><tr>'
+            f'<th scope="col">{escape(self.words["stage"])}</th>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table>"
         )
 
     def __repr__(self) -> str:

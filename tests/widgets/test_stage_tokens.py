@@ -160,3 +160,13 @@ def test_controls_have_words_and_every_language_has_every_word(widget):
     controls = [widget.question, widget.answer, *widget.buttons.values()]
     assert all(control.description for control in controls)
     assert len({frozenset(words) for words in TEXT.values()}) == 1
+
+
+def test_a_long_answer_stands_in_several_tables_and_its_whole_once_a_stage():
+    n = 2 * module.PER_ROW + 3
+    texts = [f"t{i}t" for i in range(n)]
+    shown = TokenGrid("?", texts, {"base": [0.5] * n, "sft": [1.0] * n}, EN)._repr_html_()
+    assert shown.count("<table") == 3 and shown.count(EN["whole"]) == 1
+    assert all(shown.count(text) == 1 for text in texts)
+    assert shown.count("100.0%") == 1 and shown.count("&lt; 0.1%") == 1
+    assert shown.count("<small>(+0.50)</small>") == n
