@@ -138,7 +138,11 @@ class PPOStep:
     step: int  # rounds done, this one included
     steps: int  # rounds in all
     reward: float  # mean normalised score of the round's answers
+    reward_std: float  # standard deviation of these scores
     kl: float  # mean KL from the SFT model along an answer, exact over the vocabulary, in nats
+    k1: float  # the same, estimated from the sampled tokens alone; may be negative
+    k1_error: float  # standard error of that mean over the answers
+    k3: float  # the other estimate, never negative
     entropy: float  # mean entropy of the next token, in nats
     ended: float  # share of answers that ended by themselves
     clip_share: float  # share of tokens whose gain was clipped
@@ -209,6 +213,7 @@ def ppo(
             old_logp = token_logprobs(logits, idx)
             ref_logp = token_logprobs(ref_logits, idx)
             exact_kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
+            k1, k3 = ((k * mask).sum(1) for k in kl_estimates(old_logp, ref_logp))  # (B,) each
             old_values = value_layers(*read)[:, :-1] * mask
             rewards = kl_rewards(old_logp, ref_logp, score, last - 1, config.kl_coef, mask)
             advantages, returns = gae(rewards, old_values, mask, config.gamma, config.lam)
@@ -255,7 +260,11 @@ def ppo(
             iteration + 1,
             config.iterations,
             score.mean().item(),
+            score.std(unbiased=False).item(),
             kl,
+            k1.mean().item(),
+            (k1.std(unbiased=False) / len(k1) ** 0.5).item(),
+            k3.mean().item(),
             masked_mean(entropy, mask).item(),
             ended.float().mean().item(),
             float(np.mean(clip_shares)),

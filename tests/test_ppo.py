@@ -431,7 +431,10 @@ def read_round(policy, reference, value_layers, reward, step, c):
         advantages = brute_force_gae(r, values, c.gamma, c.lam)
         kl = (logp.exp() * (logp - ref_logp)).sum().item()
         entropy = (-logp.exp() * logp).sum(-1).tolist()
+        k1 = (chosen - ref_logp.gather(1, token)[:, 0]).tolist()
+        k3 = sum(math.exp(-k) - 1 + k for k in k1)
         numbers = {"score": score, "kl": kl, "advantages": advantages, "entropy": entropy}
+        numbers |= {"k1": sum(k1), "k3": k3}
         rows.append(SimpleNamespace(chosen=chosen, value=value, values=values, **numbers))
     return rows
 
@@ -466,7 +469,12 @@ def test_the_record_against_a_loop_over_answers(second_round):
     values = np.array([v for row in rows for v in row.values])
     assert 0 < step.ended < 1 and step.kl > 0.01 and values.std() > 0.01  # worth comparing
     assert step.reward == pytest.approx(np.mean([row.score for row in rows]), abs=1e-5)
+    assert step.reward_std == pytest.approx(np.std([row.score for row in rows]), rel=1e-4)
     assert step.kl == pytest.approx(np.mean([row.kl for row in rows]), rel=1e-4)
+    k1 = [row.k1 for row in rows]
+    assert step.k1 == pytest.approx(np.mean(k1), rel=1e-3)
+    assert step.k1_error == pytest.approx(np.std(k1) / 6**0.5, rel=1e-3)
+    assert step.k3 == pytest.approx(np.mean([row.k3 for row in rows]), rel=1e-3)
     assert step.entropy == pytest.approx(np.mean(entropy), rel=1e-4)
     assert step.ended == pytest.approx(np.mean([END in x.ids for x in step.samples]))
     explained = 1 - np.var(returns - values) / np.var(returns)
