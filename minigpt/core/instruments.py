@@ -53,7 +53,7 @@ TEXT = {
         "lights": {GREEN: "green", AMBER: "amber", RED: "red", OFF: "off"},
         "ratio": {
             "label": "ratio on the first minibatch",
-            "value": "1 ± {value:.1e}",
+            "value": "1, off by at most {value:.2g}",
             GREEN: ("one", "The policy that learns gives each token the probability that it was "
                     "sampled with, as it must before the first update of a round."),
             AMBER: ("not quite one", "The two computations of the same probability differ by more "

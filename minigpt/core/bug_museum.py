@@ -1,0 +1,563 @@
+"""The bug museum: a small copy of PPO into which one known bug at a time can be put.
+
+    choices()                                  # what the bugs do, each with its key
+    exhibit("A")                               # its readings, beside those of a run without a bug
+    exhibit("A").checks()                      # what no dashboard shows, for the bugs that hide
+    diagnose({"A": "dropout", "B": "none"})    # which of these are right
+
+Each bug was published: it stood in somebody's code, was found, and was told of. Few raise an error,
+and with some the score even rises. A project is named only where it has told of the bug itself.
+"""
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from minigpt.core.fast import shorten
+from minigpt.core.instruments import Reading, readings
+from minigpt.core.optim import make_optimizer
+from minigpt.core.show import Table
+from minigpt.core.stages import load_stage
+from minigpt.generate import generate
+from minigpt.model import GPT
+from minigpt.ppo import (
+    PPOConfig,
+    PPOStep,
+    gae,
+    kl_and_entropy,
+    kl_estimates,
+    kl_rewards,
+    masked_mean,
+    ppo_loss,
+    token_logprobs,
+    value_loss,
+    whiten,
+)
+from minigpt.reward import RewardModel, pad_right, reward_input
+from minigpt.sft import chat_prompt
+from minigpt.world.questions import sample_questions
+
+
+def small() -> PPOConfig:
+    """Runs of a few seconds: few answers, learned from fast, with a high price of KL and without
+    the pretraining term."""
+    return PPOConfig(
+        iterations=shorten(5, 2), prompts=24, minibatch=12, epochs=2, max_new_tokens=20,
+        muon_lr=0.0045, lr=6e-4, gain_lr=0.15, value_lr=0.006, kl_coef=0.4, ptx_coef=0.0, seed=1,
+    )  # fmt: skip
+
+
+# ---- the copy ---------------------------------------------------------------------------------
+
+
+def ppo_with(
+    bug: str,
+    policy: GPT,
+    reward_model: RewardModel,
+    prompts: list[list[int]],
+    encoding,
+    config: PPOConfig,
+) -> Iterator[tuple[PPOStep, dict[str, float]]]:
+    """`minigpt.ppo.ppo` without its pretraining term and with one bug; yields each round's record
+    and checks. With the bug "none" it trains as `ppo` does, to the bit."""
+    reference = policy if bug == "alias" else copy.deepcopy(policy).requires_grad_(False)
+    value_layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
+    nn.init.zeros_(value_layers.head.weight)
+    nn.init.zeros_(value_layers.head.bias)
+    adam = {"betas": (0.9, 0.95), "eps": 1e-8}
+    lr, gain_lr = config.lr, config.gain_lr
+    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, gain_lr, **adam)
+    value_optimizer = make_optimizer(value_layers, adamw_lr=config.value_lr, **adam)
+    rng = np.random.default_rng(config.seed)
+    drops = torch.Generator().manual_seed(config.seed)
+    temperature = 0.6 if bug == "temperature" else 1.0
+    loss_of = ppo_loss_min if bug == "clip_min" else ppo_loss
+    stop, tokens = encoding.encode_single_token("<|end|>"), 0
+
+    for iteration in range(config.iterations):
+        # Sample.
+        chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
+        asked = [prompts[i] for i in chosen]
+        seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
+        samples = generate(
+            policy, asked, config.max_new_tokens, stop=stop, seeds=seeds, temperature=temperature
+        )
+
+        # Score and read.
+        with torch.no_grad():
+            inputs = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
+            idx, last = pad_right(inputs)
+            read = reward_model.read(idx)
+            at = torch.full_like(last, idx.shape[1] - 1) if bug == "position" else last
+            score = reward_model.score_at(at, *read)
+            ended = torch.tensor([s.ended for s in samples])
+            if bug != "no_penalty":
+                score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
+            idx, last = idx[:, :-1], last - 1
+            read = [x[:, :-1] for x in read]
+            position = torch.arange(idx.shape[1] - 1)
+            first = torch.tensor([len(p) - 1 for p in asked])
+            mask = ((position >= first[:, None]) & (position < last[:, None])).float()
+            inside, final = mask, last - 1  # of the answers as they are
+            if bug == "pad_is_end":  # the end token looks like padding, and is left out
+                mask, final = mask * (idx[:, 1:] != stop), final - ended.long()
+            logits, ref_logits = policy(idx), reference(idx)
+            old_logp, ref_logp = (logprobs(x, idx, bug) for x in (logits, ref_logits))
+            exact_kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
+            pair = (ref_logp, old_logp) if bug == "direction" else (old_logp, ref_logp)
+            k1, k3 = ((k * mask).sum(1) for k in kl_estimates(*pair))
+            beta = -config.kl_coef if bug == "kl_sign" else config.kl_coef
+            counted = torch.where(ended, -score, score) if bug == "score_sign" else score
+            rewards = kl_rewards(*pair, counted, final, beta, mask)
+            if bug == "every_token":
+                rewards = kl_rewards(*pair, 0 * score, final, beta, mask) + score[:, None] * mask
+            old_values = values_of(value_layers, read, mask, bug)
+            advantages, returns = estimate(rewards, old_values, mask, config, bug)
+            error = masked_mean(
+                (returns - old_values - masked_mean(returns - old_values, mask)) ** 2, mask
+            )
+            spread = masked_mean((returns - masked_mean(returns, mask)) ** 2, mask)
+            advantages = whiten(advantages, mask)
+            if bug == "whitened":
+                returns = (advantages + old_values) * mask
+            checks = cheap_checks(
+                config, asked, samples, score, inside, mask, last - 1, old_logp, ref_logp, rewards,
+                returns, loss_of,
+            )  # fmt: skip
+            if iteration + 1 == config.iterations:
+                checks |= dear_checks(
+                    config, reward_model, value_layers, inputs, ended, score, idx, mask, last,
+                    rewards, old_values, bug,
+                )  # fmt: skip
+
+        # Learn.
+        losses, clip_shares, first_ratio = [], [], None
+        optimizer.set_lr_factor(1 - iteration / config.iterations)
+        for _ in range(config.epochs):
+            order = torch.from_numpy(rng.permutation(config.prompts))
+            for rows in order.split(config.minibatch):
+                hidden = policy.hidden(idx[rows])
+                if bug == "dropout":
+                    hidden = hidden * (torch.rand(hidden.shape, generator=drops) >= 0.1) / 0.9
+                logp = logprobs(policy.head(hidden), idx[rows], bug)
+                if first_ratio is None:
+                    change = ((logp - old_logp[rows]).exp() - 1) * mask[rows]
+                    first_ratio = change.abs().max().item()
+                loss, clip_share = loss_of(
+                    logp, old_logp[rows], advantages[rows], mask[rows], config.clip_ratio
+                )
+                optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
+                optimizer.step()
+
+                values = values_of(value_layers, [x[rows] for x in read], 1.0, bug)
+                v_loss = value_loss(
+                    values, old_values[rows], returns[rows], mask[rows], config.value_clip
+                )
+                value_optimizer.zero_grad()
+                v_loss.backward()
+                nn.utils.clip_grad_norm_(value_layers.parameters(), config.max_grad_norm)
+                value_optimizer.step()
+                losses.append(loss.item())
+                clip_shares.append(clip_share.item())
+        tokens += idx.numel()
+        yield (
+            PPOStep(
+                iteration + 1,
+                config.iterations,
+                score.mean().item(),
+                score.std(unbiased=False).item(),
+                (exact_kl * mask).sum(1).mean().item(),
+                k1.mean().item(),
+                (k1.std(unbiased=False) / len(k1) ** 0.5).item(),
+                k3.mean().item(),
+                masked_mean(entropy, mask).item(),
+                ended.float().mean().item(),
+                float(np.mean(clip_shares)),
+                first_ratio,
+                (1 - error / (spread + 1e-8)).item(),
+                float(np.mean(losses)),
+                tokens,
+                [int(i) for i in chosen],
+                samples,
+            ),
+            checks,
+        )
+
+
+def logprobs(logits: Tensor, tokens: Tensor, bug: str) -> Tensor:
+    """Log-probability of each token; with "shift" under the logits that have seen it already."""
+    if bug == "shift":
+        return logits[:, 1:].log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0]
+    return token_logprobs(logits, tokens)
+
+
+def values_of(layers: nn.Module, read, mask, bug: str) -> Tensor:
+    """Values before each token; with "value_after" after it; with "past_end" also of padding."""
+    values = layers(*read)
+    values = values[:, 1:] if bug == "value_after" else values[:, :-1]
+    return values if bug == "past_end" else values * mask
+
+
+def estimate(rewards, values, mask, config: PPOConfig, bug: str) -> tuple[Tensor, Tensor]:
+    """Advantages and returns; with "past_end" the sum goes on after the end, through padding."""
+    if bug != "past_end":
+        return gae(rewards, values, mask, config.gamma, config.lam)
+    whole = gae(rewards, values, torch.ones_like(mask), config.gamma, config.lam)
+    return whole[0] * mask, whole[1] * mask
+
+
+def ppo_loss_min(logp, old_logp, advantages, mask, clip_ratio: float) -> tuple[Tensor, Tensor]:
+    """`ppo_loss` with the smaller of the two losses in place of the larger."""
+    ratio = (logp - old_logp).exp()
+    unclipped = -advantages * ratio
+    clipped = -advantages * ratio.clamp(1 - clip_ratio, 1 + clip_ratio)
+    share = masked_mean((clipped > unclipped).float(), mask)
+    return masked_mean(torch.minimum(unclipped, clipped), mask), share
+
+
+# ---- the checks: what a test of a PPO step looks at; each is 0 where the step is right -----------
+
+
+def cheap_checks(
+    config, asked, samples, score, inside, mask, final, old_logp, ref_logp, rewards, returns,
+    loss_of,
+) -> dict[str, float]:  # fmt: skip
+    """Those that every round can have."""
+    sampled = torch.zeros_like(inside)
+    for row, (prompt, s) in enumerate(zip(asked, samples)):
+        sampled[row, len(prompt) - 1 :][: len(s.ids)] = torch.tensor(s.logprobs)
+    cut_off = ~torch.tensor([s.ended for s in samples])
+    price = config.kl_coef * ((old_logp - ref_logp) * inside).sum(1)
+    at_end = [x.gather(1, final[:, None])[:, 0] for x in (returns, rewards)]
+    # A ratio of 1.5 or 0.5, and an advantage of 1 or -1.
+    ratio = torch.tensor([[1.5, 0.5, 1.5, 0.5]]).log()
+    advantage, one = torch.tensor([[1.0, 1.0, -1.0, -1.0]]), torch.ones(1, 4)
+    losses = [f(ratio, 0 * one, advantage, one, config.clip_ratio)[0] for f in (loss_of, ppo_loss)]
+    return {
+        "scored": masked_mean((old_logp - sampled).abs(), inside).item(),
+        "cut_off": float((score - config.cut_off_reward)[cut_off].abs().sum()),
+        "learned": (inside - mask).sum(1).mean().item(),
+        "sum": ((rewards * inside).sum(1) - (score - price)).abs().mean().item(),
+        "target": (at_end[0] - at_end[1]).abs().mean().item(),
+        "clip": abs((losses[0] - losses[1]).item()),
+    }
+
+
+def dear_checks(
+    config, reward_model, value_layers, inputs, ended, score, idx, mask, last, rewards, old_values,
+    bug,
+) -> dict[str, float]:  # fmt: skip
+    """Those that have to read answers anew."""
+    vocabulary = reward_model.gpt.config.vocab_size
+    some = [i for i in range(len(inputs)) if ended[i]][:8]
+    alone = [reward_model.score([inputs[i]])[0] - score[i] for i in some]
+    changed = idx.scatter(1, last[:, None], (idx.gather(1, last[:, None]) + 1) % vocabulary)
+    padded = torch.where(torch.arange(idx.shape[1]) > last[:, None], 7, idx)
+    values = {
+        name: values_of(value_layers, reward_model.read(x), mask, bug)
+        for name, x in (("changed", changed), ("padded", padded))
+    }
+    own = (values["changed"] - old_values).gather(1, last[:, None] - 1)
+    returns = [estimate(rewards, v, mask, config, bug)[1] for v in (values["padded"], old_values)]
+    return {
+        "alone": max((abs(d.item()) for d in alone), default=0.0),
+        "own_token": own.abs().max().item(),
+        "padding": (returns[0] - returns[1]).abs().max().item(),
+    }
+
+
+# ---- the exhibits -------------------------------------------------------------------------------
+
+TEXT = {
+    "en": {
+        "choices": ["key", "what the code does"],
+        "choices_caption": "One of these is in each exhibit",
+        "header": ["instrument", "without a bug", "{letter}, first round", "{letter}, last round",
+                   "light"],
+        "caption": "Exhibit {letter} after {rounds} rounds, and a run without a bug",
+        "checks_header": ["check", "without a bug", "{letter}", "what it compares"],
+        "checks_caption": "Exhibit {letter}: checks that are 0 where the step is right",
+        "overview": ["exhibit", "lights that are not green, in the first or the last round"],
+        "overview_caption": "All exhibits",
+        "quiet": "none",
+        "diagnosis": ["exhibit", "you say", "", "why"],
+        "diagnosis_caption": "{right} of {said} right; there are {all} exhibits",
+        "right": "right",
+        "wrong": "not this",
+        "would": "That would move {moves} Look at these again.",
+        "checks": {
+            "scored": ("log-probability", "log-probability of a sampled token when it was drawn "
+                       "and when it was read again, in nats"),
+            "alone": ("score alone", "score of an answer in the batch and by itself"),
+            "cut_off": ("cut-off answers", "scores of answers that did not end and the fixed one "
+                        "for them, summed over a round"),
+            "learned": ("tokens learned", "sampled tokens of an answer and those in the loss"),
+            "sum": ("sum of rewards", "the rewards of an answer's tokens, summed, and its score "
+                    "less the price of its KL"),
+            "target": ("last target", "what the value function is to say at the last token, and "
+                       "the reward there: nothing comes after"),
+            "own_token": ("own token", "the value of an answer's last token, and the same with "
+                          "another token in its place"),
+            "padding": ("padding", "the value function's targets, and the same with other padding "
+                        "after the end"),
+            "clip": ("clip", "the loss at ratios of 1.5 and 0.5 with advantages of 1 and -1, and "
+                     "that by hand"),
+        },
+        "bugs": {  # what it does, what it moves, what there is to learn
+            "alias": (
+                "The reference is the policy itself and not a copy of it, so it learns along.",
+                "the KL, which would stay at exactly 0 however long the policy learns.",
+                "A KL of exactly 0 after an update is no sign of health: the policy is compared "
+                "with itself, and leaving the SFT model costs nothing.",
+            ),
+            "clip_min": (
+                "The clipped objective takes the smaller of its two losses, not the larger.",
+                "the KL, which would be higher, and the check \u201cclip\u201d.",
+                "The clip now takes away the losses that would mend a step too far and keeps the "
+                "gains. Where little is clipped the instruments hardly show it; four cases by hand "
+                "do.",
+            ),
+            "direction": (
+                "The log-ratio of the KL is taken the other way round, log π_ref - log π, in the "
+                "price and in what is logged.",
+                "k1, which would be below 0 by far more than three standard errors while the exact "
+                "KL is above 0.",
+                "A KL cannot be negative, so a k1 that stays below 0 has the wrong direction. As a "
+                "price it pays for leaving the SFT model.",
+            ),
+            "dropout": (
+                "Dropout is on while the policy learns, and was off while the old "
+                "log-probabilities were read.",
+                "the ratio on the first minibatch, which would not be 1.",
+                "The same weights gave one token two probabilities, for each pass drops other "
+                "units: the ratio is off before anything has been learned.",
+            ),
+            "every_token": (
+                "The score is added to the reward of every token, not once at the end.",
+                "the check \u201csum of rewards\u201d, by many scores an answer.",
+                "A long answer now earns its score many times over. No light says so at first, for "
+                "the logged score is the right one; the sum of rewards does.",
+            ),
+            "kl_sign": (
+                "The price of KL has the wrong sign: leaving the SFT model is paid for.",
+                "the KL, which would rise faster, with k1 and the exact KL in agreement; and the "
+                "check \u201csum of rewards\u201d.",
+                "All estimates are right and agree, and what is done with them is wrong: the "
+                "policy is paid to leave. The score may look fine for long.",
+            ),
+            "no_penalty": (
+                "An answer that was cut off is scored like any other.",
+                "the check \u201ccut-off answers\u201d, and the mean score of the first round, a "
+                "little.",
+                "What is not an answer must not be scored as one. Where nearly all answers end, "
+                "only the check shows it; where they do not, they never learn to.",
+            ),
+            "none": (
+                "Nothing is wrong; only the seed is another one.",
+                "nothing: all checks would be 0.",
+                "Other prompts and other luck move every reading a little. No check moves, so "
+                "there is nothing to mend.",
+            ),
+            "pad_is_end": (
+                "Padding is the end token, and what equals padding is left out of the loss.",
+                "the check \u201ctokens learned\u201d, by one an answer.",
+                "The end token is an answer's last decision, and it is never learned. Padding "
+                "needs an id of its own.",
+            ),
+            "past_end": (
+                "The advantages are summed on past the end, over the values that stand at padding.",
+                "the check \u201cpadding\u201d, and with it \u201clast target\u201d.",
+                "After the end nothing is to be expected, so the next value is 0. Here it is what "
+                "the value function says of padding, and a longer row changes what is learned.",
+            ),
+            "position": (
+                "The score is read at the last position of the padded batch and not at each "
+                "answer's <|reward|>.",
+                "the mean score of the first round, which would be far from that of the SFT model, "
+                "0 \u00b1 1; and the check \u201cscore alone\u201d.",
+                "Scores of the SFT model's own answers are 0 \u00b1 1 by construction, so a first "
+                "round far from that says that something else is read. Padding must not change a "
+                "score.",
+            ),
+            "score_sign": (
+                "The score has the wrong sign; the price of KL is right. OpenAI told of a run that "
+                "learned the worst answers, and wrote them fluently (Ziegler et al. 2019).",
+                "the mean score, which would fall; and the check \u201csum of rewards\u201d.",
+                "The policy learns to do worse, and stays fluent, for the price of KL still holds "
+                "it near the SFT model. A score that falls is a reason to stop at once.",
+            ),
+            "shift": (
+                "Log-probabilities are read one position late, from logits that have seen the "
+                "token.",
+                "k1, which would be nowhere near the exact KL; the clipped share; the score, which "
+                "would not rise; and the check \u201clog-probability\u201d.",
+                "Logits at a position are about the next token. Ratio and KL agree with themselves "
+                "all the same; the log-probabilities from sampling do not agree with them.",
+            ),
+            "temperature": (
+                "Answers are sampled at temperature 0.6 and scored as if at 1. OpenRLHF mended "
+                "this in 2025 (pull requests 853 and 857).",
+                "surprisal less entropy in the first round, which would be far below 0; and the "
+                "check \u201clog-probability\u201d.",
+                "The samples are less surprising than the distribution that is learned says they "
+                "should be: they come from another one. Its ratio is 1 and its score is high.",
+            ),
+            "value_after": (
+                "The value of a token is read after it, when the value function has seen it.",
+                "the check \u201cown token\u201d.",
+                "A baseline must not know what it is a baseline of: what a token does then shows "
+                "in the value and is lost from the advantage. No light shows it.",
+            ),
+            "whitened": (
+                "Advantages are whitened first, and the value function's targets are made of them.",
+                "the check \u201clast target\u201d, and not the check \u201cpadding\u201d.",
+                "Returns are advantages plus values before whitening: the value function now "
+                "learns a number on another scale. Explained variance compares it with that same "
+                "number, and so looks fine.",
+            ),
+        },
+    }
+}  # fmt: skip
+BUGS = tuple(TEXT["en"]["bugs"])  # the keys, in the order of the alphabet
+ORDER = sorted(BUGS, key=lambda bug: hashlib.sha256(f"museum 210/{bug}".encode()).hexdigest())
+LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(BUGS)])
+WORST = ("off", "green", "amber", "red")
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A run with one bug, in readings and checks, beside a run without any."""
+
+    letter: str
+    rounds: int
+    first: list[Reading]  # after the first round
+    readings: list[Reading]  # after the last round
+    found: dict[str, float]  # the checks, the largest of all rounds
+    healthy: "Exhibit | None"  # the run without a bug
+    lang: str = "en"
+
+    def light(self, name: str) -> str:
+        """The worse of an instrument's two lights."""
+        return max((r.light for r in self.first + self.readings if r.name == name), key=WORST.index)
+
+    def instruments(self) -> Table:
+        """The readings, as a table."""
+        text, healthy = TEXT[self.lang], self.healthy or self
+        rows = [
+            [r.label, h.text, f.text, r.text, self.light(r.name)]
+            for h, f, r in zip(healthy.readings, self.first, self.readings)
+            if r.name != "gold"  # that takes many more answers
+        ]
+        header = [h.format(letter=self.letter) for h in text["header"]]
+        caption = text["caption"].format(letter=self.letter, rounds=self.rounds)
+        return Table(header, rows, caption)
+
+    def checks(self) -> Table:
+        """The checks, as a table."""
+        text, healthy = TEXT[self.lang], self.healthy or self
+        rows = [
+            [label, *(number(e.found.get(name, 0.0)) for e in (healthy, self)), what]
+            for name, (label, what) in text["checks"].items()
+        ]
+        header = [h.format(letter=self.letter) for h in text["checks_header"]]
+        return Table(header, rows, text["checks_caption"].format(letter=self.letter), width=44)
+
+    def _repr_html_(self) -> str:
+        return self.instruments()._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self.instruments())
+
+
+def number(value: float) -> str:
+    """0 for what is rounding, else two significant digits."""
+    return "0" if abs(value) < 1e-4 else f"{value:.2g}"
+
+
+def exhibit(letter: str, lang: str = "en") -> Exhibit:
+    """The exhibit of that letter. The first takes twice as long as the others: it comes with the
+    run without a bug. ValueError where there is no such letter."""
+    letter = known_letter(letter)
+    bug = ORDER[LETTERS.index(letter)]
+    config = small()
+    config = replace(config, seed=3) if bug == "none" else config
+    healthy = run("none", small().seed, config.iterations, lang)
+    return Exhibit(letter, config.iterations, *run(bug, config.seed, config.iterations, lang),
+                   Exhibit("", config.iterations, *healthy, None, lang), lang)  # fmt: skip
+
+
+def overview(lang: str = "en") -> Table:
+    """Every exhibit and its lights that are not green."""
+    text, rows = TEXT[lang], []
+    for letter in LETTERS:
+        shown = exhibit(letter, lang)
+        lights = {r.label: shown.light(r.name) for r in shown.readings}
+        seen = [f"{label}: {light}" for label, light in lights.items() if light in WORST[2:]]
+        rows.append([letter, "; ".join(seen) or text["quiet"]])
+    return Table(text["overview"], rows, text["overview_caption"], width=70)
+
+
+def choices(lang: str = "en") -> Table:
+    """What the bugs do, each with the key that `diagnose` takes."""
+    text = TEXT[lang]
+    rows = [[bug, what] for bug, (what, _, _) in text["bugs"].items()]
+    return Table(text["choices"], rows, text["choices_caption"], width=70)
+
+
+def diagnose(answers: dict[str, str], lang: str = "en") -> Table:
+    """Which diagnoses {letter: key} are right, and why; of the others, what to look at again.
+
+    ValueError where a letter or a key is not known.
+    """
+    text, rows, hits = TEXT[lang], [], 0
+    for letter, bug in sorted((known_letter(k), v) for k, v in answers.items()):
+        if bug not in BUGS:
+            raise ValueError(f"{letter}: there is no key {bug!r}. Choose from {', '.join(BUGS)}")
+        _, moves, lesson = text["bugs"][bug]
+        right = ORDER[LETTERS.index(letter)] == bug
+        hits += right
+        said = text["right" if right else "wrong"]
+        rows.append([letter, bug, said, lesson if right else text["would"].format(moves=moves)])
+    caption = text["diagnosis_caption"].format(right=hits, said=len(rows), all=len(LETTERS))
+    return Table(text["diagnosis"], rows, caption, width=60)
+
+
+def known_letter(letter: str) -> str:
+    """The letter in upper case; ValueError where there is no such exhibit."""
+    found = str(letter).strip().upper()
+    if found not in LETTERS:
+        raise ValueError(f"there is no exhibit {letter!r}: choose from {LETTERS[0]}–{LETTERS[-1]}")
+    return found
+
+
+@cache
+def run(bug: str, seed: int, iterations: int, lang: str) -> tuple:
+    """The readings after the first and the last round, and the largest of each check."""
+    sft, reward, prompts = stages(lang)
+    config = replace(small(), seed=seed, iterations=iterations)
+    policy = copy.deepcopy(sft.model).requires_grad_(True)
+    steps, found = [], {}
+    for step, checks in ppo_with(bug, policy, reward.model, prompts, sft.encoding, config):
+        steps.append(step)
+        found = {name: max(found.get(name, 0.0), abs(value)) for name, value in
+                 {**found, **checks}.items()}  # fmt: skip
+    return readings(steps[:1], lang=lang), readings(steps, lang=lang), found
+
+
+@cache
+def stages(lang: str) -> tuple:
+    """The shipped SFT and reward models, and prompts of split A."""
+    sft, reward = (
+        load_stage(name, own=False, lang=lang, device="cpu", quiet=True)
+        for name in ("sft", "reward")
+    )
+    questions = sample_questions(sft.world, "A", 400, seed=91)
+    return sft, reward, [chat_prompt(sft.encoding, q.text) for q in questions]
