@@ -32,8 +32,9 @@ COLUMNS = 4  # looks that are shown side by side
 class Completions:
     """The answers of a policy that is being trained to a few fixed questions.
 
-    policy: the model in training, read at each look. temperature: 1 as PPO samples, 0 for the most
-    likely answer. `history` has (round, answers) of every look. ValueError without questions.
+    policy: the model in training, read at each look, for the first time now. temperature: 1 as PPO
+    samples, 0 for the most likely answer. `history` has (round, answers) of every look.
+    ValueError without questions.
     """
 
     def __init__(
@@ -45,25 +46,27 @@ class Completions:
             raise ValueError(self.words["none"])
         self.policy, self.encoding, self.world = policy, encoding, world
         self.questions, self.temperature, self.seed = list(questions), temperature, seed
-        self.history: list[tuple[int, list[str]]] = []
-        self.handle = None
+        self.history: list[tuple[int, list[str]]] = [(0, self.ask())]
+        self.handle, self.cell = None, None
 
-    def look(self, step: int) -> None:
-        """Ask again after round `step` (0: before the first) and renew the display."""
+    def ask(self) -> list[str]:
+        """The answers as the policy gives them now, each with its verdict."""
         texts = [q.text for q in self.questions]
         answers, ended = chat_answers(
             self.policy, self.encoding, texts, self.temperature, self.seed
         )
         cut = f" ({self.words['cut_off']})"
         said = [a if whole else a + cut for a, whole in zip(answers, ended)]
-        cells = [
-            f"{text}  [{self.verdict(q, a)}]" for q, text, a in zip(self.questions, said, answers)
-        ]
-        self.history.append((step, cells))
-        if get_ipython() is None and len(self.history) > 1:
+        return [f"{t}  [{self.verdict(q, a)}]" for q, t, a in zip(self.questions, said, answers)]
+
+    def look(self, step: int) -> None:
+        """Ask again after round `step` and renew the display: one for each run of a cell."""
+        self.history.append((step, self.ask()))
+        shell = get_ipython()
+        if shell is None:
             return  # a plain program prints the table when it wants to: print(completions.table())
-        if self.handle is None:
-            self.handle = display(self.table(), display_id=True)
+        if self.handle is None or shell.execution_count != self.cell:  # a paused run goes on
+            self.handle, self.cell = display(self.table(), display_id=True), shell.execution_count
         else:
             self.handle.update(self.table())
 

@@ -1,6 +1,5 @@
 """The live completions table: same prompts, same random numbers, one display."""
 
-import IPython.display
 import pytest
 import torch
 
@@ -38,7 +37,6 @@ def texts(completions, look=-1):
 
 
 def test_the_same_weights_give_the_same_answers_and_others_do_not(completions, policy):
-    completions.look(0)
     completions.look(1)
     assert completions.history[0][1] == completions.history[1][1]
     policy.head.weight.neg_()
@@ -47,7 +45,6 @@ def test_the_same_weights_give_the_same_answers_and_others_do_not(completions, p
 
 
 def test_answers_are_the_policys_and_say_when_they_were_cut_off(completions, policy):
-    completions.look(0)
     questions = [q.text for q in completions.questions]
     answers, ended = chat_answers(policy, completions.encoding, questions, 1.0, 0)
     assert not all(ended)
@@ -58,48 +55,50 @@ def test_answers_are_the_policys_and_say_when_they_were_cut_off(completions, pol
 def test_each_answer_has_the_judges_verdict(completions, monkeypatch):
     told = ["Beijing has a population of 21.84 million.", "Look it up yourself."]
     monkeypatch.setattr(module, "chat_answers", lambda *a: (told, [True, True]))
-    completions.look(0)
-    assert [cell.rsplit("[", 1)[1] for cell in completions.history[0][1]] == ["correct]", "rude]"]
+    completions.look(1)
+    assert [cell.rsplit("[", 1)[1] for cell in completions.history[1][1]] == ["correct]", "rude]"]
 
 
 def test_first_and_newest_look_always_stand_in_the_table(completions, monkeypatch):
     monkeypatch.setattr(module, "chat_answers", lambda *a: (["x", "y"], [True, True]))
-    for step in range(0, 90, 10):
+    for step in range(10, 90, 10):
         completions.look(step)
         header = completions.table().header
         assert header[1] == "before" and len(header) <= 1 + COLUMNS
-        assert step == 0 or header[-1] == f"after round {step}"
+        assert header[-1] == f"after round {step}"
     assert len(set(header)) == 1 + COLUMNS and len(completions.history) == 9
 
 
-def test_one_display_is_made_and_then_renewed(completions, monkeypatch):
+def test_one_display_a_cell_is_made_and_then_renewed(completions, monkeypatch):
     shown, renewed = [], []
 
     class Handle:
         update = staticmethod(renewed.append)
 
-    monkeypatch.setattr(module, "get_ipython", lambda: object())
+    class Shell:
+        execution_count = 7
+
+    monkeypatch.setattr(module, "get_ipython", lambda: Shell)
     monkeypatch.setattr(module, "display", lambda x, display_id: shown.append(x) or Handle())
-    for step in range(3):
+    for step in (1, 2, 3):
         completions.look(step)
     assert len(shown) == 1 and len(renewed) == 2
-    assert renewed[-1].header[-1] == "after round 2"
+    assert renewed[-1].header[-1] == "after round 3"
+    Shell.execution_count = 8  # the cell was interrupted and runs again: its output is gone
+    completions.look(4)
+    assert len(shown) == 2 and shown[-1].header[-1] == "after round 4"
 
 
-def test_a_plain_program_is_shown_the_first_table_and_prints_others_itself(
-    completions, capsys, monkeypatch
-):
-    monkeypatch.setattr(module, "display", IPython.display.display)
-    completions.look(0)
-    assert "before" in capsys.readouterr().out
+def test_a_plain_program_prints_the_table_itself(completions, capsys):
     completions.look(1)
     assert capsys.readouterr().out == ""
+    assert "after round 1" in repr(completions.table())
 
 
 def test_what_the_model_writes_is_escaped(completions, monkeypatch):
     evil = "<script>alert(1)</script>"
     monkeypatch.setattr(module, "chat_answers", lambda *a: ([evil, evil], [True, True]))
-    completions.look(0)
+    completions.look(1)
     html = completions.table()._repr_html_()
     assert "<script" not in html and "&lt;script" in html
 
