@@ -64,6 +64,28 @@ def parts_tables(results: dict) -> tuple[Table, Table]:
     return versions, noise
 
 
+def parts_figure(results: dict) -> tuple[Figure, str]:
+    """Gold at the end of every run, by version; the lines are the SFT model they began with."""
+    trained = [run for run in results["runs"] if run["part"] != "gradients"]
+    fig, ax = figure(9, 2.8)
+    arms, said = by(trained, "arm"), []
+    for i, (arm, runs) in enumerate(arms.items()):
+        gold = last(runs, "gold")
+        ax.plot([i] * len(gold), gold, "o", color=BLUE, alpha=0.6)
+        ax.plot(i, np.mean(gold), "_", color=BLUE, markersize=22)
+        said.append(f"{arm} {np.mean(gold):.2f}")
+    start = float(np.mean([run["points"][0]["gold"] for run in trained]))
+    ax.axhline(start, color=ORANGE, linestyle="--")
+    ax.annotate("SFT", (len(arms) - 0.8, start), (0, 3), textcoords="offset points", fontsize=8)
+    ax.axvline(sum(runs[0]["part"] == "steps" for runs in arms.values()) - 0.5, color=GREY, lw=0.8)
+    ax.set_xticks(range(len(arms)), [name.replace(" ", "\n", 1) for name in arms], fontsize=8)
+    ax.set(ylabel="gold at the end", xlim=(-0.5, len(arms) - 0.3))
+    return fig, (
+        f"Gold at the end, mean of the seeds: {', '.join(said)}; SFT {start:.2f}. Right of the "
+        "line: eight epochs at three times the rates."
+    )
+
+
 # ---- price and rate -----------------------------------------------------------------------------
 
 

@@ -126,3 +126,17 @@ def test_shares_count_only_their_kind_and_attempts_only_values(sft, questions):
     text = repr(contender_table([found]))
     for cell in ("mine", "0.50", "+0.00", "25%", "50%", "33%"):
         assert cell in text
+
+
+def test_two_are_compared_question_by_question(questions):
+    known = [q for q in questions if q.kind == "fact"][:6]
+    mixed = ["correct", "rude"] * 3
+    better = ["correct", "wrong value"] * 3  # one more of gold wherever the other is rude
+    mine, other = (
+        Contender("", Score(known, ["x"] * 6, v), np.zeros(6), 0) for v in (better, mixed)
+    )
+    value, low, high = mine.ahead_of(other)
+    assert value == pytest.approx(0.5) and low >= 0 and high <= 1
+    assert mine.ahead_of(mine) == (0, 0, 0)
+    wide = mine.gold()[2] - mine.gold()[1]
+    assert high - low < wide, "what is hard for both does not count"

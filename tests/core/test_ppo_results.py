@@ -10,6 +10,7 @@ from minigpt.core.ppo_results import (
     common_kl,
     labeler_tables,
     over_figure,
+    parts_figure,
     parts_tables,
     price_figure,
     price_table,
@@ -56,6 +57,12 @@ def test_parts_keep_gradients_apart():
     assert [row[0] for row in versions.rows] == ["PPO"] and [r[0] for r in noise.rows] == ["none"]
     assert versions.rows[0][1] == "1.20 (1.00 to 1.50)" and "3 seeds" in versions.caption
     assert noise.rows[0][1].startswith("0.30")
+    fig, said = parts_figure(results)
+    (ax,) = fig.axes
+    assert sorted(y for line in ax.lines if line.get_marker() == "o" for y in line.get_ydata()) == [
+        1.0, 1.1, 1.5,
+    ]  # fmt: skip
+    assert "PPO 1.20" in said and "SFT 0.50" in said
 
 
 def test_prices_are_shown_in_order_at_the_usual_rate_alone():
