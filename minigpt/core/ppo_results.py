@@ -4,6 +4,7 @@ What the runs hold is told by the experiments: `ppo_parts`, `kl_strength`, `labe
 Means are of the seeds, with the lowest and the highest; two seeds are shown as they are.
 """
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -78,7 +79,9 @@ def parts_figure(results: dict) -> tuple[Figure, str]:
     ax.axhline(start, color=ORANGE, linestyle="--")
     ax.annotate("SFT", (len(arms) - 0.8, start), (0, 3), textcoords="offset points", fontsize=8)
     ax.axvline(sum(runs[0]["part"] == "steps" for runs in arms.values()) - 0.5, color=GREY, lw=0.8)
-    ax.set_xticks(range(len(arms)), [name.replace(" ", "\n", 1) for name in arms], fontsize=8)
+    ax.set_xticks(
+        range(len(arms)), [re.sub(r"(?<=\w) ", "\n", a, count=1) for a in arms], fontsize=8
+    )
     ax.set(ylabel="gold at the end", xlim=(-0.5, len(arms) - 0.3))
     return fig, (
         f"Gold at the end, mean of the seeds: {', '.join(said)}; SFT {start:.2f}. Right of the "
