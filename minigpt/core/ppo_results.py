@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minigpt.core.contenders import Contender
-from minigpt.core.show import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, Table, figure
+from minigpt.core.show import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, YELLOW, Table, figure
 from minigpt.experiments.kl_strength import ends_below_sft
 from minigpt.experiments.ppo_runs import at_kl
 
@@ -131,29 +131,37 @@ def price_table(results: dict) -> Table:
     return Table(["price of KL", *names], rows, "Mean (lowest to highest) of the seeds")
 
 
-def rate_figure(results: dict, kl_coef: float) -> tuple[Figure, str]:
-    """Gold at the end of each run by how fast it learned; the line is the SFT model they began
-    with. The sentence counts the runs that ended below it."""
+def rate_figure(results: dict, kl_coef: float, cool: float) -> tuple[Figure, str]:
+    """Gold at the end of each run by how fast it learned, and the SFT model that they began with:
+    at temperature 1, as it is trained, and `cool`, its gold at a lower temperature. The sentence
+    counts the runs that ended below either."""
     chosen = [run for run in results["runs"] if run["kl_coef"] == kl_coef]
-    fig, ax = figure(5.5, 2.6)
+    fig, ax = figure(6, 2.8)
     groups = sorted(by(chosen, "rate").items())
     for i, (_, runs) in enumerate(groups):
-        for run in runs:
-            below = ends_below_sft(run)
-            ax.plot(i, run["points"][-1]["gold"], "s" if below else "o",
-                    color=VERMILION if below else GREEN)  # fmt: skip
+        for run, gold in zip(runs, last(runs, "gold")):
+            shape, colour = ("s", VERMILION) if ends_below_sft(run) else ("o", GREEN)
+            shape, colour = ("^", YELLOW) if shape == "o" and gold < cool else (shape, colour)
+            ax.plot(i, gold, shape, color=colour, markeredgecolor="#555555")
     start = float(np.mean([run["points"][0]["gold"] for run in chosen]))
-    ax.axhline(start, color=ORANGE, linestyle="--")
-    ax.annotate("SFT", (len(groups) - 0.7, start), (0, 3), textcoords="offset points", fontsize=8)
+    for level, name in ((start, "SFT"), (cool, "SFT, cool")):
+        ax.axhline(level, color=ORANGE, linestyle="--", linewidth=1)
+        ax.annotate(
+            name, (len(groups) - 0.7, level), (0, 3), textcoords="offset points", fontsize=8
+        )
     ax.set(xlabel="rates of the policy, times the course's", ylabel="gold at the end",
-           xlim=(-0.5, len(groups) - 0.3))  # fmt: skip
+           xlim=(-0.5, len(groups) - 0.1))  # fmt: skip
     ax.set_xticks(range(len(groups)), [f"{rate:g}" for rate, _ in groups])
-    counts = ", ".join(f"{sum(map(ends_below_sft, runs))} of {len(runs)} at rate {rate:g}"
-                       for rate, runs in groups)  # fmt: skip
-    total = sum(map(ends_below_sft, chosen))
+
+    def count(below) -> str:
+        found = [(rate, sum(map(below, runs)), len(runs)) for rate, runs in groups]
+        return f"{sum(n for _, n, _ in found)} of {len(chosen)} (" + ", ".join(
+            f"{n} of {many} at rate {rate:g}" for rate, n, many in found
+        ) + ")"  # fmt: skip
+
     return fig, (
-        f"{total} of {len(chosen)} runs end with less gold than the SFT model they began with "
-        f"(squares): {counts}."
+        f"Runs that end with less gold than the SFT model at temperature 1: {count(ends_below_sft)}"
+        f"; than the cooler SFT model: {count(lambda run: run['points'][-1]['gold'] < cool)}."
     )
 
 

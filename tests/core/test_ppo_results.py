@@ -80,10 +80,11 @@ def test_prices_are_shown_in_order_at_the_usual_rate_alone():
 
 
 def test_runs_below_sft_are_counted_and_have_another_shape():
-    fig, said = rate_figure(strength(), 0.05)
-    assert said.startswith("3 of 6 runs") and "0 of 3 at rate 1, 3 of 3 at rate 10" in said
+    fig, said = rate_figure(strength(), 0.05, cool=1.25)
+    assert "at temperature 1: 3 of 6 (0 of 3 at rate 1, 3 of 3 at rate 10)" in said
+    assert "the cooler SFT model: 4 of 6 (1 of 3 at rate 1, 3 of 3 at rate 10)" in said
     shapes = [line.get_marker() for line in fig.axes[0].lines]
-    assert shapes.count("s") == 3 and shapes.count("o") == 3
+    assert [shapes.count(shape) for shape in "s^o"] == [3, 1, 2]
 
 
 def test_over_optimisation_tells_the_turn():
