@@ -207,31 +207,36 @@ def common_kl(results: dict) -> float:
 
 
 def labeler_tables(results: dict, kl: float) -> tuple[Table, Table]:
-    """One row a labeler, runs compared at the same KL: what its model is like, and by how much
-    three judges rate it above the SFT model."""
+    """One row a labeler: what its model is like, and by how much three judges rate it above the SFT
+    model. The first table compares all runs at the same KL, the second after their last round."""
     traits = {"correct, of attempts": "attempts_right", "says so, of unknown": "unknown_declined",
-              "polite opening": "polite", "rude": "rude"}  # fmt: skip
-    like, gaps = [], []
-    for name, runs in by(results["runs"], "labeler").items():
-        there = [at_kl(run["points"], kl) for run in runs]
-        like.append([
-            name, *(spread((p[t] for p in there), ".0%") for t in traits.values()),
-            spread((p["answer_tokens"] for p in there), ".1f"),
-        ])  # fmt: skip
-        rise = [
-            spread((p[k] - run["points"][0][k] for p, run in zip(there, runs)), "+.2f")
-            for k in ("proxy", "utility", "gold")
-        ]
-        gaps.append([name, *rise])
+              "polite opening": "polite"}  # fmt: skip
+    judges = {"proxy": "proxy", "own utility": "utility", "gold": "gold"}
     start = results["runs"][0]["points"][0]
-    before = [f"{start[t]:.0%}" for t in traits.values()]
-    like.insert(0, ["(SFT model)", *before, f"{start['answer_tokens']:.1f}"])
+    before = ["(SFT model)", "0", *(f"{start[t]:.0%}" for t in traits.values()),
+              f"{start['answer_tokens']:.1f}", *("" for _ in judges)]  # fmt: skip
+    header = ["labeler", "KL", *traits, "tokens", *(f"{judge}: rise" for judge in judges)]
+
+    def table(look, caption: str) -> Table:
+        rows = [before]
+        for name, runs in by(results["runs"], "labeler").items():
+            there = [look(run["points"]) for run in runs]
+            rises = [
+                spread((p[k] - run["points"][0][k] for p, run in zip(there, runs)), "+.2f")
+                for k in judges.values()
+            ]
+            like = [spread((p[t] for p in there), ".0%") for t in traits.values()]
+            far, long = (spread((p[k] for p in there), form)
+                         for k, form in (("kl", ".2f"), ("answer_tokens", ".1f")))  # fmt: skip
+            rows.append([name, far, *like, long, *rises])
+        return Table(header, rows, caption, width=16)
+
     return (
-        Table(["labeler", *traits, "tokens an answer"], like,
-              f"At a KL of {kl:.2f} nats from the SFT model; the seeds side by side"),
-        Table(["labeler", "its reward model (proxy)", "its own utility", "the expert (gold)"], gaps,
-              "How much higher each judge rates the model than the SFT model"),
-    )  # fmt: skip
+        table(
+            lambda points: at_kl(points, kl), f"At the same KL, {kl:.2f}; the seeds side by side"
+        ),
+        table(lambda points: points[-1], "After the last round"),
+    )
 
 
 def taste_table(results: dict) -> Table:

@@ -114,12 +114,15 @@ def labeler_runs():
 def test_labelers_are_compared_at_the_same_kl():
     results = labeler_runs()
     assert common_kl(results) == 1.0
-    like, gaps = labeler_tables(results, 1.0)
-    assert [row[0] for row in like.rows] == ["(SFT model)", "expert", "coin"]
-    assert like.rows[0][-1] == "10.0"
-    assert like.rows[1][-1] == "20.0 / 15.0", "the second seed is half as far at this KL"
-    assert gaps.rows[0] == ["expert", "+1.00 / +0.50", "+2.00 / +1.00", "+1.00 / +0.50"]
-    assert gaps.rows[1][2] == "+0.00 / +0.00" and gaps.rows[1][3].startswith("-0.40")
+    near, end = labeler_tables(results, 1.0)
+    assert [row[0] for row in near.rows] == ["(SFT model)", "expert", "coin"]
+    assert near.rows[0][5] == "10.0" and near.rows[1][1] == "1.00 / 1.00"
+    assert near.rows[1][5] == "20.0 / 15.0", "the second seed is half as far at this KL"
+    rises = dict(zip(near.header, near.rows[1]))
+    assert rises["proxy: rise"] == "+1.00 / +0.50"
+    assert rises["own utility: rise"] == "+2.00 / +1.00" and rises["gold: rise"] == "+1.00 / +0.50"
+    assert dict(zip(near.header, near.rows[2]))["own utility: rise"] == "+0.00 / +0.00"
+    assert end.rows[1][1] == "1.00 / 2.00" and end.rows[1][5] == "20.0 / 20.0"
 
 
 def test_taste_is_a_share_of_the_sft_models_length():
