@@ -2,14 +2,14 @@
 
 All runs finetune the shipped base model with the course's SFT settings. A seed draws the
 demonstrations and their order; the base is one and the same. A set is read as often as makes at
-least 150 updates, so that a small one is not also a short training: 30 demonstrations 150 times,
+least 150 updates, so that a small one is not also a short training: 30 demonstrations 100 times,
 10,000 once (313 updates).
 
 - mixed: the contractors as they are; 30 to 10,000 demonstrations.
-- clean: flawless contractors; 300 to 10,000. Is better data worth more than more data?
+- clean: flawless contractors; 1,000 to 10,000. Is better data worth more than more data?
 - left out: mixed, with no demonstration that asks for a population, about whatever place, and none
   in one phrasing, which the base read in documents. What is answered all the same?
-- longer: mixed, as many updates as 10,000 demonstrations make. Is it the training or the data?
+- longer: 300 mixed ones, as many updates as 10,000 demonstrations make. Is it the training or the data?
 - base: the model before, asked in the template and in documents, with shots and without.
 
 Facts of split E alone are scored; they stand in no demonstration. `python3 -m
@@ -40,7 +40,7 @@ from minigpt.world.facts import World
 from minigpt.world.questions import Question, Questions, ask, fact_questions
 
 SEEDS = (0, 1, 2)
-LEAST_UPDATES = 150  # a set is read again until it has made so many
+LEAST_UPDATES = 100  # a set is read again until it has made so many
 LEFT_OUT_ATTRIBUTE = "population"
 LEFT_OUT_PHRASING = 1  # an index into the language's QUESTIONS, one that documents use
 REPLAYED_TOKENS = 600_000  # of pretraining documents, to mix in: more than any run reads
@@ -64,11 +64,10 @@ class Run:
 
 
 RUNS = (
-    *(Run("mixed", size) for size in (10_000, 1000, 100, 30, 300, 3000)),
-    *(Run("clean", size) for size in (1000, 10_000, 3000)),
+    *(Run("mixed", size) for size in (10_000, 1000, 100, 300, 30, 3000)),
     Run("left out", 10_000),
+    *(Run("clean", size) for size in (1000, 10_000, 3000)),
     Run("longer", 300, 313),
-    Run("clean", 300),
 )
 BASE_PROMPTS = ("template", "template introduced", "Q: A:", "Q: A:, three shots",
                 "User: Assistant:", "User: Assistant:, three shots")  # fmt: skip
@@ -119,7 +118,7 @@ def train(base: Stage, run: Run, seed: int, replayed) -> tuple[Stage, int]:
 
 
 def as_assistant(base: Stage, model) -> Stage:
-    """The model as a stage that answers chats."""
+    """The model as a stage, to be asked and not to be trained."""
     model.eval().requires_grad_(False)
     return Stage("sft", model, base.encoding, base.world, {}, base.path, own=True)
 
@@ -150,7 +149,8 @@ def measure(stage: Stage, asked: Questions, held_out, unknown: int = 150) -> dic
     the answers that give a value): at temperature 1. `unknown_declined`, `unknown_real_declined`:
     says of made-up names, and of real places that stand nowhere, that it does not know them.
     `new_phrasing`: accuracy in two phrasings that stand in no demonstration and no document;
-    `left_out_phrasing`: in the one that the run "left out" has not, without its attribute.
+    `left_out_phrasing`: in the one that the run "left out" has not, without its attribute;
+    `left_out_declined`: says of questions for that attribute that it does not know.
     """
     world = stage.world
     greedy, ended = chat_score(stage, asked)
@@ -160,6 +160,8 @@ def measure(stage: Stage, asked: Questions, held_out, unknown: int = 150) -> dic
     in_phrasing = [ask(world, world.facts[q.place.id, q.attribute], LEFT_OUT_PHRASING)
                    for q in others]  # fmt: skip
     own = "declined this name"
+    refused = [v.startswith("declined") for q, v in zip(asked, greedy.verdicts)
+               if q.attribute == LEFT_OUT_ATTRIBUTE]  # fmt: skip
     return rounded({
         **accuracies(greedy),
         "ends": sum(ended) / len(ended),
@@ -176,6 +178,7 @@ def measure(stage: Stage, asked: Questions, held_out, unknown: int = 150) -> dic
             stage, unknown_questions(world, "real", unknown)
         )[0].share(own),
         "new_phrasing": chat_score(stage, unseen_phrasings(world, asked))[0].accuracy,
+        "left_out_declined": sum(refused) / len(refused),
         "left_out_phrasing": chat_score(stage, in_phrasing)[0].accuracy,
         "held_out_loss": evaluate_loss(stage.model, held_out),
         "beijing": stage.answer(ask(world, world.facts["beijing", "population"]).text),
