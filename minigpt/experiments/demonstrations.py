@@ -1,4 +1,4 @@
-"""How many demonstrations an assistant needs, how good ones, and what it does with what none showed.
+"""How many demonstrations an assistant needs, how good ones, and what it does where it had none.
 
 All runs finetune the shipped base model with the course's SFT settings. A seed draws the
 demonstrations and their order; the base is one and the same. A set is read as often as makes at
@@ -9,12 +9,12 @@ least 150 updates, so that a small one is not also a short training: 30 demonstr
 - clean: flawless contractors; 1,000 to 10,000. Is better data worth more than more data?
 - left out: mixed, with no demonstration that asks for a population, about whatever place, and none
   in one phrasing, which the base read in documents. What is answered all the same?
-- longer: 300 mixed ones, as many updates as 10,000 demonstrations make. Is it the training or the data?
+- longer: 300 mixed ones, with as many updates as 10,000 make. Is it the training or the data?
 - base: the model before, asked in the template and in documents, with shots and without.
 
-Facts of split E alone are scored; they stand in no demonstration. `python3 -m
-minigpt.experiments.demonstrations` writes data/results/demonstrations.json after each run, and goes
-on where an earlier call stopped.
+Facts of split E alone are scored; they stand in no demonstration.
+`python3 -m minigpt.experiments.demonstrations` writes data/results/demonstrations.json after each
+run, and goes on where an earlier call stopped.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from minigpt.core.stages import Stage
 from minigpt.core.strips import Strip, pieces
 from minigpt.model import IGNORE, next_token_loss
 from minigpt.sft import chat_answer, chat_prompt, sft_batch, sft_loss
-from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
+from minigpt.widgets.controls import QUESTION, FactPicker, problem
 from minigpt.world.contractors import sentence
 from minigpt.world.questions import Question
 

@@ -1,4 +1,4 @@
-"""The learner's own demonstrations: read as training takes them, or a message that names the line."""
+"""The learner's own demonstrations: read as training takes them, or a message with the line."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The demonstrations experiment on toy models: what is left out, what is counted, how it resumes."""
+"""The demonstrations experiment on toy models: what is left out, what counts, how it resumes."""
 
 import json
 import math
@@ -57,7 +57,7 @@ def tokens(base):
     return build_corpus(base.world, base.encoding, 3000, seed=0).tokens
 
 
-# ---- data ---------------------------------------------------------------------------------------
+# ---- data -----------------------------------------------------------------------------------
 
 
 def test_what_is_left_out_is_asked_nowhere(world):
@@ -102,7 +102,7 @@ def test_a_set_is_read_as_often_as_it_must_and_no_oftener(chosen):
     assert (chosen.epochs - 1) * per_epoch < chosen.least_updates
 
 
-# ---- training and measuring -----------------------------------------------------------------------
+# ---- training and measuring -----------------------------------------------------------------
 
 
 def test_training_leaves_the_base_as_it_is_and_repeats_exactly(base, tokens):
@@ -175,7 +175,7 @@ def test_base_prompts_are_what_they_say(base, world, monkeypatch):
         assert prompt.count(mark) == 4 and prompt.endswith(mark)
 
 
-# ---- all runs -------------------------------------------------------------------------------------
+# ---- all runs -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_the_command_takes_seeds_and_kinds(results, monkeypatch):
         main(["--kinds", "dirty"])
 
 
-# ---- the shipped results ----------------------------------------------------------------------------
+# ---- the shipped results --------------------------------------------------------------------
 
 
 def test_shipped_results_hold_every_run_once(world):
