@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from minigpt.commands.common import learner_home
 from minigpt.core.checkpoint import atomic_write
@@ -39,8 +40,9 @@ LONGEST = 256  # tokens of question, answer and template: the models' context
 LONGEST_NAME = 80  # characters of a labeler's name
 CHOICES = ("a", "b", "tie")
 FIELDS = {"question", "a", "b", "a_ids", "b_ids", "choice", "seconds"}
-PASSES = 12  # over few labels; with more of them fewer, so that about UPDATES are made
-UPDATES = 400
+FEW = 1000  # questions below which the new layers do not learn where to look
+PASSES = 24  # over few labels; over more of them fewer, so that about UPDATES are made
+UPDATES = 160
 Choose = Callable[[Question, str, str], str]  # (question, text a, text b) -> one of CHOICES
 TEXT = {
     "en": {
@@ -392,7 +394,8 @@ def reward_from_labels(labels: Sequence[Label], sft_stage, seed: int = 0) -> Rew
     """A reward model of these labels, scaled to 0 ± 1 on the SFT model's own answers.
 
     Few labels are read several times in small batches, or there would be too few updates to learn
-    anything. ValueError if no label prefers one answer.
+    anything, and the new layers then look at all tokens alike (`even_attention`). ValueError if no
+    label prefers one answer.
     """
     encoding, world = sft_stage.encoding, sft_stage.world
     sequences, pairs = grouped(labels, encoding)
@@ -400,15 +403,30 @@ def reward_from_labels(labels: Sequence[Label], sft_stage, seed: int = 0) -> Rew
         raise ValueError(TEXT[world.lang]["none"])
     model = RewardModel(sft_stage.model, seed=seed).to(sft_stage.model.embedding.weight.device)
     config, passes = few_labels_config(len(pairs), seed)
+    if len(pairs) < FEW:
+        even_attention(model)
     for _ in train_reward(model, sequences * passes, pairs * passes, config):
         pass
     normalise(model, reference_answers(sft_stage))
     return model.eval().requires_grad_(False)
 
 
+@torch.no_grad()
+def even_attention(model: RewardModel) -> None:
+    """Make the new layers' attention an even mean over all tokens so far, for good.
+
+    Where to look takes many labels to learn. From thirty, a model that may choose finds some token
+    that happens to tell the pairs apart; an even mean knows of length and manners, and of surprise.
+    """
+    for block in model.layers.blocks:
+        queries_and_keys = block.qkv.weight.chunk(3)[:2]
+        for weight in queries_and_keys:
+            weight.zero_()  # scores are 0 then, and so are the gradients: it stays
+
+
 def few_labels_config(questions: int, seed: int = 0) -> tuple[RewardConfig, int]:
     """Settings for labels of so many questions, and how many times they are read."""
-    batch = 4 if questions < 800 else 16
+    batch = 8 if questions < FEW else 32
     passes = max(1, min(PASSES, UPDATES * batch // questions))
     return RewardConfig(prompts_per_batch=batch, seed=seed), passes
 

@@ -79,18 +79,19 @@ def own_text(
 
 
 def uploaded(value) -> tuple[str, bytes] | None:
-    """Name and bytes of the latest file in a FileUpload's `.value`; None if there is none.
+    """Name and bytes of the latest file in a FileUpload's `.value`; None if there is none."""
+    return (uploads(value) or [None])[-1]
+
+
+def uploads(value) -> list[tuple[str, bytes]]:
+    """Name and bytes of each file in a FileUpload's `.value`.
 
     ipywidgets 7 gives {name: {"content": bytes, ...}}, ipywidgets 8 a tuple of {"name": ...,
     "content": memoryview, ...}.
     """
-    if not value:
-        return None
     if isinstance(value, dict):
-        name, file = list(value.items())[-1]
-        return name, bytes(file["content"])
-    file = value[-1]
-    return file["name"], bytes(file["content"])
+        return [(name, bytes(file["content"])) for name, file in value.items()]
+    return [(file["name"], bytes(file["content"])) for file in value or ()]
 
 
 def _read(source, name: str, words: dict) -> tuple[bytes, int, str]:

@@ -2,11 +2,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from minigpt.core import labels as module
 from minigpt.core.labels import (
     Label,
     agreement,
+    few_labels_config,
     keep_labels,
     labeler_choice,
     labeler_of,
@@ -22,7 +24,7 @@ from minigpt.core.labels import (
     write_labels,
 )
 from minigpt.core.stages import load_stage
-from minigpt.reward import sample_answers
+from minigpt.reward import reward_input, sample_answers, score_all
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
@@ -249,6 +251,66 @@ def test_a_labelers_pairs_are_transitive_and_right_where_it_is_sure(sft):
 def test_labels_of_ties_alone_train_nothing(sft):
     with pytest.raises(ValueError, match="all are ties"):
         reward_from_labels([label(choice="tie")], sft)
+
+
+@pytest.fixture(scope="module")
+def new_pairs(sft):
+    """Pairs about facts that nobody labeled, ordered by their length."""
+    questions, samples = asked(sft, "E", 120, 901)
+    found = simulated_labels(sft.world, ENCODING, questions, samples, shorter(ENCODING))
+    return [x for x in found if x.preferred]
+
+
+def order_accuracy(model, labels):
+    """Share of the labels that the model orders alike."""
+    rows = [
+        reward_input(ENCODING, chat_prompt(ENCODING, x.question), list(ids))
+        for x in labels
+        for ids in (x.preferred, x.turned().preferred)
+    ]
+    better, worse = score_all(model, rows).view(-1, 2).T
+    return (better > worse).float().mean().item()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_thirty_labels_carry_a_taste(sft, new_pairs, seed):
+    questions, samples = asked(sft, "A", 60, 100 + seed)
+    labels = simulated_labels(sft.world, ENCODING, questions, samples, shorter(ENCODING))
+    labels = [x for x in labels if x.preferred][:30]
+    assert len(labels) == 30 and len(new_pairs) > 80
+    model = reward_from_labels(labels, sft, seed)
+    assert order_accuracy(model, new_pairs) >= 0.85
+    scores = score_all(model, module.reference_answers(sft))
+    assert abs(scores.mean().item()) < 1e-4 and abs(scores.std().item() - 1) < 1e-4
+
+
+def test_the_opposite_labels_carry_the_opposite_taste(sft, new_pairs):
+    questions, samples = asked(sft, "A", 60, 100)
+    labels = simulated_labels(sft.world, ENCODING, questions, samples, longer(ENCODING))
+    model = reward_from_labels([x for x in labels if x.preferred][:30], sft, 0)
+    assert order_accuracy(model, new_pairs) <= 0.15
+
+
+def test_even_attention_is_an_even_mean_and_stays_one(sft):
+    model = reward_from_labels([label()] * 4, sft)
+    for block in model.layers.blocks:
+        queries, keys, values = block.qkv.weight.chunk(3)
+        assert queries.abs().max() == keys.abs().max() == 0 < values.abs().max()
+    x = torch.randn(1, 7, 128, generator=torch.manual_seed(0))
+    block = model.layers.blocks[0]
+    seen = block.attention(x, model.layers.rotation[:7, None], None)
+    values = x @ block.qkv.weight.chunk(3)[2].T
+    even = values.cumsum(1) / torch.arange(1, 8)[:, None] @ block.attn_out.weight.T
+    assert torch.allclose(seen, even, atol=1e-5)
+
+
+def test_settings_for_few_and_many_questions():
+    for questions in (1, 30, 200, 799, 5000):
+        config, passes = few_labels_config(questions)
+        assert passes >= 1
+        updates = -(-questions * passes // config.prompts_per_batch)
+        assert updates <= 2 * module.UPDATES
+        assert questions < 8 or updates >= 20
 
 
 # ---- several labelers -------------------------------------------------------------------------

@@ -1,0 +1,162 @@
+"""How many labels does a reward model need? The expert labels 50 to 5,000 questions.
+
+Each run draws questions of split A, samples four answers of the shipped SFT model to each, lets
+the expert rank them, and trains a reward model on the pairs, as notebook 05 does. It is measured on
+400 questions of split E, whose facts nobody labeled, by the measures of the course's report:
+
+- `pair_accuracy`: share of the expert's noisy pairs that it orders as the expert did; `ceiling` is
+  what a reader of the expert's noiseless utility would reach, since noise decides some pairs;
+- `gold_preference`: share of the pairs ordered right among those whose true utilities differ by
+  half a point or more;
+- `right_over_wrong`: share of facts of which the true value scores above a false one, all else
+  being the same.
+
+    python3 -m minigpt.experiments.reward_labels     # a quarter of an hour on one core
+
+Results are saved after each model, and a run that was interrupted goes on where it stood.
+"""
+
+import argparse
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from minigpt import experiments
+from minigpt.core.device import set_threads
+from minigpt.core.evaluate import macro
+from minigpt.core.labels import Label, labeler_choice, reward_from_labels, simulated_labels
+from minigpt.core.measures import entity, report_questions, right_over_wrong
+from minigpt.core.stages import Stage, load_stage
+from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
+from minigpt.sft import answer_text, chat_prompt
+from minigpt.world.labelers import LABELERS, rank, utility
+from minigpt.world.questions import sample_questions
+
+NAME = "reward_labels"
+SIZES = (50, 100, 200, 500, 1000, 2000, 5000)  # questions that were labeled
+SEEDS = (0, 1, 2)
+ANSWERS = 4  # to each question
+
+
+def label(sft: Stage, n: int, seed: int, labeler: str = "expert") -> list[list[Label]]:
+    """The labels of `n` questions, a list a question; fewer questions are the first of them."""
+    world, encoding = sft.world, sft.encoding
+    questions = sample_questions(world, "A", n, seed=seed + 500)
+    prompts = [chat_prompt(encoding, q.text) for q in questions]
+    samples = sample_answers(sft.model, encoding, prompts, ANSWERS, seed=seed + 500)
+    choose = labeler_choice(world, labeler, seed)
+    return [simulated_labels(world, encoding, [q], [s], choose) for q, s in zip(questions, samples)]
+
+
+@dataclass
+class TestPairs:
+    """Answers to questions that nobody labeled, and which of two is better: (better, worse)."""
+
+    sequences: list[list[int]]  # as `reward_input` makes them
+    noisy: list[tuple[int, int]]  # as a labeler ordered them, slips included
+    certain: list[tuple[int, int]]  # those whose true utilities differ by half a point or more
+    ceiling: float  # share of the noisy pairs that the labeler's noiseless utility orders alike
+    places: dict[tuple[int, int], str]  # what each pair's question is about, for intervals
+
+    def right(self, model: RewardModel, pairs: list[tuple[int, int]]) -> list[bool]:
+        """Whether the model orders each of the pairs as they are."""
+        scores = score_all(model, self.sequences).tolist()
+        return [scores[better] > scores[worse] for better, worse in pairs]
+
+
+def test_pairs(sft: Stage, n: int = 400, labeler: str = "expert") -> TestPairs:
+    """`n` of the report's questions, four answers each, and the labeler's view of their pairs."""
+    world, encoding, who = sft.world, sft.encoding, LABELERS[labeler]
+    questions, rng = report_questions(world, n), random.Random(f"report/{labeler}")
+    prompts = [chat_prompt(encoding, q.text) for q in questions]
+    samples = sample_answers(sft.model, encoding, prompts, ANSWERS, seed=99)
+    test, agreed = TestPairs([], [], [], math.nan, {}), []
+    for question, prompt, answers in zip(questions, prompts, samples):
+        texts, first = [answer_text(encoding, s.ids) for s in answers], len(test.sequences)
+        true = [utility(world, who, question, text) for text in texts]
+        noisy, _ = rank(world, who, question, texts, rng)
+        whole = {i for i, s in enumerate(answers) if s.ended}
+        noisy = [pair for pair in noisy if whole.issuperset(pair)]
+        certain = [(i, j) for i in whole for j in whole if true[i] - true[j] >= 0.5]
+        agreed += [0.5 if true[i] == true[j] else float(true[i] > true[j]) for i, j in noisy]
+        test.sequences += [reward_input(encoding, prompt, s.ids) for s in answers]
+        for kept, found in ((test.noisy, noisy), (test.certain, certain)):
+            kept += [(first + i, first + j) for i, j in found]
+            test.places.update({(first + i, first + j): entity(question) for i, j in found})
+    test.ceiling = float(np.mean(agreed))
+    return test
+
+
+def train_and_measure(sft: Stage, test: TestPairs, labels: list[list[Label]], seed: int) -> dict:
+    """One reward model of these labels: how many there were, and the measures."""
+    flat = [one for of_question in labels for one in of_question]
+    model = reward_from_labels(flat, sft, seed)
+    stage = Stage("reward", model, sft.encoding, sft.world, {}, Path(), own=True)
+    right, about = right_over_wrong(stage)
+    found = {
+        "pair_accuracy": np.mean(test.right(model, test.noisy)),
+        "ceiling": test.ceiling,
+        "gold_preference": np.mean(test.right(model, test.certain)),
+        "right_over_wrong": macro(about, right),
+    }
+    return {
+        "seed": seed,
+        "questions": len(labels),
+        "pairs": sum(one.preferred is not None for one in flat),
+        "ties": sum(one.preferred is None for one in flat),
+        **{name: round(float(value), 4) for name, value in found.items()},
+    }
+
+
+def missing(runs: list[dict], sizes, seeds) -> Iterator[tuple[int, int]]:
+    """(seed, size) of the runs that are not there yet, seed by seed, the fewest labels first."""
+    done = {(run["seed"], run["questions"]) for run in runs}
+    for seed in seeds:
+        for size in sorted(sizes):
+            if (seed, size) not in done:
+                yield seed, size
+
+
+def run(sizes=SIZES, seeds=SEEDS, say: Callable[[str], None] = print) -> dict:
+    """Train and measure what the results lack, and save them after each model."""
+    try:
+        results = experiments.load_results(NAME)
+    except FileNotFoundError:
+        results = {"runs": [], "answers": ANSWERS}
+    sft, test, labeled = load_stage("sft", own=False, quiet=True), None, {}
+    for seed, size in list(missing(results["runs"], sizes, seeds)):
+        test = test or test_pairs(sft)
+        if seed not in labeled:
+            labeled = {seed: label(sft, max(sizes), seed)}
+        found = train_and_measure(sft, test, labeled[seed][:size], seed)
+        runs = [*results["runs"], found]
+        runs.sort(key=lambda r: (r["questions"], r["seed"]))
+        results = {**results, "threads": torch.get_num_threads(), "runs": runs}
+        experiments.save_results(NAME, results)
+        say(str(found))
+    return results
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="questions labeled")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--out", type=Path, help="folder of the results (default: the package's)")
+    args = parser.parse_args(argv)
+    if min(args.sizes) < 2:
+        parser.error("give sizes of 2 or more questions")
+    if args.out:
+        experiments.RESULTS = args.out
+    set_threads(1)
+    run(args.sizes, args.seeds)
+
+
+if __name__ == "__main__":
+    main()

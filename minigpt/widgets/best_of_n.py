@@ -1,0 +1,235 @@
+"""Best of n: the reward model used with no reinforcement learning, on a slider from 1 to 64.
+
+Many answers to each question were sampled and scored once. The slider says how many of them the
+reward model may choose from; the chosen answers, their mean score (the proxy) and the expert's
+mean utility (gold) follow at once. `best_of_n_explorer(pool)` shows the curves, which stay in the
+file, and under them the controls.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+
+from minigpt.core.evaluate import bootstrap
+from minigpt.core.measures import entity
+from minigpt.core.show import BLUE, IGNORE_MATH, STAGE_COLOURS, Table, escape, figure
+from minigpt.core.stages import Stage
+from minigpt.reward import reward_input, sample_answers, score_all
+from minigpt.sft import answer_text, chat_prompt
+from minigpt.widgets.controls import problem, side_by_side
+from minigpt.world.judge import gold, judge
+from minigpt.world.questions import Question, Questions
+
+MOST = 64  # answers to a question
+SHOWN = 6  # questions whose chosen answers are listed
+CUT_OFF = -2.0  # score of an answer that did not end in time, as in PPO
+POWERS = (1, 2, 4, 8, 16, 32, 64)
+TEXT = {
+    "en": {
+        "n": "n",
+        "kind": "Questions",
+        "fact": "known places",
+        "unknown": "unknown places",
+        "question": "question",
+        "chosen": "best scored of the first {n}",
+        "score": "score",
+        "gold": "expert",
+        "caption": "Of {n} answers to each of {q} questions about {kind} the best scored",
+        "reading": "n = {n}, {kind}: the chosen answers' mean score (proxy) is {proxy}, the "
+        "expert's mean utility of them (gold) {gold}. KL from the SFT model: at most {kl:.2f} "
+        "nats. Gold is highest at n = {peak}.",
+        "proxy_axis": "mean score (proxy)",
+        "gold_axis": "mean expert's utility (gold)",
+        "n_axis": "n",
+        "failed": "This did not work: {error}",
+        "next": "Other questions",
+    },
+}
+
+
+@dataclass
+class Pool:
+    """Sampled and scored answers: `scores` and `golds` are (questions, N), texts the same lists."""
+
+    questions: list[Question]
+    texts: list[list[str]]
+    scores: np.ndarray
+    golds: np.ndarray
+
+    def of_kind(self, kind: str) -> "Pool":
+        """The questions of one kind: "fact" or "unknown"."""
+        rows = [i for i, q in enumerate(self.questions) if q.kind == kind]
+        return Pool([self.questions[i] for i in rows], [self.texts[i] for i in rows],
+                    self.scores[rows], self.golds[rows])  # fmt: skip
+
+
+def sample_pool(sft: Stage, reward: Stage, questions: Questions, n: int = MOST, seed=31) -> Pool:
+    """`n` answers of the SFT model to each question, with the reward model's and the expert's view.
+
+    An answer that was cut off has a fixed low score, as in PPO.
+    """
+    encoding, world = sft.encoding, sft.world
+    prompts = [chat_prompt(encoding, q.text) for q in questions]
+    samples = sample_answers(sft.model, encoding, prompts, n, seed=seed)
+    # The same answer to a question is read once.
+    inputs = [
+        tuple(reward_input(encoding, p, s.ids)) for p, row in zip(prompts, samples) for s in row
+    ]
+    different = list(dict.fromkeys(inputs))
+    scored = dict(zip(different, score_all(reward.model, [*map(list, different)]).tolist()))
+    ended = np.array([[s.ended for s in row] for row in samples])
+    scores = np.array([scored[ids] for ids in inputs]).reshape(ended.shape)
+    texts = [[answer_text(encoding, s.ids) for s in row] for row in samples]
+    golds = [[gold(q, judge(world, q, t)) for t in row] for q, row in zip(questions, texts)]
+    return Pool(list(questions), texts, np.where(ended, scores, CUT_OFF), np.array(golds))
+
+
+def expected_best(scores: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """The mean of `values` at the best scored of `n` answers, over all draws of n out of N.
+
+    scores, values: (questions, N). Returns (questions,). The answer of rank i from below is the
+    best of a draw in C(i - 1, n - 1) of C(N, n) cases: less noisy than the first n alone, and as
+    unbiased (Nakano et al. 2021, appendix I). ValueError unless 1 <= n <= N.
+    """
+    most = scores.shape[1]
+    if not 1 <= n <= most:
+        raise ValueError(f"n is {n}: choose from 1 to the {most} answers that were sampled")
+    chance = np.zeros(most)  # of rank i, counted from 0 at the worst
+    chance[-1] = n / most
+    for i in range(most - 1, n - 1, -1):  # C(i - 1, n - 1) / C(i, n - 1) = (i - n + 1) / i
+        chance[i - 1] = chance[i] * (i - n + 1) / i
+    order = np.argsort(scores, axis=1, kind="stable")
+    return np.take_along_axis(values, order, axis=1) @ chance
+
+
+def kl_bound(n: int) -> float:
+    """How far best-of-n can be from the policy, in nats (Stiennon et al. 2020, appendix)."""
+    return float(np.log(n) - (n - 1) / n)
+
+
+@dataclass
+class Curve:
+    """Proxy and gold against n, each with its 95 % interval, drawn by place."""
+
+    ns: list[int]
+    proxy: list[float]
+    gold: list[float]
+    low: list[float]  # of gold
+    high: list[float]
+
+    @property
+    def peak(self) -> int:
+        """The n with the highest gold."""
+        return self.ns[int(np.argmax(self.gold))]
+
+
+def best_of_n_curve(pool: Pool, ns: Sequence[int] = POWERS) -> Curve:
+    """What choosing the best scored of n does to proxy and gold."""
+    ns = [n for n in ns if n <= pool.scores.shape[1]]
+    groups, curve = [entity(q) for q in pool.questions], Curve(ns, [], [], [], [])
+    for n in ns:
+        proxy, true = (expected_best(pool.scores, v, n) for v in (pool.scores, pool.golds))
+        low, high = bootstrap(groups, lambda rows: float(true[rows].mean()), 300)  # noqa: B023
+        for values, value in zip((curve.proxy, curve.gold, curve.low, curve.high),
+                                 (proxy.mean(), true.mean(), low, high)):  # fmt: skip
+            values.append(float(value))
+    return curve
+
+
+def curve_figure(curves: dict[str, Curve], words: dict, at: int | None = None):
+    """Proxy and gold against n, a panel for each kind of question; a line at n where it is."""
+    fig, axes = figure(8, 2.9, columns=len(curves))
+    for ax, (kind, curve) in zip(np.atleast_1d(axes), curves.items()):
+        ax.plot(curve.ns, curve.proxy, "s--", color=STAGE_COLOURS["reward"], label="proxy")
+        ax.plot(curve.ns, curve.gold, "o-", color=BLUE, label="gold")
+        ax.fill_between(curve.ns, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
+        if at:
+            ax.axvline(at, color="black", linewidth=0.8)
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(curve.ns, [str(n) for n in curve.ns])
+        ax.set(xlabel="n", ylabel="mean over the questions", title=words[kind])
+        ax.legend(frameon=False)
+    return fig
+
+
+class Explorer:
+    """The widget: `view` is what is displayed; `table()` and `sentence()` are its static form."""
+
+    def __init__(self, pool: Pool, lang: str = "en") -> None:
+        self.pool, self.words, self.first = pool, TEXT[lang], 0
+        kinds = [k for k in ("fact", "unknown") if any(q.kind == k for q in pool.questions)]
+        self.pools = {kind: pool.of_kind(kind) for kind in kinds}
+        self.curves = {kind: best_of_n_curve(self.pools[kind]) for kind in kinds}
+        style = {"description_width": "7em"}
+        self.kind = widgets.Dropdown(
+            options=[(self.words[k], k) for k in kinds], description=self.words["kind"], style=style
+        )
+        self.n = widgets.IntSlider(
+            value=1, min=1, max=pool.scores.shape[1], description=self.words["n"], style=style,
+            continuous_update=False,
+        )  # fmt: skip
+        self.other = widgets.Button(description=self.words["next"])
+        self.status = widgets.HTML(layout=widgets.Layout(width="auto"))
+        self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
+        self.other.on_click(self.go_on)
+        for control in (self.n, self.kind):
+            control.observe(self.refresh, "value")
+        controls = side_by_side(self.kind, self.n, self.other)
+        self.view = widgets.VBox([controls, self.status, self.shown])
+        self.refresh()
+
+    def go_on(self, button=None) -> None:
+        """List the next questions."""
+        self.first = (self.first + SHOWN) % len(self.pools[self.kind.value].questions)
+        self.refresh()
+
+    def refresh(self, change=None) -> None:
+        try:
+            self.shown.value = self.table()._repr_html_()
+            said = escape(self.sentence())
+            self.status.value = f'<div class="{IGNORE_MATH}" role="status">{said}</div>'
+        except Exception as error:
+            self.status.value = problem(error, self.words["failed"])
+
+    # ---- without widgets --------------------------------------------------------------------
+
+    def sentence(self, n: int | None = None, kind: str | None = None) -> str:
+        """Proxy, gold and KL at n in words."""
+        n, kind = n or self.n.value, kind or self.kind.value
+        pool = self.pools[kind]
+        proxy, true = (expected_best(pool.scores, v, n).mean() for v in (pool.scores, pool.golds))
+        return self.words["reading"].format(
+            n=n, kind=self.words[kind], proxy=signed(proxy), gold=signed(true), kl=kl_bound(n),
+            peak=self.curves[kind].peak,
+        )  # fmt: skip
+
+    def table(self, n: int | None = None, kind: str | None = None) -> Table:
+        """Some questions and the answers that are chosen of the first n."""
+        n, kind = n or self.n.value, kind or self.kind.value
+        pool, rows = self.pools[kind], []
+        for i in range(self.first, min(self.first + SHOWN, len(pool.questions))):
+            best = int(torch.tensor(pool.scores[i, :n]).argmax())
+            rows.append([pool.questions[i].text, pool.texts[i][best],
+                         signed(pool.scores[i, best]), signed(pool.golds[i, best], 1)])  # fmt: skip
+        words = self.words
+        header = [words["question"], words["chosen"].format(n=n), words["score"], words["gold"]]
+        caption = words["caption"].format(n=n, q=len(pool.questions), kind=words[kind])
+        return Table(header, rows, caption, width=40)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
+def best_of_n_explorer(pool: Pool, lang: str = "en") -> None:
+    """Show the chosen answers at n = 1 and n = 64, and the controls."""
+    from IPython.display import display
+
+    explorer = Explorer(pool, lang)
+    for n in (1, pool.scores.shape[1]):
+        display(explorer.table(n))
+    display(explorer.view)
