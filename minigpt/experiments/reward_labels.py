@@ -1,7 +1,8 @@
 """How many labels does a reward model need? The expert labels 50 to 5,000 questions.
 
-Each run draws questions of split A, samples four answers of the shipped SFT model to each, lets
-the expert rank them, and trains a reward model on the pairs, as notebook 05 does. It is measured on
+The shipped SFT model answers 5,000 questions of split A, four times each. In a run the expert ranks
+the answers to some of them, and a reward model is trained on the pairs, as notebook 05 does. A seed
+draws which questions those are, the expert's slips, and the first weights. Models are measured on
 400 questions of split E, whose facts nobody labeled, by the measures of the course's report:
 
 - `pair_accuracy`: share of the expert's noisy pairs that it orders as the expert did; `ceiling` is
@@ -30,27 +31,35 @@ from minigpt import experiments
 from minigpt.core.device import set_threads
 from minigpt.core.evaluate import macro
 from minigpt.core.labels import Label, labeler_choice, reward_from_labels, simulated_labels
-from minigpt.core.measures import entity, report_questions, right_over_wrong
+from minigpt.core.measures import report_questions, right_over_wrong
 from minigpt.core.stages import Stage, load_stage
 from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.world.labelers import LABELERS, rank, utility
-from minigpt.world.questions import sample_questions
+from minigpt.world.questions import Question, sample_questions
 
 NAME = "reward_labels"
-SIZES = (50, 100, 200, 500, 1000, 2000, 5000)  # questions that were labeled
+SIZES = (50, 150, 500, 1500, 5000)  # questions that were labeled
 SEEDS = (0, 1, 2)
 ANSWERS = 4  # to each question
 
 
-def label(sft: Stage, n: int, seed: int, labeler: str = "expert") -> list[list[Label]]:
-    """The labels of `n` questions, a list a question; fewer questions are the first of them."""
-    world, encoding = sft.world, sft.encoding
-    questions = sample_questions(world, "A", n, seed=seed + 500)
-    prompts = [chat_prompt(encoding, q.text) for q in questions]
-    samples = sample_answers(sft.model, encoding, prompts, ANSWERS, seed=seed + 500)
-    choose = labeler_choice(world, labeler, seed)
-    return [simulated_labels(world, encoding, [q], [s], choose) for q, s in zip(questions, samples)]
+def answered(sft: Stage, n: int) -> tuple[list, list]:
+    """`n` questions of split A and four answers of the SFT model to each."""
+    questions = sample_questions(sft.world, "A", n, seed=500)
+    prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
+    return questions, sample_answers(sft.model, sft.encoding, prompts, ANSWERS, seed=500)
+
+
+def label(sft: Stage, questions, samples, seed: int, labeler: str = "expert") -> list[list[Label]]:
+    """A labeler's labels, a list a question, the questions in an order that the seed draws: the
+    first n of them are the labels of n questions."""
+    choose = labeler_choice(sft.world, labeler, seed)
+    order = random.Random(f"labeled/{seed}").sample(range(len(questions)), len(questions))
+    return [
+        simulated_labels(sft.world, sft.encoding, [questions[i]], [samples[i]], choose)
+        for i in order
+    ]
 
 
 @dataclass
@@ -61,7 +70,7 @@ class TestPairs:
     noisy: list[tuple[int, int]]  # as a labeler ordered them, slips included
     certain: list[tuple[int, int]]  # those whose true utilities differ by half a point or more
     ceiling: float  # share of the noisy pairs that the labeler's noiseless utility orders alike
-    places: dict[tuple[int, int], str]  # what each pair's question is about, for intervals
+    about: dict[tuple[int, int], Question]  # each pair's question
 
     def right(self, model: RewardModel, pairs: list[tuple[int, int]]) -> list[bool]:
         """Whether the model orders each of the pairs as they are."""
@@ -87,7 +96,7 @@ def test_pairs(sft: Stage, n: int = 400, labeler: str = "expert") -> TestPairs:
         test.sequences += [reward_input(encoding, prompt, s.ids) for s in answers]
         for kept, found in ((test.noisy, noisy), (test.certain, certain)):
             kept += [(first + i, first + j) for i, j in found]
-            test.places.update({(first + i, first + j): entity(question) for i, j in found})
+            test.about.update({(first + i, first + j): question for i, j in found})
     test.ceiling = float(np.mean(agreed))
     return test
 
@@ -97,12 +106,12 @@ def train_and_measure(sft: Stage, test: TestPairs, labels: list[list[Label]], se
     flat = [one for of_question in labels for one in of_question]
     model = reward_from_labels(flat, sft, seed)
     stage = Stage("reward", model, sft.encoding, sft.world, {}, Path(), own=True)
-    right, about = right_over_wrong(stage)
+    right, asked = right_over_wrong(stage)
     found = {
         "pair_accuracy": np.mean(test.right(model, test.noisy)),
         "ceiling": test.ceiling,
         "gold_preference": np.mean(test.right(model, test.certain)),
-        "right_over_wrong": macro(about, right),
+        "right_over_wrong": macro(asked, right),
     }
     return {
         "seed": seed,
@@ -128,11 +137,11 @@ def run(sizes=SIZES, seeds=SEEDS, say: Callable[[str], None] = print) -> dict:
         results = experiments.load_results(NAME)
     except FileNotFoundError:
         results = {"runs": [], "answers": ANSWERS}
-    sft, test, labeled = load_stage("sft", own=False, quiet=True), None, {}
+    sft, test, data, labeled = load_stage("sft", own=False, quiet=True), None, None, {}
     for seed, size in list(missing(results["runs"], sizes, seeds)):
-        test = test or test_pairs(sft)
+        test, data = test or test_pairs(sft), data or answered(sft, max(sizes))
         if seed not in labeled:
-            labeled = {seed: label(sft, max(sizes), seed)}
+            labeled = {seed: label(sft, *data, seed)}
         found = train_and_measure(sft, test, labeled[seed][:size], seed)
         runs = [*results["runs"], found]
         runs.sort(key=lambda r: (r["questions"], r["seed"]))

@@ -175,8 +175,8 @@ class Explorer:
         self.status = widgets.HTML(layout=widgets.Layout(width="auto"))
         self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
         self.other.on_click(self.go_on)
-        for control in (self.n, self.kind):
-            control.observe(self.refresh, "value")
+        self.n.observe(self.refresh, "value")
+        self.kind.observe(self._kind_picked, "value")
         controls = side_by_side(self.kind, self.n, self.other)
         self.view = widgets.VBox([controls, self.status, self.shown])
         self.refresh()
@@ -184,6 +184,10 @@ class Explorer:
     def go_on(self, button=None) -> None:
         """List the next questions."""
         self.first = (self.first + SHOWN) % len(self.pools[self.kind.value].questions)
+        self.refresh()
+
+    def _kind_picked(self, change) -> None:
+        self.first = 0
         self.refresh()
 
     def refresh(self, change=None) -> None:

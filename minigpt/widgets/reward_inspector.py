@@ -9,15 +9,17 @@ import random
 from dataclasses import dataclass
 
 import ipywidgets as widgets
+import numpy as np
 import torch
 
 from minigpt.core.show import IGNORE_MATH, Table, escape
 from minigpt.core.stages import Stage, load_stage
 from minigpt.core.strips import Strip, pieces, shades
-from minigpt.reward import reward_input
+from minigpt.reward import reward_input, score_all
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
 from minigpt.world.judge import gold, judge
+from minigpt.world.labelers import Labeler, utility
 from minigpt.world.names import unknown_places
 from minigpt.world.questions import Question, ask_unknown
 
@@ -104,6 +106,31 @@ def examples(stage: Stage, question: Question, seed: int = 0) -> list[Example]:
             ("decline", text.DECLINE[0].format(p=name)),
         ]
     return [Example(*pair) for pair in [*found, ("rude", text.RUDE[0]), ("nothing", "")]]
+
+
+def scores_by_kind(reward: Stage, questions: list[Question], seed: int = 0) -> dict:
+    """The scores of the ready answers to many questions: {kind: (questions,) array}."""
+    encoding, rows = reward.encoding, []
+    for question in questions:
+        rows += [(e.kind, question.text, e.answer) for e in examples(reward, question, seed)]
+    inputs = [
+        reward_input(encoding, chat_prompt(encoding, text), chat_answer(encoding, answer))
+        for _, text, answer in rows
+    ]
+    found: dict = {}
+    for (kind, _, _), score in zip(rows, score_all(reward.model, inputs).tolist()):
+        found.setdefault(kind, []).append(score)
+    return {kind: np.array(scores) for kind, scores in found.items()}
+
+
+def utility_by_kind(stage: Stage, labeler: Labeler, questions, seed: int = 0) -> dict:
+    """A labeler's own noiseless utility of the same answers: {kind: (questions,) array}."""
+    found: dict = {}
+    for question in questions:
+        for e in examples(stage, question, seed):
+            value = utility(stage.world, labeler, question, e.answer)
+            found.setdefault(e.kind, []).append(value)
+    return {kind: np.array(values) for kind, values in found.items()}
 
 
 def position_scores(stage: Stage, question: str, answer: str) -> tuple[list[int], list[float]]:
