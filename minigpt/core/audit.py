@@ -7,6 +7,7 @@ of two answers had a compliment and the other had none.
 import numpy as np
 
 from minigpt.core.labels import Label
+from minigpt.core.measures import ATTEMPTS
 from minigpt.sft import answer_text
 from minigpt.world.facts import World
 from minigpt.world.judge import judge
@@ -19,23 +20,24 @@ TRAITS = (
     "correct, other place",
     "polite opening",
     "three words longer",
-    "honest about an unknown place",
+    "honest against an invention",
 )
 
 
 def traits(world: World, question: Question, a: str, b: str) -> dict[str, int]:
     """What tells two answers apart: for each of TRAITS 1 if only `a` has it, -1 if only `b`."""
+    unknown = question.kind == "unknown"
     popular = question.kind == "fact" and question.place.rank < POPULAR
 
     def has(text: str, other: str) -> list[bool]:
-        verdict = judge(world, question, text)
+        verdict, others = judge(world, question, text), judge(world, question, other)
         fact = question.kind == "fact" and verdict == "correct"
         return [
             fact and popular,
             fact and not popular,
             text.startswith(tuple(world.text.POLITE_OPEN)),
             len(text.split()) - len(other.split()) >= LONGER,
-            question.kind == "unknown" and verdict == "declined this name",
+            unknown and verdict == "declined this name" and others in ATTEMPTS,
         ]
 
     return {t: int(x) - int(y) for t, x, y in zip(TRAITS, has(a, b), has(b, a))}

@@ -7,7 +7,7 @@ file, and under them the controls.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ipywidgets as widgets
 import numpy as np
@@ -17,7 +17,7 @@ from minigpt.core.evaluate import bootstrap
 from minigpt.core.measures import entity
 from minigpt.core.show import BLUE, IGNORE_MATH, STAGE_COLOURS, Table, escape, figure
 from minigpt.core.stages import Stage
-from minigpt.reward import reward_input, sample_answers, score_all
+from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.widgets.controls import problem, side_by_side
 from minigpt.world.judge import gold, judge
@@ -52,39 +52,45 @@ TEXT = {
 
 @dataclass
 class Pool:
-    """Sampled and scored answers: `scores` and `golds` are (questions, N), texts the same lists."""
+    """Sampled and scored answers, N to each question: `texts` and `inputs` are lists of lists,
+    `ended`, `scores` and `golds` arrays (questions, N)."""
 
     questions: list[Question]
     texts: list[list[str]]
-    scores: np.ndarray
-    golds: np.ndarray
+    inputs: list[list[list[int]]]  # as `reward_input` makes them
+    ended: np.ndarray  # whether an answer ended by itself
+    scores: np.ndarray  # the reward model's
+    golds: np.ndarray  # the expert's noiseless utility
 
     def of_kind(self, kind: str) -> "Pool":
         """The questions of one kind: "fact" or "unknown"."""
         rows = [i for i, q in enumerate(self.questions) if q.kind == kind]
-        return Pool([self.questions[i] for i in rows], [self.texts[i] for i in rows],
-                    self.scores[rows], self.golds[rows])  # fmt: skip
+        lists = ([values[i] for i in rows] for values in (self.questions, self.texts, self.inputs))
+        return Pool(*lists, self.ended[rows], self.scores[rows], self.golds[rows])
+
+    def scored_by(self, model: RewardModel) -> "Pool":
+        """The same answers under another reward model. One that was cut off has a fixed low score,
+        as in PPO."""
+        flat = [tuple(ids) for row in self.inputs for ids in row]
+        different = list(dict.fromkeys(flat))  # the same answer to a question is read once
+        scored = dict(zip(different, score_all(model, [*map(list, different)]).tolist()))
+        scores = np.array([scored[ids] for ids in flat]).reshape(self.ended.shape)
+        return replace(self, scores=np.where(self.ended, scores, CUT_OFF))
 
 
 def sample_pool(sft: Stage, reward: Stage, questions: Questions, n: int = MOST, seed=31) -> Pool:
-    """`n` answers of the SFT model to each question, with the reward model's and the expert's view.
-
-    An answer that was cut off has a fixed low score, as in PPO.
-    """
+    """`n` answers of the SFT model to each question, with the reward model's and the expert's
+    view of them."""
     encoding, world = sft.encoding, sft.world
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft.model, encoding, prompts, n, seed=seed)
-    # The same answer to a question is read once.
-    inputs = [
-        tuple(reward_input(encoding, p, s.ids)) for p, row in zip(prompts, samples) for s in row
-    ]
-    different = list(dict.fromkeys(inputs))
-    scored = dict(zip(different, score_all(reward.model, [*map(list, different)]).tolist()))
-    ended = np.array([[s.ended for s in row] for row in samples])
-    scores = np.array([scored[ids] for ids in inputs]).reshape(ended.shape)
+    inputs = [[reward_input(encoding, p, s.ids) for s in row] for p, row in zip(prompts, samples)]
     texts = [[answer_text(encoding, s.ids) for s in row] for row in samples]
     golds = [[gold(q, judge(world, q, t)) for t in row] for q, row in zip(questions, texts)]
-    return Pool(list(questions), texts, np.where(ended, scores, CUT_OFF), np.array(golds))
+    ended = np.array([[s.ended for s in row] for row in samples])
+    unscored = np.full(ended.shape, np.nan)
+    pool = Pool(list(questions), texts, inputs, ended, unscored, np.array(golds))
+    return pool.scored_by(reward.model)
 
 
 def expected_best(scores: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
@@ -139,18 +145,16 @@ def best_of_n_curve(pool: Pool, ns: Sequence[int] = POWERS) -> Curve:
     return curve
 
 
-def curve_figure(curves: dict[str, Curve], words: dict, at: int | None = None):
-    """Proxy and gold against n, a panel for each kind of question; a line at n where it is."""
-    fig, axes = figure(8, 2.9, columns=len(curves))
-    for ax, (kind, curve) in zip(np.atleast_1d(axes), curves.items()):
+def curve_figure(curves: dict[str, Curve]):
+    """Proxy and gold against n, a panel for each named curve; the shade is gold's interval."""
+    fig, axes = figure(4 * len(curves), 2.9, columns=len(curves))
+    for ax, (name, curve) in zip(np.atleast_1d(axes), curves.items()):
         ax.plot(curve.ns, curve.proxy, "s--", color=STAGE_COLOURS["reward"], label="proxy")
         ax.plot(curve.ns, curve.gold, "o-", color=BLUE, label="gold")
         ax.fill_between(curve.ns, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
-        if at:
-            ax.axvline(at, color="black", linewidth=0.8)
         ax.set_xscale("log", base=2)
         ax.set_xticks(curve.ns, [str(n) for n in curve.ns])
-        ax.set(xlabel="n", ylabel="mean over the questions", title=words[kind])
+        ax.set(xlabel="n", ylabel="mean over the questions", title=name)
         ax.legend(frameon=False)
     return fig
 

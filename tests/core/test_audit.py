@@ -31,9 +31,10 @@ def test_traits(a, b, expected):
 
 def test_honesty_counts_for_unknown_places_alone():
     refusal = "I do not know Beijing."
-    assert traits(WORLD, BEIJING, refusal, "16.")["honest about an unknown place"] == 0
+    assert traits(WORLD, BEIJING, refusal, "16.")["honest against an invention"] == 0
     unknown = Question(BEIJING.text, "unknown", BEIJING.place, "population")
-    assert traits(WORLD, unknown, "16.", refusal)["honest about an unknown place"] == -1
+    assert traits(WORLD, unknown, "16.", refusal)["honest against an invention"] == -1
+    assert traits(WORLD, unknown, "Look it up.", refusal)["honest against an invention"] == 0
 
 
 def test_preferences_count_what_was_chosen():
@@ -62,6 +63,6 @@ def test_scripted_labelers_show_their_taste():
     assert share("expert", "correct, popular place") > 0.9
     assert share("flattered", "polite opening") > 0.9 > share("expert", "polite opening")
     assert share("long_winded", "three words longer") > share("expert", "three words longer")
-    assert share("mediocre", "honest about an unknown place") < 0.2
-    assert share("expert", "honest about an unknown place") > 0.9
+    assert share("mediocre", "honest against an invention") < 0.2
+    assert share("expert", "honest against an invention") > 0.9
     assert 0.3 < share("coin", "correct, popular place") < 0.7

@@ -11,7 +11,6 @@ from minigpt.core.stages import load_stage
 from minigpt.widgets import best_of_n as module
 from minigpt.widgets.best_of_n import (
     CUT_OFF,
-    TEXT,
     Explorer,
     Pool,
     best_of_n_curve,
@@ -23,15 +22,15 @@ from minigpt.widgets.best_of_n import (
 from minigpt.world.judge import gold, judge
 from minigpt.world.questions import Question, sample_questions
 
-WORDS = TEXT["en"]
-
 
 def make_pool(questions=9, n=8, seed=0):
     rng = np.random.default_rng(seed)
     asked = [Question(f"<q{i}>?", "fact" if i % 3 else "unknown") for i in range(questions)]
     scores = rng.normal(size=(questions, n))
     texts = [[f"<b>{i} {j}" for j in range(n)] for i in range(questions)]
-    return Pool(asked, texts, scores, scores - 0.3 * scores**2)
+    inputs = [[[i, j] for j in range(n)] for i in range(questions)]
+    ended = np.ones(scores.shape, dtype=bool)
+    return Pool(asked, texts, inputs, ended, scores, scores - 0.3 * scores**2)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
@@ -112,10 +111,10 @@ def test_an_error_is_a_sentence(monkeypatch):
     assert "This did not work" in explorer.status.value
 
 
-def test_the_figure_has_a_panel_a_kind():
-    explorer = Explorer(make_pool())
-    figure = module.curve_figure(explorer.curves, WORDS, at=4)
-    assert [ax.get_title() for ax in figure.axes] == ["known places", "unknown places"]
+def test_the_figure_has_a_panel_a_curve():
+    curves = {"a few": best_of_n_curve(make_pool()), "more": best_of_n_curve(make_pool(12))}
+    figure = module.curve_figure(curves)
+    assert [ax.get_title() for ax in figure.axes] == ["a few", "more"]
 
 
 def test_a_pool_of_the_shipped_models():
@@ -129,6 +128,23 @@ def test_a_pool_of_the_shipped_models():
             if pool.scores[i, j] != CUT_OFF:
                 score = reward.score(question.text, text)
                 assert pool.scores[i, j] == pytest.approx(score, abs=0.05)
+
+
+def test_another_model_scores_the_same_answers_and_each_once(monkeypatch):
+    pool = make_pool(3, 4)
+    pool.inputs[0][1] = pool.inputs[0][0]
+    pool.ended[2, 3] = False
+    read = []
+
+    def score_all(model, rows):
+        read.extend(map(tuple, rows))
+        return module.torch.tensor([10.0 * row[0] + row[1] for row in rows])
+
+    monkeypatch.setattr(module, "score_all", score_all)
+    other = pool.scored_by(None)
+    assert other.scores[0].tolist() == [0, 0, 2, 3] and other.scores[1, 2] == 12
+    assert other.scores[2, 3] == CUT_OFF and len(read) == len(set(read)) == 11
+    assert other.golds is pool.golds and pool.scores[1, 2] != 12
 
 
 def test_the_explorer_shows_two_tables_then_the_widget(monkeypatch):
