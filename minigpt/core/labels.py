@@ -11,7 +11,7 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 from pathlib import Path
 
 import numpy as np
@@ -338,16 +338,23 @@ def simulated_labels(
 
 
 def labeler_choice(world: World, name: str, seed: int = 0) -> Choose:
-    """How one of LABELERS chooses. The noise belongs to the answer, as in `labelers.rank`: so the
-    pairs of a question never contradict each other."""
-    who = LABELERS[name]
+    """How one of LABELERS chooses. The slip of the hand belongs to an answer, as in
+    `labelers.rank`, so the pairs of a question never contradict each other; when another question
+    comes, and later the same one again, slips are drawn anew."""
+    who, rng = LABELERS[name], random.Random(f"choices/{name}/{seed}")
+    felt: dict[str, float] = {}  # utility with its slip, of the answers to the last question
+    last: list[Question] = []
 
-    def noisy(question: Question, text: str) -> float:
-        rng = random.Random(f"{seed}/{name}/{question.text}/{text}")
-        return utility(world, who, question, text) + rng.gauss(0, who.noise)
+    def feel(question: Question, text: str) -> float:
+        if text not in felt:
+            felt[text] = utility(world, who, question, text) + rng.gauss(0, who.noise)
+        return felt[text]
 
     def choose(question: Question, a: str, b: str) -> str:
-        difference = noisy(question, a) - noisy(question, b)
+        if last != [question]:
+            felt.clear()
+            last[:] = [question]
+        difference = feel(question, a) - feel(question, b)
         return "tie" if abs(difference) < who.margin else "a" if difference > 0 else "b"
 
     return choose
@@ -374,20 +381,19 @@ def longer(encoding) -> Choose:
 
 def grouped(labels: Sequence[Label], encoding) -> tuple[list, list]:
     """Labels as `train_reward` takes them: for each question its answers as `reward_input` makes
-    them, and its (better, worse) pairs. Ties are left out."""
-    sequences: dict[str, dict[tuple, int]] = {}
-    pairs: dict[str, list[tuple[int, int]]] = {}
-    for label in labels:
-        if label.preferred is None:
-            continue
-        answers = sequences.setdefault(label.question, {})
-        i, j = (answers.setdefault(ids, len(answers)) for ids in (label.a, label.b))
-        pairs.setdefault(label.question, []).append((i, j) if label.choice == "a" else (j, i))
-    inputs = [
-        [reward_input(encoding, chat_prompt(encoding, question), list(ids)) for ids in answers]
-        for question, answers in sequences.items()
-    ]
-    return inputs, list(pairs.values())
+    them, and its (better, worse) pairs. Ties are left out. Labels that follow one another and have
+    the same question are of one ranking; the question may come again later."""
+    sequences, pairs = [], []
+    decided = (label for label in labels if label.preferred is not None)
+    for question, ranking in groupby(decided, key=lambda label: label.question):
+        answers: dict[tuple, int] = {}
+        pairs.append([])
+        for label in ranking:
+            i, j = (answers.setdefault(ids, len(answers)) for ids in (label.a, label.b))
+            pairs[-1].append((i, j) if label.choice == "a" else (j, i))
+        prompt = chat_prompt(encoding, question)
+        sequences.append([reward_input(encoding, prompt, list(ids)) for ids in answers])
+    return sequences, pairs
 
 
 def reward_from_labels(labels: Sequence[Label], sft_stage, seed: int = 0) -> RewardModel:

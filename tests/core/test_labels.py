@@ -9,6 +9,7 @@ from minigpt.core.labels import (
     Label,
     agreement,
     few_labels_config,
+    grouped,
     keep_labels,
     labeler_choice,
     labeler_of,
@@ -243,6 +244,33 @@ def test_a_labelers_pairs_are_transitive_and_right_where_it_is_sure(sft):
         for k in {0, 1, 2, 3} - {i, j}:
             if order[i, j] == order[j, k] == "a":
                 assert order[i, k] == "a"
+
+
+def test_slips_are_drawn_anew_when_a_question_comes_again():
+    world = load_world()
+    first, second = sample_questions(world, "A", 2, seed=1, unknown=0.0)
+    texts = [f"It is {n}." for n in range(30)]  # all malformed, so slips decide
+
+    def choices(choose, question):
+        return [choose(question, a, b) for a, b in zip(texts, texts[1:])]
+
+    choose = labeler_choice(world, "hurried", seed=1)
+    once = choices(choose, first)
+    assert choices(choose, first) == once
+    choices(choose, second)
+    assert choices(choose, first) != once
+    assert choices(labeler_choice(world, "hurried", seed=1), first) == once
+    assert choices(labeler_choice(world, "hurried", seed=2), first) != once
+
+
+def test_each_ranking_is_a_group():
+    ranking = [label("x", "y"), label("y", "z"), label("x", "z", "b"), label("x", "w", "tie")]
+    other = label(question="What is the capital of Peru?")
+    sequences, pairs = grouped([*ranking, other, label("y", "x")], ENCODING)
+    assert pairs == [[(0, 1), (1, 2), (2, 0)], [(0, 1)], [(0, 1)]]
+    assert [len(answers) for answers in sequences] == [3, 2, 2]
+    prompt = chat_prompt(ENCODING, QUESTION)
+    assert sequences[2][0] == reward_input(ENCODING, prompt, chat_answer(ENCODING, "y"))
 
 
 # ---- learning ---------------------------------------------------------------------------------
