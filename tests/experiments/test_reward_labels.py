@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from minigpt import experiments
 from minigpt.core.stages import load_stage
 from minigpt.experiments import reward_labels as module
 from minigpt.sft import answer_text
@@ -55,25 +54,35 @@ def test_right_counts_the_pairs_that_the_scores_order(monkeypatch):
     assert test.right(None, test.certain) == [True]
 
 
-def test_missing_runs_come_seed_by_seed_with_the_fewest_labels_first():
-    runs = [{"seed": 0, "questions": 50}, {"seed": 1, "questions": 9}]
-    assert list(module.missing(runs, (200, 50), (0, 1))) == [(0, 200), (1, 50), (1, 200)]
+def test_runs_are_saved_one_by_one_seed_by_seed_and_not_repeated(tmp_path, monkeypatch):
+    out, done = tmp_path / "results.json", []
 
+    def train_and_measure(sft, test, labels, seed):
+        done.append((seed, len(labels)))
+        return {"seed": seed, "questions": len(labels)}
 
-def test_runs_are_saved_one_by_one_and_not_repeated(sft, tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
-    monkeypatch.setattr(module, "test_pairs", lambda sft, whole=module.test_pairs: whole(sft, 8))
-    monkeypatch.setattr(module, "right_over_wrong", lambda stage: ([True], [stage_question]))
-    stage_question = module.report_questions(sft.world, 1)[0]
-    said = []
-    module.run((4, 8), (0,), said.append)
-    results = json.loads((tmp_path / "reward_labels.json").read_text(encoding="utf-8"))
-    assert [(r["seed"], r["questions"]) for r in results["runs"]] == [(0, 4), (0, 8)]
+    monkeypatch.setattr(module, "test_pairs", lambda sft: None)
+    monkeypatch.setattr(module, "answered", lambda sft, n: (range(n), None))
+    monkeypatch.setattr(
+        module, "label", lambda sft, questions, samples, seed: [[]] * len(questions)
+    )
+    monkeypatch.setattr(module, "train_and_measure", train_and_measure)
+    module.run((8, 4), (1,), out, lambda text: None)
+    module.run((4, 8), (0, 1), out, lambda text: None)
+    assert done == [(1, 4), (1, 8), (0, 4), (0, 8)]
+    results = json.loads(out.read_text(encoding="utf-8"))
+    assert [(r["seed"], r["questions"]) for r in results["runs"]] == sorted(done)
     assert results["command"] == "python3 -m minigpt.experiments.reward_labels"
-    for run in results["runs"]:
-        assert run["pairs"] > 0 and 0 <= run["pair_accuracy"] <= 1
-    monkeypatch.setattr(module, "train_and_measure", lambda *a: pytest.fail("it is there already"))
-    assert module.run((4, 8), (0,))["runs"] == results["runs"]
+    monkeypatch.setattr(module, "load_stage", lambda *a, **k: pytest.fail("nothing is lacking"))
+    assert module.run((4, 8), (0, 1), out)["runs"] == results["runs"]
+
+
+def test_a_small_run_measures_every_share(sft, data):
+    labels = module.label(sft, *data, seed=0)
+    found = module.train_and_measure(sft, module.test_pairs(sft, 8), labels, 0)
+    assert found["questions"] == 12 and found["pairs"] + found["ties"] == sum(map(len, labels))
+    for key in ("pair_accuracy", "gold_preference", "right_over_wrong", "ceiling"):
+        assert 0 <= found[key] <= 1
 
 
 def test_too_few_questions_are_refused(capsys):
