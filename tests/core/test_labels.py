@@ -300,6 +300,7 @@ def order_accuracy(model, labels):
     return (better > worse).float().mean().item()
 
 
+@pytest.mark.slow
 def test_thirty_labels_carry_a_taste(sft, new_pairs):
     """The median of three seeds: thirty pairs may happen to agree with another taste, too."""
     found = []
