@@ -154,7 +154,8 @@ def curve_figure(curves: dict[str, Curve]):
         ax.fill_between(curve.ns, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
         ax.set_xscale("log", base=2)
         ax.set_xticks(curve.ns, [str(n) for n in curve.ns])
-        ax.set(xlabel="n", ylabel="mean over the questions", title=name)
+        ax.set(xlabel="n", ylabel="mean over the questions")
+        ax.set_title(name, fontsize=9)  # two long ones stand side by side
         ax.legend(frameon=False)
     return fig
 
