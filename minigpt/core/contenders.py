@@ -21,6 +21,7 @@ from minigpt.sft import answer_text, chat_prompt
 from minigpt.world.questions import Question
 
 LONGEST = 40  # new tokens of an answer, as in PPO's sampling
+TOGETHER = 20  # questions whose best-of-n is drawn at once
 TEXT = {
     "en": {
         "header": ["answers of", "KL", "proxy", "gold (95 % interval)", "correct, of known places",
@@ -84,7 +85,11 @@ def contend(
         kl = answer_kl(model, sft.model, prompts, answers, temperature)
         out.append(Contender(name, score, proxy, kl))
     if best_of:
-        score, kl = best_of_answers(sft, reward, questions, best_of)
+        answers = []
+        for start in range(0, len(questions), TOGETHER):  # or memory would hold thousands of rows
+            score, kl = best_of_answers(sft, reward, questions[start : start + TOGETHER], best_of)
+            answers += score.answers
+        score = judged(sft.world, questions, answers)
         proxy = proxy_scores(reward, score, [True] * len(questions))
         name = TEXT[sft.world.lang]["best_of"].format(n=best_of)
         out.append(Contender(name, score, proxy, kl, bound=True))
@@ -94,7 +99,7 @@ def contend(
 @torch.no_grad()
 def answer_kl(
     policy: GPT, reference: GPT, prompts: list[list[int]], answers: list[list[int]],
-    temperature: float = 1.0, batch: int = 256,
+    temperature: float = 1.0, batch: int = 64,
 ) -> float:  # fmt: skip
     """Mean KL of the policy at a temperature from the reference at 1, in nats an answer.
 
