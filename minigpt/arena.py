@@ -17,6 +17,8 @@ from itertools import combinations
 
 import numpy as np
 
+from minigpt.core.measures import entity, inputs_of
+from minigpt.reward import score_all
 from minigpt.world.facts import World
 from minigpt.world.labelers import EXPERT, Labeler, utility
 from minigpt.world.questions import Question
@@ -141,9 +143,7 @@ class Match:
     right_text: str
 
     def vote(self, choice: str) -> Vote:
-        question = self.question
-        group = question.place.id if question.place else question.text
-        return Vote(self.left, self.right, choice, group)
+        return Vote(self.left, self.right, choice, entity(self.question))
 
     def by_scores(self, left: float, right: float, margin: float = 0.0) -> Vote:
         """The vote of who gives the answers these scores; a tie if equal or within the margin."""
@@ -183,9 +183,6 @@ def labeler_votes(
 
 def reward_votes(reward, matches: Sequence[Match]) -> list[Vote]:
     """The votes of a reward model (a Stage): for the answer that it gives the higher score."""
-    from minigpt.core.measures import inputs_of
-    from minigpt.reward import score_all
-
     asked = [match.question for match in matches] * 2
     texts = [m.left_text for m in matches] + [m.right_text for m in matches]
     scores = score_all(reward.model, inputs_of(reward, asked, texts)).tolist()

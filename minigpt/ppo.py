@@ -94,6 +94,14 @@ def whiten(x: Tensor, mask: Tensor) -> Tensor:
     return centered / (masked_mean(centered**2, mask) + 1e-8).sqrt()
 
 
+def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> float:
+    """How much of the variance of the returns the values foresaw: 1 is all, 0 none. All (B, T)."""
+    rest, spread = (
+        masked_mean((x - masked_mean(x, mask)) ** 2, mask) for x in (returns - values, returns)
+    )
+    return (1 - rest / (spread + 1e-8)).item()
+
+
 def reinforce_loss(logp: Tensor, reward: Tensor, mask: Tensor) -> Tensor:
     """The talk's version: the loss of each answer's tokens, weighted by the answer's reward.
 
@@ -173,9 +181,7 @@ def ppo(
         )
     device = policy.embedding.weight.device
     reference = copy.deepcopy(policy).requires_grad_(False)
-    value_layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
-    nn.init.zeros_(value_layers.head.weight)
-    nn.init.zeros_(value_layers.head.bias)
+    value_layers = new_value_function(reward_model)
     adam = {"betas": (0.9, 0.95), "eps": 1e-8}
     lr, gain_lr = config.lr, config.gain_lr
     optimizer = make_optimizer(policy, config.muon_lr, lr, lr, gain_lr, **adam)
@@ -205,10 +211,7 @@ def ppo(
             score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
             idx, last = idx[:, :-1], last - 1  # without <|reward|>
             read = [x[:, :-1] for x in read]
-            position = torch.arange(idx.shape[1] - 1, device=device)  # position t predicts t + 1
-            first = torch.tensor([len(p) - 1 for p in asked], device=device)
-            mask = (position >= first[:, None]) & (position < last[:, None])
-            mask = mask.float()  # (B, T - 1): 1 where the next token is the answer's
+            mask = answer_mask(asked, last, idx.shape[1])  # (B, T - 1)
             logits, ref_logits = policy(idx), reference(idx)
             old_logp = token_logprobs(logits, idx)
             ref_logp = token_logprobs(ref_logits, idx)
@@ -217,10 +220,7 @@ def ppo(
             old_values = value_layers(*read)[:, :-1] * mask
             rewards = kl_rewards(old_logp, ref_logp, score, last - 1, config.kl_coef, mask)
             advantages, returns = gae(rewards, old_values, mask, config.gamma, config.lam)
-            error = masked_mean(
-                (returns - old_values - masked_mean(returns - old_values, mask)) ** 2, mask
-            )
-            spread = masked_mean((returns - masked_mean(returns, mask)) ** 2, mask)
+            explained = explained_variance(returns, old_values, mask)
             advantages = whiten(advantages, mask)
 
         # Learn from them.
@@ -269,7 +269,7 @@ def ppo(
             ended.float().mean().item(),
             float(np.mean(clip_shares)),
             first_ratio,
-            (1 - error / (spread + 1e-8)).item(),
+            explained,
             float(np.mean(losses)),
             tokens,
             [int(i) for i in chosen],
@@ -277,6 +277,21 @@ def ppo(
         )
         if config.kl_budget is not None and kl > config.kl_budget:
             return
+
+
+def new_value_function(reward_model: RewardModel) -> nn.Module:
+    """The reward model's layers with a head of zeros, to be trained: it expects 0 everywhere."""
+    layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
+    nn.init.zeros_(layers.head.weight)
+    nn.init.zeros_(layers.head.bias)
+    return layers
+
+
+def answer_mask(prompts: list[list[int]], last: Tensor, width: int) -> Tensor:
+    """(B, width - 1): 1 where the next token is the answer's. last: where each row ends, (B,)."""
+    position = torch.arange(width - 1, device=last.device)  # position t predicts token t + 1
+    first = torch.tensor([len(prompt) - 1 for prompt in prompts], device=last.device)
+    return ((position >= first[:, None]) & (position < last[:, None])).float()
 
 
 def kl_and_entropy(logits: Tensor, ref_logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ and the SFT model in it stays as it is, where InstructGPT trains all weights.
 """
 
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -114,6 +115,16 @@ def pad_right(sequences: list[list[int]], device=None) -> tuple[Tensor, Tensor]:
 def reward_input(encoding, prompt: list[int], answer: list[int]) -> list[int]:
     """What the reward model reads: the prompt, the answer's ids as sampled, then `<|reward|>`."""
     return [*prompt, *answer, encoding.encode_single_token("<|reward|>")]
+
+
+def reward_inputs(
+    encoding, prompts: list[list[int]], samples: list[list[Sample]]
+) -> list[list[list[int]]]:
+    """`reward_input` of every sampled answer, a list a prompt."""
+    return [
+        [reward_input(encoding, prompt, sample.ids) for sample in row]
+        for prompt, row in zip(prompts, samples)
+    ]
 
 
 def bradley_terry_loss(better: Tensor, worse: Tensor) -> Tensor:
@@ -234,8 +245,10 @@ def sample_answers(
 
 
 def best_of_n(scores: Tensor, n: int) -> Tensor:
-    """Index of the best scored of the first `n` samples of each prompt: (prompts, N) → (prompts,).
-
-    Its KL from the policy is at most ln n - (n - 1) / n (Stiennon et al. 2020, appendix).
-    """
+    """Index of the best scored of each prompt's first `n` samples: (prompts, N) → (prompts,)."""
     return scores[:, :n].argmax(dim=1)
+
+
+def kl_bound(n: int) -> float:
+    """How far best-of-n can be from the policy, in nats (Stiennon et al. 2020, appendix)."""
+    return math.log(n) - (n - 1) / n

@@ -11,9 +11,10 @@ from minigpt.core.measures import ATTEMPTS
 from minigpt.sft import answer_text
 from minigpt.world.facts import World
 from minigpt.world.judge import judge
+from minigpt.world.labelers import LABELERS
 from minigpt.world.questions import Question
 
-POPULAR = 40  # places, the best known ones: those that the mediocre labeler can check
+POPULAR = LABELERS["mediocre"].checks_up_to  # places, the best known ones
 LONGER = 3  # words more that make an answer the longer one
 TRAITS = (
     "correct, popular place",

@@ -16,11 +16,14 @@ from minigpt.model import GPT
 from minigpt.ppo import (
     PPOConfig,
     PPOStep,
+    answer_mask,
+    explained_variance,
     gae,
     kl_and_entropy,
     kl_estimates,
     kl_rewards,
     masked_mean,
+    new_value_function,
     ppo_loss,
     token_logprobs,
     value_loss,
@@ -59,9 +62,7 @@ def ppo_with(
     """`minigpt.ppo.ppo` without its pretraining term and with one bug; yields each round's record
     and checks. bug: a key of MOVES; with "none" it trains as `ppo` does, to the bit."""
     reference = policy if bug == "alias" else copy.deepcopy(policy).requires_grad_(False)
-    value_layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
-    nn.init.zeros_(value_layers.head.weight)
-    nn.init.zeros_(value_layers.head.bias)
+    value_layers = new_value_function(reward_model)
     adam = {"betas": (0.9, 0.95), "eps": 1e-8}
     lr, gain_lr = config.lr, config.gain_lr
     optimizer = make_optimizer(policy, config.muon_lr, lr, lr, gain_lr, **adam)
@@ -93,9 +94,7 @@ def ppo_with(
                 score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
             idx, last = idx[:, :-1], last - 1
             read = [x[:, :-1] for x in read]
-            position = torch.arange(idx.shape[1] - 1)
-            first = torch.tensor([len(p) - 1 for p in asked])
-            mask = ((position >= first[:, None]) & (position < last[:, None])).float()
+            mask = answer_mask(asked, last, idx.shape[1])
             inside, final = mask, last - 1  # of the answers as they are
             if bug == "pad_is_end":  # the end token looks like padding, and is left out
                 mask, final = mask * (idx[:, 1:] != stop), final - ended.long()
@@ -111,10 +110,7 @@ def ppo_with(
                 rewards = kl_rewards(*pair, 0 * score, final, beta, mask) + score[:, None] * mask
             old_values = values_of(value_layers, read, mask, bug)
             advantages, returns = estimate(rewards, old_values, mask, config, bug)
-            error = masked_mean(
-                (returns - old_values - masked_mean(returns - old_values, mask)) ** 2, mask
-            )
-            spread = masked_mean((returns - masked_mean(returns, mask)) ** 2, mask)
+            explained = explained_variance(returns, old_values, mask)
             advantages = whiten(advantages, mask)
             if bug == "whitened":
                 returns = (advantages + old_values) * mask
@@ -174,7 +170,7 @@ def ppo_with(
                 ended.float().mean().item(),
                 float(np.mean(clip_shares)),
                 first_ratio,
-                (1 - error / (spread + 1e-8)).item(),
+                explained,
                 float(np.mean(losses)),
                 tokens,
                 [int(i) for i in chosen],

@@ -9,7 +9,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from minigpt.core.evaluate import chat_answers
-from minigpt.core.show import VERDICT_GROUPS, Table
+from minigpt.core.show import Table, verdict_group
 from minigpt.model import GPT
 from minigpt.world.facts import World
 from minigpt.world.judge import judge
@@ -72,8 +72,7 @@ class Completions:
 
     def verdict(self, question: Question, answer: str) -> str:
         """The judge's verdict in the words of the course's figures."""
-        found = judge(self.world, question, answer)
-        return next(name for name, (group, *_) in VERDICT_GROUPS.items() if found in group)
+        return verdict_group(judge(self.world, question, answer))
 
     def table(self) -> Table:
         """A row a question, a column a look: the first, the newest, and evenly some between."""

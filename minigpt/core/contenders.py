@@ -8,15 +8,12 @@ each with its distance (KL) from the SFT model at temperature 1.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from minigpt.core.evaluate import Score, complete_ids, judged
-from minigpt.core.measures import ATTEMPTS, best_of_answers, paired, proxy_scores
+from minigpt.core.measures import ATTEMPTS, answer_kl, best_of_answers, paired, proxy_scores
 from minigpt.core.show import Table
 from minigpt.core.stages import Stage
 from minigpt.model import GPT
-from minigpt.ppo import kl_and_entropy, token_logprobs
-from minigpt.reward import pad_right
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.world.questions import Question
 
@@ -94,33 +91,6 @@ def contend(
         name = TEXT[sft.world.lang]["best_of"].format(n=best_of)
         out.append(Contender(name, score, proxy, kl, bound=True))
     return out
-
-
-@torch.no_grad()
-def answer_kl(
-    policy: GPT, reference: GPT, prompts: list[list[int]], answers: list[list[int]],
-    temperature: float = 1.0, batch: int = 64,
-) -> float:  # fmt: skip
-    """Mean KL of the policy at a temperature from the reference at 1, in nats an answer.
-
-    Exact over the vocabulary along answers that the policy sampled at that temperature. At 0 the
-    policy is certain of its answer, and the KL is the answer's surprisal under the reference.
-    """
-    total = 0.0
-    for start in range(0, len(prompts), batch):
-        part = slice(start, start + batch)
-        idx, last = pad_right([p + a for p, a in zip(prompts[part], answers[part])])
-        position = torch.arange(idx.shape[1] - 1)
-        first = torch.tensor([len(p) - 1 for p in prompts[part]])
-        mask = (position >= first[:, None]) & (position < last[:, None])  # (B, T - 1)
-        idx = idx.to(reference.embedding.weight.device)
-        ref = reference(idx)
-        if temperature:
-            kl, _ = kl_and_entropy(policy(idx)[:, :-1] / temperature, ref[:, :-1])
-        else:
-            kl = -token_logprobs(ref, idx)
-        total += (kl * mask.to(kl.device)).sum().item()
-    return total / len(prompts)
 
 
 def contender_table(found: list[Contender], lang: str = "en") -> Table:

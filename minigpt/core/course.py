@@ -29,7 +29,7 @@ from minigpt.reward import (
     RewardConfig,
     RewardModel,
     normalise,
-    reward_input,
+    reward_inputs,
     sample_answers,
     train_reward,
 )
@@ -257,10 +257,7 @@ class Course:
         started = time.perf_counter(), time.process_time()
         name = name or ("reward" if labeler == "expert" else f"reward_{labeler}")
         questions, prompts, samples = self.comparison_data
-        sequences = [
-            [reward_input(self.encoding, p, s.ids) for s in answers]
-            for p, answers in zip(prompts, samples)
-        ]
+        sequences = reward_inputs(self.encoding, prompts, samples)
         n = self.recipe.few_prompts if few else len(prompts)
         pairs, ties = self.label(labeler, questions[:n], samples[:n])
         model = RewardModel(self.load("sft").model, seed=self.seed).to(self.device)

@@ -26,6 +26,7 @@ from minigpt.reward import (
     RewardModel,
     normalise,
     reward_input,
+    reward_inputs,
     sample_answers,
     train_reward,
 )
@@ -443,7 +444,7 @@ def reference_answers(sft_stage, n: int = 64, each: int = 4) -> list[list[int]]:
     questions = sample_questions(sft_stage.world, "A", n, seed=11)
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft_stage.model, encoding, prompts, each, seed=11)
-    return [reward_input(encoding, p, s.ids) for p, row in zip(prompts, samples) for s in row]
+    return [ids for row in reward_inputs(encoding, prompts, samples) for ids in row]
 
 
 # ---- several labelers ------------------------------------------------------------------------

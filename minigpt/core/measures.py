@@ -24,9 +24,17 @@ from minigpt.core.evaluate import (
 )
 from minigpt.core.stages import Stage
 from minigpt.model import GPT
-from minigpt.ppo import kl_and_entropy
+from minigpt.ppo import PPOConfig, answer_mask, kl_and_entropy, token_logprobs
 from minigpt.pretrain import evaluate_loss
-from minigpt.reward import best_of_n, pad_right, reward_input, sample_answers, score_all
+from minigpt.reward import (
+    best_of_n,
+    kl_bound,
+    pad_right,
+    reward_input,
+    reward_inputs,
+    sample_answers,
+    score_all,
+)
 from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.world.facts import World
 from minigpt.world.judge import gold, judge
@@ -273,7 +281,7 @@ def paired(questions, statistic, draws=500) -> tuple[float, float, float]:
 
 
 def proxy_scores(
-    reward: Stage, score: Score, ended: list[bool], cut_off: float = -2.0
+    reward: Stage, score: Score, ended: list[bool], cut_off: float = PPOConfig.cut_off_reward
 ) -> np.ndarray:
     """The reward model's score of each answer; a cut-off answer has PPO's fixed penalty."""
     scores = (
@@ -285,15 +293,31 @@ def proxy_scores(
 def mean_kl(policy: GPT, reference: GPT, encoding, questions, n: int = 200) -> float:
     """Mean KL of the policy from the reference along its own answers, in nats an answer."""
     prompts = [chat_prompt(encoding, q.text) for q in questions[:n]]
-    samples = [row[0] for row in sample_answers(policy, encoding, prompts, 1, seed=5)]
-    device = policy.embedding.weight.device
-    idx, last = pad_right([p + s.ids for p, s in zip(prompts, samples)], device)
-    with torch.no_grad():
-        kl, _ = kl_and_entropy(policy(idx)[:, :-1], reference(idx)[:, :-1])
-    position = torch.arange(idx.shape[1] - 1, device=device)
-    first = torch.tensor([len(p) - 1 for p in prompts], device=device)
-    mask = (position >= first[:, None]) & (position < last[:, None])
-    return (kl * mask).sum(1).mean().item()
+    answers = [row[0].ids for row in sample_answers(policy, encoding, prompts, 1, seed=5)]
+    return answer_kl(policy, reference, prompts, answers)
+
+
+@torch.no_grad()
+def answer_kl(
+    policy: GPT, reference: GPT, prompts: list[list[int]], answers: list[list[int]],
+    temperature: float = 1.0, batch: int = 64,
+) -> float:  # fmt: skip
+    """Mean KL of the policy at a temperature from the reference at 1, in nats an answer.
+
+    Exact over the vocabulary along answers that the policy sampled at that temperature. At 0 the
+    policy is certain of its answer, and the KL is the answer's surprisal under the reference.
+    """
+    total, device = 0.0, policy.embedding.weight.device
+    for start in range(0, len(prompts), batch):
+        part = slice(start, start + batch)
+        idx, last = pad_right([p + a for p, a in zip(prompts[part], answers[part])], device)
+        mask, ref = answer_mask(prompts[part], last, idx.shape[1]), reference(idx)
+        if temperature:
+            kl, _ = kl_and_entropy(policy(idx)[:, :-1] / temperature, ref[:, :-1])
+        else:
+            kl = -token_logprobs(ref, idx)
+        total += (kl * mask).sum().item()
+    return total / len(prompts)
 
 
 def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
@@ -370,10 +394,10 @@ def best_of_answers(sft: Stage, reward: Stage, questions, n: int) -> tuple[Score
     encoding = sft.encoding
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft.model, encoding, prompts, n, seed=61)
-    flat = [reward_input(encoding, p, s.ids) for p, row in zip(prompts, samples) for s in row]
+    flat = [ids for row in reward_inputs(encoding, prompts, samples) for ids in row]
     best = best_of_n(score_all(reward.model, flat).view(len(questions), n), n).tolist()
     answers = [answer_text(encoding, row[i].ids) for row, i in zip(samples, best)]
-    return judged(sft.world, questions, answers), float(np.log(n) - (n - 1) / n)
+    return judged(sft.world, questions, answers), kl_bound(n)
 
 
 def measure_best_of_n(
@@ -384,10 +408,10 @@ def measure_best_of_n(
     questions = sample_questions(world, "E", n, seed=777, unknown=0.0)
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft.model, encoding, prompts, most, seed=31)
-    flat = [reward_input(encoding, p, s.ids) for p, row in zip(prompts, samples) for s in row]
+    flat = [ids for row in reward_inputs(encoding, prompts, samples) for ids in row]
     scores = score_all(reward.model, flat).view(n, most).cpu()
     ended = torch.tensor([[s.ended for s in row] for row in samples])
-    scores = torch.where(ended, scores, torch.tensor(-2.0))
+    scores = torch.where(ended, scores, torch.tensor(PPOConfig.cut_off_reward))
     golds = torch.tensor([
         [gold(q, judge(world, q, answer_text(encoding, s.ids))) for s in row]
         for q, row in zip(questions, samples)
@@ -397,7 +421,7 @@ def measure_best_of_n(
         best = best_of_n(scores, k)[:, None]
         proxy, true = scores.gather(1, best).mean().item(), golds.gather(1, best).mean().item()
         out[f"best_of_n.proxy_{k}"] = Measure(proxy)
-        out[f"best_of_n.gold_{k}"] = Measure(true, note=f"KL at most {np.log(k) - (k - 1) / k:.2f}")
+        out[f"best_of_n.gold_{k}"] = Measure(true, note=f"KL at most {kl_bound(k):.2f}")
         if peak is None or true > peak[1]:
             peak = k, true
     out["best_of_n.gold_peak_n"] = Measure(float(peak[0]))

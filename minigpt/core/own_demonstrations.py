@@ -52,7 +52,7 @@ def read_demonstrations(
         if mark == "Q:":
             question, asked_in = rest, number
         else:
-            pairs.append(_encoded(encoding, question, rest, block_size, number, words))
+            pairs.append(encoded(encoding, question, rest, block_size, words, line=number))
             question = None
     if question is not None:
         raise ValueError(words["answer"].format(line=asked_in))
@@ -63,13 +63,19 @@ def read_demonstrations(
     return pairs
 
 
-def _encoded(encoding, question, answer, block_size, line, words) -> tuple[list[int], list[int]]:
+def encoded(
+    encoding, question: str, answer: str, block_size: int, words: dict, **where
+) -> tuple[list[int], list[int]]:
+    """The (prompt ids, answer ids) of one demonstration.
+
+    ValueError, `words["long"]` with its size, if it is longer than the model reads at once.
+    """
     typed = len(question) + len(answer)
     size = words["characters"].format(n=typed)
-    if typed <= LONGEST:
+    if typed <= LONGEST:  # more is refused before it is encoded
         pair = chat_prompt(encoding, question), chat_answer(encoding, answer)
         tokens = len(pair[0]) + len(pair[1])
         if tokens - 1 <= block_size:  # the last token is a target alone
             return pair
         size = words["tokens"].format(n=tokens)
-    raise ValueError(words["long"].format(line=line, size=size, context=block_size))
+    raise ValueError(words["long"].format(size=size, context=block_size, **where))

@@ -14,6 +14,7 @@ from minigpt.core.contenders import Contender
 from minigpt.core.show import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, YELLOW, Table, figure
 from minigpt.experiments.kl_strength import ends_below_sft
 from minigpt.experiments.ppo_runs import at_kl
+from minigpt.experiments.taste import length_ratio
 
 STYLES = ((BLUE, "o-"), (GREEN, "s--"), (PURPLE, "^-."), (VERMILION, "D:"), (GREY, "v-"))
 
@@ -243,9 +244,7 @@ def taste_table(results: dict) -> Table:
     """Answers after PPO on thirty labels and on the same labels turned round, every seed."""
     rows = []
     for kind, runs in by(results["runs"], "labels").items():
-        ratios = [
-            run["points"][-1]["answer_tokens"] / run["points"][0]["answer_tokens"] for run in runs
-        ]
+        ratios = [length_ratio(run) for run in runs]
         rows.append([
             kind, f"{np.median(ratios):.2f}", ", ".join(f"{r:.2f}" for r in ratios),
             spread((run["new_pairs_right"] for run in runs), ".0%"),

@@ -55,6 +55,11 @@ def escape(text: str) -> str:
     return html.escape(_CONTROL.sub("\ufffd", str(text))).replace("\n", "<br>")
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, so that no colour or place need say it."""
+    return f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
 def amount(value: float) -> str:
     """A large number in words: 640, 16 thousand, 2.7 million, 300 billion, 1.4 trillion."""
     for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e4, "thousand")):
@@ -169,6 +174,11 @@ def show(fig: Figure, sentence: str) -> None:
         data, metadata = picture(fig, sentence)
         display(data, metadata=metadata, raw=True)
     print(textwrap.fill(sentence, LINE, break_long_words=False, break_on_hyphens=False))
+
+
+def verdict_group(verdict: str) -> str:
+    """The group that a verdict belongs to, as readers see it."""
+    return next(name for name, (group, *_) in VERDICT_GROUPS.items() if verdict in group)
 
 
 def verdict_shares(verdicts: list[str]) -> dict[str, float]:

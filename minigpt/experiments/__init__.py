@@ -3,7 +3,9 @@
 Run one anew with `python3 -m minigpt.experiments.NAME`; the command stands in its results.
 """
 
+import argparse
 import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from minigpt.core.checkpoint import atomic_write
@@ -51,3 +53,27 @@ def resume(name: str, fixed: dict, path: Path | None = None) -> dict:
 def has(results: dict, key: dict) -> bool:
     """Whether the results hold a run with these settings."""
     return any(all(run.get(k) == v for k, v in key.items()) for run in results["runs"])
+
+
+def complete(
+    name: str, fixed: dict, keys: Iterable[dict], one: Callable[..., dict], path: Path | None = None
+) -> dict:
+    """Make the runs that the results lack, in the order of `keys`, and save them after each.
+
+    keys: the settings that tell a run from the others; `one(**key)` makes it and returns the rest
+    of what is kept of it. Errors as `resume`.
+    """
+    results = resume(name, fixed, path)
+    for key in keys:
+        if not has(results, key):
+            results["runs"].append({**key, **one(**key)})
+            save_results(name, results, path)
+    return results
+
+
+def arguments(name: str, doc: str, seeds: Sequence[int]) -> argparse.ArgumentParser:
+    """A parser with what every experiment can be told: `--seeds` and `--out`."""
+    parser = argparse.ArgumentParser(prog=command(name), description=doc.split("\n")[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
+    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
+    return parser

@@ -11,7 +11,6 @@ Each run of the results holds `kl_coef`, `rate` (the factor), `seed` and `points
 `ppo_runs.measure` finds after 0, 8, 16 and 24 rounds. A call goes on where an earlier one stopped.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 from minigpt import experiments
 from minigpt.core.device import set_threads
 from minigpt.core.stages import load_stage
-from minigpt.experiments.ppo_runs import Setup, Sizes, follow_ppo
+from minigpt.experiments.ppo_runs import Setup, Sizes, at_rate, follow_ppo
 from minigpt.ppo import PPOConfig
 
 NAME = "kl_strength"
@@ -36,10 +35,7 @@ def settings() -> list[tuple[float, float]]:
 
 def config(kl_coef: float, rate: float, seed: int, sizes: Sizes) -> PPOConfig:
     """The course's settings with another price of KL and all of the policy's rates multiplied."""
-    usual = PPOConfig()
-    faster = {name: getattr(usual, name) * rate for name in ("muon_lr", "lr", "gain_lr")}
-    rounds, prompts = sizes.rounds, sizes.answers
-    return PPOConfig(rounds, prompts, kl_coef=kl_coef, seed=seed, **faster)
+    return at_rate(PPOConfig(sizes.rounds, sizes.answers, kl_coef=kl_coef, seed=seed), rate)
 
 
 def ends_below_sft(run: dict) -> bool:
@@ -53,27 +49,18 @@ def run(
 ) -> dict:  # fmt: skip
     """Run what the results lack, seed by seed, and save them after each run."""
     sizes = sizes or Sizes()
-    results = experiments.resume(NAME, {"sizes": asdict(sizes), "threads": 1}, out)
     setup, reward = Setup(sizes), load_stage("reward", own=False, device="cpu", quiet=True).model
-    for seed in seeds:
-        for kl_coef, rate in settings():
-            key = {"kl_coef": kl_coef, "rate": rate, "seed": seed}
-            if experiments.has(results, key):
-                continue
-            say(f"{key}")
-            points = follow_ppo(setup, reward, config(**key, sizes=sizes), say=say)
-            results["runs"].append({**key, "points": points})
-            experiments.save_results(NAME, results, out)
-    return results
+
+    def one(**key) -> dict:
+        say(f"{key}")
+        return {"points": follow_ppo(setup, reward, config(**key, sizes=sizes), say=say)}
+
+    keys = [{"kl_coef": k, "rate": r, "seed": seed} for seed in seeds for k, r in settings()]
+    return experiments.complete(NAME, {"sizes": asdict(sizes), "threads": 1}, keys, one, out)
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
-    args = parser.parse_args(argv)
+    args = experiments.arguments(NAME, __doc__, SEEDS).parse_args(argv)
     set_threads(1)
     run(args.seeds, out=args.out)
 

@@ -15,9 +15,9 @@ Each run of the results holds `labeler`, `seed`, `pairs`, `ties` and `points`, w
 A call goes on where an earlier one stopped.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 from minigpt import experiments
@@ -29,7 +29,7 @@ from minigpt.reward import (
     RewardConfig,
     RewardModel,
     normalise,
-    reward_input,
+    reward_inputs,
     sample_answers,
     train_reward,
 )
@@ -60,10 +60,7 @@ class Answers:
 
     def reward_model(self, pairs) -> RewardModel:
         """A reward model of these pairs, normalised on the answers."""
-        sequences = [
-            [reward_input(self.setup.encoding, prompt, s.ids) for s in answers]
-            for prompt, answers in zip(self.prompts, self.samples)
-        ]
+        sequences = reward_inputs(self.setup.encoding, self.prompts, self.samples)
         model = RewardModel(self.setup.sft.model, seed=self.seed)
         for _ in train_reward(model, sequences, pairs, RewardConfig(seed=self.seed)):
             pass
@@ -78,30 +75,25 @@ def run(
     """Run what the results lack, and save them after each run."""
     sizes = sizes or Sizes()
     fixed = {"sizes": asdict(sizes), "prompts": prompts, "threads": 1}
-    results, setup = experiments.resume(NAME, fixed, out), Setup(sizes)
-    for seed in seeds:
-        missing = [n for n in names if not experiments.has(results, {"labeler": n, "seed": seed})]
-        answers = Answers(setup, seed, prompts) if missing else None
-        for name in missing:
-            pairs, ties = answers.labels(name)
-            reward = answers.reward_model(pairs)
-            n = sum(map(len, pairs))
-            say(f"{name}, seed {seed}: {n} pairs, {ties} ties")
-            config = PPOConfig(sizes.rounds, sizes.answers, seed=seed)
-            points = follow_ppo(setup, reward, config, LABELERS[name], say)
-            key = {"labeler": name, "seed": seed, "pairs": n, "ties": ties}
-            results["runs"].append({**key, "points": points})
-            experiments.save_results(NAME, results, out)
-    return results
+    setup = Setup(sizes)
+    shown = lru_cache(1)(lambda seed: Answers(setup, seed, prompts))
+
+    def one(labeler: str, seed: int) -> dict:
+        answers = shown(seed)
+        pairs, ties = answers.labels(labeler)
+        reward, n = answers.reward_model(pairs), sum(map(len, pairs))
+        say(f"{labeler}, seed {seed}: {n} pairs, {ties} ties")
+        config = PPOConfig(sizes.rounds, sizes.answers, seed=seed)
+        points = follow_ppo(setup, reward, config, LABELERS[labeler], say)
+        return {"pairs": n, "ties": ties, "points": points}
+
+    keys = [{"labeler": name, "seed": seed} for seed in seeds for name in names]
+    return experiments.complete(NAME, fixed, keys, one, out)
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser = experiments.arguments(NAME, __doc__, SEEDS)
     parser.add_argument("--labelers", nargs="+", default=tuple(LABELERS), choices=LABELERS)
-    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
     args = parser.parse_args(argv)
     set_threads(1)
     run(args.seeds, args.labelers, out=args.out)

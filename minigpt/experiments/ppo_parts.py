@@ -24,7 +24,6 @@ come out below 0; `cosine`, of one batch's gradient with the mean of all others'
 call goes on where an earlier one stopped.
 """
 
-import argparse
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -38,15 +37,18 @@ from minigpt import experiments
 from minigpt.core.device import set_threads
 from minigpt.core.optim import make_optimizer
 from minigpt.core.stages import load_stage
-from minigpt.experiments.ppo_runs import Setup, Sizes, measure
+from minigpt.experiments.ppo_runs import Setup, Sizes, at_rate, measure
 from minigpt.generate import generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.ppo import (
     PPOConfig,
+    answer_mask,
+    explained_variance,
     gae,
     kl_and_entropy,
     kl_rewards,
     masked_mean,
+    new_value_function,
     ppo_loss,
     token_logprobs,
     value_loss,
@@ -131,9 +133,7 @@ def collect(policy, reference, reward_model, asked, seeds, encoding, config: PPO
     ended = torch.tensor([s.ended for s in samples])
     score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
     idx, last, read = idx[:, :-1], last - 1, [x[:, :-1] for x in read]  # without <|reward|>
-    position = torch.arange(idx.shape[1] - 1)
-    first = torch.tensor([len(p) - 1 for p in asked])
-    mask = ((position >= first[:, None]) & (position < last[:, None])).float()
+    mask = answer_mask(asked, last, idx.shape[1])
     logits, ref_logits = policy(idx), reference(idx)
     logp, ref_logp = (token_logprobs(x, idx) for x in (logits, ref_logits))
     kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
@@ -174,14 +174,6 @@ def policy_loss(logp, old_logp, weights, mask, parts: Parts, clip_ratio: float):
     return ppo_loss(
         logp, old_logp, weights, mask, clip_ratio if parts.loss == "clip" else torch.inf
     )
-
-
-def new_value_function(reward_model: RewardModel) -> nn.Module:
-    """The reward model's layers with a head of zeros, to be trained."""
-    layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
-    nn.init.zeros_(layers.head.weight)
-    nn.init.zeros_(layers.head.bias)
-    return layers
 
 
 def value_update(layers, optimizer, batch: Batch, rows, old_values, returns, config) -> None:
@@ -261,14 +253,6 @@ def learn(
         yield Round(
             iteration + 1, float(np.mean(shares)), float(np.mean(last)), explained, batch.entropy
         )
-
-
-def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> float:
-    """How much of the variance of the returns the values foresaw."""
-    rest, spread = (
-        masked_mean((x - masked_mean(x, mask)) ** 2, mask) for x in (returns - values, returns)
-    )
-    return (1 - rest / (spread + 1e-8)).item()
 
 
 # ---- gradients of one policy --------------------------------------------------------------------
@@ -355,8 +339,8 @@ def settings(part: str, seed: int, sizes: PartSizes) -> PPOConfig:
     """The course's settings, on fewer answers; of `epochs`, with more epochs and higher rates."""
     config = PPOConfig(sizes.runs.rounds, sizes.runs.answers, minibatch=32, seed=seed)
     if part == "epochs":
-        faster = {name: getattr(config, name) * sizes.rate for name in ("muon_lr", "lr", "gain_lr")}
-        config = replace(config, iterations=sizes.epoch_rounds, epochs=sizes.epochs, **faster)
+        config = replace(config, iterations=sizes.epoch_rounds, epochs=sizes.epochs)
+        config = at_rate(config, sizes.rate)
     return config
 
 
@@ -413,12 +397,7 @@ def run(
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
-    args = parser.parse_args(argv)
+    args = experiments.arguments(NAME, __doc__, SEEDS).parse_args(argv)
     set_threads(1)
     run(args.seeds, out=args.out)
 

@@ -7,7 +7,7 @@ SFT model.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -109,6 +109,12 @@ def follow_ppo(
             points.append({"round": step.step, **measure(policy, setup, reward, labeler)})
             say(f"  {points[-1]}")
     return points
+
+
+def at_rate(config: PPOConfig, rate: float) -> PPOConfig:
+    """The same settings with all of the policy's rates multiplied."""
+    rates = ("muon_lr", "lr", "gain_lr")
+    return replace(config, **{name: getattr(config, name) * rate for name in rates})
 
 
 def at_kl(points: list[dict], kl: float) -> dict | None:

@@ -17,7 +17,6 @@ draws which questions those are, the expert's slips, and the first weights. Mode
 Results are saved after each model, and a run that was interrupted goes on where it stood.
 """
 
-import argparse
 import math
 import random
 from collections.abc import Callable
@@ -146,12 +145,8 @@ def run(
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
-    )
+    parser = experiments.arguments(NAME, __doc__, SEEDS)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="questions labeled")
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
     args = parser.parse_args(argv)
     if min(args.sizes) < 2:
         parser.error("give sizes of 2 or more questions")

@@ -12,7 +12,6 @@ Each run of the results holds `labels` ("shorter" or "turned round"), `seed`, `n
 `ppo_runs.measure` finds after 0, 8, 16 and 24 rounds. A call goes on where an earlier one stopped.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -82,25 +81,20 @@ def run(
     """Run what the results lack, and save them after each run."""
     sizes = sizes or Sizes()
     fixed = {"sizes": asdict(sizes), "number_of_labels": n, "threads": 1}
-    results, setup = experiments.resume(NAME, fixed, out), Setup(sizes)
-    for seed in seeds:
-        for kind in KINDS:
-            if experiments.has(results, {"labels": kind, "seed": seed}):
-                continue
-            say(f"{kind}, seed {seed}")
-            results["runs"].append(one_run(setup, kind, seed, n, say))
-            say(f"  {length_ratio(results['runs'][-1]):.2f} of the SFT model's length")
-            experiments.save_results(NAME, results, out)
-    return results
+    setup = Setup(sizes)
+
+    def one(labels: str, seed: int) -> dict:
+        say(f"{labels}, seed {seed}")
+        found = one_run(setup, labels, seed, n, say)
+        say(f"  {length_ratio(found):.2f} of the SFT model's length")
+        return found
+
+    keys = [{"labels": kind, "seed": seed} for seed in seeds for kind in KINDS]
+    return experiments.complete(NAME, fixed, keys, one, out)
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog=experiments.command(NAME), description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
-    args = parser.parse_args(argv)
+    args = experiments.arguments(NAME, __doc__, SEEDS).parse_args(argv)
     set_threads(1)
     run(args.seeds, out=args.out)
 

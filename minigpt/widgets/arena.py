@@ -11,8 +11,8 @@ import ipywidgets as widgets
 
 from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
 from minigpt.core.kept import change_kept, read_kept
-from minigpt.core.show import IGNORE_MATH, STAGE_NAMES, Table, escape, stage_colour
-from minigpt.widgets.controls import problem, side_by_side
+from minigpt.core.show import IGNORE_MATH, STAGE_NAMES, Table, escape
+from minigpt.widgets.controls import cards, problem, side_by_side
 
 FILE = "arena_votes.json"  # {lang: [{"question": ..., "choice": "left", ...}]}: see FIELDS
 FIELDS = ("question", "group", "left", "right", "left_text", "right_text", "choice")
@@ -223,19 +223,9 @@ def player(name: str) -> str:
 
 def pair_html(match: Match, words: dict) -> str:
     """The question and both answers side by side, with nothing that tells who wrote them."""
-    cards = []
-    for side, text in (("left", match.left_text), ("right", match.right_text)):
-        cards.append(
-            f'<div style="flex:1 1 14em;min-width:0;border:1px solid {stage_colour("")};'
-            f'border-radius:4px;padding:8px"><b>{SIDES[side]}</b>'
-            f'<p style="overflow-wrap:anywhere;line-height:1.4;margin:6px 0">'
-            f"{escape(text or words['empty'])}</p></div>"
-        )
-    style = "display:flex;flex-wrap:wrap;gap:12px;margin-top:6px"
-    return (
-        f'<div class="{IGNORE_MATH}"><b>{escape(match.question.text)}</b>'
-        f'<div style="{style}">{"".join(cards)}</div></div>'
-    )
+    texts = {SIDES["left"]: match.left_text, SIDES["right"]: match.right_text}
+    both = cards({side: text or words["empty"] for side, text in texts.items()})
+    return f'<div class="{IGNORE_MATH}"><b>{escape(match.question.text)}</b>{both}</div>'
 
 
 def arena(matches: Sequence[Match], scripted: Sequence[Vote] = (), lang: str = "en") -> None:

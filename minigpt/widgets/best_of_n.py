@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 
 from minigpt.core.evaluate import bootstrap
 from minigpt.core.measures import entity
-from minigpt.core.show import BLUE, IGNORE_MATH, STAGE_COLOURS, Table, escape, figure
+from minigpt.core.show import BLUE, IGNORE_MATH, STAGE_COLOURS, Table, escape, figure, signed
 from minigpt.core.stages import Stage
-from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
+from minigpt.ppo import PPOConfig
+from minigpt.reward import RewardModel, kl_bound, reward_inputs, sample_answers, score_all
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.widgets.controls import problem, side_by_side
 from minigpt.world.judge import gold, judge
@@ -25,7 +25,7 @@ from minigpt.world.questions import Question, Questions
 
 MOST = 64  # answers to a question
 SHOWN = 6  # questions whose chosen answers are listed
-CUT_OFF = -2.0  # score of an answer that did not end in time, as in PPO
+CUT_OFF = PPOConfig.cut_off_reward  # score of an answer that did not end in time, as in PPO
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 TEXT = {
     "en": {
@@ -84,7 +84,7 @@ def sample_pool(sft: Stage, reward: Stage, questions: Questions, n: int = MOST, 
     encoding, world = sft.encoding, sft.world
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft.model, encoding, prompts, n, seed=seed)
-    inputs = [[reward_input(encoding, p, s.ids) for s in row] for p, row in zip(prompts, samples)]
+    inputs = reward_inputs(encoding, prompts, samples)
     texts = [[answer_text(encoding, s.ids) for s in row] for row in samples]
     golds = [[gold(q, judge(world, q, t)) for t in row] for q, row in zip(questions, texts)]
     ended = np.array([[s.ended for s in row] for row in samples])
@@ -109,11 +109,6 @@ def expected_best(scores: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
         chance[i - 1] = chance[i] * (i - n + 1) / i
     order = np.argsort(scores, axis=1, kind="stable")
     return np.take_along_axis(values, order, axis=1) @ chance
-
-
-def kl_bound(n: int) -> float:
-    """How far best-of-n can be from the policy, in nats (Stiennon et al. 2020, appendix)."""
-    return float(np.log(n) - (n - 1) / n)
 
 
 @dataclass
@@ -220,18 +215,13 @@ class Explorer:
         n, kind = n or self.n.value, kind or self.kind.value
         pool, rows = self.pools[kind], []
         for i in range(self.first, min(self.first + SHOWN, len(pool.questions))):
-            best = int(torch.tensor(pool.scores[i, :n]).argmax())
+            best = int(pool.scores[i, :n].argmax())
             rows.append([pool.questions[i].text, pool.texts[i][best],
                          signed(pool.scores[i, best]), signed(pool.golds[i, best], 1)])  # fmt: skip
         words = self.words
         header = [words["question"], words["chosen"].format(n=n), words["score"], words["gold"]]
         caption = words["caption"].format(n=n, q=len(pool.questions), kind=words[kind])
         return Table(header, rows, caption, width=40)
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign."""
-    return f"{value:+.{digits}f}".replace("-", "\u2212")
 
 
 def best_of_n_explorer(pool: Pool, lang: str = "en") -> None:

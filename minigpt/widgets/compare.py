@@ -6,7 +6,7 @@
 import ipywidgets as widgets
 
 from minigpt.core.replies import Reply, load_stages, replies
-from minigpt.core.show import IGNORE_MATH, STAGE_NAMES, Table, escape, stage_colour
+from minigpt.core.show import IGNORE_MATH, STAGE_NAMES, Table, escape, signed, stage_colour
 from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
 from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
@@ -124,7 +124,7 @@ def reply_text(reply: Reply, words: dict) -> str:
 
 def score_text(reply: Reply) -> str:
     """The score with its sign, so that its colour or place need not say it."""
-    return "" if reply.score is None else f"{reply.score:+.2f}".replace("-", "\u2212")
+    return "" if reply.score is None else signed(reply.score)
 
 
 def columns_html(found: list[Reply], words: dict) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from minigpt.core.show import escape
+from minigpt.core.show import GREY, escape
 from minigpt.world.facts import World
 from minigpt.world.questions import Question, ask
 
@@ -15,6 +15,18 @@ QUESTION = {"en": "What is the population of Beijing?"}  # what a widget begins 
 def side_by_side(*children: widgets.Widget) -> widgets.Box:
     """Controls side by side, on as many lines as they need."""
     return widgets.Box(children, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+
+
+def cards(texts: dict[str, str]) -> str:
+    """Titled texts side by side in frames, on as many lines as they need, as HTML."""
+    parts = (
+        f'<div style="flex:1 1 14em;min-width:0;border:1px solid {GREY};border-radius:4px;'
+        f'padding:8px"><b>{escape(title)}</b><p style="overflow-wrap:anywhere;line-height:1.4;'
+        f'margin:6px 0">{escape(text)}</p></div>'
+        for title, text in texts.items()
+    )
+    style = "display:flex;flex-wrap:wrap;gap:12px;margin-top:6px"
+    return f'<div style="{style}">{"".join(parts)}</div>'
 
 
 def problem(error: Exception, failed: str) -> str:

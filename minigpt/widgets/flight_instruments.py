@@ -17,11 +17,12 @@ from minigpt.core.show import (
     GREY,
     IGNORE_MATH,
     ORANGE,
-    VERDICT_GROUPS,
     VERMILION,
     Table,
     escape,
     show,
+    signed,
+    verdict_group,
 )
 from minigpt.core.stages import Stage
 from minigpt.ppo import PPOStep
@@ -170,10 +171,9 @@ class FlightInstruments:
             ids = reward_input(self.reward.encoding, prompt, sample.ids)
             text = answer_text(self.reward.encoding, sample.ids)
             verdict = judge(self.reward.world, question, text)
-            name = next(n for n, (group, *_) in VERDICT_GROUPS.items() if verdict in group)
-            score = f"{self.reward.model.score([ids]).item():+.2f}".replace("-", "\u2212")
+            score = signed(self.reward.model.score([ids]).item())
             said = score if sample.ended else words["cut_off"]
-            rows.append([question.text, text, said, name])
+            rows.append([question.text, text, said, verdict_group(verdict)])
         last = shown[-1] + 1
         caption = words["which"].format(
             step=step.step, first=self.start + 1, last=last, n=len(step.samples)

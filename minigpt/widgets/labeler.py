@@ -29,7 +29,7 @@ from minigpt.core.show import IGNORE_MATH, Table, escape
 from minigpt.core.stages import Stage, load_stage
 from minigpt.reward import sample_answers
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.widgets.controls import problem, side_by_side
+from minigpt.widgets.controls import cards, problem, side_by_side
 from minigpt.world.questions import Question, sample_questions
 
 GOAL = 30  # pairs that are enough to learn a clear taste from
@@ -326,17 +326,9 @@ class Labeler:
 
 def pair_html(question: str, left: str, right: str, fact: str, words: dict) -> str:
     """The question and the two answers side by side; all text is escaped."""
-    cells = "".join(
-        f'<div style="flex:1 1 14em;min-width:0;border:1px solid #888;padding:8px">'
-        f"<small>{escape(words[side])}</small>"
-        f'<p style="overflow-wrap:anywhere;line-height:1.4;margin:6px 0">{escape(text)}</p></div>'
-        for side, text in (("left", left), ("right", right))
-    )
     told = f"<div><small>{escape(fact)}</small></div>" if fact else ""
-    return (
-        f'<div class="{IGNORE_MATH}" role="status"><b>{escape(question)}</b>{told}'
-        f'<div style="display:flex;flex-wrap:wrap;gap:12px;margin-top:6px">{cells}</div></div>'
-    )
+    both = cards({words["left"]: left, words["right"]: right})
+    return f'<div class="{IGNORE_MATH}" role="status"><b>{escape(question)}</b>{told}{both}</div>'
 
 
 def label_pairs(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import torch
 
-from minigpt.core.replies import LONGEST
+from minigpt.core.own_demonstrations import encoded
 from minigpt.core.show import IGNORE_MATH, Table, escape
 from minigpt.core.stages import Stage
 from minigpt.core.strips import Strip, pieces
 from minigpt.model import IGNORE, next_token_loss
-from minigpt.sft import chat_answer, chat_prompt, sft_batch, sft_loss
+from minigpt.sft import sft_batch, sft_loss
 from minigpt.widgets.controls import QUESTION, FactPicker, problem
 from minigpt.world.contractors import sentence
 from minigpt.world.questions import Question
@@ -126,14 +126,7 @@ class LossMask:
         question, answer = self.question.value.strip(), self.answer.value.strip()
         if not question or not answer:
             raise ValueError(words["no_question" if not question else "no_answer"])
-        context, typed = self.stage.model.config.block_size, len(question) + len(answer)
-        size = words["characters"].format(n=typed)
-        if typed <= LONGEST:
-            pair = chat_prompt(encoding, question), chat_answer(encoding, answer)
-            n = sum(map(len, pair))
-            size = words["tokens"].format(n=n)
-        if typed > LONGEST or n - 1 > context:
-            raise ValueError(words["long"].format(size=size, context=context))
+        pair = encoded(encoding, question, answer, self.stage.model.config.block_size, words)
         # A batch of one, as training makes it, so that nothing here can differ from training.
         inputs, targets = sft_batch([pair], encoding.encode_single_token("<|pad|>"))
         device = self.stage.model.embedding.weight.device

@@ -12,7 +12,8 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from minigpt.core.show import IGNORE_MATH, Table, escape
+from minigpt.core.replies import LONGEST
+from minigpt.core.show import IGNORE_MATH, Table, escape, signed
 from minigpt.core.stages import Stage, load_stage
 from minigpt.core.strips import Strip, pieces, shades
 from minigpt.reward import reward_input, score_all
@@ -24,7 +25,6 @@ from minigpt.world.names import unknown_places
 from minigpt.world.questions import Question, ask_unknown
 
 DARKEST = 3.0  # a score of this and more is the darkest colour, its negative the lightest
-LONGEST = 2000  # characters; more are refused before they are encoded
 TEXT = {
     "en": {
         "question": "Question",
@@ -245,11 +245,6 @@ class Inspector:
             question=asked.text, truth=asked.answer or words["nothing_true"]
         )
         return Table(header, rows, caption, width=48)
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign, so that no colour or place need say it."""
-    return f"{value:+.{digits}f}".replace("-", "\u2212")
 
 
 def unknown_example(stage: Stage, seed: int = 0) -> Question:

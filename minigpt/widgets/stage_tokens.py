@@ -15,6 +15,7 @@ import torch
 from minigpt.core.evaluate import line_ends, qa_prompt
 from minigpt.core.replies import check_question, load_stages
 from minigpt.core.show import IGNORE_MATH, STAGE_NAMES, Table, escape, stage_colour
+from minigpt.core.show import signed as number_with_sign
 from minigpt.core.stages import Stage
 from minigpt.core.strips import RAMP, pieces, shades
 from minigpt.sft import chat_answer, chat_prompt
@@ -25,7 +26,6 @@ from minigpt.world.questions import Question
 STAGES = ("base", "sft", "ppo")
 PER_ROW = 11  # tokens side by side; the others stand in tables below
 LONGEST = 300  # characters of an answer; longer ones are refused before they are encoded
-MINUS = "\u2212"
 TEXT = {
     "en": dict(
         question="Question", answer="Answer", place="Place", attribute="Ask for",
@@ -145,8 +145,8 @@ class TokenGrid:
 
 
 def signed(change: float) -> str:
-    """A difference with its sign, so that no colour has to say it: +0.12, or 0.00 without one."""
-    return f"{change:+.2f}".replace("-", MINUS) if abs(change) >= 0.005 else "0.00"
+    """A difference with its sign, +0.12; one that is not seen in two digits has none: 0.00."""
+    return number_with_sign(change) if abs(change) >= 0.005 else "0.00"
 
 
 def share(p: float) -> str:

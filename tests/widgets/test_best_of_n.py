@@ -5,6 +5,7 @@ from itertools import combinations
 import IPython.display
 import numpy as np
 import pytest
+import torch
 
 from minigpt.core.show import Table
 from minigpt.core.stages import load_stage
@@ -138,7 +139,7 @@ def test_another_model_scores_the_same_answers_and_each_once(monkeypatch):
 
     def score_all(model, rows):
         read.extend(map(tuple, rows))
-        return module.torch.tensor([10.0 * row[0] + row[1] for row in rows])
+        return torch.tensor([10.0 * row[0] + row[1] for row in rows])
 
     monkeypatch.setattr(module, "score_all", score_all)
     other = pool.scored_by(None)
