@@ -108,11 +108,11 @@ def price_figure(results: dict, contenders: list[Contender]) -> tuple[Figure, st
             np.sqrt(np.maximum(kl, 0)), gold, style, color=colour, label=f"PPO, price {price:g}"
         )
         said.append(f"{price:g}: KL {kl[-1]:.2f}, gold {gold[-1]:.2f}")
-    for c in contenders:
-        if c.name.startswith("SFT"):
-            ax.plot(c.kl**0.5, c.gold()[0], "x", color=ORANGE, markersize=8)
-            ax.annotate(c.name, (c.kl**0.5, c.gold()[0]), (4, 4), fontsize=7,
-                        textcoords="offset points")  # fmt: skip
+    uses = sorted((c for c in contenders if c.name.startswith("SFT")), key=lambda c: c.kl)
+    for i, c in enumerate(uses):  # the names above and below in turn, or neighbours overlap
+        ax.plot(c.kl**0.5, c.gold()[0], "x", color=ORANGE, markersize=8)
+        ax.annotate(c.name, (c.kl**0.5, c.gold()[0]), (4, -10 if i % 2 else 4), fontsize=7,
+                    textcoords="offset points")  # fmt: skip
     ax.set(xlabel="square root of KL from the SFT model (nats an answer)", ylabel="gold")
     ax.legend(frameon=False, fontsize=8)
     return fig, f"After the last round, by price of KL (mean of {len(runs)} seeds): " + "; ".join(
@@ -145,7 +145,7 @@ def rate_figure(results: dict, kl_coef: float, cool: float) -> tuple[Figure, str
             shape, colour = ("^", YELLOW) if shape == "o" and gold < cool else (shape, colour)
             ax.plot(i, gold, shape, color=colour, markeredgecolor="#555555")
     start = float(np.mean([run["points"][0]["gold"] for run in chosen]))
-    for level, name in ((start, "SFT"), (cool, "SFT, cool")):
+    for level, name in ((start, "SFT"), (cool, "SFT, cooler")):
         ax.axhline(level, color=ORANGE, linestyle="--", linewidth=1)
         ax.annotate(
             name, (len(groups) - 0.7, level), (0, 3), textcoords="offset points", fontsize=8

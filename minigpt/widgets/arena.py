@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
 from minigpt.core.kept import change_kept, read_kept
 from minigpt.core.show import IGNORE_MATH, STAGE_NAMES, Table, escape
-from minigpt.widgets.controls import cards, problem, side_by_side
+from minigpt.widgets.controls import cards, problem, rendered, side_by_side
 
 FILE = "arena_votes.json"  # {lang: [{"question": ..., "choice": "left", ...}]}: see FIELDS
 FIELDS = ("question", "group", "left", "right", "left_text", "right_text", "choice")
@@ -185,7 +185,7 @@ class Arena:
             button.disabled = match is None
         self.said.value = f'<span role="status">{escape(said)}</span>'
         own = self.rows()
-        self.table.value = self.ratings()._repr_html_() if own else escape(words["none"])
+        self.table.value = rendered(self.ratings()) if own else escape(words["none"])
 
     # ---- without widgets --------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from minigpt.core.strips import pieces
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
 from minigpt.tokenizer import load_tokenizer
-from minigpt.widgets.controls import side_by_side
+from minigpt.widgets.controls import rendered, side_by_side
 
 TOP = 10  # likeliest tokens that are shown
 TELLING = 1.2  # loss, in nats, of the cell that is shown first
@@ -114,7 +114,7 @@ class BatchViewer:
     def show(self, change=None) -> None:
         """Draw the grid and the distribution of the cell that the sliders point to."""
         cell = self.row.value, self.column.value
-        self.shown.value = self.grid(*cell)._repr_html_() + self.distribution(*cell)._repr_html_()
+        self.shown.value = rendered(self.grid(*cell), self.distribution(*cell))
 
     def grid(self, row: int | None = None, column: int | None = None) -> "Grid":
         """The batch with one cell, its context and its target marked."""

@@ -19,7 +19,7 @@ from minigpt.core.stages import Stage
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel, kl_bound, reward_inputs, sample_answers, score_all
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.widgets.controls import problem, side_by_side
+from minigpt.widgets.controls import problem, rendered, side_by_side
 from minigpt.world.judge import gold, judge
 from minigpt.world.questions import Question, Questions
 
@@ -37,7 +37,7 @@ TEXT = {
         "chosen": "best scored of the first {n}",
         "score": "score",
         "gold": "expert",
-        "caption": "Of {n} answers to each of {q} questions about {kind} the best scored",
+        "caption": "Best of {n}, for some of the {q} questions about {kind}",
         "reading": "n = {n}, {kind}: the chosen answers' mean score (proxy) is {proxy}, the "
         "expert's mean utility of them (gold) {gold}. KL from the SFT model: at most {kl:.2f} "
         "nats. Gold is highest at n = {peak}.",
@@ -192,7 +192,7 @@ class Explorer:
 
     def refresh(self, change=None) -> None:
         try:
-            self.shown.value = self.table()._repr_html_()
+            self.shown.value = rendered(self.table())
             said = escape(self.sentence())
             self.status.value = f'<div class="{IGNORE_MATH}" role="status">{said}</div>'
         except Exception as error:

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from minigpt.core.labels import Label, agreement, labeler_of, merge_labels, read_labels
 from minigpt.core.own_text import uploads
 from minigpt.core.show import Table, escape
+from minigpt.widgets.controls import rendered
 
 TEXT = {
     "en": {
@@ -61,7 +62,7 @@ class ClassMerger:
                 self.people[f"{labeler_of(data, self.lang)} ({name})"] = labels
             except ValueError as error:
                 refused.append(f"<p><b>{escape(self.words['refused'].format(error=error))}</b></p>")
-        table = agreement_table(self.people, self.lang)._repr_html_() if self.people else ""
+        table = rendered(agreement_table(self.people, self.lang)) if self.people else ""
         self.shown.value = table + "".join(refused) or escape(self.words["nobody"])
 
 

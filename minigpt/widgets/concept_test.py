@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from minigpt.core.kept import change_kept, read_kept
 from minigpt.core.show import IGNORE_MATH, Table, escape
 from minigpt.widgets.concept_items import ITEMS
+from minigpt.widgets.controls import rendered
 
 FILE = "concept_test.json"  # {"before": {id: option}, "after": {id: option}, "scored": true}
 WHEN = ("before", "after")
@@ -151,7 +152,7 @@ class ConceptTest:
             self.result.value = escape(self.words["missing"].format(numbers=numbers))
             return
         change_kept(FILE, valid, lambda c: c.update(scored=True), self.lang, self.notes.append)
-        self.result.value = self.table()._repr_html_()
+        self.result.value = rendered(self.table())
         self._tell()
 
 

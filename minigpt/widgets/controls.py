@@ -29,6 +29,12 @@ def cards(texts: dict[str, str]) -> str:
     return f'<div style="{style}">{"".join(parts)}</div>'
 
 
+def rendered(*parts) -> str:
+    """Tables, strips and grids one below the other as HTML for a widget, in JupyterLab's style."""
+    html = "".join(part._repr_html_() for part in parts)
+    return f'<div class="jp-RenderedHTMLCommon">{html}</div>'
+
+
 def problem(error: Exception, failed: str) -> str:
     """An error as HTML: as it is if it was written for whoever typed (ValueError), else inside
     the sentence `failed`, so that a learner's widget never shows a traceback."""

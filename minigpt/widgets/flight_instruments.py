@@ -28,7 +28,7 @@ from minigpt.core.stages import Stage
 from minigpt.ppo import PPOStep
 from minigpt.reward import reward_input
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.widgets.controls import side_by_side
+from minigpt.widgets.controls import rendered, side_by_side
 from minigpt.world.judge import judge
 from minigpt.world.questions import Question
 
@@ -113,14 +113,14 @@ class FlightInstruments:
         """Show the round at which the slider stands, and its first answers."""
         self.start = 0
         self.lights.value = self.panel_html()
-        self.answers.value = self.answer_table()._repr_html_()
+        self.answers.value = rendered(self.answer_table())
 
     def next_answers(self, button=None) -> None:
         """Show the next answers of this round; after the last the first ones again."""
         self.start += ANSWERS
         if self.start >= len(self._step().samples):
             self.start = 0
-        self.answers.value = self.answer_table()._repr_html_()
+        self.answers.value = rendered(self.answer_table())
 
     def _step(self) -> PPOStep:
         return self.steps[self.round.value - 1]
@@ -153,8 +153,9 @@ class FlightInstruments:
         )
         body = "".join(rows)
         return (
+            '<div class="jp-RenderedHTMLCommon">'
             f'<table class="{IGNORE_MATH}" role="status"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table>"
+            f"<tbody>{body}</tbody></table></div>"
         )
 
     def _light(self, now: Reading) -> str:

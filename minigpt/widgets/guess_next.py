@@ -14,7 +14,7 @@ import torch
 from minigpt.core.show import IGNORE_MATH, Table, amount, escape
 from minigpt.core.stages import Stage, load_stage, snapshots
 from minigpt.tokenizer import split_text
-from minigpt.widgets.controls import side_by_side
+from minigpt.widgets.controls import rendered, side_by_side
 
 FIRST = 6  # words that stand before the first gap: with fewer there is nothing to go by
 LONGEST = 200  # tokens of a document, so that it fits the context
@@ -158,7 +158,7 @@ class Game:
         said = words["right" if hit else "wrong"].format(word=word, guess=guess)
         score = words["you"].format(hits=self.hits, played=self.played)
         self.status.value = f"{escape(said)} <b>{escape(score)}</b>"
-        self.shown.value = self.table(beliefs, score=True)._repr_html_()
+        self.shown.value = rendered(self.table(beliefs, score=True))
 
     def table(self, beliefs: list[Belief] | None = None, score: bool = False) -> Table:
         """What each snapshot thought of the true word; with `score`, its hits so far."""

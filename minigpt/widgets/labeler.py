@@ -27,6 +27,7 @@ from minigpt.core.labels import (
 from minigpt.core.own_text import uploaded
 from minigpt.core.show import IGNORE_MATH, Table, escape
 from minigpt.core.stages import Stage, load_stage
+from minigpt.core.stopwatch import keep_writing_time
 from minigpt.reward import sample_answers
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.widgets.controls import cards, problem, side_by_side
@@ -301,8 +302,9 @@ class Labeler:
             self.stopwatch.value = escape(self.words["no_text"])
         else:
             took, self.started, self.since = self.clock() - self.started, None, None
-            said = self.words["wrote"].format(write=took)
-            self.stopwatch.value = escape(f"{said} {self.judging()}")
+            notes = [self.words["wrote"].format(write=took), self.judging()]
+            keep_writing_time(took, self.lang, notes.append)
+            self.stopwatch.value = escape(" ".join(notes))
 
     def judging(self) -> str:
         """The median time of a decision, in words."""

@@ -17,7 +17,7 @@ from minigpt.core.stages import Stage
 from minigpt.core.strips import Strip, pieces
 from minigpt.model import IGNORE, next_token_loss
 from minigpt.sft import sft_batch, sft_loss
-from minigpt.widgets.controls import QUESTION, FactPicker, problem
+from minigpt.widgets.controls import QUESTION, FactPicker, problem, rendered
 from minigpt.world.contractors import sentence
 from minigpt.world.questions import Question
 
@@ -113,8 +113,8 @@ class LossMask:
         except Exception as error:
             self.shown.value, self.status.value = "", problem(error, self.words["failed"])
             return
-        rows = f'<div style="max-height:28em;overflow:auto">{table._repr_html_()}</div>'
-        self.shown.value = strip._repr_html_() + rows
+        rows = f'<div style="max-height:28em;overflow:auto">{rendered(table)}</div>'
+        self.shown.value = rendered(strip) + rows
         self.status.value = f'<div class="{IGNORE_MATH}">{escape(self.says(masked))}</div>'
 
     # ---- what is seen -----------------------------------------------------------------------

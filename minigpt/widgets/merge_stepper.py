@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from minigpt.core.show import Table, escape
 from minigpt.core.strips import TURNS, Strip, visible
 from minigpt.tokenizer import BYTES, Merge, Pair, bpe_merges, merge_pair, split_text
+from minigpt.widgets.controls import rendered
 
 LIMIT = 1000  # characters that are used
 TOP = 8  # pairs in the table, and merges in the static one
@@ -116,7 +117,7 @@ class Stepper:
             self.status.value = "<br>".join(escape(line) for line in self.says(words))
             table = self.table(words)
             parts = [self.strip(words), *([table] if table.rows else [])]
-            self.shown.value = "".join(part._repr_html_() for part in parts)
+            self.shown.value = rendered(*parts)
         except Exception as error:  # a learner's widget never shows a traceback
             self.shown.value = ""
             self.status.value = f"<b>{escape(self.words['failed'].format(error=error))}</b>"

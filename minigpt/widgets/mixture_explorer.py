@@ -7,7 +7,7 @@ controls. Nothing is trained here: a small corpus is written and counted.
 import ipywidgets as widgets
 
 from minigpt.core.show import IGNORE_MATH, Table, amount, escape
-from minigpt.widgets.controls import problem, side_by_side
+from minigpt.widgets.controls import problem, rendered, side_by_side
 from minigpt.world.corpus import LISTS, MIXTURE, Writer, documents
 from minigpt.world.facts import World, load_world
 from minigpt.world.mixture import READ, SMALL, count_mixture
@@ -148,7 +148,7 @@ class MixtureExplorer:
         except Exception as error:
             self.results.value, self.status.value = "", problem(error, self.words["failed"])
             return
-        self.results.value = table._repr_html_()
+        self.results.value = rendered(table)
         self.status.value = escape(self.words["done"].format(tokens=amount(SMALL)))
 
     def another(self, change=None) -> None:

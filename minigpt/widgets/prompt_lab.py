@@ -15,7 +15,7 @@ from minigpt.core.show import BLUE, IGNORE_MATH, Table, escape
 from minigpt.core.stages import Stage, load_stage
 from minigpt.core.strips import TURNS, Strip, pieces
 from minigpt.generate import generate
-from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
+from minigpt.widgets.controls import QUESTION, FactPicker, problem, rendered, side_by_side
 from minigpt.world.questions import Question
 
 COUNT = 10  # how many of the next tokens are shown
@@ -205,7 +205,7 @@ class PromptLab:
     def refresh(self, change=None, said: str | None = None) -> None:
         """Show the prompt and what may come next, or what is wrong with the prompt."""
         try:
-            self.prompt_shown.value = self.strip()._repr_html_()
+            self.prompt_shown.value = rendered(self.strip())
             self.found = self.candidates()
             self.status.value = escape(said or self.words["click"])
         except Exception as error:

@@ -18,7 +18,7 @@ from minigpt.core.stages import Stage, load_stage
 from minigpt.core.strips import Strip, pieces, shades
 from minigpt.reward import reward_input, score_all
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
+from minigpt.widgets.controls import QUESTION, FactPicker, problem, rendered, side_by_side
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import Labeler, utility
 from minigpt.world.names import unknown_places
@@ -218,7 +218,7 @@ class Inspector:
         said = escape(self.words["counts"].format(score=signed(score)))
         told = f"<b>{said}</b><br><small>{escape(self.words['scale'])}</small>"
         self.status.value = f'<div class="{IGNORE_MATH}" role="status">{told}</div>'
-        self.strip_shown.value = strip._repr_html_()
+        self.strip_shown.value = rendered(strip)
 
     # ---- without widgets --------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from minigpt.core.show import signed as number_with_sign
 from minigpt.core.stages import Stage
 from minigpt.core.strips import RAMP, pieces, shades
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.widgets.controls import QUESTION, FactPicker, problem, side_by_side
+from minigpt.widgets.controls import QUESTION, FactPicker, problem, rendered, side_by_side
 from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
 
@@ -228,7 +228,7 @@ class StageTokens:
     def show(self, change=None) -> None:
         """Draw the grid, or say what is wrong with the question or the answer."""
         try:
-            self.shown.value = self.grid()._repr_html_()
+            self.shown.value = rendered(self.grid())
             self.status.value = escape(self.words["shown"])
         except Exception as error:
             self.shown.value, self.status.value = "", problem(error, self.words["failed"])

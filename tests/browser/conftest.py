@@ -160,10 +160,15 @@ class Page:
 
     def click(self, element: str) -> None:
         """Click in the middle of an element that a JavaScript expression gives."""
-        self.run(f"({element}).scrollIntoView({{block: 'center'}})")
-        time.sleep(0.2)
-        box = f"(r => [r.x + r.width / 2, r.y + r.height / 2])(({element}).getBoundingClientRect())"
-        x, y = self.run(box)
+        middle = "(r => [r.x + r.width / 2, r.y + r.height / 2])(e.getBoundingClientRect())"
+        seen = None
+        while seen != (seen := self.run(  # until it stands still: outputs above may still grow
+            f"(e => {{ e.scrollIntoView({{block: 'center'}}); return {middle} }})({element})"
+        )):  # fmt: skip
+            time.sleep(0.3)
+        x, y = seen
+        hit = f"(e => e.contains(document.elementFromPoint({x}, {y})))({element})"
+        assert self.run(hit), f"something lies over {element}"
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 

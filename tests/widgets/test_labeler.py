@@ -17,6 +17,7 @@ from minigpt.core.labels import (
 )
 from minigpt.core.show import Table
 from minigpt.core.stages import load_stage
+from minigpt.core.stopwatch import writing_seconds
 from minigpt.sft import chat_answer
 from minigpt.tokenizer import load_tokenizer
 from minigpt.widgets import labeler as module
@@ -205,6 +206,7 @@ def test_writing_is_timed_from_start_to_done(labeler):
     labeler.stop_clock()
     assert "Writing took 12.0 s" in labeler.stopwatch.value
     assert WORDS["not_judged"] in labeler.stopwatch.value
+    assert writing_seconds() == [12.0]  # kept for notebook 07
 
 
 # ---- without widgets ----------------------------------------------------------------------------

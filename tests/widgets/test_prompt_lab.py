@@ -247,7 +247,7 @@ def test_all_text_is_escaped(lab):
     evil = '<img src=x onerror="alert(1)"> & </div>'
     lab.question.value = evil
     assert "<img" not in lab.prompt_shown.value and "&lt;" in lab.prompt_shown.value
-    assert lab.prompt_shown.value.count("</div>") == 2
+    assert lab.prompt_shown.value.count("</div>") == lab.prompt_shown.value.count("<div")
     assert "<img" not in lab.strip()._repr_html_() + lab.table()._repr_html_()
 
 
