@@ -29,10 +29,16 @@ def cards(texts: dict[str, str]) -> str:
     return f'<div style="{style}">{"".join(parts)}</div>'
 
 
+def styled(html: str) -> str:
+    """HTML in JupyterLab's style of tables, which it gives to outputs and not to widgets, and at
+    the left, where its own rule would put tables in the middle."""
+    style = "width:fit-content;max-width:100%"
+    return f'<div class="jp-RenderedHTMLCommon" style="{style}">{html}</div>'
+
+
 def rendered(*parts) -> str:
-    """Tables, strips and grids one below the other as HTML for a widget, in JupyterLab's style."""
-    html = "".join(part._repr_html_() for part in parts)
-    return f'<div class="jp-RenderedHTMLCommon">{html}</div>'
+    """Tables, strips and grids one below the other, as HTML for a widget."""
+    return "".join(styled(part._repr_html_()) for part in parts)
 
 
 def problem(error: Exception, failed: str) -> str:

@@ -28,7 +28,7 @@ from minigpt.core.stages import Stage
 from minigpt.ppo import PPOStep
 from minigpt.reward import reward_input
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.widgets.controls import rendered, side_by_side
+from minigpt.widgets.controls import rendered, side_by_side, styled
 from minigpt.world.judge import judge
 from minigpt.world.questions import Question
 
@@ -152,10 +152,9 @@ class FlightInstruments:
             for name in self.words["header"]
         )
         body = "".join(rows)
-        return (
-            '<div class="jp-RenderedHTMLCommon">'
+        return styled(
             f'<table class="{IGNORE_MATH}" role="status"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
+            f"<tbody>{body}</tbody></table>"
         )
 
     def _light(self, now: Reading) -> str:
