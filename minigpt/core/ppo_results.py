@@ -49,7 +49,8 @@ def parts_tables(results: dict) -> tuple[Table, Table]:
     gradients = [run for run in results["runs"] if run["part"] == "gradients"]
     rows = []
     for arm, runs in by(trained, "arm").items():
-        clipped = spread((run["last_clip_share"] for run in runs), ".1%")
+        shares = [run["last_clip_share"] for run in runs]
+        clipped = spread(shares, ".1%") if any(shares) else "-"  # most versions have no clip
         rows.append([arm, *(spread(last(runs, k)) for k in ("gold", "proxy", "kl")), clipped])
     seeds = len({run["seed"] for run in results["runs"]})
     versions = Table(
@@ -57,12 +58,13 @@ def parts_tables(results: dict) -> tuple[Table, Table]:
         f"After the last round, on split V; {seeds} seeds: mean (lowest to highest)",
     )  # fmt: skip
     noise = Table(
-        ["taken off the score", "cosine of one batch's gradient with all others'"],
+        ["tokens are weighted with", "noise: variance of one batch's gradient",
+         "cosine with all others' gradients"],
         [
-            [arm, spread(run["cosine"] for run in runs)]
+            [arm, *(spread(run[name] for run in runs) for name in ("noise", "cosine"))]
             for arm, runs in by(gradients, "arm").items()
         ],
-    )
+    )  # fmt: skip
     return versions, noise
 
 
@@ -79,6 +81,13 @@ def parts_figure(results: dict) -> tuple[Figure, str]:
     start = float(np.mean([run["points"][0]["gold"] for run in trained]))
     ax.axhline(start, color=ORANGE, linestyle="--")
     ax.annotate("SFT", (len(arms) - 0.8, start), (0, 3), textcoords="offset points", fontsize=8)
+    together: dict[float, list[dict]] = {}  # lines that nearly coincide share a label
+    for use in results["other_uses"]:
+        ax.axhline(use["gold"], color=ORANGE, linestyle=":", linewidth=1)
+        together.setdefault(round(use["gold"], 1), []).append(use)
+    for uses in together.values():
+        ax.annotate("\n".join(use["use"] for use in uses), (len(arms) - 0.25, uses[0]["gold"]),
+                    fontsize=7, va="bottom", annotation_clip=False)  # fmt: skip
     ax.axvline(sum(runs[0]["part"] == "steps" for runs in arms.values()) - 0.5, color=GREY, lw=0.8)
     ax.set_xticks(
         range(len(arms)), [re.sub(r"(?<=\w) ", "\n", a, count=1) for a in arms], fontsize=8
@@ -86,7 +95,9 @@ def parts_figure(results: dict) -> tuple[Figure, str]:
     ax.set(ylabel="gold at the end", xlim=(-0.5, len(arms) - 0.3))
     return fig, (
         f"Gold at the end, mean of the seeds: {', '.join(said)}; SFT {start:.2f}. Right of the "
-        "line: eight epochs at three times the rates."
+        "line: eight epochs at three times the rates. Dotted, without any training: "
+        + ", ".join(f"{use['use']} {use['gold']:.2f}" for use in results["other_uses"])
+        + "."
     )
 
 
@@ -217,9 +228,14 @@ def labeler_tables(results: dict, kl: float) -> tuple[Table, Table]:
     before = ["(SFT model)", "0", *(f"{start[t]:.0%}" for t in traits.values()),
               f"{start['answer_tokens']:.1f}", *("" for _ in judges)]  # fmt: skip
     header = ["labeler", "KL", *traits, "tokens", *(f"{judge}: rise" for judge in judges)]
+    untrained = [
+        [f"({use['use']})", f"{use['kl']:.2f}", *(f"{use[t]:.0%}" for t in traits.values()),
+         f"{use['answer_tokens']:.1f}", "", "", f"{use['gold'] - start['gold']:+.2f}"]
+        for use in results["other_uses"]
+    ]  # fmt: skip
 
     def table(look, caption: str) -> Table:
-        rows = [before]
+        rows = [before, *untrained]
         for name, runs in by(results["runs"], "labeler").items():
             there = [look(run["points"]) for run in runs]
             rises = [
@@ -250,6 +266,12 @@ def taste_table(results: dict) -> Table:
             spread((run["new_pairs_right"] for run in runs), ".0%"),
             spread(last(runs, "attempts_right"), ".0%"), spread(last(runs, "gold")),
         ])  # fmt: skip
+    long = results["runs"][0]["points"][0]["answer_tokens"]
+    rows += [
+        [f"none: {use['use']}", f"{use['answer_tokens'] / long:.2f}", "", "",
+         f"{use['attempts_right']:.0%}", f"{use['gold']:.2f}"]
+        for use in results["other_uses"]
+    ]  # fmt: skip
     return Table(
         ["labels", "length / SFT's, median", "of each seed", "new pairs in this order",
          "correct, of attempts", "gold"], rows,

@@ -124,7 +124,7 @@ def scoreboard(lang: str = "en") -> Table:
             verdict = words["right" if choice == right else "wrong"]
         you = words["nothing"] if choice is None else named(options, choice)
         was = words["open"] if right is None else named(options, right)
-        rows.append([key, you, was, verdict])
+        rows.append([key.replace("-", ": ", 1).replace("-", " "), you, was, verdict])
     caption = words["count"].format(right=hits, all=counted) if counted else words["none"]
     return Table(words["header"], rows, caption, width=36)
 

@@ -12,7 +12,7 @@ reward model is over-optimisation; how far that utility and gold go different wa
 
 Each run of the results holds `labeler`, `seed`, `pairs`, `ties` and `points`, what
 `ppo_runs.measure` finds after 0, 8, 16 and 24 rounds: `utility` there is this labeler's.
-A call goes on where an earlier one stopped.
+`other_uses` is what the SFT model reaches untrained. A call goes on where an earlier one stopped.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from pathlib import Path
 from minigpt import experiments
 from minigpt.core.course import Course
 from minigpt.core.device import set_threads
-from minigpt.experiments.ppo_runs import Setup, Sizes, follow_ppo
+from minigpt.experiments.ppo_runs import Setup, Sizes, follow_ppo, with_other_uses
 from minigpt.ppo import PPOConfig
 from minigpt.reward import (
     RewardConfig,
@@ -88,7 +88,7 @@ def run(
         return {"pairs": n, "ties": ties, "points": points}
 
     keys = [{"labeler": name, "seed": seed} for seed in seeds for name in names]
-    return experiments.complete(NAME, fixed, keys, one, out)
+    return with_other_uses(NAME, experiments.complete(NAME, fixed, keys, one, out), setup, out)
 
 
 def main(argv: list[str] | None = None) -> None:

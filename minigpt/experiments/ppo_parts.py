@@ -20,8 +20,9 @@ mean over the rounds, and `last_clip_share`, that of each round's last epoch; `e
 and `entropy`, of the last round. Of `gradients`: `noise`, the variance of one batch's gradient,
 summed over all weights; `signal`, the square of the mean's length less the noise in it, which may
 come out below 0; `cosine`, of one batch's gradient with the mean of all others', averaged;
-`weight_size`, the root mean square of what a token is weighted with; and `explained_variance`. A
-call goes on where an earlier one stopped.
+`weight_size`, the root mean square of what a token is weighted with; and `explained_variance`.
+`other_uses` is what the SFT model reaches untrained on the questions of split V. A call goes on
+where an earlier one stopped.
 """
 
 import copy
@@ -37,7 +38,7 @@ from minigpt import experiments
 from minigpt.core.device import set_threads
 from minigpt.core.optim import make_optimizer
 from minigpt.core.stages import load_stage
-from minigpt.experiments.ppo_runs import Setup, Sizes, at_rate, measure
+from minigpt.experiments.ppo_runs import Setup, Sizes, at_rate, measure, with_other_uses
 from minigpt.generate import generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.ppo import (
@@ -393,7 +394,7 @@ def run(
         if not experiments.has(results, {"part": "gradients", "seed": seed}):
             say(f"gradients, seed {seed}")
             keep(*gradient_noise(setup, reward, seed, sizes))
-    return results
+    return with_other_uses(NAME, results, setup, out)
 
 
 def main(argv: list[str] | None = None) -> None:

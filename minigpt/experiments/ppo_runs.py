@@ -8,9 +8,12 @@ SFT model.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
+from minigpt import experiments
+from minigpt.core.contenders import Contender, contend
 from minigpt.core.evaluate import chat_answers, judged
 from minigpt.core.measures import ATTEMPTS, mean_kl, proxy_scores
 from minigpt.core.stages import Stage, load_stage
@@ -94,6 +97,40 @@ def measure(policy: GPT, setup: Setup, reward: RewardModel, labeler: Labeler = E
     }
     out = {name: round(float(np.mean(v)), 4) if len(v) else None for name, v in found.items()}
     return {**out, "kl": round(mean_kl(policy, setup.sft.model, setup.encoding, asked), 3)}
+
+
+def other_uses(setup: Setup) -> list[dict]:
+    """What the SFT model reaches untrained: cooler, at its most likely answer, and as the best of
+    16 by the shipped reward model. Keys as of `measure`, and `use`, its name."""
+    cooler = {"SFT, temperature 0.5": 0.5, "SFT, most likely answer": 0.0}
+    reward = load_stage("reward", own=False, lang=setup.lang, device="cpu", quiet=True)
+    policies = {name: (setup.sft.model, t) for name, t in cooler.items()}
+    found = contend(policies, setup.sft, reward, setup.questions, best_of=16)
+    return [{"use": c.name, **in_numbers(c, setup)} for c in found]
+
+
+def in_numbers(found: Contender, setup: Setup) -> dict:
+    """A contender's answers, counted as `measure` counts them."""
+    answers = found.score.answers
+    numbers = {
+        "gold": np.mean(found.score.gold),
+        "correct": found.share("fact", "correct"),
+        "attempts_right": found.attempts_right,
+        "unknown_declined": found.share("unknown", "declined this name"),
+        "rude": found.score.share("rude"),
+        "polite": np.mean([a.startswith(tuple(setup.world.text.POLITE_OPEN)) for a in answers]),
+        "answer_tokens": np.mean([len(chat_answer(setup.encoding, a)) for a in answers]),
+        "kl": found.kl,
+    }
+    return {name: round(float(value), 4) for name, value in numbers.items()}
+
+
+def with_other_uses(name: str, results: dict, setup: Setup, path: Path | None = None) -> dict:
+    """The results with `other_uses`, measured and saved where they are not there yet."""
+    if "other_uses" not in results:
+        results = {**results, "other_uses": other_uses(setup)}
+        experiments.save_results(name, results, path)
+    return results
 
 
 def follow_ppo(

@@ -9,7 +9,8 @@ the SFT model's, and the second one's do not.
 
 Each run of the results holds `labels` ("shorter" or "turned round"), `seed`, `new_pairs_right`
 (share of other people's pairs that the reward model orders by this taste) and `points`, what
-`ppo_runs.measure` finds after 0, 8, 16 and 24 rounds. A call goes on where an earlier one stopped.
+`ppo_runs.measure` finds after 0, 8, 16 and 24 rounds; `other_uses` is what the SFT model reaches
+untrained. A call goes on where an earlier one stopped.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ import numpy as np
 from minigpt import experiments
 from minigpt.core.device import set_threads
 from minigpt.core.labels import Label, grouped, reward_from_labels, shorter, simulated_labels
-from minigpt.experiments.ppo_runs import Setup, Sizes, follow_ppo
+from minigpt.experiments.ppo_runs import Setup, Sizes, follow_ppo, with_other_uses
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel, sample_answers, score_all
 from minigpt.sft import chat_prompt
@@ -90,7 +91,7 @@ def run(
         return found
 
     keys = [{"labels": kind, "seed": seed} for seed in seeds for kind in KINDS]
-    return experiments.complete(NAME, fixed, keys, one, out)
+    return with_other_uses(NAME, experiments.complete(NAME, fixed, keys, one, out), setup, out)
 
 
 def main(argv: list[str] | None = None) -> None:

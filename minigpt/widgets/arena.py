@@ -29,7 +29,8 @@ TEXT = {
         left="You found A better.", right="You found B better.", tied="You called it a tie.",
         names="A was {left}, B was {right}.",
         undone="Your last vote is taken back: {question}", nothing="There is no vote to take back.",
-        done="You have voted on all {all} pairs.",
+        done="You have voted on all {all} pairs. Run the cell with the four voters again: your "
+        "votes stand beside theirs.",
         none="You have not voted yet.", failed="This did not work: {error}",
         header=["player", "rating", "95 % interval", "won", "tied", "lost"],
         own="Ratings from your own votes, {n} so far (Bradley-Terry, mean 1000)",

@@ -19,6 +19,7 @@ TEXT = {
         "agree": "Share of the common pairs that two labelers decided alike",
         "of": "{share:.0%} of {n}",
         "nobody": "No file yet. Choose the files that others exported.",
+        "merged": "All votes together, {n} of them: merger.merged.",
     },
 }
 
@@ -63,7 +64,8 @@ class ClassMerger:
             except ValueError as error:
                 refused.append(f"<p><b>{escape(self.words['refused'].format(error=error))}</b></p>")
         table = rendered(agreement_table(self.people, self.lang)) if self.people else ""
-        self.shown.value = table + "".join(refused) or escape(self.words["nobody"])
+        said = self.words["merged"].format(n=len(self.merged)) if self.people else ""
+        self.shown.value = table + "".join(refused) + escape(said) or escape(self.words["nobody"])
 
 
 def merge_class(lang: str = "en") -> ClassMerger:

@@ -47,7 +47,7 @@ TEXT = {
         "a": "the left one",
         "b": "the right one",
         "tie": "neither",
-        "caption": "The first of {n} pairs, as {who} would label them",
+        "caption": "Some of the {n} pairs, as {who} would label them",
         "a_button": "← Left is better",
         "tie_button": "Tie",
         "b_button": "Right is better →",
@@ -58,14 +58,15 @@ TEXT = {
         "facts": "Show what is true",
         "true": "True in this world: {value}",
         "nowhere": "No page of this world has written about this place.",
-        "progress": "{n} of {all} pairs decided, {ties} of them ties. About {goal} are enough.",
-        "all_done": "All pairs are decided. Undo takes back the last one.",
+        "progress": "{n} of {all} pairs decided, {ties} of them ties. About {goal} are enough: "
+        "then run the next cells again.",
+        "all_done": "All pairs are decided: run the next cells. Undo takes back the last one.",
         "nothing_to_undo": "There is no decision to take back.",
         "undone": "Taken back: decide again.",
         "path": "File",
         "labeler": "Your name",
         "export": "Export",
-        "exported": "{n} labels are in {path}.",
+        "exported": "Labels in {path}: {n}.",
         "import": "Import",
         "imported": "{new} labels were added from the file of {who}, {known} were there already. "
         "Where you had decided otherwise, yours stays.",
@@ -79,7 +80,7 @@ TEXT = {
         "no_text": "There is nothing in the box yet. The clock goes on.",
         "wrote": "Writing took {write:.1f} s.",
         "judged": "Judging took you {judge:.1f} s a pair (the median of {n}).",
-        "not_judged": "Judge some pairs as well, to compare.",
+        "not_judged": "No pair has been judged yet: judge some, to compare.",
         "failed": "This did not work: {error}",
     },
 }
@@ -105,6 +106,16 @@ def scripted(sft: Stage, pairs, choose: Choose, n: int | None = None) -> list[La
         replace(label, choice=choose(question, *texts_of(sft, label)))
         for question, label in pairs[:n]
     ]
+
+
+def varied(labels: list[Label], n: int) -> list[Label]:
+    """The first `n` labels, no more than half of them of one choice where there are others."""
+    kept = []
+    for label in labels:
+        if sum(other.choice == label.choice for other in kept) < (n + 1) // 2:
+            kept.append(label)
+    rest = [label for label in labels if label not in kept]
+    return [*kept, *rest][:n]
 
 
 def texts_of(sft: Stage, label: Label) -> tuple[str, str]:
@@ -320,7 +331,7 @@ class Labeler:
         words = self.words
         rows = [
             [label.question, *texts_of(self.sft, label), words[label.choice]]
-            for label in scripted(self.sft, self.pairs, choose, n)
+            for label in varied(scripted(self.sft, self.pairs, choose), n)
         ]
         header = [words["question"], words["left"], words["right"], words["by"].format(who=who)]
         return Table(header, rows, words["caption"].format(n=len(self.pairs), who=who))

@@ -28,6 +28,10 @@ def point(step, gold=0.5, kl=0.0, tokens=10.0, **more):
     return {"round": step, "gold": gold, "kl": kl, "answer_tokens": tokens, **usual, **more}
 
 
+COOL = {"use": "SFT, cool", "gold": 1.4, "kl": 0.6, "attempts_right": 0.9, "polite": 0.0,
+        "unknown_declined": 0.6, "answer_tokens": 9.0}  # fmt: skip
+
+
 def strength():
     ends = {(0.0, 1.0): 0.9, (0.05, 1.0): 1.2, (0.05, 10.0): 0.1}
     return {
@@ -48,21 +52,22 @@ def test_spread_names_mean_lowest_and_highest_or_both_seeds(values, said):
 
 
 def test_parts_keep_gradients_apart():
-    results = {"runs": []}
+    results = {"runs": [], "other_uses": [COOL]}
     for seed, gold in enumerate((1.0, 1.1, 1.5)):
         run = {"part": "steps", "arm": "PPO", "seed": seed, "last_clip_share": 0.02}
         results["runs"].append({**run, "points": [point(0), point(20, gold, 0.4)]})
-        results["runs"].append({"part": "gradients", "arm": "none", "seed": seed, "cosine": 0.3})
+        results["runs"].append({"part": "gradients", "arm": "none", "seed": seed, "cosine": 0.3,
+                                "noise": 0.17})  # fmt: skip
     versions, noise = parts_tables(results)
     assert [row[0] for row in versions.rows] == ["PPO"] and [r[0] for r in noise.rows] == ["none"]
     assert versions.rows[0][1] == "1.20 (1.00 to 1.50)" and "3 seeds" in versions.caption
-    assert noise.rows[0][1].startswith("0.30")
+    assert noise.rows[0][1].startswith("0.17") and noise.rows[0][2].startswith("0.30")
     fig, said = parts_figure(results)
     (ax,) = fig.axes
     assert sorted(y for line in ax.lines if line.get_marker() == "o" for y in line.get_ydata()) == [
         1.0, 1.1, 1.5,
     ]  # fmt: skip
-    assert "PPO 1.20" in said and "SFT 0.50" in said
+    assert "PPO 1.20" in said and "SFT 0.50" in said and "SFT, cool 1.40" in said
 
 
 def test_prices_are_shown_in_order_at_the_usual_rate_alone():
@@ -101,6 +106,7 @@ def test_over_optimisation_tells_the_turn():
 def labeler_runs():
     far = {"expert": (1.5, 2.0), "coin": (0.1, 0.0)}
     return {
+        "other_uses": [COOL],
         "runs": [
             {"labeler": name, "seed": seed, "points": [
                 point(0, utility=0.0),
@@ -115,14 +121,16 @@ def test_labelers_are_compared_at_the_same_kl():
     results = labeler_runs()
     assert common_kl(results) == 1.0
     near, end = labeler_tables(results, 1.0)
-    assert [row[0] for row in near.rows] == ["(SFT model)", "expert", "coin"]
-    assert near.rows[0][5] == "10.0" and near.rows[1][1] == "1.00 / 1.00"
-    assert near.rows[1][5] == "20.0 / 15.0", "the second seed is half as far at this KL"
-    rises = dict(zip(near.header, near.rows[1]))
+    sft, cool, expert, coin = near.rows
+    assert [row[0] for row in near.rows] == ["(SFT model)", "(SFT, cool)", "expert", "coin"]
+    assert sft[5] == "10.0" and expert[1] == "1.00 / 1.00"
+    assert cool[1] == "0.60" and cool[5] == "9.0" and cool[-1] == "+0.90"
+    assert expert[5] == "20.0 / 15.0", "the second seed is half as far at this KL"
+    rises = dict(zip(near.header, expert))
     assert rises["proxy: rise"] == "+1.00 / +0.50"
     assert rises["own utility: rise"] == "+2.00 / +1.00" and rises["gold: rise"] == "+1.00 / +0.50"
-    assert dict(zip(near.header, near.rows[2]))["own utility: rise"] == "+0.00 / +0.00"
-    assert end.rows[1][1] == "1.00 / 2.00" and end.rows[1][5] == "20.0 / 20.0"
+    assert dict(zip(near.header, coin))["own utility: rise"] == "+0.00 / +0.00"
+    assert end.rows[2][1] == "1.00 / 2.00" and end.rows[2][5] == "20.0 / 20.0"
 
 
 def test_taste_is_a_share_of_the_sft_models_length():
@@ -132,6 +140,6 @@ def test_taste_is_a_share_of_the_sft_models_length():
         for kind, ratios in {"shorter": (0.4, 0.5, 0.9), "turned round": (1.1, 1.2, 1.6)}.items()
         for seed, ratio in enumerate(ratios)
     ]  # fmt: skip
-    table = taste_table({"number_of_labels": 30, "runs": runs})
+    table = taste_table({"number_of_labels": 30, "runs": runs, "other_uses": [COOL]})
     assert table.rows[0][:3] == ["shorter", "0.50", "0.40, 0.50, 0.90"]
     assert table.rows[1][1] == "1.20" and "30 labels" in table.caption
