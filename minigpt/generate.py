@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.core.decode import Decoder
 from minigpt.model import GPT, KVCache
 
 
@@ -59,24 +60,31 @@ def generate(
     idx, pad = pad_left(prompts, device)
     cache = KVCache(model.config, len(idx), idx.shape[1] + max_new_tokens - 1, device)
     hidden = read(model, idx, cache, pad)  # (B, C)
+    decoder = Decoder(model, cache, pad)
 
     tokens = torch.zeros(uniform.shape, dtype=torch.long, device=device)  # (B, new)
     logprobs = torch.zeros_like(uniform)  # (B, new)
-    rows = torch.arange(len(idx), device=device)  # the prompts that are still in the batch
-    going = torch.ones_like(rows, dtype=torch.bool)  # which of these have not drawn a stop token
+    rows: slice | Tensor = slice(None)  # the prompts that are still in the batch: all
+    going = torch.ones(len(idx), dtype=torch.bool, device=device)  # have not drawn a stop token
+    # A GPU that is asked how many go on must first finish all that it was told to do.
+    ask_every = 1 if device.type == "cpu" else 8
     for t in range(max_new_tokens):
-        drawn = draw(model.head(hidden), uniform[rows, t], temperature, top_k, top_p)
-        tokens[rows, t], logprobs[rows, t] = drawn
-        token = drawn[0]
-        going &= ~torch.isin(token, stops)
-        n_going = int(going.sum())
-        if n_going == 0 or t + 1 == max_new_tokens:
+        token, logprob = draw(model.head(hidden), uniform[rows, t], temperature, top_k, top_p)
+        tokens[rows, t], logprobs[rows, t] = token, logprob
+        if t + 1 == max_new_tokens:
             break
-        if n_going < 0.75 * len(rows):  # not at each end: to drop rows is to copy the cache
-            cache.keep(going)
-            pad = None if pad is None else pad[going]
-            rows, token, going = rows[going], token[going], going[going]
-        hidden = read(model, token[:, None], cache, pad)
+        if stop_ids:
+            going &= (token[:, None] != stops).all(dim=1)
+        if stop_ids and t % ask_every == 0:
+            n_going = int(going.sum())
+            if n_going == 0:
+                break
+            if n_going < 0.75 * len(going):  # not at each end: to drop rows is to copy the cache
+                decoder.keep(going)
+                rows = torch.arange(len(idx), device=device)[rows][going]
+                token, going = token[going], going[going]
+        hidden = decoder.read(token)
+    check_finite(logprobs)
     return [cut(*row, stop_ids) for row in zip(tokens.tolist(), logprobs.tolist(), strict=True)]
 
 
@@ -93,10 +101,15 @@ def next_token_distribution(model: GPT, ids: list[int], temperature: float = 1.0
 def read(model: GPT, idx: Tensor, cache: KVCache | None = None, pad=None) -> Tensor:
     """Hidden state of the last position only, for that is where the next token is: (B, C)."""
     hidden = model.hidden(idx, cache, pad)[:, -1]
-    if not hidden.isfinite().all():
+    check_finite(hidden)
+    return hidden
+
+
+def check_finite(x: Tensor) -> None:
+    """ValueError if not all of x are finite numbers."""
+    if not x.isfinite().all():
         raise ValueError("the model computes no numbers (NaN): its training went wrong, perhaps at "
                          "too high a learning rate; train it anew at a lower one")  # fmt: skip
-    return hidden
 
 
 def draw(
@@ -106,17 +119,19 @@ def draw(
 
     Returns the tokens (B,) and their log-probabilities (B,) before top_k and top_p.
     """
-    logp = torch.log_softmax(logits / (temperature or 1.0), dim=-1)  # (B, V)
+    if temperature not in (0, 1):
+        logits = logits / temperature
+    probs = logits.softmax(dim=-1)  # (B, V)
     if temperature == 0:
-        token = logp.argmax(dim=-1)
+        token = logits.argmax(dim=-1)
     else:
-        probs = logp.exp()
+        kept = probs
         if top_k is not None:
-            probs = keep_top_k(probs, top_k)
+            kept = keep_top_k(kept, top_k)
         if top_p is not None:
-            probs = keep_top_p(probs, top_p)
-        token = inverse_cdf(probs, uniform)
-    return token, logp.gather(-1, token[:, None])[:, 0]
+            kept = keep_top_p(kept, top_p)
+        token = inverse_cdf(kept, uniform)
+    return token, probs.gather(-1, token[:, None])[:, 0].log()
 
 
 def inverse_cdf(probs: Tensor, uniform: Tensor) -> Tensor:
@@ -125,10 +140,9 @@ def inverse_cdf(probs: Tensor, uniform: Tensor) -> Tensor:
     probs: (B, V), in any unit. As torch.multinomial draws, but in a tenth of the time.
     """
     cdf = probs.cumsum(dim=-1)
-    total = cdf[:, -1:]
-    below_total = torch.nextafter(total, torch.zeros_like(total))  # if the product rounds up
-    point = torch.minimum(uniform[:, None] * total, below_total)
-    return torch.searchsorted(cdf, point, right=True)[:, 0]
+    point = uniform.clamp(max=1 - 2**-22)[:, None] * cdf[:, -1:]  # below the end, rounded up too
+    token = torch.searchsorted(cdf, point, right=True)[:, 0]
+    return token.clamp_(max=probs.shape[-1] - 1)  # past the end only where a sum is NaN
 
 
 def keep_top_k(probs: Tensor, k: int) -> Tensor:

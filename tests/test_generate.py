@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from minigpt.core.decode import Decoder
 from minigpt.generate import (
     cut,
     draw,
@@ -47,6 +48,25 @@ def test_greedy_batch_equals_one_token_at_a_time_without_cache(model):
         for _ in range(15):
             ids.append(int(logits_after(model, ids).argmax()))
         assert sample.ids == ids[len(prompt) :]
+
+
+def test_reading_one_token_equals_the_whole_forward_pass(model):
+    """The faster form against GPT.hidden, with padding, and after rows have left."""
+    idx = torch.randint(V, (4, 12), generator=torch.Generator().manual_seed(2))
+    pad = torch.tensor([0, 3, 0, 7])
+    for pads in (None, pad):
+        cache = KVCache(CONFIG, 4, 12)
+        with torch.inference_mode():
+            model.hidden(idx[:, :8], cache, pads)
+            decoder, rows = Decoder(model, cache, pads), torch.arange(4)
+            for t in range(8, 12):
+                if t == 10:
+                    rows = torch.tensor([1, 3])
+                    decoder.keep(rows)
+                found = decoder.read(idx[rows, t])
+                whole = model.hidden(idx[:, : t + 1], pad=pads)[rows, -1]
+                torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-5)
+        assert cache.length == 12
 
 
 def test_sample_does_not_depend_on_the_batch(model):
