@@ -20,7 +20,7 @@ from minigpt.core.optim import make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, pad_right, reward_input
+from minigpt.reward import RewardModel, by_length, pad_right, reward_input
 
 
 @dataclass
@@ -180,7 +180,9 @@ def ppo(
             "there are no prompts: give at least one question, as chat_prompt makes it"
         )
     device = policy.embedding.weight.device
-    reference = copy.deepcopy(policy).requires_grad_(False)
+    reference = reward_model.gpt  # which read the answers anyway, if it is the SFT model too
+    if not same_weights(policy, reference):
+        reference = copy.deepcopy(policy).requires_grad_(False)
     value_layers = new_value_function(reward_model)
     adam = {"betas": (0.9, 0.95), "eps": 1e-8}
     lr, gain_lr = config.lr, config.gain_lr
@@ -193,6 +195,22 @@ def ppo(
     )
     stop, tokens = encoding.encode_single_token("<|end|>"), 0
 
+    def logprobs(idx):
+        return token_logprobs(policy(idx), idx)
+
+    def readings(idx, last):
+        """What all models say of (B, T + 1) ids that end with <|reward|>: see where it is used."""
+        hidden, surprisal = reward_model.read(idx)
+        score = reward_model.score_at(last, hidden, surprisal)
+        idx, hidden, surprisal = idx[:, :-1], hidden[:, :-1], surprisal[:, :-1]
+        logits = policy(idx)
+        same = reference is reward_model.gpt
+        ref_logits = reference.head(hidden if same else reference.hidden(idx))
+        logps = token_logprobs(logits, idx), token_logprobs(ref_logits, idx)
+        kl_entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
+        values = value_layers(hidden, surprisal)[:, :-1]
+        return score, hidden, surprisal, *logps, *kl_entropy, values
+
     for iteration in range(config.iterations):
         # Sample answers from the policy as it is now, at temperature 1 with no filter.
         chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
@@ -202,22 +220,18 @@ def ppo(
 
         # Score them, and read what the policy, the reference and the value function say.
         with torch.no_grad():
-            idx, last = pad_right(
-                [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)], device
+            rows = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
+            idx, last = pad_right(rows, device)
+            score, *read, old_logp, ref_logp, exact_kl, entropy, old_values = by_length(
+                readings, [len(row) for row in rows], idx, last
             )
-            read = reward_model.read(idx)
-            score = reward_model.score_at(last, *read)
             ended = torch.tensor([s.ended for s in samples], device=device)
             score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
             idx, last = idx[:, :-1], last - 1  # without <|reward|>
-            read = [x[:, :-1] for x in read]
+            lengths = [len(row) - 1 for row in rows]
             mask = answer_mask(asked, last, idx.shape[1])  # (B, T - 1)
-            logits, ref_logits = policy(idx), reference(idx)
-            old_logp = token_logprobs(logits, idx)
-            ref_logp = token_logprobs(ref_logits, idx)
-            exact_kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
+            old_logp, ref_logp, old_values = (x * mask for x in (old_logp, ref_logp, old_values))
             k1, k3 = ((k * mask).sum(1) for k in kl_estimates(old_logp, ref_logp))  # (B,) each
-            old_values = value_layers(*read)[:, :-1] * mask
             rewards = kl_rewards(old_logp, ref_logp, score, last - 1, config.kl_coef, mask)
             advantages, returns = gae(rewards, old_values, mask, config.gamma, config.lam)
             explained = explained_variance(returns, old_values, mask)
@@ -229,10 +243,12 @@ def ppo(
         for _ in range(config.epochs):
             order = torch.from_numpy(rng.permutation(config.prompts))
             for rows in order.split(config.minibatch):
-                logp = token_logprobs(policy(idx[rows]), idx[rows])
+                here = [lengths[i] for i in rows.tolist()]
+                (logp,) = by_length(logprobs, here, idx[rows])
+                logp = logp * mask[rows]
                 if first_ratio is None:
                     change = ((logp - old_logp[rows]).exp() - 1) * mask[rows]
-                    first_ratio = change.abs().max().item()
+                    first_ratio = change.abs().max()
                 loss, clip_share = ppo_loss(
                     logp, old_logp[rows], advantages[rows], mask[rows], config.clip_ratio
                 )
@@ -244,16 +260,16 @@ def ppo(
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
                 optimizer.step()
 
-                values = value_layers(*(x[rows] for x in read))[:, :-1]
+                (values,) = by_length(value_layers, here, *(x[rows] for x in read))
                 v_loss = value_loss(
-                    values, old_values[rows], returns[rows], mask[rows], config.value_clip
+                    values[:, :-1], old_values[rows], returns[rows], mask[rows], config.value_clip
                 )
                 value_optimizer.zero_grad()
                 v_loss.backward()
                 torch.nn.utils.clip_grad_norm_(value_layers.parameters(), config.max_grad_norm)
                 value_optimizer.step()
-                losses.append(loss.item())
-                clip_shares.append(clip_share.item())
+                losses.append(loss.detach())  # numbers are asked for once a round: a GPU runs on
+                clip_shares.append(clip_share)
         tokens += idx.numel()
         kl = (exact_kl * mask).sum(1).mean().item()
         yield PPOStep(
@@ -267,16 +283,25 @@ def ppo(
             k3.mean().item(),
             masked_mean(entropy, mask).item(),
             ended.float().mean().item(),
-            float(np.mean(clip_shares)),
-            first_ratio,
+            torch.stack(clip_shares).mean().item(),
+            first_ratio.item(),
             explained,
-            float(np.mean(losses)),
+            torch.stack(losses).mean().item(),
             tokens,
             [int(i) for i in chosen],
             samples,
         )
         if config.kl_budget is not None and kl > config.kl_budget:
             return
+
+
+def same_weights(a: nn.Module, b: nn.Module) -> bool:
+    """Whether two modules of one shape hold the same numbers."""
+    theirs = b.state_dict()
+    return all(
+        name in theirs and torch.equal(tensor, theirs[name])
+        for name, tensor in a.state_dict().items()
+    )
 
 
 def new_value_function(reward_model: RewardModel) -> nn.Module:

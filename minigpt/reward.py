@@ -10,7 +10,7 @@ and the SFT model in it stays as it is, where InstructGPT trains all weights.
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -96,6 +96,10 @@ class RewardModel(nn.Module):
         idx, last = pad_right(sequences, self.mean.device)
         return self.score_at(last, *self.read(idx))
 
+    def raw_score(self, idx: Tensor, last: Tensor) -> Tensor:
+        """(B,) scores of (B, T) ids at the positions `last` (B,), not normalised."""
+        return self(idx).gather(1, last[:, None])[:, 0]
+
     def score_at(self, last: Tensor, hidden: Tensor, surprisal: Tensor) -> Tensor:
         """(B,) normalised scores from what `read` gives, at the positions `last` (B,)."""
         scores = self.layers(hidden, surprisal).gather(1, last[:, None])[:, 0]
@@ -110,6 +114,32 @@ def pad_right(sequences: list[list[int]], device=None) -> tuple[Tensor, Tensor]:
     width = max(map(len, sequences))
     idx = torch.tensor([list(s) + [0] * (width - len(s)) for s in sequences], device=device)
     return idx, torch.tensor([len(s) - 1 for s in sequences], device=device)
+
+
+def by_length(function: Callable, lengths: list[int], *inputs: Tensor, rows: int = 32) -> tuple:
+    """What `function` gives for a padded batch, without computing most of the padding.
+
+    A batch is as wide as its longest row, and half of it is padding. On a CPU the function is
+    called on `rows` rows at a time that are about as long, cut to the longest of them. lengths: of
+    each row, in columns; inputs: (B,) or (B, T, …). The function returns tensors (b,) or
+    (b, columns, …), or one of them; columns that were cut off come back as zeros.
+    """
+    width = inputs[0].shape[1]
+    if inputs[0].device.type != "cpu":  # where calls take longer than the padding
+        rows = len(lengths)
+    order = torch.tensor(sorted(range(len(lengths)), key=lengths.__getitem__))
+    parts = []
+    for part in order.split(rows):
+        longest = max(lengths[i] for i in part)
+        at = part.to(inputs[0].device)
+        found = function(*(x[at] if x.ndim == 1 else x[at, :longest] for x in inputs))
+        found = found if isinstance(found, tuple) else (found,)
+        parts.append([
+            x if x.ndim == 1 else F.pad(x, (0, 0) * (x.ndim - 2) + (0, width - longest))
+            for x in found
+        ])  # fmt: skip
+    back = order.argsort().to(inputs[0].device)
+    return tuple(torch.cat(columns)[back] for columns in zip(*parts))
 
 
 def reward_input(encoding, prompt: list[int], answer: list[int]) -> list[int]:
@@ -173,7 +203,8 @@ def train_reward(
             worse += [len(rows) + w for _, w in pairs[i]]
             rows += sequences[i]
         idx, last = pad_right(rows, device)
-        scores = model(idx).gather(1, last[:, None])[:, 0]  # (rows,)
+        lengths = [len(row) for row in rows]
+        (scores,) = by_length(model.raw_score, lengths, idx, last)  # (rows,)
         loss = bradley_terry_loss(scores[better], scores[worse])
         accuracy = (scores[better] > scores[worse]).float().mean()
         optimizer.set_lr_factor(lr_factor(step, steps))

@@ -18,6 +18,7 @@ from minigpt.reward import (
     RewardStep,
     ScalarLayers,
     bradley_terry_loss,
+    by_length,
     normalise,
     pad_right,
     reward_input,
@@ -402,3 +403,31 @@ def test_paused_and_resumed_equals_uninterrupted(model):
     score_all(paused, SEQUENCES[0])
     assert found + list(run) == steps
     assert same_weights(whole, paused)
+
+
+def test_by_length_computes_less_and_gives_the_same():
+    """Rows of like length together: against one call on the whole padded batch."""
+    seen = []
+
+    def sums(idx, factor):
+        seen.append(tuple(idx.shape))
+        running = idx.cumsum(dim=1)
+        return running, running[:, -1] * factor, running[:, :-1, None] * torch.ones(2)
+
+    lengths = [2, 5, 1, 4, 3]
+    idx = torch.ones(5, 6, dtype=torch.long)
+    factor = torch.tensor([1, 10, 100, 1000, 10000])
+    running, last, three = by_length(sums, lengths, idx, factor, rows=2)
+    assert seen == [(2, 2), (2, 4), (1, 5)]
+    for row, length in enumerate(lengths):
+        assert running[row, :length].tolist() == list(range(1, length + 1))
+        assert (running[row, 5:] == 0).all() and (three[row, 5 - 1 :] == 0).all()
+    assert running.shape == (5, 6) and three.shape == (5, 5, 2)
+    assert last.tolist() == [2 * 1, 5 * 10, 2 * 100, 4 * 1000, 4 * 10000]  # of the part's width
+
+
+def test_scores_by_length_are_those_of_the_whole_batch(model):
+    rows = [[1, 2, 3], [4, 5, 6, 7, 8, 9, 10], [3, 1], [2, 9, 9, 4]]
+    idx, last = pad_right(rows)
+    (found,) = by_length(model.raw_score, [len(row) for row in rows], idx, last, rows=2)
+    torch.testing.assert_close(found, model.raw_score(idx, last))

@@ -60,7 +60,7 @@ def ppo_with(
     config: PPOConfig,
 ) -> Iterator[tuple[PPOStep, dict[str, float]]]:
     """`minigpt.ppo.ppo` without its pretraining term and with one bug; yields each round's record
-    and checks. bug: a key of MOVES; with "none" it trains as `ppo` does, to the bit."""
+    and checks. bug: a key of MOVES; with "none" it trains as `ppo` does."""
     reference = policy if bug == "alias" else copy.deepcopy(policy).requires_grad_(False)
     value_layers = new_value_function(reward_model)
     adam = {"betas": (0.9, 0.95), "eps": 1e-8}

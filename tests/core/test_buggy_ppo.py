@@ -62,12 +62,18 @@ def healthy():
 
 
 @pytest.mark.parametrize("changed", [{}, {"epochs": 1, "minibatch": 5}, {"seed": 7, "prompts": 30}])
-def test_without_a_bug_it_is_the_courses_ppo_to_the_bit(changed):
+def test_without_a_bug_it_is_the_courses_ppo(changed):
+    """Both ways: the course's PPO, which saves itself most of the padding, is the plain one."""
     found, steps, _ = toy_run("none", **changed)
     policy = awake_gpt()
     args = policy, RewardModel(awake_gpt(2)), PROMPTS * 4, TOKENS, Toy(), toy_config(**changed)
-    assert list(ppo(*args)) == steps
-    assert same(policy, found)
+    for ours, plain in zip(ppo(*args), steps, strict=True):
+        assert [s.ids for s in ours.samples] == [s.ids for s in plain.samples]
+        ours, plain = ({**vars(step), "samples": None} for step in (ours, plain))
+        assert ours.pop("prompts") == plain.pop("prompts")
+        assert ours == pytest.approx(plain, abs=1e-4)
+    for p, q in zip(policy.parameters(), found.parameters(), strict=True):
+        torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-4)
 
 
 def test_without_a_bug_every_check_is_0(healthy):
