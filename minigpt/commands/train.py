@@ -1,18 +1,23 @@
-"""Trains every stage: base, SFT, reward model and PPO; --all adds the other labelers' models."""
+"""Trains every stage: base, SFT, reward model and PPO; --all adds the other labelers' models.
+
+`torchrun --nproc-per-node=N -m minigpt train` shares base and SFT among N processes.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from minigpt.commands.common import PROGRAM, Problem, learner_home
 
 STAGES = ("base", "sft", "reward", "ppo")
+SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 does the others
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} train", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} train", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--stages", default=",".join(STAGES), help="some of base,sft,reward,ppo (default: all)"
     )
@@ -39,23 +44,36 @@ def main(argv: list[str]) -> int:
         raise Problem(f"--threads is {args.threads}: give 1 or more.")
 
     from minigpt.core.course import Course, make_tokenizer
-    from minigpt.core.device import set_threads
+    from minigpt.core.device import set_threads, usable_cores
+    from minigpt.core.distributed import joined_ranks, launched
     from minigpt.core.stages import SHIPPED
 
     out = args.out or (learner_home() / "checkpoints" / args.lang)
     if args.ship:
         out = SHIPPED / args.lang
-    threads = set_threads(args.threads)
+    first = not launched() or os.environ["RANK"] == "0"
+    say = print if first else (lambda text: None)
+    together = stages[: 1 + max((i for i, s in enumerate(stages) if s in SHARED), default=-1)]
     try:
-        if args.ship:
+        threads = set_threads(args.threads)
+        if args.ship and first:
             make_tokenizer(args.lang)
-        course = Course(out, args.lang, args.seed, args.device, fast=args.fast)
-        out.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise Problem(str(error)) from None
-    print(f"Training {', '.join(stages)} with seed {args.seed} on {threads} threads, into {out}")
-    try:
-        for stage in stages:
+        course = Course(out, args.lang, args.seed, args.device, fast=args.fast, say=say)
+        if first:
+            out.mkdir(parents=True, exist_ok=True)
+        with joined_ranks(course.device):
+            each = f"{threads} threads"
+            if launched():
+                each = f"{os.environ['WORLD_SIZE']} processes of {each} each"
+            say(f"Training {', '.join(stages)} with seed {args.seed} on {each}, into {out}")
+            for stage in together:
+                if first or stage in SHARED:
+                    getattr(course, stage)()
+        if not first:
+            return 0
+        if launched() and args.threads is None:
+            set_threads(min(4, usable_cores()))  # the other processes have left their cores
+        for stage in stages[len(together) :]:
             getattr(course, stage)()
         if args.all:
             course.extras()

@@ -2,7 +2,7 @@
 
 `python3 -m minigpt train` runs these; the notebooks show the same steps one at a time. Each stage
 starts from its parent's saved file, so a notebook that starts from the shipped parent gets the
-same child.
+same child. Under torchrun the processes share base and SFT, and rank 0 alone does the rest.
 """
 
 import json
@@ -18,6 +18,7 @@ import torch
 
 from minigpt.core.checkpoint import atomic_write, file_hash, save_checkpoint
 from minigpt.core.device import pick_device
+from minigpt.core.distributed import is_first, replicated, world_size
 from minigpt.core.evaluate import chat_answers, judged
 from minigpt.core.fast import SHARE
 from minigpt.core.measures import chat_score, mean_kl, proxy_scores, report_questions
@@ -131,6 +132,8 @@ class Course:
 
     def save(self, name: str, model, config, meta: dict) -> None:
         """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes."""
+        if not is_first():
+            return
         gpt_config = model.gpt.config if isinstance(model, RewardModel) else model.config
         full = {
             "stage": name,
@@ -141,6 +144,7 @@ class Course:
             "dtype": "float32",
             "config": asdict(gpt_config),
             "settings": asdict(config) if config else {},
+            **({"ranks": world_size()} if world_size() > 1 else {}),
             **meta,
         }
         state = model.trained() if isinstance(model, RewardModel) else model.state_dict()
@@ -148,6 +152,8 @@ class Course:
 
     def record(self, name: str, started: tuple[float, float], **numbers) -> None:
         """Add what a stage took to train.json beside the checkpoints."""
+        if not is_first():
+            return
         wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
         file = self.out / "train.json"
         table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"stages": {}}
@@ -179,17 +185,19 @@ class Course:
         started = time.perf_counter(), time.process_time()
         model = GPT(GPTConfig(), seed=self.seed).to(self.device)
         config = PretrainConfig(seed=self.seed)
-        run = pretrain(model, self.corpus.tokens, config)
+        run = pretrain(replicated(model), self.corpus.tokens, config)
         per_token = flops_per_token(model.config, config.block_size)
 
         def keep(name, step, tokens):
+            if not is_first():
+                return
             loss = evaluate_loss(model, self.held_out_corpus.tokens)
             meta = {"parent": None, "step": step, "tokens": tokens, "flops": tokens * per_token,
                     "place_reads": dict(self.corpus.place_reads),
                     "metrics": {"held_out_loss": round(loss, 4)}}  # fmt: skip
             self.save(name, model, config, meta)
 
-        for stale in self.out.glob("base_step_*.safetensors"):
+        for stale in self.out.glob("base_step_*.safetensors") if is_first() else ():
             stale.unlink()  # of another run, whose steps were others
         total = len(self.corpus.tokens) // config.block_size // config.batch_size
         wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
@@ -204,7 +212,7 @@ class Course:
     def sft(self, name: str = "sft", **demonstration_options) -> None:
         """Stage 2: supervised finetuning on the contractors' demonstrations."""
         started = time.perf_counter(), time.process_time()
-        model = self.trainable("base")
+        model = self.trainable("base") if is_first() else GPT(GPTConfig()).to(self.device)
         introduce_chat_tokens(model, self.encoding)
         config = SFTConfig(seed=self.seed)
         demos = demonstrations(
@@ -214,10 +222,11 @@ class Course:
             (chat_prompt(self.encoding, d.question.text), chat_answer(self.encoding, d.answer))
             for d in demos
         ]
-        run = sft(model, pairs, self.corpus.tokens, config, self.pad)
+        run = sft(replicated(model), pairs, self.corpus.tokens, config, self.pad)
         *_, step = self.follow(run, name)
         flops = step.tokens * self.flops(model.config)[0]
-        meta = {"parent": file_hash(self.path("base")), "tokens": step.tokens, "flops": flops,
+        parent = file_hash(self.path("base")) if is_first() else None
+        meta = {"parent": parent, "tokens": step.tokens, "flops": flops,
                 "examples": len(demos), "metrics": {}}  # fmt: skip
         self.save(name, model, config, meta)
         self.record(name, started, tokens=step.tokens, flops=flops, examples=len(demos))

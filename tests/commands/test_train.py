@@ -1,6 +1,7 @@
 """The train command: which stages it runs with what, and what it says of bad arguments."""
 
 import pytest
+import torch
 
 from minigpt.commands import train
 from minigpt.commands.common import Problem
@@ -15,7 +16,9 @@ def runs(monkeypatch, tmp_path):
     made = []
 
     class Fake:
-        def __init__(self, out, lang, seed, device, fast):
+        device = torch.device("cpu")
+
+        def __init__(self, out, lang, seed, device, fast, say):
             made.append(("made", out, lang, seed, device, fast))
 
         def __getattr__(self, name):
