@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem, learner_home
+from minigpt.commands.common import PROGRAM, Problem
 
 STAGES = ("base", "sft", "reward", "ppo")
 SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 does the others
@@ -23,6 +23,10 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument(
         "--all", action="store_true", help="also over-optimised PPO and the labelers"
+    )
+    parser.add_argument("--size", help="tiny (default), mini, small, medium or gpt2: see --sizes")
+    parser.add_argument(
+        "--sizes", action="store_true", help="what each size costs here; nothing is trained"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lang", default="en")
@@ -46,33 +50,45 @@ def main(argv: list[str]) -> int:
     from minigpt.core.course import Course, make_tokenizer
     from minigpt.core.device import set_threads, usable_cores
     from minigpt.core.distributed import joined_ranks, launched
-    from minigpt.core.stages import SHIPPED
+    from minigpt.core.sizes import DEFAULT, SIZES
+    from minigpt.core.stages import SHIPPED, own_checkpoints
 
-    out = args.out or (learner_home() / "checkpoints" / args.lang)
+    size = args.size or DEFAULT
+    if size not in SIZES:
+        raise Problem(f"There is no size {size!r}. Choose one of: {', '.join(SIZES)}")
+    if args.ship and size != DEFAULT:
+        raise Problem(f"Only the size {DEFAULT} is shipped: leave out --ship or --size.")
+    if args.sizes:
+        return print_sizes(args.device, args.threads)
+    out = args.out or own_checkpoints(args.lang, size)
     if args.ship:
         out = SHIPPED / args.lang
     first = not launched() or os.environ["RANK"] == "0"
     say = print if first else (lambda text: None)
+    of_size = "" if size == DEFAULT else f" of size {size}"
     together = stages[: 1 + max((i for i, s in enumerate(stages) if s in SHARED), default=-1)]
     try:
-        threads = set_threads(args.threads)
+        most = 4 if size == DEFAULT else usable_cores()  # threads that pay
+        threads = set_threads(args.threads, most)
         if args.ship and first:
             make_tokenizer(args.lang)
-        course = Course(out, args.lang, args.seed, args.device, fast=args.fast, say=say)
+        course = Course(out, args.lang, args.seed, args.device, None, args.fast, say, size)
         if first:
             out.mkdir(parents=True, exist_ok=True)
         with joined_ranks(course.device):
             each = f"{threads} threads"
             if launched():
                 each = f"{os.environ['WORLD_SIZE']} processes of {each} each"
-            say(f"Training {', '.join(stages)} with seed {args.seed} on {each}, into {out}")
+            say(
+                f"Training {', '.join(stages)}{of_size} with seed {args.seed} on {each}, into {out}"
+            )
             for stage in together:
                 if first or stage in SHARED:
                     getattr(course, stage)()
         if not first:
             return 0
         if launched() and args.threads is None:
-            set_threads(min(4, usable_cores()))  # the other processes have left their cores
+            set_threads(min(most, usable_cores()))  # the other processes have left their cores
         for stage in stages[len(together) :]:
             getattr(course, stage)()
         if args.all:
@@ -80,4 +96,25 @@ def main(argv: list[str]) -> int:
     except (OSError, ValueError) as error:  # a parent that is absent or damaged, a full disk
         raise Problem(str(error)) from None
     print(f"Done. `{PROGRAM} chat` talks to the models, `{PROGRAM} report` measures them.")
+    return 0
+
+
+def print_sizes(device: str, threads: int | None) -> int:
+    """Print the ladder of sizes with times that are estimated on this machine."""
+    from minigpt.core.device import pick_device, set_threads, usable_cores
+    from minigpt.core.sizes import ladder
+
+    n = set_threads(threads, usable_cores())
+    try:
+        where = pick_device(device)
+    except ValueError as error:
+        raise Problem(str(error)) from None
+    print(f"Measuring this machine: {where}, {n} threads …")
+    print(f"\n{ladder(where)}\n")
+    print("Pretraining alone, in one process, in float32; each token is read once. Memory is")
+    print(
+        "computed, PyTorch itself aside. Times are estimates: of each width a model of one and one"
+    )
+    print("two layers made a few updates. The later stages read as much at every size.")
+    print(f"`{PROGRAM} train --size NAME` trains one.")
     return 0

@@ -22,6 +22,7 @@ from minigpt.core.distributed import is_first, replicated, world_size
 from minigpt.core.evaluate import chat_answers, judged
 from minigpt.core.fast import SHARE
 from minigpt.core.measures import chat_score, mean_kl, proxy_scores, report_questions
+from minigpt.core.sizes import DEFAULT, SIZES
 from minigpt.core.stages import Stage, read_stage
 from minigpt.model import GPT, GPTConfig, flops_per_token
 from minigpt.ppo import PPOConfig, ppo
@@ -37,7 +38,7 @@ from minigpt.reward import (
 from minigpt.sft import SFTConfig, answer_text, chat_answer, chat_prompt, introduce_chat_tokens, sft
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, save_ranks, train_bpe
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, demonstrations
-from minigpt.world.corpus import MIXTURE, build_corpus, documents
+from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
 from minigpt.world.facts import DATA, load_world
 from minigpt.world.labelers import LABELERS, rank
 from minigpt.world.questions import Questions, sample_questions
@@ -50,7 +51,7 @@ SNAPSHOTS = (0, 0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a sna
 class Recipe:
     """How much of everything the course uses. The stages' own settings are in their configs."""
 
-    corpus_tokens: int = 3_300_000  # tokens of the pretraining corpus, read once
+    corpus_tokens: int = SIZES[DEFAULT].tokens  # tokens of the pretraining corpus, read once
     demonstrations: int = 22_000  # answers that contractors wrote
     comparison_prompts: int = 5000  # questions whose answers were ranked
     answers_per_prompt: int = 4  # answers ranked a question
@@ -82,15 +83,16 @@ def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
 
 
 class Course:
-    """All runs of one seed, written to one folder. `say(text)` gets a line of progress."""
+    """All runs of one seed and size, written to one folder. `say(text)` gets a line of progress."""
 
     def __init__(
         self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
-        fast: bool = False, say: Callable[[str], None] = print,
+        fast: bool = False, say: Callable[[str], None] = print, size: str = DEFAULT,
     ) -> None:  # fmt: skip
         self.out, self.lang, self.seed, self.say = Path(out), lang, seed, say
         self.device = pick_device(device)
-        self.recipe = recipe or Recipe()
+        self.size = SIZES[size]
+        self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
         self.shrink = SHARE if fast else 1  # the same code, figures not meant
         self.world, self.encoding = load_world(lang), load_tokenizer(lang)
         self.pad = self.encoding.encode_single_token("<|pad|>")
@@ -100,9 +102,8 @@ class Course:
     @cached_property
     def corpus(self):
         self.say("writing the corpus")
-        return build_corpus(
-            self.world, self.encoding, self.recipe.corpus_tokens // self.shrink, seed=self.seed
-        )
+        tokens = self.recipe.corpus_tokens // self.shrink
+        return build_large_corpus(self.world, self.encoding, tokens, self.seed)
 
     @cached_property
     def held_out_corpus(self):
@@ -126,8 +127,13 @@ class Course:
         return read_stage(self.path(name), self.lang, str(self.device), own=True)
 
     def trainable(self, name: str):
-        """The stage's model, ready to be trained on."""
+        """The stage's model, ready to be trained on. ValueError if it is not of this size."""
         model = self.load(name).model
+        if model.config != self.size.model:
+            raise ValueError(
+                f"{self.path(name)} holds a model of another size, {model.config}: "
+                "give its --size, or another --out"
+            )
         return model.train().requires_grad_(True)
 
     def save(self, name: str, model, config, meta: dict) -> None:
@@ -178,20 +184,34 @@ class Course:
                     f"({rate:,.0f} tokens/s)"
                 )
 
+    def settings(self, stage: str):
+        """The config of one of the four stages for this seed and size."""
+        if stage == "base":
+            config = PretrainConfig(self.size.batch_size, self.size.model.block_size)
+        else:
+            config = {"sft": SFTConfig, "reward": RewardConfig, "ppo": PPOConfig}[stage]()
+        if stage in ("base", "sft"):
+            config.head_lr = self.size.head_lr(config.head_lr)
+        config.seed = self.seed
+        return self.shortened(config) if stage == "ppo" else config
+
+    def shortened(self, config: PPOConfig) -> PPOConfig:
+        return replace(config, iterations=max(2, config.iterations // self.shrink))
+
     # ---- stages -------------------------------------------------------------------------------
 
     def base(self) -> None:
         """Stage 1: pretraining, with snapshots from step 0 on."""
         started = time.perf_counter(), time.process_time()
-        model = GPT(GPTConfig(), seed=self.seed).to(self.device)
-        config = PretrainConfig(seed=self.seed)
+        model = GPT(self.size.model, seed=self.seed).to(self.device)
+        config = self.settings("base")
         run = pretrain(replicated(model), self.corpus.tokens, config)
         per_token = flops_per_token(model.config, config.block_size)
 
         def keep(name, step, tokens):
             if not is_first():
                 return
-            loss = evaluate_loss(model, self.held_out_corpus.tokens)
+            loss = evaluate_loss(model, self.held_out_corpus.tokens, config.block_size)
             meta = {"parent": None, "step": step, "tokens": tokens, "flops": tokens * per_token,
                     "place_reads": dict(self.corpus.place_reads),
                     "metrics": {"held_out_loss": round(loss, 4)}}  # fmt: skip
@@ -212,9 +232,9 @@ class Course:
     def sft(self, name: str = "sft", **demonstration_options) -> None:
         """Stage 2: supervised finetuning on the contractors' demonstrations."""
         started = time.perf_counter(), time.process_time()
-        model = self.trainable("base") if is_first() else GPT(GPTConfig()).to(self.device)
+        model = self.trainable("base") if is_first() else GPT(self.size.model).to(self.device)
         introduce_chat_tokens(model, self.encoding)
-        config = SFTConfig(seed=self.seed)
+        config = self.settings("sft")
         demos = demonstrations(
             self.world, self.count(self.recipe.demonstrations), self.seed, **demonstration_options
         )
@@ -270,7 +290,7 @@ class Course:
         n = self.recipe.few_prompts if few else len(prompts)
         pairs, ties = self.label(labeler, questions[:n], samples[:n])
         model = RewardModel(self.load("sft").model, seed=self.seed).to(self.device)
-        config = RewardConfig(seed=self.seed)
+        config = self.settings("reward")
         if few:  # smaller batches, or there would be too few updates to learn anything
             config = replace(config, prompts_per_batch=4)
         *_, step = self.follow(train_reward(model, sequences[:n], pairs, config), name)
@@ -309,8 +329,7 @@ class Course:
         started = time.perf_counter(), time.process_time()
         policy = self.trainable("sft")
         reward = self.load(reward or ("reward" if labeler == "expert" else f"reward_{labeler}"))
-        config = config or PPOConfig(seed=self.seed)
-        config = replace(config, iterations=max(2, config.iterations // self.shrink))
+        config = self.shortened(config) if config else self.settings("ppo")
         questions = sample_questions(
             self.world, "A", self.count(self.recipe.rl_prompts), self.seed + 23
         )

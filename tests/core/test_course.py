@@ -1,6 +1,7 @@
 """The course's own runs, on a recipe so small that both of two trainings take seconds."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from minigpt.core import course as module
 from minigpt.core.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.core.course import Course, Recipe, tokenizer_text
+from minigpt.core.sizes import SIZES
 from minigpt.model import GPTConfig, flops_per_token
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
@@ -25,7 +27,7 @@ CONFIG = GPTConfig(n_layer=1, n_head=2, n_embd=32)
 def small():
     """A model, a held-out corpus and rounds of PPO that are small as well."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "GPTConfig", lambda: CONFIG)
+        patch.setitem(SIZES, "tiny", replace(SIZES["tiny"], model=CONFIG))
         patch.setattr(module, "HELD_OUT_TOKENS", 12_000)
         patch.setattr(module, "PPOConfig", partial(PPOConfig, prompts=32, minibatch=16))
         yield
