@@ -72,7 +72,8 @@ def report_on(folder, lang: str = "en") -> dict:
     from minigpt.world.corpus import build_corpus
     from minigpt.world.facts import load_world
 
-    stages = {p.stem: read_stage(p, lang) for p in sorted(folder.glob("*.safetensors"))}
+    files = [p for p in sorted(folder.glob("*.safetensors")) if "." not in p.stem]  # no .resume
+    stages = {p.stem: read_stage(p, lang) for p in files}
     base, sft, reward, ppo = (stages.get(n) for n in ("base", "sft", "reward", "ppo"))
     table = measures.measure_base(base)
     documents = build_corpus(load_world(lang), load_tokenizer(lang), HELD_OUT_TOKENS, seed=1000)

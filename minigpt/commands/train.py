@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from minigpt.commands.common import PROGRAM, Problem
@@ -35,6 +36,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, help="folder for the checkpoints (default: your own)")
     parser.add_argument(
         "--ship", action="store_true", help="write into the package, for its makers"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run that was broken off"
     )
     parser.add_argument("--fast", action="store_true", help="a twentieth of the steps, to try it")
     args = parser.parse_args(argv)
@@ -72,7 +76,10 @@ def main(argv: list[str]) -> int:
         threads = set_threads(args.threads, most)
         if args.ship and first:
             make_tokenizer(args.lang)
-        course = Course(out, args.lang, args.seed, args.device, None, args.fast, say, size)
+        course = Course(
+            out, args.lang, args.seed, args.device, fast=args.fast, say=say, size=size,
+            resume=args.resume,
+        )  # fmt: skip
         if first:
             out.mkdir(parents=True, exist_ok=True)
         with joined_ranks(course.device):
@@ -84,17 +91,22 @@ def main(argv: list[str]) -> int:
             )
             for stage in together:
                 if first or stage in SHARED:
-                    getattr(course, stage)()
+                    course.run(stage)
         if not first:
             return 0
         if launched() and args.threads is None:
             set_threads(min(most, usable_cores()))  # the other processes have left their cores
         for stage in stages[len(together) :]:
-            getattr(course, stage)()
+            course.run(stage)
         if args.all:
             course.extras()
     except (OSError, ValueError) as error:  # a parent that is absent or damaged, a full disk
         raise Problem(str(error)) from None
+    except KeyboardInterrupt:
+        options = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
+        start = "the same torchrun … -m minigpt" if launched() else PROGRAM
+        say(f"\nStopped. To go on: {start} train {options}")
+        return 130
     print(f"Done. `{PROGRAM} chat` talks to the models, `{PROGRAM} report` measures them.")
     return 0
 
@@ -112,9 +124,7 @@ def print_sizes(device: str, threads: int | None) -> int:
     print(f"Measuring this machine: {where}, {n} threads …")
     print(f"\n{ladder(where)}\n")
     print("Pretraining alone, in one process, in float32; each token is read once. Memory is")
-    print(
-        "computed, PyTorch itself aside. Times are estimates: of each width a model of one and one"
-    )
+    print("computed, PyTorch itself aside. Times are estimates: models of each width with one and")
     print("two layers made a few updates. The later stages read as much at every size.")
     print(f"`{PROGRAM} train --size NAME` trains one.")
     return 0

@@ -11,17 +11,20 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from math import comb
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from minigpt.core.checkpoint import atomic_write, file_hash, save_checkpoint
+from minigpt.core.checkpoint import atomic_write, file_hash, read_meta, save_checkpoint
 from minigpt.core.device import pick_device
-from minigpt.core.distributed import is_first, replicated, world_size
+from minigpt.core.distributed import any_rank, is_first, replicated, world_size
 from minigpt.core.evaluate import chat_answers, judged
 from minigpt.core.fast import SHARE
 from minigpt.core.measures import chat_score, mean_kl, proxy_scores, report_questions
+from minigpt.core.optim import make_optimizer
+from minigpt.core.resume import SUFFIX, Progress, fingerprint
 from minigpt.core.sizes import DEFAULT, SIZES
 from minigpt.core.stages import Stage, read_stage
 from minigpt.model import GPT, GPTConfig, flops_per_token
@@ -83,15 +86,19 @@ def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
 
 
 class Course:
-    """All runs of one seed and size, written to one folder. `say(text)` gets a line of progress."""
+    """All runs of one seed and size, written to one folder. `say(text)` gets a line of progress.
+
+    resume: leave out what is finished, and go on where base or SFT was broken off.
+    """
 
     def __init__(
         self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
         fast: bool = False, say: Callable[[str], None] = print, size: str = DEFAULT,
+        resume: bool = False,
     ) -> None:  # fmt: skip
         self.out, self.lang, self.seed, self.say = Path(out), lang, seed, say
         self.device = pick_device(device)
-        self.size = SIZES[size]
+        self.size, self.resume = SIZES[size], resume
         self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
         self.shrink = SHARE if fast else 1  # the same code, figures not meant
         self.world, self.encoding = load_world(lang), load_tokenizer(lang)
@@ -173,11 +180,13 @@ class Course:
 
     def follow(self, run, name: str, every: int = 20):
         """Iterate over a run and say now and then how it goes."""
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), None
         for step in run:
+            if before is None:  # tokens that were read before this run went on
+                before = step.tokens * (step.step - 1) // step.step
             yield step
             if step.step % every == 0 or step.step == step.steps:
-                rate = step.tokens / (time.perf_counter() - begin)
+                rate = (step.tokens - before) / (time.perf_counter() - begin)
                 extra = f" reward {step.reward:.2f} KL {step.kl:.2f}" if hasattr(step, "kl") else ""
                 self.say(
                     f"{name} {step.step}/{step.steps} loss {step.loss:.3f}{extra} "
@@ -200,12 +209,67 @@ class Course:
 
     # ---- stages -------------------------------------------------------------------------------
 
+    def run(self, stage: str) -> None:
+        """Run one of the four stages; with `resume` only if it is not finished."""
+        done = self.resume and is_first() and self.finished(stage)
+        if stage in ("base", "sft"):  # the others are rank 0's alone
+            done = any_rank(done)
+        if done:
+            self.say(f"{stage}: finished before, {self.path(stage).name} stays as it is")
+        else:
+            getattr(self, stage)()
+
+    def finished(self, stage: str) -> bool:
+        """Whether the stage's checkpoint is what this course would make again."""
+        if not self.path(stage).is_file():
+            return False
+        config = self.settings(stage)
+        wanted = {"seed": self.seed, "lang": self.lang, "config": asdict(self.size.model),
+                  "settings": asdict(config)}  # fmt: skip
+        if stage == "base":
+            updates = (len(self.corpus.tokens) - 1) // config.block_size // config.batch_size
+            wanted |= {"parent": None, "step": max(1, updates),
+                       "place_reads": dict(self.corpus.place_reads)}  # fmt: skip
+        else:
+            wanted["parent"] = self.hash("base" if stage == "sft" else "sft")
+        if stage == "sft":
+            wanted["examples"] = self.count(self.recipe.demonstrations)
+        if stage in ("reward", "ppo"):
+            wanted["labeler"] = "expert"
+        if stage == "ppo":
+            wanted["reward"] = self.hash("reward")
+        meta = read_meta(self.path(stage))
+        other = [name for name in wanted if meta.get(name) != wanted[name]]
+        if stage == "reward":  # how many were compared says whether it was --fast
+            asked = self.count(self.recipe.comparison_prompts)
+            most = asked * comb(self.recipe.answers_per_prompt, 2)
+            if not most / SHARE < meta["examples"] + meta["ties"] <= most:
+                other.append("examples")
+        if other:
+            self.say(f"{self.path(stage).name} is of another run ({other[0]} differs): made anew")
+        return not other
+
+    def hash(self, name: str) -> str | None:
+        """The hash of a checkpoint, None where there is none."""
+        return file_hash(self.path(name)) if self.path(name).is_file() else None
+
+    def progress(self, name: str, model: GPT, config, data: str, started) -> Progress:
+        """The model with its optimizer; as they were where the stage was broken off, if it was."""
+        optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
+        parent = None if name == "base" else self.hash("base")
+        identity = {"stage": name, "lang": self.lang, "seed": self.seed, "parent": parent,
+                    "model": asdict(model.config), "settings": asdict(config),
+                    "data": data}  # fmt: skip
+        path = self.out / f"{name}{SUFFIX}"
+        return Progress(path, model, optimizer, identity, self.resume, self.say, started)
+
     def base(self) -> None:
         """Stage 1: pretraining, with snapshots from step 0 on."""
         started = time.perf_counter(), time.process_time()
         model = GPT(self.size.model, seed=self.seed).to(self.device)
-        config = self.settings("base")
-        run = pretrain(replicated(model), self.corpus.tokens, config)
+        config, tokens = self.settings("base"), self.corpus.tokens
+        progress = self.progress("base", model, config, fingerprint(tokens), started)
+        run = pretrain(replicated(model), tokens, config, progress.optimizer, progress.start)
         per_token = flops_per_token(model.config, config.block_size)
 
         def keep(name, step, tokens):
@@ -217,16 +281,19 @@ class Course:
                     "metrics": {"held_out_loss": round(loss, 4)}}  # fmt: skip
             self.save(name, model, config, meta)
 
-        for stale in self.out.glob("base_step_*.safetensors") if is_first() else ():
-            stale.unlink()  # of another run, whose steps were others
-        total = len(self.corpus.tokens) // config.block_size // config.batch_size
+        total = len(tokens) // config.block_size // config.batch_size
         wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
-        keep("base_step_00000", 0, 0)
-        for step in self.follow(run, "base"):
+        if not progress.start:
+            for stale in self.out.glob("base_step_*.safetensors") if is_first() else ():
+                stale.unlink()  # of another run, whose steps were others
+            keep("base_step_00000", 0, 0)
+        for step in self.follow(progress.kept(run), "base"):
             if step.step in wanted:
                 keep(f"base_step_{step.step:05d}", step.step, step.tokens)
-        keep("base", step.step, step.tokens)
-        self.record("base", started, tokens=step.tokens, flops=step.tokens * per_token,
+        last = progress.last
+        keep("base", last.step, last.tokens)
+        progress.done()
+        self.record("base", progress.begin, tokens=last.tokens, flops=last.tokens * per_token,
                     documents=len(self.corpus.documents))  # fmt: skip
 
     def sft(self, name: str = "sft", **demonstration_options) -> None:
@@ -242,14 +309,20 @@ class Course:
             (chat_prompt(self.encoding, d.question.text), chat_answer(self.encoding, d.answer))
             for d in demos
         ]
-        run = sft(replicated(model), pairs, self.corpus.tokens, config, self.pad)
-        *_, step = self.follow(run, name)
-        flops = step.tokens * self.flops(model.config)[0]
-        parent = file_hash(self.path("base")) if is_first() else None
-        meta = {"parent": parent, "tokens": step.tokens, "flops": flops,
+        tokens = self.corpus.tokens
+        data = fingerprint(tokens) + fingerprint(pairs)
+        progress = self.progress(name, model, config, data, started)
+        run = sft(replicated(model), pairs, tokens, config, self.pad, progress.optimizer,
+                  progress.start)  # fmt: skip
+        for _ in self.follow(progress.kept(run), name):
+            pass
+        last = progress.last
+        flops = last.tokens * self.flops(model.config)[0]
+        meta = {"parent": self.hash("base"), "tokens": last.tokens, "flops": flops,
                 "examples": len(demos), "metrics": {}}  # fmt: skip
         self.save(name, model, config, meta)
-        self.record(name, started, tokens=step.tokens, flops=flops, examples=len(demos))
+        progress.done()
+        self.record(name, progress.begin, tokens=last.tokens, flops=flops, examples=len(demos))
 
     @cached_property
     def comparison_data(self):

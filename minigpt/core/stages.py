@@ -106,7 +106,8 @@ def load_stage(
             if not quiet:
                 print(stage)
             return stage
-    found = {path.stem for folder, _ in folders for path in folder.glob("*.safetensors")}
+    files = [path for folder, _ in folders for path in folder.glob("*.safetensors")]
+    found = {path.stem for path in files if "." not in path.stem}  # no runs that were broken off
     there = ", ".join(sorted(found)) or "none"
     option = "" if size == DEFAULT else f" --size {size}"
     raise FileNotFoundError(

@@ -18,8 +18,12 @@ def runs(monkeypatch, tmp_path):
     class Fake:
         device = torch.device("cpu")
 
-        def __init__(self, out, lang, seed, device, recipe, fast, say, size):
+        def __init__(self, out, lang, seed, device, fast, say, size, resume):
             made.append(("made", out, lang, seed, device, fast, size))
+            self.out, self.resume = out, resume
+
+        def run(self, stage):
+            made.append(stage)
 
         def __getattr__(self, name):
             return lambda: made.append(name)
@@ -57,6 +61,25 @@ def test_a_size_has_a_folder_of_its_own(runs, tmp_path, capsys):
     assert "of size mini" in capsys.readouterr().out
     train.main(["--size", "mini", "--stages", "base", "--out", str(tmp_path / "mine")])
     assert runs[2][1] == tmp_path / "mine"
+
+
+def test_resume_reaches_the_course_and_ctrl_c_says_how_to_go_on(
+    runs, monkeypatch, capsys, tmp_path
+):
+    courses = []
+
+    def stop(self, stage):
+        courses.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(course_module.Course, "run", stop)
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["--seed", "3", "--out", "my runs"]) == 130
+    said = capsys.readouterr().out
+    assert "Stopped. To go on: " in said and "train --seed 3 --out 'my runs' --resume\n" in said
+    assert train.main(["--resume", "--fast"]) == 130
+    assert capsys.readouterr().out.endswith("train --fast --resume\n")
+    assert [course.resume for course in courses] == [False, True]
 
 
 def test_sizes_prints_the_ladder_and_trains_nothing(runs, monkeypatch, capsys):

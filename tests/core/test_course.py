@@ -218,6 +218,36 @@ def test_a_new_base_leaves_no_snapshot_of_an_older_run(tmp_path):
     assert not old.exists() and course.path("base").is_file()
 
 
+def test_resume_leaves_out_what_is_finished(trained):
+    before, said = {p.name: p.read_bytes() for p in trained.out.iterdir()}, []
+    again = tiny(trained.out, resume=True)
+    again.say = said.append
+    for stage in STAGES:
+        again.run(stage)
+    assert {p.name: p.read_bytes() for p in trained.out.iterdir()} == before
+    assert [text for text in said if "finished before" in text] == [
+        f"{stage}: finished before, {stage}.safetensors stays as it is" for stage in STAGES
+    ]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_of_another_run_is_not_finished(trained, tmp_path, stage):
+    for path in trained.out.glob("*.safetensors"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    said = []
+    assert tiny(tmp_path, resume=True).finished(stage)
+    other = tiny(tmp_path, seed=1, resume=True)
+    other.say = said.append
+    assert not other.finished(stage) and f"{stage}.safetensors is of another run" in said[-1]
+    whole = Course(tmp_path, device="cpu", recipe=TINY, say=quiet, resume=True)  # not --fast
+    assert not whole.finished(stage)
+    parent = {"base": "none", "sft": "base", "reward": "sft", "ppo": "reward"}[stage]
+    (tmp_path / f"{parent}.safetensors").write_bytes(b"another")
+    assert tiny(tmp_path, resume=True).finished(stage) == (stage == "base")
+    (tmp_path / f"{stage}.safetensors").unlink()
+    assert not tiny(tmp_path, resume=True).finished(stage)
+
+
 @pytest.mark.parametrize("stage, parent", [("sft", "base"), ("reward", "sft"), ("ppo", "sft")])
 def test_without_the_stage_before_it_is_a_clear_error(tmp_path, stage, parent):
     with pytest.raises(FileNotFoundError, match=rf"no checkpoint .*{parent}\.safetensors.* train"):

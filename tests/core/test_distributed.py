@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from minigpt.commands.common import ROOT
 from minigpt.core import distributed
 from minigpt.core.checkpoint import load_tensors, read_meta
 from minigpt.core.distributed import any_rank, bytes_from_first, joined_ranks, replicated, share
+from minigpt.core.optim import make_optimizer
+from minigpt.core.resume import Progress
 from minigpt.model import GPT, IGNORE, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.sft import SFTConfig, sft
@@ -68,7 +72,35 @@ def in_a_rank(rank, port, folder):
         replicated(other)
         assert torch.equal(other.embedding.weight, GPT(CONFIG, seed=0).embedding.weight)
         torch.save(runs(), f"{folder}/{rank}.pt")
+        broken_off_and_resumed(rank, Path(folder) / "base.resume.safetensors")
     assert distributed.rank() == 0 and distributed.world_size() == 1
+
+
+def broken_off_and_resumed(rank, path):
+    """Ctrl-C at one rank alone stops both after the same update; both go on from rank 0's file."""
+    config, identity = PretrainConfig(3, 8, steps=5), {"seed": 0}
+
+    def begin(resume):
+        model = awake_model()
+        mine = path if rank == 0 else path.with_name("on another machine")
+        progress = Progress(mine, model, make_optimizer(model), identity, resume, lambda text: None)
+        run = pretrain(replicated(model), TOKENS, config, progress.optimizer, progress.start)
+        return model, progress, progress.kept(run)
+
+    whole, _, run = begin(False)
+    steps = list(run)
+    _, progress, run = begin(False)
+    try:
+        for step in run:
+            if rank == 1 and step.step == 2:
+                signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        assert progress.last == steps[1]
+    model, progress, run = begin(True)
+    assert list(run) == steps[2:]
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), whole.parameters()))
+    progress.done()
+    assert rank or not path.exists()
 
 
 def free_port() -> int:
