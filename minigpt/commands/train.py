@@ -16,8 +16,8 @@ STAGES = ("base", "sft", "reward", "ppo")
 SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 does the others
 
 
-def main(argv: list[str]) -> int:
-    """Run the command; returns the exit status."""
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the stages that they name."""
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} train", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--stages", default=",".join(STAGES), help="some of base,sft,reward,ppo (default: all)"
@@ -50,7 +50,12 @@ def main(argv: list[str]) -> int:
         raise Problem(f"--seed is {args.seed}: give 0 or more.")
     if args.threads is not None and args.threads < 1:
         raise Problem(f"--threads is {args.threads}: give 1 or more.")
+    return args, stages
 
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    args, stages = parse(argv)
     from minigpt.core.course import Course, make_tokenizer
     from minigpt.core.device import set_threads, usable_cores
     from minigpt.core.distributed import joined_ranks, launched
@@ -83,12 +88,10 @@ def main(argv: list[str]) -> int:
         if first:
             out.mkdir(parents=True, exist_ok=True)
         with joined_ranks(course.device):
-            each = f"{threads} threads"
+            what, on = ", ".join(stages) + of_size, f"{threads} threads"
             if launched():
-                each = f"{os.environ['WORLD_SIZE']} processes of {each} each"
-            say(
-                f"Training {', '.join(stages)}{of_size} with seed {args.seed} on {each}, into {out}"
-            )
+                on = f"{os.environ['WORLD_SIZE']} processes of {on} each"
+            say(f"Training {what} with seed {args.seed} on {on}, into {out}")
             for stage in together:
                 if first or stage in SHARED:
                     course.run(stage)
@@ -107,7 +110,10 @@ def main(argv: list[str]) -> int:
         start = "the same torchrun … -m minigpt" if launched() else PROGRAM
         say(f"\nStopped. To go on: {start} train {options}")
         return 130
-    print(f"Done. `{PROGRAM} chat` talks to the models, `{PROGRAM} report` measures them.")
+    more = "" if size == DEFAULT else f" --size {size}"
+    print(
+        f"Done. `{PROGRAM} chat{more}` talks to the models, `{PROGRAM} report{more}` measures them."
+    )
     return 0
 
 

@@ -257,9 +257,9 @@ class Course:
         """The model with its optimizer; as they were where the stage was broken off, if it was."""
         optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
         parent = None if name == "base" else self.hash("base")
-        identity = {"stage": name, "lang": self.lang, "seed": self.seed, "parent": parent,
-                    "model": asdict(model.config), "settings": asdict(config),
-                    "data": data}  # fmt: skip
+        shape = {f"model's {key}": value for key, value in asdict(model.config).items()}
+        identity = {"stage": name, "lang": self.lang, "seed": self.seed, "parent": parent, **shape,
+                    **asdict(config), "data": data}  # fmt: skip
         path = self.out / f"{name}{SUFFIX}"
         return Progress(path, model, optimizer, identity, self.resume, self.say, started)
 

@@ -46,16 +46,17 @@ class Progress:
         self.path, self.model, self.optimizer, self.identity = path, model, optimizer, identity
         self.last: Step | None = None  # the last update made
         self.begin = begin  # of a run that goes on: when it would have begun without a break
-        data = path.read_bytes() if is_first() and path.is_file() else None
-        if data is not None and not resume:
-            say(f"{path.name} is of a run that was broken off: `--resume` would go on with it. "
-                "Without, the stage starts anew")  # fmt: skip
-            data = None
-        if data is not None:
-            check_identity(path, read_resume_meta(path, data)["identity"], identity)
+        data = None
+        if is_first() and path.is_file():
+            if resume:
+                data = path.read_bytes()
+                check_identity(path, read_resume(path, data)[0]["identity"], identity)
+            else:
+                say(f"{path.name} is of a run that was broken off: `--resume` would go on with it. "
+                    "Without, the stage starts anew")  # fmt: skip
         data = bytes_from_first(data)
         if data is not None:
-            self.restore(data)
+            self.restore(*read_resume(path, data))
             say(f"going on after update {self.last.step} of {self.last.steps}, from {path.name}")
 
     @property
@@ -63,11 +64,10 @@ class Progress:
         """How many updates were made."""
         return self.last.step if self.last else 0
 
-    def restore(self, data: bytes) -> None:
+    def restore(self, meta: dict, tensors: dict[str, Tensor]) -> None:
         """Set model and optimizer to what a file holds."""
-        meta = read_resume_meta(self.path, data)
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "momentum": {}, "adamw": {}}
-        for name, tensor in load(data).items():
+        for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
         adamw: dict[int, dict[str, Tensor]] = {}
@@ -91,9 +91,10 @@ class Progress:
         tensors |= {f"momentum.{name}": t for name, t in state["momentum"].items()}
         for index, averages in state["adamw"]["state"].items():
             tensors |= {f"adamw.{index}.{what}": t for what, t in averages.items()}
-        took = time.perf_counter() - self.begin[0], time.process_time() - self.begin[1]
-        meta = {"identity": self.identity, "last": asdict(step), "took": took}
         stored = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+        took = time.perf_counter() - self.begin[0], time.process_time() - self.begin[1]
+        meta = {"identity": self.identity, "last": asdict(step), "took": took,
+                "sha256": checksum(stored)}  # fmt: skip
         atomic_write(self.path, save(stored, {KEY: json.dumps(meta)}))
 
     def kept(self, run: Iterator[Step]) -> Iterator[Step]:
@@ -120,31 +121,38 @@ class Progress:
             self.path.unlink(missing_ok=True)
 
 
-def read_resume_meta(path: Path, data: bytes) -> dict:
-    """What a resume file says of itself. ValueError if it is cut off or of another program."""
+def read_resume(path: Path, data: bytes) -> tuple[dict, dict[str, Tensor]]:
+    """What a resume file says of itself, and its tensors. ValueError if it is damaged."""
     try:
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        meta = json.loads(header.pop("__metadata__")[KEY])
-        if len(data) != 8 + length + max(t["data_offsets"][1] for t in header.values()):
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        meta, tensors = json.loads(header["__metadata__"][KEY]), load(data)
+        if checksum(tensors) != meta["sha256"]:
             raise ValueError
-        Step(**meta["last"]), meta["identity"].keys(), sum(meta["took"])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except Exception as error:  # safetensors' own error type is not part of its interface
         raise ValueError(
-            f"{path} is damaged or cut off: delete it, and the stage starts anew"
+            f"{path} is damaged, or of another program: delete it, and the stage starts anew"
         ) from error
-    return meta
+    return meta, tensors
+
+
+def checksum(tensors: dict[str, Tensor]) -> str:
+    """The SHA-256 of all numbers, by which a damaged file is known."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(name.encode("utf-8"))
+        found.update(tensors[name].numpy().tobytes())
+    return found.hexdigest()
 
 
 def check_identity(path: Path, found: dict, wanted: dict) -> None:
     """ValueError that names the first thing in which a broken-off run differs from this one."""
-    wanted = json.loads(json.dumps(wanted))
-    for name in sorted(wanted.keys() | found.keys()):
-        if found.get(name) != wanted.get(name):
+    for name in [*wanted, *found]:
+        there, here = found.get(name), wanted.get(name)
+        if there != here:
             raise ValueError(
-                f"{path} is of another run: there {name} is {found.get(name)}, here "
-                f"{wanted.get(name)}. Give that run's options, or another --out; without --resume "
-                "the stage starts anew and the file is replaced"
+                f"{path} is of another run: its {name} is {there}, and now it would be {here}. "
+                "Give that run's options (--seed, --size, --fast, …) or another --out. Without "
+                "--resume the stage starts anew, and the file is replaced"
             )
 
 

@@ -170,7 +170,7 @@ SMALL = """
 from minigpt.core import course, sizes
 from minigpt.model import GPTConfig
 course.HELD_OUT_TOKENS = 3000
-sizes.SIZES["tiny"] = sizes.Size(GPTConfig(n_layer=1, n_head=2, n_embd=32), 15, 600_000)
+sizes.SIZES["tiny"] = sizes.Size(GPTConfig(n_layer=1, n_head=2, n_embd=32), 15, 100_000)
 """
 
 
