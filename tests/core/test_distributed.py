@@ -14,11 +14,12 @@ import torch
 import torch.multiprocessing as mp
 
 from minigpt.commands.common import ROOT
-from minigpt.core import distributed
+from minigpt.core import course, distributed
 from minigpt.core.checkpoint import load_tensors, read_meta
 from minigpt.core.distributed import any_rank, bytes_from_first, joined_ranks, replicated, share
 from minigpt.core.optim import make_optimizer
 from minigpt.core.resume import Progress
+from minigpt.core.sizes import SIZES, Size
 from minigpt.model import GPT, IGNORE, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.sft import SFTConfig, sft
@@ -174,23 +175,23 @@ sizes.SIZES["tiny"] = sizes.Size(GPTConfig(n_layer=1, n_head=2, n_embd=32), 15, 
 """
 
 
-def test_torchrun_trains_the_base_of_one_process(tmp_path):
+def test_torchrun_trains_the_base_of_one_process(tmp_path, monkeypatch):
     """The real launcher and the real command, with so small a model that it takes seconds."""
     (tmp_path / "sitecustomize.py").write_text(SMALL, encoding="utf-8")  # each Python runs it first
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
-    said = {}
-    for name, command in {"one": [], "two": launcher}.items():
-        options = ["--fast", "--stages", "base", "--device", "cpu", "--threads", "1"]
-        done = subprocess.run(
-            [sys.executable, *command, "-m", "minigpt", "train", *options,
-             "--out", str(tmp_path / name)],
-            env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
-            capture_output=True, encoding="utf-8",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        said[name] = done.stdout
-    assert "2 processes of 1 threads each" in said["two"]
-    assert said["two"].count("writing the corpus") == said["two"].count("Done.") == 1
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2",
+         f"--master-port={free_port()}", "-m", "minigpt", "train", "--fast", "--stages", "base",
+         "--device", "cpu", "--threads", "1", "--out", str(tmp_path / "two")],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(course, "HELD_OUT_TOKENS", 3000)
+    size = Size(GPTConfig(n_layer=1, n_head=2, n_embd=32), 15, 100_000)
+    monkeypatch.setitem(SIZES, "tiny", size)
+    course.Course(tmp_path / "one", device="cpu", fast=True, say=lambda text: None).base()
+    assert "2 processes of 1 threads each" in done.stdout
+    assert done.stdout.count("writing the corpus") == done.stdout.count("Done.") == 1
     one, two = (tmp_path / name / "base.safetensors" for name in ("one", "two"))
     assert {p.name for p in one.parent.iterdir()} == {p.name for p in two.parent.iterdir()}
     assert read_meta(two) == {**read_meta(one), "ranks": 2}
