@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minigpt.core.optim import lr_factor, make_optimizer
+from minigpt.core.distributed import over_ranks
+from minigpt.core.optim import Optimizer, lr_factor, make_optimizer
 from minigpt.model import GPT, next_token_loss
 
 
@@ -65,19 +66,27 @@ def batches(tokens: np.ndarray, config: PretrainConfig) -> Iterator[tuple[Tensor
         yield batch[:, :-1], batch[:, 1:]
 
 
-def pretrain(model: GPT, tokens: np.ndarray, config: PretrainConfig) -> Iterator[Step]:
+def pretrain(
+    model: GPT, tokens: np.ndarray, config: PretrainConfig,
+    optimizer: Optimizer | None = None, start: int = 0,
+) -> Iterator[Step]:  # fmt: skip
     """Train `model` in place on `tokens` (N,); yields a Step after each update.
 
-    Stop iterating to pause; go on iterating to resume, with the same result.
+    Stop iterating to pause; go on iterating to resume, with the same result. To go on with an
+    older run's model, pass its optimizer and how many updates it made. Under torchrun `model` is
+    replicated, and each process computes its share of every batch.
     """
-    device = model.embedding.weight.device
-    optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
+    device = next(model.parameters()).device
+    if optimizer is None:
+        optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
     steps = config.steps or max(1, len(windows(tokens, config.block_size)) // config.batch_size)
     data = batches(tokens, config)
     for step in range(steps):
         inputs, targets = next(data)
+        if step < start:
+            continue
         optimizer.set_lr_factor(lr_factor(step, steps))
-        loss = next_token_loss(model(inputs.to(device)), targets.to(device))
+        loss = over_ranks(next_token_loss, model, inputs.to(device), targets.to(device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

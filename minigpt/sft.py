@@ -8,12 +8,14 @@ Simplified against the real thing: thousands of short demonstrations of one turn
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from minigpt.core.optim import lr_factor, make_optimizer
+from minigpt.core.distributed import over_ranks
+from minigpt.core.optim import Optimizer, lr_factor, make_optimizer
 from minigpt.model import GPT, IGNORE, next_token_loss
 from minigpt.pretrain import PretrainConfig, Step, batches
 
@@ -100,42 +102,56 @@ def sft_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return next_token_loss(logits, targets)
 
 
-def sft(
-    model: GPT,
+def sft_batches(
     pairs: list[tuple[list[int], list[int]]],
     pretraining_tokens: np.ndarray,
     config: SFTConfig,
     pad: int,
-) -> Iterator[Step]:
-    """Finetune `model` in place on (prompt ids, answer ids) pairs; yields a Step an update.
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Endless inputs and targets of demonstrations, then inputs and targets of documents.
 
-    The yielded loss is the demonstrations' alone.
+    Every demonstration comes once an epoch; an epoch's last batch may be smaller. Without a weight
+    for them, documents have no rows.
     """
-    if not pairs:
-        raise ValueError("there are no demonstrations: give at least one (prompt ids, answer ids)")
-    device = model.embedding.weight.device
-    optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
     generator = torch.Generator().manual_seed(config.seed)
     documents = batches(
         pretraining_tokens,
         PretrainConfig(config.pretraining_windows, config.block_size, seed=config.seed),
     )
-    per_epoch = -(-len(pairs) // config.batch_size)
-    steps, tokens = per_epoch * config.epochs, 0
+    if not config.pretraining_weight:
+        documents = repeat(torch.empty(2, 0, config.block_size, dtype=torch.long))
+    while True:
+        order = torch.randperm(len(pairs), generator=generator)
+        for chosen in order.split(config.batch_size):
+            yield *sft_batch([pairs[i] for i in chosen.tolist()], pad), *next(documents)
+
+
+def sft(
+    model: GPT, pairs: list[tuple[list[int], list[int]]], pretraining_tokens: np.ndarray,
+    config: SFTConfig, pad: int, optimizer: Optimizer | None = None, start: int = 0,
+) -> Iterator[Step]:  # fmt: skip
+    """Finetune `model` in place on (prompt ids, answer ids) pairs; yields a Step an update.
+
+    The yielded loss is the demonstrations' alone. The last two arguments are as in pretrain().
+    """
+    if not pairs:
+        raise ValueError("there are no demonstrations: give at least one (prompt ids, answer ids)")
+    device = next(model.parameters()).device
+    if optimizer is None:
+        optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
+    data = sft_batches(pairs, pretraining_tokens, config, pad)
+    steps, tokens = -(-len(pairs) // config.batch_size) * config.epochs, 0
     for step in range(steps):
-        if step % per_epoch == 0:
-            order = torch.randperm(len(pairs), generator=generator).tolist()
-        start = step % per_epoch * config.batch_size
-        chosen = [pairs[i] for i in order[start : start + config.batch_size]]
-        inputs, targets = (t.to(device) for t in sft_batch(chosen, pad))
+        inputs, targets, documents, next_tokens = (t.to(device) for t in next(data))
+        tokens += inputs.numel() + documents.numel()
+        if step < start:
+            continue
         optimizer.set_lr_factor(lr_factor(step, steps))
         optimizer.zero_grad()
-        loss = sft_loss(model(inputs), targets)
+        loss = over_ranks(sft_loss, model, inputs, targets)
         loss.backward()
-        tokens += inputs.numel()
         if config.pretraining_weight:
-            inputs, targets = (t.to(device) for t in next(documents))
-            (config.pretraining_weight * next_token_loss(model(inputs), targets)).backward()
-            tokens += inputs.numel()
+            replayed = over_ranks(next_token_loss, model, documents, next_tokens)
+            (config.pretraining_weight * replayed).backward()
         optimizer.step()
         yield Step(step + 1, steps, loss.item(), tokens)

@@ -23,6 +23,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument("--own", action="store_true", help="your own runs and no others")
     whose.add_argument("--shipped", action="store_true", help="the course's models, not your own")
+    parser.add_argument("--size", default="tiny", help="your own models of `train --size`")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--lang", default="en")
     options = parser.parse_args(argv)
@@ -45,7 +46,9 @@ def load(options: argparse.Namespace) -> dict:
     stages = {}
     for name in (*names, "reward"):
         try:
-            stage = load_stage(name, not options.shipped, options.lang, options.device, quiet=True)
+            stage = load_stage(
+                name, not options.shipped, options.lang, options.device, True, options.size
+            )
         except (FileNotFoundError, ValueError) as error:
             if name == "reward":
                 continue  # answers without a score

@@ -110,7 +110,7 @@ def home() -> Finding:
 
 def stages(folder: Path) -> list[str]:
     """The checkpoints in a folder's folders, by language and name: "en/sft"."""
-    files = folder.rglob("*.safetensors")
+    files = [path for path in folder.rglob("*.safetensors") if "." not in path.stem]
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in files)
 
 

@@ -14,6 +14,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} report", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one flat object, shares as fractions")
     parser.add_argument("--own", action="store_true", help="your own runs instead of the shipped")
+    parser.add_argument("--size", default="tiny", help="your own models of `train --size`")
     parser.add_argument("--seeds", type=int, default=1, help="train further seeds, report each")
     parser.add_argument("--lang", default="en")
     args = parser.parse_args(argv)
@@ -21,12 +22,17 @@ def main(argv: list[str]) -> int:
         raise Problem(f"--seeds is {args.seeds}: give 1 or more.")
 
     from minigpt.core.device import set_threads
+    from minigpt.core.sizes import DEFAULT
     from minigpt.core.stages import SHIPPED, own_checkpoints
 
     set_threads()
-    folder = own_checkpoints(args.lang) if args.own else SHIPPED / args.lang
+    if args.seeds > 1 and args.size != DEFAULT:
+        raise Problem(f"Further seeds are trained at the size {DEFAULT}: leave out --size.")
+    own = args.own or args.size != DEFAULT
+    folder = own_checkpoints(args.lang, args.size) if own else SHIPPED / args.lang
     if not (folder / "base.safetensors").is_file():
-        raise Problem(f"There are no checkpoints in {folder}: `{PROGRAM} train` makes them.")
+        more = "" if args.size == DEFAULT else f" --size {args.size}"
+        raise Problem(f"There are no checkpoints in {folder}: `{PROGRAM} train{more}` makes them.")
     folders = {0: folder}
     for seed in range(1, args.seeds):
         folders[seed] = train_seed(seed, args.lang, quiet=args.json)
@@ -72,7 +78,8 @@ def report_on(folder, lang: str = "en") -> dict:
     from minigpt.world.corpus import build_corpus
     from minigpt.world.facts import load_world
 
-    stages = {p.stem: read_stage(p, lang) for p in sorted(folder.glob("*.safetensors"))}
+    files = [p for p in sorted(folder.glob("*.safetensors")) if "." not in p.stem]  # no .resume
+    stages = {p.stem: read_stage(p, lang) for p in files}
     base, sft, reward, ppo = (stages.get(n) for n in ("base", "sft", "reward", "ppo"))
     table = measures.measure_base(base)
     documents = build_corpus(load_world(lang), load_tokenizer(lang), HELD_OUT_TOKENS, seed=1000)

@@ -1,23 +1,33 @@
-"""Trains every stage: base, SFT, reward model and PPO; --all adds the other labelers' models."""
+"""Trains every stage: base, SFT, reward model and PPO; --all adds the other labelers' models.
+
+`torchrun --nproc-per-node=N -m minigpt train` shares base and SFT among N processes.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem, learner_home
+from minigpt.commands.common import PROGRAM, Problem
 
 STAGES = ("base", "sft", "reward", "ppo")
+SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 does the others
 
 
-def main(argv: list[str]) -> int:
-    """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} train", description=__doc__)
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the stages that they name."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} train", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--stages", default=",".join(STAGES), help="some of base,sft,reward,ppo (default: all)"
     )
     parser.add_argument(
         "--all", action="store_true", help="also over-optimised PPO and the labelers"
+    )
+    parser.add_argument("--size", help="tiny (default), mini, small, medium or gpt2: see --sizes")
+    parser.add_argument(
+        "--sizes", action="store_true", help="what each size costs here; nothing is trained"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lang", default="en")
@@ -26,6 +36,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, help="folder for the checkpoints (default: your own)")
     parser.add_argument(
         "--ship", action="store_true", help="write into the package, for its makers"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run that was broken off"
     )
     parser.add_argument("--fast", action="store_true", help="a twentieth of the steps, to try it")
     args = parser.parse_args(argv)
@@ -37,29 +50,87 @@ def main(argv: list[str]) -> int:
         raise Problem(f"--seed is {args.seed}: give 0 or more.")
     if args.threads is not None and args.threads < 1:
         raise Problem(f"--threads is {args.threads}: give 1 or more.")
+    return args, stages
 
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    args, stages = parse(argv)
     from minigpt.core.course import Course, make_tokenizer
-    from minigpt.core.device import set_threads
-    from minigpt.core.stages import SHIPPED
+    from minigpt.core.device import set_threads, usable_cores
+    from minigpt.core.distributed import joined_ranks, launched
+    from minigpt.core.sizes import DEFAULT, SIZES
+    from minigpt.core.stages import SHIPPED, own_checkpoints
 
-    out = args.out or (learner_home() / "checkpoints" / args.lang)
+    size = args.size or DEFAULT
+    if size not in SIZES:
+        raise Problem(f"There is no size {size!r}. Choose one of: {', '.join(SIZES)}")
+    if args.ship and size != DEFAULT:
+        raise Problem(f"Only the size {DEFAULT} is shipped: leave out --ship or --size.")
+    if args.sizes:
+        return print_sizes(args.device, args.threads)
+    out = args.out or own_checkpoints(args.lang, size)
     if args.ship:
         out = SHIPPED / args.lang
-    threads = set_threads(args.threads)
+    first = not launched() or os.environ["RANK"] == "0"
+    say = print if first else (lambda text: None)
+    of_size = "" if size == DEFAULT else f" of size {size}"
+    together = stages[: 1 + max((i for i, s in enumerate(stages) if s in SHARED), default=-1)]
     try:
-        if args.ship:
+        most = 4 if size == DEFAULT else usable_cores()  # threads that pay
+        threads = set_threads(args.threads, most)
+        if args.ship and first:
             make_tokenizer(args.lang)
-        course = Course(out, args.lang, args.seed, args.device, fast=args.fast)
-        out.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise Problem(str(error)) from None
-    print(f"Training {', '.join(stages)} with seed {args.seed} on {threads} threads, into {out}")
-    try:
-        for stage in stages:
-            getattr(course, stage)()
+        course = Course(
+            out, args.lang, args.seed, args.device, fast=args.fast, say=say, size=size,
+            resume=args.resume,
+        )  # fmt: skip
+        if first:
+            out.mkdir(parents=True, exist_ok=True)
+        with joined_ranks(course.device):
+            what, on = ", ".join(stages) + of_size, f"{threads} threads"
+            if launched():
+                on = f"{os.environ['WORLD_SIZE']} processes of {on} each"
+            say(f"Training {what} with seed {args.seed} on {on}, into {out}")
+            for stage in together:
+                if first or stage in SHARED:
+                    course.run(stage)
+        if not first:
+            return 0
+        if launched() and args.threads is None:
+            set_threads(min(most, usable_cores()))  # the other processes have left their cores
+        for stage in stages[len(together) :]:
+            course.run(stage)
         if args.all:
             course.extras()
     except (OSError, ValueError) as error:  # a parent that is absent or damaged, a full disk
         raise Problem(str(error)) from None
-    print(f"Done. `{PROGRAM} chat` talks to the models, `{PROGRAM} report` measures them.")
+    except KeyboardInterrupt:
+        options = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
+        start = "the same torchrun … -m minigpt" if launched() else PROGRAM
+        say(f"\nStopped. To go on: {start} train {options}")
+        return 130
+    more = "" if size == DEFAULT else f" --size {size}"
+    print(
+        f"Done. `{PROGRAM} chat{more}` talks to the models, `{PROGRAM} report{more}` measures them."
+    )
+    return 0
+
+
+def print_sizes(device: str, threads: int | None) -> int:
+    """Print the ladder of sizes with times that are estimated on this machine."""
+    from minigpt.core.device import pick_device, set_threads, usable_cores
+    from minigpt.core.sizes import ladder
+
+    n = set_threads(threads, usable_cores())
+    try:
+        where = pick_device(device)
+    except ValueError as error:
+        raise Problem(str(error)) from None
+    print(f"Measuring this machine: {where}, {n} threads …")
+    print(f"\n{ladder(where)}\n")
+    print("Pretraining alone, in one process, in float32; each token is read once. Memory is")
+    print("computed, PyTorch itself aside. Times are estimates: models of each width with one and")
+    print("two layers made a few updates. The later stages read as much at every size.")
+    print(f"`{PROGRAM} train --size NAME` trains one.")
     return 0

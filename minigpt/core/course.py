@@ -2,7 +2,7 @@
 
 `python3 -m minigpt train` runs these; the notebooks show the same steps one at a time. Each stage
 starts from its parent's saved file, so a notebook that starts from the shipped parent gets the
-same child.
+same child. Under torchrun the processes share base and SFT, and rank 0 alone does the rest.
 """
 
 import json
@@ -11,16 +11,21 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from math import comb
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from minigpt.core.checkpoint import atomic_write, file_hash, save_checkpoint
+from minigpt.core.checkpoint import atomic_write, file_hash, read_meta, save_checkpoint
 from minigpt.core.device import pick_device
+from minigpt.core.distributed import any_rank, is_first, replicated, world_size
 from minigpt.core.evaluate import chat_answers, judged
 from minigpt.core.fast import SHARE
 from minigpt.core.measures import chat_score, mean_kl, proxy_scores, report_questions
+from minigpt.core.optim import make_optimizer
+from minigpt.core.resume import SUFFIX, Progress, fingerprint
+from minigpt.core.sizes import DEFAULT, SIZES
 from minigpt.core.stages import Stage, read_stage
 from minigpt.model import GPT, GPTConfig, flops_per_token
 from minigpt.ppo import PPOConfig, ppo
@@ -36,7 +41,7 @@ from minigpt.reward import (
 from minigpt.sft import SFTConfig, answer_text, chat_answer, chat_prompt, introduce_chat_tokens, sft
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, save_ranks, train_bpe
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, demonstrations
-from minigpt.world.corpus import MIXTURE, build_corpus, documents
+from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
 from minigpt.world.facts import DATA, load_world
 from minigpt.world.labelers import LABELERS, rank
 from minigpt.world.questions import Questions, sample_questions
@@ -49,7 +54,7 @@ SNAPSHOTS = (0, 0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a sna
 class Recipe:
     """How much of everything the course uses. The stages' own settings are in their configs."""
 
-    corpus_tokens: int = 3_300_000  # tokens of the pretraining corpus, read once
+    corpus_tokens: int = SIZES[DEFAULT].tokens  # tokens of the pretraining corpus, read once
     demonstrations: int = 22_000  # answers that contractors wrote
     comparison_prompts: int = 5000  # questions whose answers were ranked
     answers_per_prompt: int = 4  # answers ranked a question
@@ -81,15 +86,20 @@ def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
 
 
 class Course:
-    """All runs of one seed, written to one folder. `say(text)` gets a line of progress."""
+    """All runs of one seed and size, written to one folder. `say(text)` gets a line of progress.
+
+    resume: leave out what is finished, and go on where base or SFT was broken off.
+    """
 
     def __init__(
         self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
-        fast: bool = False, say: Callable[[str], None] = print,
+        fast: bool = False, say: Callable[[str], None] = print, size: str = DEFAULT,
+        resume: bool = False,
     ) -> None:  # fmt: skip
         self.out, self.lang, self.seed, self.say = Path(out), lang, seed, say
         self.device = pick_device(device)
-        self.recipe = recipe or Recipe()
+        self.size, self.resume = SIZES[size], resume
+        self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
         self.shrink = SHARE if fast else 1  # the same code, figures not meant
         self.world, self.encoding = load_world(lang), load_tokenizer(lang)
         self.pad = self.encoding.encode_single_token("<|pad|>")
@@ -99,9 +109,8 @@ class Course:
     @cached_property
     def corpus(self):
         self.say("writing the corpus")
-        return build_corpus(
-            self.world, self.encoding, self.recipe.corpus_tokens // self.shrink, seed=self.seed
-        )
+        tokens = self.recipe.corpus_tokens // self.shrink
+        return build_large_corpus(self.world, self.encoding, tokens, self.seed)
 
     @cached_property
     def held_out_corpus(self):
@@ -125,12 +134,19 @@ class Course:
         return read_stage(self.path(name), self.lang, str(self.device), own=True)
 
     def trainable(self, name: str):
-        """The stage's model, ready to be trained on."""
+        """The stage's model, ready to be trained on. ValueError if it is not of this size."""
         model = self.load(name).model
+        if model.config != self.size.model:
+            raise ValueError(
+                f"{self.path(name)} holds a model of another size, {model.config}: "
+                "give its --size, or another --out"
+            )
         return model.train().requires_grad_(True)
 
     def save(self, name: str, model, config, meta: dict) -> None:
         """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes."""
+        if not is_first():
+            return
         gpt_config = model.gpt.config if isinstance(model, RewardModel) else model.config
         full = {
             "stage": name,
@@ -141,6 +157,7 @@ class Course:
             "dtype": "float32",
             "config": asdict(gpt_config),
             "settings": asdict(config) if config else {},
+            **({"ranks": world_size()} if world_size() > 1 else {}),
             **meta,
         }
         state = model.trained() if isinstance(model, RewardModel) else model.state_dict()
@@ -148,6 +165,8 @@ class Course:
 
     def record(self, name: str, started: tuple[float, float], **numbers) -> None:
         """Add what a stage took to train.json beside the checkpoints."""
+        if not is_first():
+            return
         wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
         file = self.out / "train.json"
         table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"stages": {}}
@@ -161,52 +180,128 @@ class Course:
 
     def follow(self, run, name: str, every: int = 20):
         """Iterate over a run and say now and then how it goes."""
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), None
         for step in run:
+            if before is None:  # tokens that were read before this run went on
+                before = step.tokens * (step.step - 1) // step.step
             yield step
             if step.step % every == 0 or step.step == step.steps:
-                rate = step.tokens / (time.perf_counter() - begin)
+                rate = (step.tokens - before) / (time.perf_counter() - begin)
                 extra = f" reward {step.reward:.2f} KL {step.kl:.2f}" if hasattr(step, "kl") else ""
                 self.say(
                     f"{name} {step.step}/{step.steps} loss {step.loss:.3f}{extra} "
                     f"({rate:,.0f} tokens/s)"
                 )
 
+    def settings(self, stage: str):
+        """The config of one of the four stages for this seed and size."""
+        if stage == "base":
+            config = PretrainConfig(self.size.batch_size, self.size.model.block_size)
+        else:
+            config = {"sft": SFTConfig, "reward": RewardConfig, "ppo": PPOConfig}[stage]()
+        if stage in ("base", "sft"):
+            config.head_lr = self.size.head_lr(config.head_lr)
+        config.seed = self.seed
+        return self.shortened(config) if stage == "ppo" else config
+
+    def shortened(self, config: PPOConfig) -> PPOConfig:
+        return replace(config, iterations=max(2, config.iterations // self.shrink))
+
     # ---- stages -------------------------------------------------------------------------------
+
+    def run(self, stage: str) -> None:
+        """Run one of the four stages; with `resume` only if it is not finished."""
+        done = self.resume and is_first() and self.finished(stage)
+        if stage in ("base", "sft"):  # the others are rank 0's alone
+            done = any_rank(done)
+        if done:
+            self.say(f"{stage}: finished before, {self.path(stage).name} stays as it is")
+        else:
+            getattr(self, stage)()
+
+    def finished(self, stage: str) -> bool:
+        """Whether the stage's checkpoint is what this course would make again."""
+        if not self.path(stage).is_file():
+            return False
+        config = self.settings(stage)
+        wanted = {"seed": self.seed, "lang": self.lang, "config": asdict(self.size.model),
+                  "settings": asdict(config)}  # fmt: skip
+        if stage == "base":
+            updates = (len(self.corpus.tokens) - 1) // config.block_size // config.batch_size
+            wanted |= {"parent": None, "step": max(1, updates),
+                       "place_reads": dict(self.corpus.place_reads)}  # fmt: skip
+        else:
+            wanted["parent"] = self.hash("base" if stage == "sft" else "sft")
+        if stage == "sft":
+            wanted["examples"] = self.count(self.recipe.demonstrations)
+        if stage in ("reward", "ppo"):
+            wanted["labeler"] = "expert"
+        if stage == "ppo":
+            wanted["reward"] = self.hash("reward")
+        meta = read_meta(self.path(stage))
+        other = [name for name in wanted if meta.get(name) != wanted[name]]
+        if stage == "reward":  # how many were compared says whether it was --fast
+            asked = self.count(self.recipe.comparison_prompts)
+            most = asked * comb(self.recipe.answers_per_prompt, 2)
+            if not most / SHARE < meta["examples"] + meta["ties"] <= most:
+                other.append("examples")
+        if other:
+            self.say(f"{self.path(stage).name} is of another run ({other[0]} differs): made anew")
+        return not other
+
+    def hash(self, name: str) -> str | None:
+        """The hash of a checkpoint, None where there is none."""
+        return file_hash(self.path(name)) if self.path(name).is_file() else None
+
+    def progress(self, name: str, model: GPT, config, data: str, started) -> Progress:
+        """The model with its optimizer; as they were where the stage was broken off, if it was."""
+        optimizer = make_optimizer(model, config.muon_lr, config.embedding_lr, config.head_lr)
+        parent = None if name == "base" else self.hash("base")
+        shape = {f"model's {key}": value for key, value in asdict(model.config).items()}
+        identity = {"stage": name, "lang": self.lang, "seed": self.seed, "parent": parent, **shape,
+                    **asdict(config), "data": data}  # fmt: skip
+        path = self.out / f"{name}{SUFFIX}"
+        return Progress(path, model, optimizer, identity, self.resume, self.say, started)
 
     def base(self) -> None:
         """Stage 1: pretraining, with snapshots from step 0 on."""
         started = time.perf_counter(), time.process_time()
-        model = GPT(GPTConfig(), seed=self.seed).to(self.device)
-        config = PretrainConfig(seed=self.seed)
-        run = pretrain(model, self.corpus.tokens, config)
+        model = GPT(self.size.model, seed=self.seed).to(self.device)
+        config, tokens = self.settings("base"), self.corpus.tokens
+        progress = self.progress("base", model, config, fingerprint(tokens), started)
+        run = pretrain(replicated(model), tokens, config, progress.optimizer, progress.start)
         per_token = flops_per_token(model.config, config.block_size)
 
         def keep(name, step, tokens):
-            loss = evaluate_loss(model, self.held_out_corpus.tokens)
+            if not is_first():
+                return
+            loss = evaluate_loss(model, self.held_out_corpus.tokens, config.block_size)
             meta = {"parent": None, "step": step, "tokens": tokens, "flops": tokens * per_token,
                     "place_reads": dict(self.corpus.place_reads),
                     "metrics": {"held_out_loss": round(loss, 4)}}  # fmt: skip
             self.save(name, model, config, meta)
 
-        for stale in self.out.glob("base_step_*.safetensors"):
-            stale.unlink()  # of another run, whose steps were others
-        total = len(self.corpus.tokens) // config.block_size // config.batch_size
+        total = len(tokens) // config.block_size // config.batch_size
         wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
-        keep("base_step_00000", 0, 0)
-        for step in self.follow(run, "base"):
+        if not progress.start:
+            for stale in self.out.glob("base_step_*.safetensors") if is_first() else ():
+                stale.unlink()  # of another run, whose steps were others
+            keep("base_step_00000", 0, 0)
+        for step in self.follow(progress.kept(run), "base"):
             if step.step in wanted:
                 keep(f"base_step_{step.step:05d}", step.step, step.tokens)
-        keep("base", step.step, step.tokens)
-        self.record("base", started, tokens=step.tokens, flops=step.tokens * per_token,
+        last = progress.last
+        keep("base", last.step, last.tokens)
+        progress.done()
+        self.record("base", progress.begin, tokens=last.tokens, flops=last.tokens * per_token,
                     documents=len(self.corpus.documents))  # fmt: skip
 
     def sft(self, name: str = "sft", **demonstration_options) -> None:
         """Stage 2: supervised finetuning on the contractors' demonstrations."""
         started = time.perf_counter(), time.process_time()
-        model = self.trainable("base")
+        model = self.trainable("base") if is_first() else GPT(self.size.model).to(self.device)
         introduce_chat_tokens(model, self.encoding)
-        config = SFTConfig(seed=self.seed)
+        config = self.settings("sft")
         demos = demonstrations(
             self.world, self.count(self.recipe.demonstrations), self.seed, **demonstration_options
         )
@@ -214,13 +309,20 @@ class Course:
             (chat_prompt(self.encoding, d.question.text), chat_answer(self.encoding, d.answer))
             for d in demos
         ]
-        run = sft(model, pairs, self.corpus.tokens, config, self.pad)
-        *_, step = self.follow(run, name)
-        flops = step.tokens * self.flops(model.config)[0]
-        meta = {"parent": file_hash(self.path("base")), "tokens": step.tokens, "flops": flops,
+        tokens = self.corpus.tokens
+        data = fingerprint(tokens) + fingerprint(pairs)
+        progress = self.progress(name, model, config, data, started)
+        run = sft(replicated(model), pairs, tokens, config, self.pad, progress.optimizer,
+                  progress.start)  # fmt: skip
+        for _ in self.follow(progress.kept(run), name):
+            pass
+        last = progress.last
+        flops = last.tokens * self.flops(model.config)[0]
+        meta = {"parent": self.hash("base"), "tokens": last.tokens, "flops": flops,
                 "examples": len(demos), "metrics": {}}  # fmt: skip
         self.save(name, model, config, meta)
-        self.record(name, started, tokens=step.tokens, flops=flops, examples=len(demos))
+        progress.done()
+        self.record(name, progress.begin, tokens=last.tokens, flops=flops, examples=len(demos))
 
     @cached_property
     def comparison_data(self):
@@ -261,7 +363,7 @@ class Course:
         n = self.recipe.few_prompts if few else len(prompts)
         pairs, ties = self.label(labeler, questions[:n], samples[:n])
         model = RewardModel(self.load("sft").model, seed=self.seed).to(self.device)
-        config = RewardConfig(seed=self.seed)
+        config = self.settings("reward")
         if few:  # smaller batches, or there would be too few updates to learn anything
             config = replace(config, prompts_per_batch=4)
         *_, step = self.follow(train_reward(model, sequences[:n], pairs, config), name)
@@ -300,8 +402,7 @@ class Course:
         started = time.perf_counter(), time.process_time()
         policy = self.trainable("sft")
         reward = self.load(reward or ("reward" if labeler == "expert" else f"reward_{labeler}"))
-        config = config or PPOConfig(seed=self.seed)
-        config = replace(config, iterations=max(2, config.iterations // self.shrink))
+        config = self.shortened(config) if config else self.settings("ppo")
         questions = sample_questions(
             self.world, "A", self.count(self.recipe.rl_prompts), self.seed + 23
         )

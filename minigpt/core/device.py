@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from minigpt.core.distributed import local_world_size
+
 MENDS = {
     "cuda": "PyTorch finds no NVIDIA card: use --device cpu, or install PyTorch built for CUDA",
     "mps": "PyTorch finds no Apple graphics (MPS): use --device cpu",
@@ -30,16 +32,21 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def set_threads(n: int | None = None) -> int:
+def set_threads(n: int | None = None, most: int = 4) -> int:
     """Let PyTorch use `n` CPU threads, and return n; without `n`, as many as pay.
 
-    That is OMP_NUM_THREADS if set, else what this process may use, at most 4: more do not help a
-    model this small, and more threads than cores slow it down many times. Record the number with
-    results: it changes the order of sums, and so their last digits.
+    That is OMP_NUM_THREADS if set, else what this process may use, at most `most`: more than 4 do
+    not help a model as small as the course's, and more threads than cores slow it down many times.
+    Processes that torchrun starts on one machine divide its cores. Record the number with results:
+    it changes the order of sums, and so their last digits.
     """
     if n is None:
+        ranks = local_world_size()
         setting = os.environ.get("OMP_NUM_THREADS", "")
-        n = int(setting) if setting.isdigit() and int(setting) > 0 else min(4, usable_cores())
+        if ranks > 1 and setting == "1":  # torchrun sets it where it is not set: nobody's choice
+            setting = ""
+        shared = max(1, usable_cores() // ranks)
+        n = int(setting) if setting.isdigit() and int(setting) > 0 else min(most, shared)
     torch.set_num_threads(n)
     return n
 

@@ -10,6 +10,7 @@ from minigpt.commands.common import learner_home
 from minigpt.core.checkpoint import file_hash, load_into, load_model, load_tensors, read_meta
 from minigpt.core.device import pick_device
 from minigpt.core.evaluate import chat_answers, document_completions
+from minigpt.core.sizes import DEFAULT
 from minigpt.model import GPT
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import chat_answer, chat_prompt
@@ -19,9 +20,9 @@ from minigpt.world.facts import World, load_world
 SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"
 
 
-def own_checkpoints(lang: str = "en") -> Path:
+def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
     """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
-    return learner_home() / "checkpoints" / lang
+    return learner_home() / "checkpoints" / (lang if size == DEFAULT else f"{lang}-{size}")
 
 
 @dataclass
@@ -87,15 +88,17 @@ class Stage:
 
 
 def load_stage(
-    name: str, own: bool = True, lang: str = "en", device: str = "auto", quiet: bool = False
-) -> Stage:
+    name: str, own: bool = True, lang: str = "en", device: str = "auto", quiet: bool = False,
+    size: str = DEFAULT,
+) -> Stage:  # fmt: skip
     """The trained stage of that name, and a line that says which file it is.
 
     own: take the learner's own run where there is one; False: always the shipped checkpoint.
+    size: of `train --size`; none but the default is shipped.
     Raises FileNotFoundError that lists what there is.
     """
-    folders = [(own_checkpoints(lang), True)] if own else []
-    folders.append((SHIPPED / lang, False))
+    folders = [(own_checkpoints(lang, size), True)] if own else []
+    folders += [(SHIPPED / lang, False)] if size == DEFAULT else []
     for folder, is_own in folders:
         path = folder / f"{name}.safetensors"
         if path.is_file():
@@ -103,10 +106,13 @@ def load_stage(
             if not quiet:
                 print(stage)
             return stage
-    found = {path.stem for folder, _ in folders for path in folder.glob("*.safetensors")}
+    files = [path for folder, _ in folders for path in folder.glob("*.safetensors")]
+    found = {path.stem for path in files if "." not in path.stem}  # no runs that were broken off
     there = ", ".join(sorted(found)) or "none"
+    option = "" if size == DEFAULT else f" --size {size}"
     raise FileNotFoundError(
-        f"there is no stage {name!r}. There are: {there}. `python3 -m minigpt train` makes them"
+        f"there is no stage {name!r}. There are: {there}. "
+        f"`python3 -m minigpt train{option}` makes them"
     )
 
 

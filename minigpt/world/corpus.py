@@ -405,3 +405,24 @@ def build_corpus(
         reads,
         place_reads,
     )
+
+
+def build_large_corpus(
+    world: World, encoding, size: int, seed: int = 0, part: int = 4_000_000
+) -> Corpus:
+    """build_corpus in as few equal parts of at most `part` tokens as will do, one after another.
+
+    A part is written in memory, each from its own seed. One part is what build_corpus writes.
+    """
+    parts = -(-size // part)
+    written = [build_corpus(world, encoding, size // parts, seed=seed + 10_000 * i)
+               for i in range(parts)]  # fmt: skip
+    lengths = [len(corpus.tokens) for corpus in written]
+    return Corpus(
+        np.concatenate([corpus.tokens for corpus in written]),
+        np.concatenate([c.starts + sum(lengths[:i]) for i, c in enumerate(written)]),
+        [source for corpus in written for source in corpus.sources],
+        [text for corpus in written for text in corpus.documents],
+        sum((corpus.reads for corpus in written), Counter()),
+        sum((corpus.place_reads for corpus in written), Counter()),
+    )

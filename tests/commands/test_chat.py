@@ -65,6 +65,12 @@ def test_what_cannot_be_is_said(argv, message):
         chat.load(chat.parse(argv))
 
 
+def test_models_of_a_size_are_your_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    with pytest.raises(Problem, match="train --size mini` makes them"):
+        chat.main(["--size", "mini"])
+
+
 def test_missing_models_are_a_problem_not_a_traceback(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
     monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")

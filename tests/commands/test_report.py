@@ -57,6 +57,17 @@ def test_json_is_one_flat_object_of_numbers(reported, folders, capsys):
     assert reported == [folders[0]]
 
 
+def test_a_size_has_its_own_folder_and_is_always_your_own(reported, folders):
+    folder = stages_module.own_checkpoints("en", "mini")
+    with pytest.raises(Problem, match="en-mini: .* train --size mini` makes them"):
+        report.main(["--size", "mini"])
+    folder.mkdir()
+    (folder / "base.safetensors").touch()
+    assert report.main(["--size", "mini", "--json"]) == 0 and reported == [folder]
+    with pytest.raises(Problem, match="leave out --size"):
+        report.main(["--size", "mini", "--seeds", "2"])
+
+
 def test_table_has_a_line_a_measure_with_interval_and_note(reported, folders, capsys):
     assert report.main(["--own"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -1,6 +1,7 @@
 """The train command: which stages it runs with what, and what it says of bad arguments."""
 
 import pytest
+import torch
 
 from minigpt.commands import train
 from minigpt.commands.common import Problem
@@ -15,15 +16,21 @@ def runs(monkeypatch, tmp_path):
     made = []
 
     class Fake:
-        def __init__(self, out, lang, seed, device, fast):
-            made.append(("made", out, lang, seed, device, fast))
+        device = torch.device("cpu")
+
+        def __init__(self, out, lang, seed, device, fast, say, size, resume):
+            made.append(("made", out, lang, seed, device, fast, size))
+            self.out, self.resume = out, resume
+
+        def run(self, stage):
+            made.append(stage)
 
         def __getattr__(self, name):
             return lambda: made.append(name)
 
     monkeypatch.setattr(course_module, "Course", Fake)
     monkeypatch.setattr(course_module, "make_tokenizer", lambda lang: made.append("tokenizer"))
-    monkeypatch.setattr(device_module, "set_threads", lambda n: n or 2)
+    monkeypatch.setattr(device_module, "set_threads", lambda n, most=4: n or 2)
     monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
     return made
@@ -32,7 +39,7 @@ def runs(monkeypatch, tmp_path):
 def test_without_arguments_all_four_stages_go_to_your_own_folder(runs, tmp_path, capsys):
     assert train.main([]) == 0
     out = tmp_path / "home" / "checkpoints" / "en"
-    assert runs == [("made", out, "en", 0, "auto", False), "base", "sft", "reward", "ppo"]
+    assert runs == [("made", out, "en", 0, "auto", False, "tiny"), "base", "sft", "reward", "ppo"]
     assert out.is_dir() and out == stages_module.own_checkpoints("en")
     said = capsys.readouterr().out
     assert str(out) in said and "2 threads" in said and "report" in said
@@ -42,12 +49,52 @@ def test_options_reach_the_course(runs, tmp_path):
     arguments = ["--stages", "sft, reward", "--seed", "7", "--device", "cpu", "--threads", "1",
                  "--out", str(tmp_path / "mine"), "--fast", "--all"]  # fmt: skip
     assert train.main(arguments) == 0
-    assert runs == [("made", tmp_path / "mine", "en", 7, "cpu", True), "sft", "reward", "extras"]
+    made = ("made", tmp_path / "mine", "en", 7, "cpu", True, "tiny")
+    assert runs == [made, "sft", "reward", "extras"]
+
+
+def test_a_size_has_a_folder_of_its_own(runs, tmp_path, capsys):
+    assert train.main(["--size", "mini", "--stages", "base"]) == 0
+    out = tmp_path / "home" / "checkpoints" / "en-mini"
+    assert runs == [("made", out, "en", 0, "auto", False, "mini"), "base"]
+    assert out == stages_module.own_checkpoints("en", "mini")
+    assert "of size mini" in capsys.readouterr().out
+    train.main(["--size", "mini", "--stages", "base", "--out", str(tmp_path / "mine")])
+    assert runs[2][1] == tmp_path / "mine"
+
+
+def test_resume_reaches_the_course_and_ctrl_c_says_how_to_go_on(
+    runs, monkeypatch, capsys, tmp_path
+):
+    courses = []
+
+    def stop(self, stage):
+        courses.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(course_module.Course, "run", stop)
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["--seed", "3", "--out", "my runs"]) == 130
+    said = capsys.readouterr().out
+    assert "Stopped. To go on: " in said and "train --seed 3 --out 'my runs' --resume\n" in said
+    assert train.main(["--resume", "--fast"]) == 130
+    assert capsys.readouterr().out.endswith("train --fast --resume\n")
+    assert [course.resume for course in courses] == [False, True]
+
+
+def test_sizes_prints_the_ladder_and_trains_nothing(runs, monkeypatch, capsys):
+    monkeypatch.setattr("minigpt.core.sizes.estimated_seconds", lambda size, device: 90.0)
+    assert train.main(["--sizes", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "86,507,521" in said and "about 90 s" in said and "estimates" in said
+    assert runs == []
+    with pytest.raises(Problem, match="device 'tpu' is not known"):
+        train.main(["--sizes", "--device", "tpu"])
 
 
 def test_ship_makes_the_tokenizer_first_and_writes_into_the_package(runs, tmp_path):
     train.main(["--ship", "--stages", "base"])
-    made = ("made", tmp_path / "shipped" / "en", "en", 0, "auto", False)
+    made = ("made", tmp_path / "shipped" / "en", "en", 0, "auto", False, "tiny")
     assert runs == ["tokenizer", made, "base"]
 
 
@@ -58,6 +105,8 @@ def test_ship_makes_the_tokenizer_first_and_writes_into_the_package(runs, tmp_pa
         (["--stages", ""], "no stage ''"),
         (["--seed", "-1"], "--seed is -1: give 0 or more"),
         (["--threads", "0"], "--threads is 0: give 1 or more"),
+        (["--size", "huge"], "no size 'huge'. Choose one of: tiny, mini, small, medium, gpt2"),
+        (["--size", "gpt2", "--ship"], "Only the size tiny is shipped"),
     ],
 )
 def test_arguments_that_cannot_be_are_a_problem_before_anything_is_done(runs, arguments, message):

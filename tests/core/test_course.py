@@ -1,6 +1,7 @@
 """The course's own runs, on a recipe so small that both of two trainings take seconds."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from minigpt.core import course as module
 from minigpt.core.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.core.course import Course, Recipe, tokenizer_text
+from minigpt.core.sizes import SIZES
 from minigpt.model import GPTConfig, flops_per_token
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
@@ -25,7 +27,7 @@ CONFIG = GPTConfig(n_layer=1, n_head=2, n_embd=32)
 def small():
     """A model, a held-out corpus and rounds of PPO that are small as well."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "GPTConfig", lambda: CONFIG)
+        patch.setitem(SIZES, "tiny", replace(SIZES["tiny"], model=CONFIG))
         patch.setattr(module, "HELD_OUT_TOKENS", 12_000)
         patch.setattr(module, "PPOConfig", partial(PPOConfig, prompts=32, minibatch=16))
         yield
@@ -214,6 +216,36 @@ def test_a_new_base_leaves_no_snapshot_of_an_older_run(tmp_path):
     old.write_bytes(b"of a longer run")
     course.base()
     assert not old.exists() and course.path("base").is_file()
+
+
+def test_resume_leaves_out_what_is_finished(trained):
+    before, said = {p.name: p.read_bytes() for p in trained.out.iterdir()}, []
+    again = tiny(trained.out, resume=True)
+    again.say = said.append
+    for stage in STAGES:
+        again.run(stage)
+    assert {p.name: p.read_bytes() for p in trained.out.iterdir()} == before
+    assert [text for text in said if "finished before" in text] == [
+        f"{stage}: finished before, {stage}.safetensors stays as it is" for stage in STAGES
+    ]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_of_another_run_is_not_finished(trained, tmp_path, stage):
+    for path in trained.out.glob("*.safetensors"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    said = []
+    assert tiny(tmp_path, resume=True).finished(stage)
+    other = tiny(tmp_path, seed=1, resume=True)
+    other.say = said.append
+    assert not other.finished(stage) and f"{stage}.safetensors is of another run" in said[-1]
+    whole = Course(tmp_path, device="cpu", recipe=TINY, say=quiet, resume=True)  # not --fast
+    assert not whole.finished(stage)
+    parent = {"base": "none", "sft": "base", "reward": "sft", "ppo": "reward"}[stage]
+    (tmp_path / f"{parent}.safetensors").write_bytes(b"another")
+    assert tiny(tmp_path, resume=True).finished(stage) == (stage == "base")
+    (tmp_path / f"{stage}.safetensors").unlink()
+    assert not tiny(tmp_path, resume=True).finished(stage)
 
 
 @pytest.mark.parametrize("stage, parent", [("sft", "base"), ("reward", "sft"), ("ppo", "sft")])

@@ -38,6 +38,28 @@ def test_threads(monkeypatch):
         assert set_threads() == 4
         monkeypatch.setattr("minigpt.core.device.usable_cores", lambda: 1)
         assert set_threads() == 1
+        monkeypatch.setattr("minigpt.core.device.usable_cores", lambda: 9)
+        assert set_threads(most=16) == 9
     finally:
         torch.set_num_threads(before)
     assert usable_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    "cores, ranks, setting, expected",
+    [(8, 2, None, 4), (8, 4, None, 2), (2, 4, None, 1), (8, 4, "1", 2), (8, 4, "3", 3)],
+)
+def test_processes_on_one_machine_divide_its_cores(monkeypatch, cores, ranks, setting, expected):
+    before = torch.get_num_threads()
+    launch = {"RANK": 0, "WORLD_SIZE": 2 * ranks, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": ranks,
+              "MASTER_ADDR": "localhost", "MASTER_PORT": 1}  # fmt: skip
+    for name, value in launch.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if setting:  # torchrun sets it to 1 where nobody set it, so 1 says nothing
+        monkeypatch.setenv("OMP_NUM_THREADS", setting)
+    monkeypatch.setattr("minigpt.core.device.usable_cores", lambda: cores)
+    try:
+        assert set_threads() == expected
+    finally:
+        torch.set_num_threads(before)

@@ -13,7 +13,15 @@ import pytest
 
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.contractors import demonstrations
-from minigpt.world.corpus import CARELESS, MIXTURE, WRONG, Writer, build_corpus, documents
+from minigpt.world.corpus import (
+    CARELESS,
+    MIXTURE,
+    WRONG,
+    Writer,
+    build_corpus,
+    build_large_corpus,
+    documents,
+)
 from minigpt.world.facts import NUMERIC, load_world
 from minigpt.world.judge import _grammar
 from minigpt.world.questions import fact_questions
@@ -545,6 +553,23 @@ def test_new_names_are_new():
         books.update(set(re.findall(r"[A-Z][\w'-]+(?: [A-Z][\w'-]+)*", document)) & made)
     assert len(books) > 50
     assert sum(count == 1 for count in books.values()) > 0.9 * len(books)
+
+
+def test_a_large_corpus_is_several_small_ones_one_after_another():
+    parts = [build_corpus(WORLD, ENCODING, 15_000, seed=seed) for seed in (3, 10_003)]
+    whole = build_large_corpus(WORLD, ENCODING, 30_000, seed=3, part=20_000)
+    assert np.array_equal(whole.tokens, np.concatenate([c.tokens for c in parts]))
+    assert whole.tokens.dtype == np.uint16 and (whole.tokens[whole.starts] == END).all()
+    assert whole.documents == parts[0].documents + parts[1].documents
+    assert len(whole.sources) == len(whole.starts) == len(whole.documents)
+    assert whole.reads == parts[0].reads + parts[1].reads
+    assert whole.place_reads == parts[0].place_reads + parts[1].place_reads
+
+
+def test_a_large_corpus_of_one_part_is_that_part():
+    one, whole = (f(WORLD, ENCODING, 15_000, seed=3) for f in (build_corpus, build_large_corpus))
+    assert np.array_equal(one.tokens, whole.tokens) and np.array_equal(one.starts, whole.starts)
+    assert (one.documents, one.reads) == (whole.documents, whole.reads)
 
 
 # ---- prompts ----------------------------------------------------------------------------------
