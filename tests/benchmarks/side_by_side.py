@@ -143,6 +143,10 @@ def arguments(doc: str | None, argv: list[str] | None = None) -> argparse.Namesp
         "--tinyshakespeare", type=file, metavar="FILE",
         help="the text, input.txt in karpathy/char-rnn's data/tinyshakespeare",
     )  # fmt: skip
+    parser.add_argument(
+        "--first", type=folder, metavar="FOLDER",
+        help="the first PPO that worked: git worktree add FOLDER 25ca900",
+    )  # fmt: skip
     parser.add_argument("--long", action="store_true", help="also what takes many minutes")
     args = parser.parse_args(argv)
     if args.pairs < 1:
