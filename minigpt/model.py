@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 IGNORE = -100  # a target with this value is not scored
 # Normalised queries and keys have length sqrt(head size), so the usual 1 / sqrt(32) would keep all
@@ -93,6 +92,26 @@ class ReluSquared(torch.autograd.Function):
         return (grad * r).mul_(2)
 
 
+class Linear(nn.Linear):
+    """A linear layer without bias, its weights not set yet: init_weights does that.
+
+    PyTorch's own first values would be overwritten, and to draw them would move its global seed.
+    """
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(n_in, n_out, bias=False)
+
+    def reset_parameters(self) -> None:
+        pass
+
+
+class Embedding(nn.Embedding):
+    """A table with a row a token, its weights not set yet, as Linear's."""
+
+    def reset_parameters(self) -> None:
+        pass
+
+
 class Block(nn.Module):
     """One layer: tokens look at earlier tokens (attention), then each thinks alone (MLP)."""
 
@@ -100,10 +119,10 @@ class Block(nn.Module):
         super().__init__()
         C = config.n_embd
         self.layer, self.n_head = layer, config.n_head
-        self.qkv = linear(C, 3 * C)
-        self.attn_out = linear(C, C)
-        self.mlp_in = linear(C, 4 * C)
-        self.mlp_out = linear(4 * C, C)
+        self.qkv = Linear(C, 3 * C)
+        self.attn_out = Linear(C, C)
+        self.mlp_in = Linear(C, 4 * C)
+        self.mlp_out = Linear(4 * C, C)
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator) -> None:
@@ -136,10 +155,10 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        self.embedding = skip_init(nn.Embedding, config.vocab_size, config.n_embd)
+        self.embedding = Embedding(config.vocab_size, config.n_embd)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.gain = nn.Parameter(torch.ones(()))  # of the last norm
-        self.head = linear(config.n_embd, config.vocab_size)
+        self.head = Linear(config.n_embd, config.vocab_size)
         rotation = rotations(config.block_size, config.n_embd // config.n_head)
         self.register_buffer("rotation", rotation, persistent=False)
         self.init_weights(torch.Generator().manual_seed(seed))
@@ -183,11 +202,6 @@ class GPT(nn.Module):
     def num_params(self) -> int:
         """How many numbers training adjusts."""
         return sum(p.numel() for p in self.parameters())
-
-
-def linear(n_in: int, n_out: int) -> nn.Linear:
-    """A linear layer without bias, its weights not set yet: GPT.init_weights does that."""
-    return skip_init(nn.Linear, n_in, n_out, bias=False)
 
 
 def rotations(length: int, head_size: int, base: float = 1000.0) -> Tensor:
