@@ -12,7 +12,7 @@ token. GPT-2's plan, with what later models changed, each because it learns fast
 
 The norm is layer norm and not RMSNorm, as most large models have it, because on a CPU layer norm
 without parameters is one fused kernel and RMSNorm is not. Simplified against the real thing:
-float32, one device, no dropout, no grouped keys, no mixture of experts.
+float32 (bfloat16 on request), one device, no dropout, no grouped keys, no mixture of experts.
 """
 
 from dataclasses import dataclass
@@ -104,6 +104,9 @@ class Linear(nn.Linear):
     def reset_parameters(self) -> None:
         pass
 
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype))  # which does nothing in float32
+
 
 class Embedding(nn.Embedding):
     """A table with a row a token, its weights not set yet, as Linear's."""
@@ -145,7 +148,10 @@ class Block(nn.Module):
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         causal = mask is None and T > 1
-        y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=SHARPNESS)
+        if mask is None and v.dtype == torch.bfloat16 and v.device.type == "cpu":
+            y = attention_by_hand(q, k, v)
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=SHARPNESS)
         return self.attn_out(y.transpose(1, 2).reshape(B, T, C))
 
 
@@ -155,6 +161,7 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig, seed: int = 0) -> None:
         super().__init__()
         self.config = config
+        self.dtype = torch.float32  # that layers compute in, or bfloat16; weights stay float32
         self.embedding = Embedding(config.vocab_size, config.n_embd)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.gain = nn.Parameter(torch.ones(()))  # of the last norm
@@ -189,6 +196,8 @@ class GPT(nn.Module):
         rotation = self.rotation[past : past + T, None]  # (T, 1, head size / 2)
         mask = attention_mask(T, past, pad, idx.device)
         x = norm(self.embedding(idx))  # (B, T, C)
+        if cache is None and pad is None:  # to read one token at a time, bfloat16 is no faster
+            x = x.to(self.dtype)
         for block in self.blocks:
             x = block(x, rotation, mask, cache)
         if cache is not None:
@@ -197,7 +206,7 @@ class GPT(nn.Module):
 
     def forward(self, idx: Tensor, pad: Tensor | None = None) -> Tensor:
         """Logits of the next token at each position: (B, T) ids → (B, T, V)."""
-        return self.head(self.hidden(idx, pad=pad))
+        return self.head(self.hidden(idx, pad=pad)).float()
 
     def num_params(self) -> int:
         """How many numbers training adjusts."""
@@ -217,8 +226,20 @@ def rotations(length: int, head_size: int, base: float = 1000.0) -> Tensor:
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """Turn each pair of numbers of x (..., head size) by its angle: one complex product."""
-    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * rotation).flatten(-2)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rotation).flatten(-2).type_as(x)
+
+
+def attention_by_hand(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention of (B, h, T, head size) in three steps: scores, softmax, average.
+
+    The same as PyTorch's scaled_dot_product_attention, whose backward pass in bfloat16 is several
+    times slower on a CPU than these.
+    """
+    T = q.shape[2]
+    future = torch.full((T, T), -torch.inf, dtype=q.dtype, device=q.device).triu(1)
+    scores = torch.baddbmm(future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=SHARPNESS)
+    return (scores.softmax(dim=-1) @ v.flatten(0, 1)).view(v.shape)
 
 
 def attention_mask(T: int, past: int, pad: Tensor | None, device) -> Tensor | None:
@@ -241,9 +262,10 @@ def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") ->
 
     logits: (..., V), where logits[..., t, :] scores targets[..., t], the token after position t.
     targets: (...), -100 where nothing is scored. reduction: "mean" over the scored tokens, "sum",
-    or "none" for a loss per target (0 where nothing is scored).
+    or "none" for a loss per target (0 where nothing is scored). A mean of nothing is a ValueError,
+    or NaN on a GPU, which would have to finish all its work to be asked.
     """
-    if reduction == "mean" and bool((targets == IGNORE).all()):
+    if reduction == "mean" and targets.device.type == "cpu" and bool((targets == IGNORE).all()):
         raise ValueError("all targets are -100: there is no token to score, so no mean loss")
     flat = logits.flatten(0, -2), targets.flatten()
     loss = F.cross_entropy(*flat, ignore_index=IGNORE, reduction=reduction)

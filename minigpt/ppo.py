@@ -205,7 +205,7 @@ def ppo(
         idx, hidden, surprisal = idx[:, :-1], hidden[:, :-1], surprisal[:, :-1]
         logits = policy(idx)
         same = reference is reward_model.gpt
-        ref_logits = reference.head(hidden if same else reference.hidden(idx))
+        ref_logits = reference.head(hidden if same else reference.hidden(idx)).float()
         logps = token_logprobs(logits, idx), token_logprobs(ref_logits, idx)
         kl_entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
         values = value_layers(hidden, surprisal)[:, :-1]

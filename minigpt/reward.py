@@ -53,10 +53,10 @@ class ScalarLayers(nn.Module):
 
     def forward(self, hidden: Tensor, surprisal: Tensor) -> Tensor:
         """hidden: (B, T, C); surprisal: (B, T), in nats. Returns (B, T)."""
-        x = hidden + surprisal[..., None] * self.direction
+        x = (hidden + surprisal[..., None] * self.direction).to(hidden.dtype)
         for block in self.blocks:
             x = block(x, self.rotation[: x.shape[1], None], None)
-        return self.head(norm(x))[..., 0]
+        return self.head(norm(x).float())[..., 0]
 
 
 class RewardModel(nn.Module):
@@ -83,7 +83,7 @@ class RewardModel(nn.Module):
     def read(self, idx: Tensor) -> tuple[Tensor, Tensor]:
         """What the layers read of (B, T) ids: hidden states (B, T, C) and surprisal (B, T)."""
         hidden = self.gpt.hidden(idx)
-        logits = self.gpt.head(hidden[:, :-1])  # position t predicts token t + 1
+        logits = self.gpt.head(hidden[:, :-1]).float()  # position t predicts token t + 1
         surprisal = next_token_loss(logits, idx[:, 1:], "none")
         return hidden, F.pad(surprisal, (1, 0))  # nothing predicts the first token
 
@@ -125,20 +125,21 @@ def by_length(function: Callable, lengths: list[int], *inputs: Tensor, rows: int
     (b, columns, …), or one of them; columns that were cut off come back as zeros.
     """
     width = inputs[0].shape[1]
-    if inputs[0].device.type != "cpu":  # where calls take longer than the padding
+    device = inputs[0].device
+    if device.type != "cpu":  # where calls take longer than the padding
         rows = len(lengths)
-    order = torch.tensor(sorted(range(len(lengths)), key=lengths.__getitem__))
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
     parts = []
-    for part in order.split(rows):
-        longest = max(lengths[i] for i in part)
-        at = part.to(inputs[0].device)
+    for start in range(0, len(order), rows):
+        part = order[start : start + rows]
+        at, longest = torch.tensor(part, device=device), lengths[part[-1]]
         found = function(*(x[at] if x.ndim == 1 else x[at, :longest] for x in inputs))
         found = found if isinstance(found, tuple) else (found,)
         parts.append([
             x if x.ndim == 1 else F.pad(x, (0, 0) * (x.ndim - 2) + (0, width - longest))
             for x in found
         ])  # fmt: skip
-    back = order.argsort().to(inputs[0].device)
+    back = torch.tensor(order, device=device).argsort()
     return tuple(torch.cat(columns)[back] for columns in zip(*parts))
 
 

@@ -32,6 +32,11 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lang", default="en")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument(
+        "--dtype", default="fp32",
+        help="fp32, the same result on every laptop; bf16, faster with AMX, AVX512-BF16 or on a "
+        "card; auto: bf16 if there is one of these",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, help="CPU threads (default: as many as pay)")
     parser.add_argument("--out", type=Path, help="folder for the checkpoints (default: your own)")
     parser.add_argument(
@@ -57,7 +62,7 @@ def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     args, stages = parse(argv)
     from minigpt.core.course import Course, make_tokenizer
-    from minigpt.core.device import set_threads, usable_cores
+    from minigpt.core.device import has_bf16, set_threads, usable_cores
     from minigpt.core.distributed import joined_ranks, launched
     from minigpt.core.sizes import DEFAULT, SIZES
     from minigpt.core.stages import SHIPPED, own_checkpoints
@@ -83,7 +88,7 @@ def main(argv: list[str]) -> int:
             make_tokenizer(args.lang)
         course = Course(
             out, args.lang, args.seed, args.device, fast=args.fast, say=say, size=size,
-            resume=args.resume,
+            resume=args.resume, dtype=args.dtype,
         )  # fmt: skip
         if first:
             out.mkdir(parents=True, exist_ok=True)
@@ -91,6 +96,10 @@ def main(argv: list[str]) -> int:
             what, on = ", ".join(stages) + of_size, f"{threads} threads"
             if launched():
                 on = f"{os.environ['WORLD_SIZE']} processes of {on} each"
+            if course.dtype_name != "float32":
+                on += f" in {course.dtype_name}"
+                if not has_bf16(course.device):
+                    say("This processor has no instructions for bfloat16: fp32 is faster here.")
             say(f"Training {what} with seed {args.seed} on {on}, into {out}")
             for stage in together:
                 if first or stage in SHARED:

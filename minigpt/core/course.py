@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from minigpt.core.checkpoint import atomic_write, file_hash, read_meta, save_checkpoint
-from minigpt.core.device import pick_device
+from minigpt.core.device import pick_device, pick_dtype
 from minigpt.core.distributed import any_rank, is_first, replicated, world_size
 from minigpt.core.evaluate import chat_answers, judged
 from minigpt.core.fast import SHARE
@@ -94,10 +94,12 @@ class Course:
     def __init__(
         self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
         fast: bool = False, say: Callable[[str], None] = print, size: str = DEFAULT,
-        resume: bool = False,
+        resume: bool = False, dtype: str = "fp32",
     ) -> None:  # fmt: skip
         self.out, self.lang, self.seed, self.say = Path(out), lang, seed, say
         self.device = pick_device(device)
+        self.dtype = pick_dtype(dtype, self.device)
+        self.dtype_name = str(self.dtype).removeprefix("torch.")  # as checkpoints record it
         self.size, self.resume = SIZES[size], resume
         self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
         self.shrink = SHARE if fast else 1  # the same code, figures not meant
@@ -131,7 +133,15 @@ class Course:
         return self.out / f"{name}.safetensors"
 
     def load(self, name: str) -> Stage:
-        return read_stage(self.path(name), self.lang, str(self.device), own=True)
+        stage = read_stage(self.path(name), self.lang, str(self.device), own=True)
+        language_model = stage.model.gpt if isinstance(stage.model, RewardModel) else stage.model
+        language_model.dtype = self.dtype
+        return stage
+
+    def new_model(self) -> GPT:
+        model = GPT(self.size.model, seed=self.seed).to(self.device)
+        model.dtype = self.dtype
+        return model
 
     def trainable(self, name: str):
         """The stage's model, ready to be trained on. ValueError if it is not of this size."""
@@ -154,7 +164,7 @@ class Course:
             "lang": self.lang,
             "seed": self.seed,
             "threads": torch.get_num_threads(),
-            "dtype": "float32",
+            "dtype": self.dtype_name,
             "config": asdict(gpt_config),
             "settings": asdict(config) if config else {},
             **({"ranks": world_size()} if world_size() > 1 else {}),
@@ -225,7 +235,7 @@ class Course:
             return False
         config = self.settings(stage)
         wanted = {"seed": self.seed, "lang": self.lang, "config": asdict(self.size.model),
-                  "settings": asdict(config)}  # fmt: skip
+                  "dtype": self.dtype_name, "settings": asdict(config)}  # fmt: skip
         if stage == "base":
             updates = (len(self.corpus.tokens) - 1) // config.block_size // config.batch_size
             wanted |= {"parent": None, "step": max(1, updates),
@@ -259,14 +269,14 @@ class Course:
         parent = None if name == "base" else self.hash("base")
         shape = {f"model's {key}": value for key, value in asdict(model.config).items()}
         identity = {"stage": name, "lang": self.lang, "seed": self.seed, "parent": parent, **shape,
-                    **asdict(config), "data": data}  # fmt: skip
+                    "dtype": self.dtype_name, **asdict(config), "data": data}  # fmt: skip
         path = self.out / f"{name}{SUFFIX}"
         return Progress(path, model, optimizer, identity, self.resume, self.say, started)
 
     def base(self) -> None:
         """Stage 1: pretraining, with snapshots from step 0 on."""
         started = time.perf_counter(), time.process_time()
-        model = GPT(self.size.model, seed=self.seed).to(self.device)
+        model = self.new_model()
         config, tokens = self.settings("base"), self.corpus.tokens
         progress = self.progress("base", model, config, fingerprint(tokens), started)
         run = pretrain(replicated(model), tokens, config, progress.optimizer, progress.start)
@@ -299,7 +309,7 @@ class Course:
     def sft(self, name: str = "sft", **demonstration_options) -> None:
         """Stage 2: supervised finetuning on the contractors' demonstrations."""
         started = time.perf_counter(), time.process_time()
-        model = self.trainable("base") if is_first() else GPT(self.size.model).to(self.device)
+        model = self.trainable("base") if is_first() else self.new_model()
         introduce_chat_tokens(model, self.encoding)
         config = self.settings("sft")
         demos = demonstrations(

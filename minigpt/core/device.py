@@ -32,6 +32,26 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """What layers compute in: "fp32", "bf16", or "auto": bf16 where the processor has it.
+
+    That is by what the processor can do, never by a timing, or the same seed would not give the
+    same result: an NVIDIA card or a CPU with instructions for bfloat16 (AMX or AVX512-BF16).
+    """
+    if name not in ("fp32", "bf16", "auto"):
+        raise ValueError(f"dtype {name!r} is not known: choose fp32, bf16 or auto")
+    fast = name == "auto" and has_bf16(device)
+    return torch.bfloat16 if name == "bf16" or fast else torch.float32
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for products of bfloat16 matrices."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    tests = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, t, bool)() for t in tests)
+
+
 def set_threads(n: int | None = None, most: int = 4) -> int:
     """Let PyTorch use `n` CPU threads, and return n; without `n`, as many as pay.
 
@@ -54,9 +74,21 @@ def set_threads(n: int | None = None, most: int = 4) -> int:
 def usable_cores() -> int:
     """CPU cores this process may use; in a container that may be fewer than the machine has."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
-        cores = min(cores or 1, max(1, int(quota) // int(period)))  # "max" if there is no limit
-    except (OSError, ValueError):
-        pass
-    return max(1, cores or 1)
+    return max(1, min(cores or 1, cpu_quota()))
+
+
+def cpu_quota(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """How many cores' worth of time a Linux container may use, rounded down; a lot if unlimited.
+
+    Docker's --cpus and Binder limit time so, and the container still sees all of the cores.
+    """
+    version_1 = ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")  # -1 if there is no limit
+    for names in (("cpu.max",), version_1):
+        try:
+            text = " ".join((cgroup / name).read_text(encoding="utf-8") for name in names)
+            quota, period = map(int, text.split())  # version 2 says "max" if there is no limit
+        except (OSError, ValueError):
+            continue
+        if quota > 0:
+            return quota // period
+    return 1_000_000

@@ -75,7 +75,8 @@ def gains(ours: list[dict], first: list[dict]) -> str:
     last = [run["rounds"][-1] for run in first]
     end = [run["rounds"][-1] for run in ours]
     return (
-        f"gold gained: first version {told(last)} after {last[0]['step']} rounds; ours {told(end)}, "
+        f"gold gained: first version {told(last)} after {last[0]['step']} rounds; "
+        f"ours {told(end)}, "
         f"and {told(same_kl)} after {mean(r['step'] for r in same_kl):.0f} rounds"
     )
 

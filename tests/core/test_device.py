@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from minigpt.core.device import pick_device, set_threads, usable_cores
+from minigpt.core.device import cpu_quota, pick_device, set_threads, usable_cores
 
 
 def test_auto_takes_cuda_or_else_the_cpu_but_never_mps(monkeypatch):
@@ -25,6 +25,22 @@ def test_missing_device_says_what_to_do(monkeypatch, name, message):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match=message):
         pick_device(name)
+
+
+@pytest.mark.parametrize(
+    "files, cores",
+    [({"cpu.max": "200000 100000"}, 2), ({"cpu.max": "50000 100000"}, 0),
+     ({"cpu.max": "max 100000"}, 1_000_000), ({}, 1_000_000),
+     ({"cpu/cpu.cfs_quota_us": "350000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+     ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1_000_000)],
+)  # fmt: skip
+def test_a_container_may_have_fewer_cores_than_it_sees(tmp_path, monkeypatch, files, cores):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert cpu_quota(tmp_path) == cores
+    monkeypatch.setattr("minigpt.core.device.cpu_quota", lambda: cores)
+    assert 1 <= usable_cores() <= max(1, cores)
 
 
 def test_threads(monkeypatch):
