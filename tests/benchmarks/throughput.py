@@ -2,28 +2,33 @@
 
     python tests/benchmarks/throughput.py --nanogpt FOLDER
 
-Four layers of 128, vocabulary 1,024, batches of 32 windows of 128 tokens, fp32. Ours learns as the
-course pretrains (Muon and AdamW); nanoGPT with its own AdamW and clipping, as in its train.py;
-transformers' GPT-2 with fused AdamW. A run is 20 updates.
+Four layers of 128, vocabulary 1,024, batches of 32 windows of 128 tokens. Ours learns as the course
+pretrains (Muon and AdamW); nanoGPT with its own AdamW and clipping, as in its train.py;
+transformers' GPT-2 with fused AdamW. A run is 20 updates. All in fp32; where the processor has
+instructions for bfloat16 there is a row in bf16 too, nanoGPT's by autocast, as its train.py has it.
 """
+
+from contextlib import nullcontext
 
 import torch
 from generation import transformers_model
 from side_by_side import compare, main, nanogpt, skipped
 
-from minigpt.core.device import set_threads
+from minigpt.core.device import has_bf16, set_threads
 from minigpt.core.optim import make_optimizer
 from minigpt.model import GPT, GPTConfig, next_token_loss
 
 V, B, T, UPDATES = 1024, 32, 128, 20
 
 
-def updates(optimizer, loss_of, parameters=None):
-    """A program that makes the updates; with `parameters` their gradient is clipped at 1."""
+def updates(optimizer, loss_of, parameters=None, context=None):
+    """A program that makes the updates; with `parameters` their gradient is clipped at 1.
+    context: to compute the loss in."""
 
     def run():
         for _ in range(UPDATES):
-            loss = loss_of()
+            with context or nullcontext():
+                loss = loss_of()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if parameters is not None:
@@ -51,6 +56,15 @@ def rows(args):
         adamw = nano.configure_optimizers(0.1, 1e-3, (0.9, 0.99), "cpu")
         theirs = updates(adamw, lambda: nano(idx, targets)[1], list(nano.parameters()))
         yield compare(name + "nanoGPT", ours, theirs, 1.0, 1.3, args.pairs)
+        bf16 = name.replace("fp32", "bf16") + "nanoGPT"
+        if not has_bf16(torch.device("cpu")):
+            yield skipped(bf16, "this processor has neither AMX nor AVX512-BF16", 1.7, 2.5)
+        else:
+            context = torch.autocast("cpu", torch.bfloat16)
+            theirs = updates(adamw, lambda: nano(idx, targets)[1], list(nano.parameters()), context)
+            model.dtype = torch.bfloat16
+            yield compare(bf16, ours, theirs, 1.7, 2.5, args.pairs)
+            model.dtype = torch.float32
     try:
         peer = transformers_model().train()
     except ImportError:
