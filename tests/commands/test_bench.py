@@ -80,3 +80,25 @@ def test_a_benchmark_that_fails_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(bench, "FOLDER", tmp_path)
     with pytest.raises(Problem, match="bad"):
         bench.main(["bad"])
+
+
+def test_ppo_is_compared_where_gold_and_kl_are_equal(monkeypatch):
+    monkeypatch.syspath_prepend(str(bench.FOLDER))
+    spec = importlib.util.spec_from_file_location("bench_ppo", bench.FOLDER / "ppo.py")
+    ppo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ppo)
+
+    def run(seconds, *rounds):
+        rounds = [{"step": s, "gain": g, "kl": k} for s, g, k in rounds]
+        return {"seconds": seconds, "share": 1.9, "rounds": rounds}
+
+    first = run(3.0, (5, 0.3, 0.1), (10, 0.5, 0.4))
+    ours = run(1.0, (5, 0.4, 0.1), (10, 0.6, 0.3), (15, 0.9, 0.5))
+    assert ppo.as_good(ours, first)["step"] == 10
+    assert ppo.as_good(run(1.0, (5, 0.6, 0.5)), first) is None
+    monkeypatch.setattr(ppo, "train", lambda folder, seed: first if folder == "old" else ours)
+    args = side_by_side.arguments(None, ["--long"])
+    args.first = "old"
+    a_round, to_the_end = ppo.rows(args)
+    assert (a_round.ratio, to_the_end.ratio, to_the_end.ours) == (3.0, 3.0, 10.0)
+    assert "first version +0.50 at 0.40 nats after 10 rounds" in a_round.note
