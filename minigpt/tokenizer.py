@@ -63,26 +63,14 @@ def split_text(text: str, pattern: str = SPLIT_PATTERN) -> list[str]:
     return compiled.findall(text)
 
 
-def merge_pair(tokens: list[bytes], pair: Pair) -> tuple[list[Pair], list[Pair]]:
-    """Join each occurrence of `pair` in `tokens`, in place, from left to right.
-
-    Returns the pairs of neighbours that are gone (`pair` among them) and those that are new.
-    """
+def merge_pair(tokens: list[bytes], pair: Pair) -> None:
+    """Join each occurrence of `pair` in `tokens`, in place, from left to right."""
     left, right = pair
-    gone, new = [], []
     i = 0
     while i + 1 < len(tokens):
         if tokens[i] == left and tokens[i + 1] == right:
             tokens[i : i + 2] = [left + right]
-            gone.append(pair)
-            if i > 0:
-                gone.append((tokens[i - 1], left))
-                new.append((tokens[i - 1], tokens[i]))
-            if i + 1 < len(tokens):
-                gone.append((right, tokens[i + 1]))
-                new.append((tokens[i], tokens[i + 1]))
         i += 1
-    return gone, new
 
 
 def bpe_merges(text: str | Iterable[str], pattern: str = SPLIT_PATTERN) -> Iterator[Merge]:
@@ -105,12 +93,13 @@ def bpe_merges(text: str | Iterable[str], pattern: str = SPLIT_PATTERN) -> Itera
     # "replace" is for half of a surrogate pair, which has no UTF-8.
     words = [[BYTES[b] for b in word.encode("utf-8", "replace")] for word in word_counts]
 
-    pair_counts: Counter[Pair] = Counter()
-    pair_words: defaultdict[Pair, set[int]] = defaultdict(set)  # words that hold the pair, or did
+    pair_words: defaultdict[Pair, list[int]] = defaultdict(list)  # words with the pair, or had it
     for w, word in enumerate(words):
         for pair in pairwise(word):
-            pair_counts[pair] += counts[w]
-            pair_words[pair].add(w)
+            pair_words[pair].append(w)
+    pair_counts: defaultdict[Pair, int] = defaultdict(int)
+    for pair, holders in pair_words.items():
+        pair_counts[pair] = sum([counts[w] for w in holders])
 
     heap = [(-count, pair) for pair, count in pair_counts.items()]  # smallest first: our tie rule
     heapq.heapify(heap)
@@ -122,16 +111,31 @@ def bpe_merges(text: str | Iterable[str], pattern: str = SPLIT_PATTERN) -> Itera
         if count < -pushed:  # other merges took some of it: back, with its true count
             heapq.heappush(heap, (-count, pair))
             continue
-        yield Merge(*pair, pair[0] + pair[1], count)
+        left, right = pair
+        token = left + right
+        yield Merge(left, right, token, count)
         born: set[Pair] = set()  # only pairs with the new token can gain
-        for w in pair_words.pop(pair):
-            gone, new = merge_pair(words[w], pair)
-            for old in gone:
-                pair_counts[old] -= counts[w]
-            for fresh in new:
-                pair_counts[fresh] += counts[w]
-                pair_words[fresh].add(w)
-            born.update(new)
+        for w in pair_words.pop(pair):  # a word that held the pair twice comes twice, once in vain
+            word, n = words[w], counts[w]
+            i, end = 0, len(word) - 1
+            while i < end:
+                if word[i] == left and word[i + 1] == right:  # as merge_pair, and count
+                    word[i : i + 2] = [token]
+                    end -= 1
+                    if i > 0:
+                        pair_counts[word[i - 1], left] -= n
+                        new = word[i - 1], token
+                        pair_counts[new] += n
+                        pair_words[new].append(w)
+                        born.add(new)
+                    if i < end:
+                        pair_counts[right, word[i + 1]] -= n
+                        new = token, word[i + 1]
+                        pair_counts[new] += n
+                        pair_words[new].append(w)
+                        born.add(new)
+                i += 1
+        pair_counts[pair] = 0
         for fresh in born:
             heapq.heappush(heap, (-pair_counts[fresh], fresh))
 
