@@ -18,9 +18,10 @@ def runs(monkeypatch, tmp_path):
     class Fake:
         device = torch.device("cpu")
 
-        def __init__(self, out, lang, seed, device, fast, say, size, resume):
+        def __init__(self, out, lang, seed, device, fast, say, size, resume, dtype):
             made.append(("made", out, lang, seed, device, fast, size))
             self.out, self.resume = out, resume
+            self.dtype_name = {"fp32": "float32", "bf16": "bfloat16"}[dtype]
 
         def run(self, stage):
             made.append(stage)
@@ -51,6 +52,15 @@ def test_options_reach_the_course(runs, tmp_path):
     assert train.main(arguments) == 0
     made = ("made", tmp_path / "mine", "en", 7, "cpu", True, "tiny")
     assert runs == [made, "sft", "reward", "extras"]
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_bfloat16_is_said_and_where_it_is_slow_too(runs, monkeypatch, capsys, able):
+    monkeypatch.setattr(device_module, "has_bf16", lambda device: able)
+    assert train.main(["--dtype", "bf16"]) == 0
+    said = capsys.readouterr().out
+    assert "2 threads in bfloat16" in said
+    assert ("no instructions for bfloat16" in said) != able
 
 
 def test_a_size_has_a_folder_of_its_own(runs, tmp_path, capsys):
@@ -121,6 +131,7 @@ def test_arguments_that_cannot_be_are_a_problem_before_anything_is_done(runs, ar
         (["--lang", "xx"], "no world in the language 'xx'"),
         (["--lang", "xx", "--ship"], "no world in the language 'xx'"),
         (["--device", "tpu"], "device 'tpu' is not known"),
+        (["--dtype", "fp16"], "dtype 'fp16' is not known: choose fp32, bf16 or auto"),
         (["--stages", "sft"], r"no checkpoint .*base\.safetensors: make it with .* train"),
         (["--stages", "ppo"], r"no checkpoint .*sft\.safetensors"),
     ],
