@@ -195,20 +195,23 @@ def ppo(
     )
     stop, tokens = encoding.encode_single_token("<|end|>"), 0
 
+    def answer_logits(model, hidden):  # no answer begins before column `first`
+        return model.head(hidden[:, first:]).float()
+
     def logprobs(idx):
-        return token_logprobs(policy(idx), idx)
+        return token_logprobs(answer_logits(policy, policy.hidden(idx)), idx[:, first:])
 
     def readings(idx, last):
         """What all models say of (B, T + 1) ids that end with <|reward|>: see where it is used."""
         hidden, surprisal = reward_model.read(idx)
         score = reward_model.score_at(last, hidden, surprisal)
         idx, hidden, surprisal = idx[:, :-1], hidden[:, :-1], surprisal[:, :-1]
-        logits = policy(idx)
         same = reference is reward_model.gpt
-        ref_logits = reference.head(hidden if same else reference.hidden(idx)).float()
-        logps = token_logprobs(logits, idx), token_logprobs(ref_logits, idx)
+        logits = answer_logits(policy, policy.hidden(idx))
+        ref_logits = answer_logits(reference, hidden if same else reference.hidden(idx))
+        logps = (token_logprobs(x, idx[:, first:]) for x in (logits, ref_logits))
         kl_entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
-        values = value_layers(hidden, surprisal)[:, :-1]
+        values = value_layers(hidden, surprisal)[:, first:-1]
         return score, hidden, surprisal, *logps, *kl_entropy, values
 
     for iteration in range(config.iterations):
@@ -218,7 +221,9 @@ def ppo(
         seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
         samples = generate(policy, asked, config.max_new_tokens, stop=stop, seeds=seeds)
 
-        # Score them, and read what the policy, the reference and the value function say.
+        # Score them, and read what the policy, the reference and the value function say. A is how
+        # many positions there are from the shortest prompt's last token to the last but one.
+        first = min(map(len, asked)) - 1
         with torch.no_grad():
             rows = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
             idx, last = pad_right(rows, device)
@@ -229,10 +234,11 @@ def ppo(
             score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
             idx, last = idx[:, :-1], last - 1  # without <|reward|>
             lengths = [len(row) - 1 for row in rows]
-            mask = answer_mask(asked, last, idx.shape[1])  # (B, T - 1)
+            mask = answer_mask(asked, last, idx.shape[1])[:, first:]  # (B, A)
             old_logp, ref_logp, old_values = (x * mask for x in (old_logp, ref_logp, old_values))
             k1, k3 = ((k * mask).sum(1) for k in kl_estimates(old_logp, ref_logp))  # (B,) each
-            rewards = kl_rewards(old_logp, ref_logp, score, last - 1, config.kl_coef, mask)
+            final = last - 1 - first  # the position before <|end|>: its column among A
+            rewards = kl_rewards(old_logp, ref_logp, score, final, config.kl_coef, mask)
             advantages, returns = gae(rewards, old_values, mask, config.gamma, config.lam)
             explained = explained_variance(returns, old_values, mask)
             advantages = whiten(advantages, mask)
@@ -262,7 +268,11 @@ def ppo(
 
                 (values,) = by_length(value_layers, here, *(x[rows] for x in read))
                 v_loss = value_loss(
-                    values[:, :-1], old_values[rows], returns[rows], mask[rows], config.value_clip
+                    values[:, first:-1],
+                    old_values[rows],
+                    returns[rows],
+                    mask[rows],
+                    config.value_clip,
                 )
                 value_optimizer.zero_grad()
                 v_loss.backward()
