@@ -1,0 +1,149 @@
+"""A student's notebook before it is graded: what happened to its graded cells, and the mend.
+
+nbgrader finds exercises by the `grade_id` in a cell's metadata. Students copy cells, split them,
+delete them, paste from another notebook; a program that only trusts the ids then stops at the
+first such notebook, or grades the wrong cell. Here each graded cell of the release is looked for,
+first by its id, then by what it defines, and put back in order. Nothing that a student wrote is
+thrown away: what is not graded stays in the notebook, as text that is not run.
+"""
+
+import ast
+import copy
+
+MARK = "nbgrader"  # the metadata that nbgrader reads
+
+
+def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
+    """The submitted notebook with each graded cell of the release once, and what was wrong.
+
+    Both are notebooks as JSON. Answers are the student's, metadata and checks are the release's.
+    ValueError if `submitted` is no notebook of code and text cells.
+    """
+    if not isinstance(submitted, dict) or not isinstance(submitted.get("cells"), list):
+        raise ValueError("it is no notebook: it has no list of cells")
+    notebook = {"nbformat": 4, "nbformat_minor": 4} | copy.deepcopy(submitted)
+    notebook["metadata"] = copy.deepcopy(release.get("metadata", {}))  # it names the kernel
+    cells, problems = notebook["cells"], []
+    for number, cell in enumerate(cells, start=1):
+        if not isinstance(cell, dict) or not isinstance(cell.get("metadata", {}), dict):
+            raise ValueError(f"it is damaged at cell {number}")
+        if not isinstance(cell.setdefault("metadata", {}).get(MARK, {}), dict):
+            del cell["metadata"][MARK]
+    known = {mark(cell)["grade_id"]: cell for cell in release["cells"] if mark(cell)}
+    for cell in cells:
+        grade_id = mark(cell).get("grade_id")
+        if mark(cell) and grade_id not in known:
+            problems.append(f"a cell has the unknown id {grade_id!r}: it is not graded under it")
+            del cell["metadata"][MARK]
+    place = 0  # behind the last cell of the release that was found
+    for grade_id, original in known.items():
+        find = find_answer if mark(original)["solution"] else find_check
+        cell = find(cells, grade_id, original, problems)
+        if cell is None:
+            cell = copy.deepcopy(original)
+            cells.insert(before_the_next(cells, grade_id, list(known)), cell)
+        elif index_of(cells, cell) < place:  # checks must stand behind what they check
+            problems.append(f"cell {grade_id!r} was moved up: it is back behind the one before it")
+            cells.insert(place - 1, cells.pop(index_of(cells, cell)))
+        cell["metadata"][MARK] = copy.deepcopy(mark(original))
+        if not mark(original)["solution"]:
+            cell["source"] = original["source"]
+        place = index_of(cells, cell) + 1
+    return notebook, problems
+
+
+def find_answer(cells: list, grade_id: str, original: dict, problems: list[str]) -> dict | None:
+    """The cell that holds the answer to an exercise; several parts of it are joined in it."""
+    wanted = defined(text(original))
+    found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
+    if not found:
+        found = [c for c in cells if is_code(c) and not mark(c) and wanted & defined(text(c))][-1:]
+        what = "lost its id: it was found by what it defines" if found else "is missing: 0 points"
+        problems.append(f"cell {grade_id!r} {what}")
+        return found[0] if found else None
+    for cell in found:
+        if not is_code(cell):
+            problems.append(f"cell {grade_id!r} was turned into text: it is run as code again")
+            set_code(cell)
+    if len(found) == 1:
+        return found[0]
+    whole = [c for c in found if wanted <= defined(text(c))]
+    if not whole:
+        problems.append(f"cell {grade_id!r} was split into {len(found)}: they are joined again")
+        found[0]["source"] = "\n".join(text(cell) for cell in found)
+        for part in found[1:]:
+            del cells[index_of(cells, part)]
+        return found[0]
+    changed = [c for c in whole if text(c).strip() != text(original).strip()] or whole
+    which = found.index(changed[-1]) + 1
+    problems.append(f"cell {grade_id!r} is there {len(found)} times: number {which} is graded")
+    set_aside(found, changed[-1])
+    return changed[-1]
+
+
+def find_check(cells: list, grade_id: str, original: dict, problems: list[str]) -> dict | None:
+    """The cell that checks an exercise: the last of several."""
+    found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
+    if not found:
+        problems.append(f"cell {grade_id!r} is missing: it was put back")
+        return None
+    if len(found) > 1:
+        problems.append(f"cell {grade_id!r} is there {len(found)} times: one was kept")
+        set_aside(found, found[-1])
+    set_code(found[-1])
+    return found[-1]
+
+
+def before_the_next(cells: list[dict], grade_id: str, order: list[str]) -> int:
+    """Where a lost cell belongs: before the first that comes after it in the release, or last."""
+    later = order[order.index(grade_id) + 1 :]
+    places = {mark(cell).get("grade_id"): i for i, cell in enumerate(cells)}
+    return next((places[i] for i in later if i in places), len(cells))
+
+
+def set_aside(found: list[dict], kept: dict) -> None:
+    """Make text that is not run of all cells but one, without their ids."""
+    for cell in found:
+        if cell is not kept:
+            cell["cell_type"] = "raw"
+            del cell["metadata"][MARK]
+            for key in ("outputs", "execution_count"):
+                cell.pop(key, None)
+
+
+def defined(source: str) -> set[str]:
+    """The names of functions, classes and variables that code defines; none if it is no Python."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return set()
+    names = {node.name for node in body if hasattr(node, "name")}
+    assigned = (t for node in body if isinstance(node, ast.Assign) for t in node.targets)
+    return names | {target.id for target in assigned if isinstance(target, ast.Name)}
+
+
+def mark(cell: dict) -> dict:
+    """What nbgrader knows of a cell; {} of one that is not graded."""
+    found = cell["metadata"].get(MARK)
+    graded = isinstance(found, dict) and (found.get("solution") or found.get("grade"))
+    return found if graded else {}
+
+
+def text(cell: dict) -> str:
+    source = cell.get("source", "")
+    return source if isinstance(source, str) else "".join(source)
+
+
+def is_code(cell: dict) -> bool:
+    return cell.get("cell_type") == "code"
+
+
+def set_code(cell: dict) -> None:
+    cell["cell_type"] = "code"
+    cell.setdefault("outputs", [])
+    cell.setdefault("execution_count", None)
+
+
+def index_of(cells: list[dict], cell: dict) -> int:
+    """Where this very cell stands; another one may be equal to it."""
+    return next(i for i, other in enumerate(cells) if other is cell)
