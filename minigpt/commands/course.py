@@ -1,0 +1,78 @@
+"""Lays out a course folder for nbgrader, one assignment a notebook: course DIR [--lang en|zh]."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from minigpt.commands.common import PROGRAM, ROOT, Problem, require_repository
+from minigpt.commands.working_copy import LANGUAGES
+from minigpt.core.checkpoint import atomic_write
+
+ENVIRONMENT = None
+CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""
+
+import os
+
+c = get_config()
+c.CourseDirectory.course_id = "minigpt"
+c.Execute.timeout = 120  # seconds a cell; then it is stopped, and the next one runs
+c.Execute.interrupt_on_timeout = True
+
+# A notebook's kernel is started with these.
+root = {root!r}
+paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+os.environ["PYTHONPATH"] = os.pathsep.join([root, *(p for p in paths if p and p != root)])
+os.environ["MINIGPT_FAST"] = "1"  # cells that train make a twentieth of their steps
+os.environ["MINIGPT_HOME"] = os.path.join(os.getcwd(), ".minigpt")  # not your own checkpoints
+'''
+
+
+def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
+    """Write nbgrader_config.py and source/ASSIGNMENT/ASSIGNMENT.ipynb for each notebook.
+
+    What is there already stays as it is, for a teacher may have changed it. Returns the names of
+    the assignments, and what was kept.
+    """
+    files = {"nbgrader_config.py": CONFIG.format(program=PROGRAM, root=str(ROOT)).encode("utf-8")}
+    sources = sorted((ROOT / "notebooks" / "source" / lang).glob("[0-9][0-9]_*.ipynb"))
+    if not sources:
+        raise Problem(f"There are no notebooks with solutions in the language {lang!r}.")
+    for path in sources:
+        files[f"source/{path.stem}/{path.name}"] = path.read_bytes()
+    kept = []
+    for name, data in files.items():
+        target = folder / name
+        if not target.exists():
+            atomic_write(target, data)
+        elif target.read_bytes() != data:
+            kept.append(name)
+    return [path.stem for path in sources], kept
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} course", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or a course's")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
+    args = parser.parse_args(argv)
+    require_repository()
+    folder = args.folder.expanduser().resolve()
+    if folder.is_relative_to(ROOT):
+        raise Problem(
+            f"{folder} lies inside the course's own folder, which `git` and updates look after: "
+            "choose one beside it"
+        )
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "nbgrader_config.py").is_file():
+        raise Problem(f"{folder} holds other files: choose a new folder.")
+    try:
+        names, kept = lay_out(folder, args.lang)
+    except OSError as error:
+        raise Problem(f"The course cannot be written into {folder}: {error}") from None
+    print(f"{folder} is a course with {len(names)} assignments: {', '.join(names)}")
+    if kept:
+        print(f"These differ from the course's and stay as they are: {', '.join(kept)}")
+    print("Next, with nbgrader installed (pip install 'nbgrader>=0.9.6'):")
+    print(f"    cd {folder}")
+    print(f"    nbgrader generate_assignment {names[0]}   # into release/, without the solutions")
+    return 0

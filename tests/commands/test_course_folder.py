@@ -1,0 +1,86 @@
+"""`course`: a folder that nbgrader takes as it is."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigpt.commands import course
+from minigpt.commands.common import ROOT, Problem
+
+STEMS = sorted(path.stem for path in (ROOT / "notebooks" / "source" / "en").glob("*.ipynb"))
+
+
+def test_each_notebook_is_an_assignment(tmp_path, capsys):
+    folder = tmp_path / "class"
+    assert course.main([str(folder)]) == 0
+    assert sorted(p.name for p in (folder / "source").iterdir()) == STEMS
+    for stem in STEMS:
+        original = ROOT / "notebooks" / "source" / "en" / f"{stem}.ipynb"
+        assert (folder / "source" / stem / f"{stem}.ipynb").read_bytes() == original.read_bytes()
+    said = capsys.readouterr().out
+    assert "8 assignments" in said and f"nbgrader generate_assignment {STEMS[0]}" in said
+
+
+def test_what_a_teacher_changed_stays(tmp_path, capsys):
+    assert course.main([str(tmp_path / "class")]) == 0
+    changed = tmp_path / "class" / "source" / STEMS[1] / f"{STEMS[1]}.ipynb"
+    changed.write_text("{}", encoding="utf-8")
+    shutil.rmtree(tmp_path / "class" / "source" / STEMS[2])
+    capsys.readouterr()
+    assert course.main([str(tmp_path / "class")]) == 0
+    assert changed.read_text(encoding="utf-8") == "{}"
+    assert (tmp_path / "class" / "source" / STEMS[2] / f"{STEMS[2]}.ipynb").is_file()
+    said = capsys.readouterr().out
+    assert f"stay as they are: source/{STEMS[1]}/{STEMS[1]}.ipynb" in said
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(Problem, match="holds other files: choose a new folder"):
+        course.main([str(tmp_path)])
+    with pytest.raises(Problem, match="inside the course's own folder"):
+        course.main([str(ROOT / "class")])
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(Problem, match="cannot be written"):
+        course.main([str(tmp_path / "file" / "class")])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "thesis.txt"]
+
+
+def nbgrader(folder: Path, *arguments: str) -> str:
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments], cwd=folder, capture_output=True, text=True,
+        encoding="utf-8", errors="replace", env={**os.environ, "PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_nbgrader_takes_it_through_all_its_steps(tmp_path):
+    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
+    folder, stem = tmp_path / "class", STEMS[0]
+    course.lay_out(folder)
+    nbgrader(folder, "generate_assignment", stem)
+    release = folder / "release" / stem / f"{stem}.ipynb"
+    assert "BEGIN SOLUTION" not in release.read_text(encoding="utf-8")
+    source = folder / "source" / stem / f"{stem}.ipynb"
+    for student, work in (("ada", source), ("bob", release)):  # solved, and not begun
+        there = folder / "submitted" / student / stem
+        there.mkdir(parents=True)
+        (there / release.name).write_bytes(work.read_bytes())
+    nbgrader(folder, "autograde", stem)
+    nbgrader(folder, "generate_feedback", stem)
+    nbgrader(folder, "export")
+    lines = (folder / "grades.csv").read_text(encoding="utf-8").splitlines()
+    rows = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    most = sum(c["metadata"].get("nbgrader", {}).get("points", 0) for c in cells)
+    scores = {row["student_id"]: float(row["score"]) for row in rows if row["assignment"] == stem}
+    assert scores == {"ada": most, "bob": 0}
+    assert (folder / "feedback" / "bob" / stem / f"{stem}.html").is_file()
