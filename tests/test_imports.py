@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from minigpt.commands import find_commands
 from minigpt.commands.common import ROOT
 
 NOT_FOR_A_MODEL = {"matplotlib", "ipywidgets", "IPython", "pandas", "transformers", "sympy",
@@ -49,3 +50,11 @@ def test_a_trained_model_needs_no_compiler_and_draws_nothing(name, use):
     """PyTorch imports its compiler, and sympy with it, when a layer is made on the meta device."""
     code = f"from minigpt.core.stages import load_stage; load_stage({name!r}, own=False).{use}"
     assert imported(code, NOT_FOR_A_MODEL) == set()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, command in find_commands().items() if command.environment is None]
+)
+def test_a_command_without_an_environment_starts_with_python_alone(name):
+    packages = NOT_FOR_TEXT | {"tiktoken", "regex", "safetensors"}
+    assert imported(f"import minigpt.commands.{name}", packages) == set()

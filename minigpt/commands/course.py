@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, ROOT, Problem, require_repository
-from minigpt.commands.working_copy import LANGUAGES
-from minigpt.core.checkpoint import atomic_write
+from minigpt.commands.build import sources
+from minigpt.commands.common import PROGRAM, ROOT, Problem
+from minigpt.commands.working_copy import LANGUAGES, write_whole
 
 ENVIRONMENT = None
 CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""
@@ -35,19 +35,18 @@ def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
     the assignments, and what was kept.
     """
     files = {"nbgrader_config.py": CONFIG.format(program=PROGRAM, root=str(ROOT)).encode("utf-8")}
-    sources = sorted((ROOT / "notebooks" / "source" / lang).glob("[0-9][0-9]_*.ipynb"))
-    if not sources:
-        raise Problem(f"There are no notebooks with solutions in the language {lang!r}.")
-    for path in sources:
+    notebooks = sources(lang)
+    for path in notebooks:
         files[f"source/{path.stem}/{path.name}"] = path.read_bytes()
     kept = []
     for name, data in files.items():
         target = folder / name
         if not target.exists():
-            atomic_write(target, data)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, data)
         elif target.read_bytes() != data:
             kept.append(name)
-    return [path.stem for path in sources], kept
+    return [path.stem for path in notebooks], kept
 
 
 def main(argv: list[str]) -> int:
@@ -56,7 +55,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or a course's")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
     args = parser.parse_args(argv)
-    require_repository()
     folder = args.folder.expanduser().resolve()
     if folder.is_relative_to(ROOT):
         raise Problem(
