@@ -225,15 +225,15 @@ def ppo(
         # many positions there are from the shortest prompt's last token to the last but one.
         first = min(map(len, asked)) - 1
         with torch.no_grad():
-            rows = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
-            idx, last = pad_right(rows, device)
+            sequences = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
+            idx, last = pad_right(sequences, device)
             score, *read, old_logp, ref_logp, exact_kl, entropy, old_values = by_length(
-                readings, [len(row) for row in rows], idx, last
+                readings, list(map(len, sequences)), idx, last
             )
             ended = torch.tensor([s.ended for s in samples], device=device)
             score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
             idx, last = idx[:, :-1], last - 1  # without <|reward|>
-            lengths = [len(row) - 1 for row in rows]
+            lengths = [len(ids) - 1 for ids in sequences]
             mask = answer_mask(asked, last, idx.shape[1])[:, first:]  # (B, A)
             old_logp, ref_logp, old_values = (x * mask for x in (old_logp, ref_logp, old_values))
             k1, k3 = ((k * mask).sum(1) for k in kl_estimates(old_logp, ref_logp))  # (B,) each
@@ -267,12 +267,9 @@ def ppo(
                 optimizer.step()
 
                 (values,) = by_length(value_layers, here, *(x[rows] for x in read))
+                values = values[:, first:-1]
                 v_loss = value_loss(
-                    values[:, first:-1],
-                    old_values[rows],
-                    returns[rows],
-                    mask[rows],
-                    config.value_clip,
+                    values, old_values[rows], returns[rows], mask[rows], config.value_clip
                 )
                 value_optimizer.zero_grad()
                 v_loss.backward()

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from minigpt.commands import environment
-from minigpt.commands.common import PROGRAM, ROOT, learner_home
+from minigpt.commands.common import PROGRAM, ROOT, is_checkpoint, learner_home
 from minigpt.commands.packages import installed_version, missing
 from minigpt.commands.working_copy import LANGUAGES
 
@@ -110,7 +110,7 @@ def home() -> Finding:
 
 def stages(folder: Path) -> list[str]:
     """The checkpoints in a folder's folders, by language and name: "en/sft"."""
-    files = [path for path in folder.rglob("*.safetensors") if "." not in path.stem]
+    files = filter(is_checkpoint, folder.rglob("*.safetensors"))
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in files)
 
 

@@ -20,6 +20,11 @@ def learner_home() -> Path:
     return Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt").expanduser().resolve()
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a .safetensors file is a stage's checkpoint, and no run's that was broken off."""
+    return "." not in path.stem
+
+
 def require_repository() -> None:
     """Raise Problem unless the package lies in the course's folder, beside its notebooks."""
     if not (ROOT / "notebooks").is_dir() or not (ROOT / "requirements.txt").is_file():

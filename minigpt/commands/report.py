@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 
-from minigpt.commands.common import PROGRAM, Problem, learner_home
+from minigpt.commands.common import PROGRAM, Problem, is_checkpoint, learner_home
 
 
 def main(argv: list[str]) -> int:
@@ -78,7 +78,7 @@ def report_on(folder, lang: str = "en") -> dict:
     from minigpt.world.corpus import build_corpus
     from minigpt.world.facts import load_world
 
-    files = [p for p in sorted(folder.glob("*.safetensors")) if "." not in p.stem]  # no .resume
+    files = filter(is_checkpoint, sorted(folder.glob("*.safetensors")))
     stages = {p.stem: read_stage(p, lang) for p in files}
     base, sft, reward, ppo = (stages.get(n) for n in ("base", "sft", "reward", "ppo"))
     table = measures.measure_base(base)

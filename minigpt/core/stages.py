@@ -6,7 +6,7 @@ A stage is the learner's own run where there is one, else the checkpoint that ca
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigpt.commands.common import learner_home
+from minigpt.commands.common import is_checkpoint, learner_home
 from minigpt.core.checkpoint import file_hash, load_into, load_model, load_tensors, read_meta
 from minigpt.core.device import pick_device
 from minigpt.core.evaluate import chat_answers, document_completions
@@ -107,7 +107,7 @@ def load_stage(
                 print(stage)
             return stage
     files = [path for folder, _ in folders for path in folder.glob("*.safetensors")]
-    found = {path.stem for path in files if "." not in path.stem}  # no runs that were broken off
+    found = {path.stem for path in files if is_checkpoint(path)}
     there = ", ".join(sorted(found)) or "none"
     option = "" if size == DEFAULT else f" --size {size}"
     raise FileNotFoundError(
