@@ -14,3 +14,12 @@ The eight files of the course, in reading order:
 This file exports nothing: write `from minigpt.pretrain import PretrainConfig, pretrain`. It and
 __main__.py parse on every Python 3, so that an old one gets a sentence and no SyntaxError.
 """
+
+import os
+
+# PyTorch's threads (GNU's OpenMP, on Linux) wait for each other by spinning, for some milliseconds.
+# Where two notebooks compute at once, they spin on cores that the other one needs: each becomes
+# about ten times slower. A wait of microseconds costs one notebook alone next to nothing. Read when
+# PyTorch is loaded, and by every process that is started from here (`python3 -m minigpt lab`).
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

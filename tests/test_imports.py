@@ -1,5 +1,6 @@
 """What is imported when: a learner waits for it, so nothing comes before it is needed."""
 
+import os
 import subprocess
 import sys
 
@@ -58,3 +59,17 @@ def test_a_trained_model_needs_no_compiler_and_draws_nothing(name, use):
 def test_a_command_without_an_environment_starts_with_python_alone(name):
     packages = NOT_FOR_TEXT | {"tiktoken", "regex", "safetensors"}
     assert imported(f"import minigpt.commands.{name}", packages) == set()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_pytorchs_threads_wait_briefly_unless_somebody_says_how(given, expected):
+    """Two notebooks at once are several times slower without (tests/benchmarks/two_kernels.py)."""
+    settings = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {k: v for k, v in os.environ.items() if k not in settings} | given
+    code = "import minigpt, os; print(os.environ.get('GOMP_SPINCOUNT'))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == str(expected)
