@@ -54,7 +54,7 @@ def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
 
 def find_answer(cells: list, grade_id: str, original: dict, problems: list[str]) -> dict | None:
     """The cell that holds the answer to an exercise; several parts of it are joined in it."""
-    wanted = defined(text(original))
+    wanted = defined(text(original)) if is_code(original) else set()
     found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
     if not found:
         found = [c for c in cells if is_code(c) and not mark(c) and wanted & defined(text(c))][-1:]
@@ -62,15 +62,19 @@ def find_answer(cells: list, grade_id: str, original: dict, problems: list[str])
         problems.append(f"cell {grade_id!r} {what}")
         return found[0] if found else None
     for cell in found:
-        if not is_code(cell):
+        if not is_code(original):  # a question that is answered in words
+            cell["cell_type"] = original["cell_type"]
+            cell.pop("outputs", None), cell.pop("execution_count", None)
+        elif not is_code(cell):
             problems.append(f"cell {grade_id!r} was turned into text: it is run as code again")
             set_code(cell)
     if len(found) == 1:
         return found[0]
-    whole = [c for c in found if wanted <= defined(text(c))]
-    if not whole:
+    whole = [c for c in found if wanted and wanted <= defined(text(c))]
+    joined = "\n".join(text(cell) for cell in found)
+    if not whole or (len(whole) == 1 and wanted <= defined(joined)):
         problems.append(f"cell {grade_id!r} was split into {len(found)}: they are joined again")
-        found[0]["source"] = "\n".join(text(cell) for cell in found)
+        found[0]["source"] = joined
         for part in found[1:]:
             del cells[index_of(cells, part)]
         return found[0]

@@ -81,6 +81,16 @@ def test_a_split_cell_is_joined():
     assert len(found["cells"]) == 4
 
 
+def test_a_split_cell_is_joined_also_where_its_first_part_is_python():
+    parts = [answer("def double(x):\n    y = 2 * x"), answer("    return y")]
+    found, problems = mended(*parts, check(), *OTHER)
+    assert graded(found)["source"] == "def double(x):\n    y = 2 * x\n    return y"
+    assert problems == ["cell 'double' was split into 2: they are joined again"]
+    found, problems = mended(answer(MINE), answer("and then (I do not know"), check(), *OTHER)
+    assert graded(found)["source"] == MINE
+    assert problems == ["cell 'double' is there 2 times: number 1 is graded"]
+
+
 def test_a_deleted_answer_is_put_back_unsolved():
     found, problems = mended(check(), *OTHER)
     assert graded(found)["source"] == STUB
@@ -150,3 +160,20 @@ def test_metadata_that_is_no_metadata_is_dropped():
     junk["metadata"]["nbgrader"] = "yes"
     found, problems = mended(junk, answer(MINE), check(), *OTHER)
     assert found["cells"][0]["metadata"] == {} and problems == []
+
+
+def test_answers_in_words_stay_words():
+    words = cell("YOUR ANSWER HERE", "markdown", grade_id="why", solution=True, grade=True, points=2)
+    release = notebook(answer(STUB), check(), words)
+    mine = copy.deepcopy(words) | {"source": "Because the mask leaves out the prompt."}
+    for kind in ("markdown", "code"):  # also where it was turned into code
+        given = notebook(answer(MINE), check(), mine | {"cell_type": kind})
+        found, problems = repaired(release, given)
+        assert graded(found, "why")["source"] == mine["source"] and problems == []
+        assert graded(found, "why")["cell_type"] == "markdown"
+    found, problems = repaired(release, notebook(answer(MINE), check()))
+    assert problems == ["cell 'why' is missing: 0 points"]
+    parts = [mine, copy.deepcopy(words) | {"source": "And because it shifts."}]
+    found, problems = repaired(release, notebook(answer(MINE), check(), *parts))
+    assert graded(found, "why")["source"].splitlines() == [p["source"] for p in parts]
+    assert problems == ["cell 'why' was split into 2: they are joined again"]

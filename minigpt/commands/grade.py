@@ -1,0 +1,106 @@
+"""Points for one notebook or for a class: grade FILE.ipynb, or grade DIR [ASSIGNMENT ...]."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from minigpt.commands.build import sources
+from minigpt.commands.common import PROGRAM, Problem
+from minigpt.commands.working_copy import LANGUAGES
+
+ENVIRONMENT = "package"
+
+
+def grade_file(path: Path, seconds: float) -> int:
+    """Print what each exercise of a notebook earns; 0 if all points were earned."""
+    from minigpt.core.exercises import belongs_to, grade_notebook
+    from minigpt.core.grading import advice, read_json
+
+    try:
+        notebook = read_json(path)
+    except (ValueError, OSError) as error:
+        raise Problem(f"{path} cannot be graded: {error}") from None
+    known = {(lang, p.stem): read_json(p) for lang in LANGUAGES for p in edition(lang)}
+    name = belongs_to(notebook, known)
+    if name is None:
+        raise Problem(f"{path} has none of the course's exercises.")
+    try:
+        report = grade_notebook(known[name], notebook, seconds, [path.parent / "source"])
+    except ValueError as error:
+        raise Problem(f"{path} cannot be graded: {error}") from None
+    for problem in report.problems:
+        print(f"  {problem}")
+    for result in report.results:
+        print(f"{result.exercise.title}: {result.points:g} of {result.exercise.points:g}")
+        for line in advice(result):
+            print("    " + line.replace("\n", "\n    "))
+    print(f"{report.points:g} of {report.most:g} points")
+    return int(report.points < report.most)
+
+
+def edition(lang: str) -> list[Path]:
+    try:
+        return sources(lang)
+    except Problem:
+        return []
+
+
+def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
+    """Grade all that was handed in; writes points.csv, returned/ and checked/."""
+    from minigpt.core.grading import (
+        grade_submission,
+        read_sources,
+        submissions,
+        write_checked,
+        write_feedback,
+        write_points,
+    )
+
+    known = read_sources(course)
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise Problem(f"There is no assignment {unknown[0]!r}. There are: {', '.join(known)}")
+    found = list(submissions(course, chosen or list(known)))
+    if not found:
+        raise Problem(
+            f"Nothing was handed in: there is no {course / 'submitted'}/STUDENT/ASSIGNMENT/*.ipynb"
+        )
+    for number, (student, assignment, folder) in enumerate(found, start=1):
+        print(f"{number} of {len(found)}  {student}  {assignment}", end="", flush=True)
+        one = grade_submission(course, student, assignment, folder, known[assignment], seconds)
+        print(f"  {one.points:g} of {one.most:g}")
+        for remark in one.remarks:
+            print(f"        {remark}")
+        write_checked(course, one, known[assignment])
+        write_feedback(course, one)
+        write_points(course / "points.csv", [one])  # each at once: a long run may be broken off
+    print(f"Points: {course / 'points.csv'}. For the students: {course / 'returned'}")
+    print("Into nbgrader's gradebook, with the same points:")
+    names = " ".join(sorted({assignment for _, assignment, _ in found}))
+    print(f"    cd {course}")
+    print(f"    nbgrader autograde {names} --CourseDirectory.submitted_directory=checked")
+    return 0
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    from minigpt.core.exercises import SECONDS
+
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} grade", description=__doc__)
+    parser.add_argument("path", type=Path, help="a notebook, or a course folder (`course DIR`)")
+    parser.add_argument("assignment", nargs="*", help="of a course; without, all that are there")
+    parser.add_argument("--seconds", type=float, default=SECONDS, metavar="N",
+                        help=f"time limit of a cell (default: {SECONDS:g})")  # fmt: skip
+    args = parser.parse_args(argv)
+    if not args.seconds > 0:
+        parser.error(f"--seconds is {args.seconds:g}: give more than 0")
+    path = args.path.expanduser().resolve()
+    if path.is_dir():
+        return grade_class(path, args.assignment, args.seconds)
+    if not path.is_file():
+        raise Problem(f"There is no notebook and no course folder {path}.")
+    if args.assignment:
+        print("A single notebook says itself which assignment it is.", file=sys.stderr)
+    return grade_file(path, args.seconds)

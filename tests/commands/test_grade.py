@@ -1,0 +1,379 @@
+"""`grade`: a class of thirty from the course folder to the table of points, and one notebook."""
+
+import copy
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigpt.commands import course, grade
+from minigpt.commands.common import ROOT, Problem
+from minigpt.core.exercises import exercises, grade_notebook, without_solutions
+from minigpt.core.grading import read_json
+from minigpt.core.submissions import mark
+
+STEM = "01_tokenization"
+SOURCE = read_json(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
+ANSWERS = ("count-pairs", "merge", "encode-solution", "decode")  # worth 1, 2, 3 and 2 points
+
+
+def solved():
+    """The release, as students get it, with the solutions pasted into it."""
+    notebook = without_solutions(SOURCE)
+    for cell, solution in zip(notebook["cells"], SOURCE["cells"], strict=True):
+        if mark(cell).get("solution"):
+            cell["source"] = re.sub(r"(?m)^ *### (BEGIN|END) SOLUTION\n?", "",
+                                    "".join(solution["source"]))  # fmt: skip
+    return notebook
+
+
+def cell(notebook, name):
+    return next(c for c in notebook["cells"] if mark(c).get("grade_id") == name)
+
+
+def place(notebook, name):
+    return notebook["cells"].index(cell(notebook, name))
+
+
+def with_answer(name, old, new):
+    """A change: in this answer `new` stands instead of `old`."""
+
+    def change(notebook):
+        found = cell(notebook, name)
+        assert old in found["source"]
+        found["source"] = found["source"].replace(old, new)
+
+    return change
+
+
+# ---- ten perfect ones ----------------------------------------------------------------------
+
+
+def nothing(notebook):
+    pass
+
+
+def saved_by_colab(notebook):
+    notebook["nbformat_minor"] = 0
+    notebook["metadata"] = {"colab": {"provenance": []}, "kernelspec": {"name": "python3"}}
+    for one in notebook["cells"]:
+        one.pop("id", None)
+        one["metadata"]["id"] = "x"
+
+
+def own_helper(notebook):
+    at = place(notebook, "count-pairs")
+    helper = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": 7,
+              "source": "def neighbours(word):\n    return list(zip(word, word[1:]))"}  # fmt: skip
+    notebook["cells"].insert(at, helper)
+    with_answer("count-pairs", "zip(word, word[1:])", "neighbours(word)")(notebook)
+
+
+def notes_and_outputs(notebook):
+    for one in notebook["cells"]:
+        if one["cell_type"] == "code":
+            one["execution_count"] = 3
+            one["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "x" * 10_000}]
+    notebook["cells"].insert(3, {"cell_type": "markdown", "metadata": {}, "source": "My notes"})
+
+
+def played_in_the_lesson(notebook):
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code" and not mark(c)]
+    code[2]["source"] += "\nraise ValueError('what happens?')"
+    notebook["cells"].remove(code[4])
+
+
+def imports_of_the_lesson(notebook):
+    with_answer("decode", "return ", "assert load_tokenizer('en').n_vocab > 256\n    return ")(
+        notebook
+    )
+
+
+def lists_of_lines(notebook):
+    for one in notebook["cells"]:
+        one["source"] = "".join(one["source"]).splitlines(keepends=True)
+
+
+def magics(notebook):
+    found = cell(notebook, "merge")
+    found["source"] = "%matplotlib inline\n" + found["source"] + "\n!ls"
+
+
+def chatty(notebook):
+    with_answer("encode-solution", "return [", "print(tokens)\n            return [")(notebook)
+
+
+def checks_edited(notebook):
+    cell(notebook, "merge-check")["source"] = "print('let me try')"
+
+
+PERFECT = [nothing, saved_by_colab, own_helper, notes_and_outputs, played_in_the_lesson,
+           imports_of_the_lesson, lists_of_lines, magics, chatty, checks_edited]  # fmt: skip
+
+# ---- ten with a mistake: (answer, what stands there, what the student wrote, points) -----------
+
+MISTAKES = [
+    ("count-pairs", "zip(word, word[1:])", "zip(word[:-2], word[1:])", 7),
+    ("count-pairs", "counts.get(pair, 0) + 1", "1", 7),
+    ("count-pairs", "    return counts", "    print(counts)", 7),
+    ("merge", "i += 2", "i += 1", 6),
+    ("merge", "while i < len(tokens):", "while i < len(tokens) - 1:", 6),
+    ("merge", "out, i = [], 0", "out, i = tokens, 0", 6),  # grows what it walks along: no end
+    ("encode-solution", "min(known)", "known[0]", 5),
+    ("encode-solution", "min(known)", "max(known)", 5),
+    ("decode", ', errors="replace"', "", 6),
+    ("decode", "def decode(ids, vocabulary):", "def decode(ids, vocabulary)", 6),
+]
+
+
+# ---- ten damaged ones ----------------------------------------------------------------------
+
+
+def copied(notebook):
+    """The exercise was tried in a copy of its cell, and the original left open."""
+    at = place(notebook, "merge")
+    twin = copy.deepcopy(notebook["cells"][at])
+    twin["id"] = "merge-2"
+    notebook["cells"][at]["source"] = cell(without_solutions(SOURCE), "merge")["source"]
+    notebook["cells"].insert(at + 1, twin)
+
+
+def split(notebook):
+    at = place(notebook, "encode-solution")
+    lines = notebook["cells"][at]["source"].splitlines(keepends=True)
+    rest = copy.deepcopy(notebook["cells"][at]) | {"source": "".join(lines[3:]), "id": "rest"}
+    notebook["cells"][at]["source"] = "".join(lines[:3])
+    notebook["cells"].insert(at + 1, rest)
+
+
+def answer_deleted(notebook):
+    notebook["cells"].remove(cell(notebook, "encode-solution"))
+
+
+def check_deleted(notebook):
+    notebook["cells"].remove(cell(notebook, "decode-check"))
+
+
+def id_renamed(notebook):
+    cell(notebook, "merge")["metadata"]["nbgrader"]["grade_id"] = "merge (1)"
+
+
+def metadata_lost(notebook):
+    for one in notebook["cells"]:
+        if mark(one) and not mark(one)["grade_id"].startswith("count"):
+            one["metadata"] = {}
+
+
+def turned_into_text(notebook):
+    found = cell(notebook, "decode")
+    found["cell_type"] = "markdown"
+    del found["outputs"], found["execution_count"]
+
+
+def moved(notebook):
+    at = place(notebook, "count-pairs-check")
+    notebook["cells"].insert(2, notebook["cells"].pop(at))
+
+
+def loops(notebook):
+    with_answer("merge", "out, i = [], 0", "while True: pass")(notebook)
+
+
+def crashes(notebook):
+    with_answer("count-pairs", "counts = {}", "import os; os.abort()")(notebook)
+
+
+DAMAGED = [  # what happened, points, what the teacher reads
+    (copied, 8, "cell 'merge' is there 2 times: number 2 is graded"),
+    (split, 8, "cell 'encode-solution' was split into 2: they are joined again"),
+    (answer_deleted, 5, "cell 'encode-solution' is missing: 0 points"),
+    (check_deleted, 8, "cell 'decode-check' is missing: it was put back"),
+    (id_renamed, 8, "cell 'merge' lost its id: it was found by what it defines"),
+    (metadata_lost, 8, "cell 'decode' lost its id: it was found by what it defines"),
+    (turned_into_text, 8, "cell 'decode' was turned into text: it is run as code again"),
+    (moved, 8, "cell 'count-pairs-check' was moved up"),
+    (loops, 6, "merge-check: it ran longer than 5 seconds, and was stopped"),
+    (crashes, 7, "count-pairs-check: it ended Python itself"),
+]
+
+
+def hand_in(folder: Path, student: str, notebook: dict, name: str = f"{STEM}.ipynb") -> None:
+    there = folder / "submitted" / student / STEM
+    there.mkdir(parents=True)
+    (there / name).write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def changed(change) -> dict:
+    notebook = solved()
+    change(notebook)
+    return notebook
+
+
+def a_class(folder: Path) -> dict[str, tuple[float, str]]:
+    """Hand in thirty notebooks; what each should earn, and what should be remarked."""
+    expected = {}
+    for number, change in enumerate(PERFECT):
+        hand_in(folder, f"perfect-{number}", changed(change))
+        expected[f"perfect-{number}"] = (8, "")
+    for number, (name, old, new, points) in enumerate(MISTAKES):
+        hand_in(folder, f"mistaken-{number}", changed(with_answer(name, old, new)))
+        expected[f"mistaken-{number}"] = (points, "")
+    for number, (change, points, remark) in enumerate(DAMAGED):
+        hand_in(folder, f"damaged-{number}", changed(change))
+        expected[f"damaged-{number}"] = (points, remark)
+    return expected
+
+
+def rows(path: Path) -> dict[str, dict]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["student_id"]: row for row in csv.DictReader(file) if row["assignment"] == STEM}
+
+
+def test_a_class_of_thirty_gets_exactly_its_points(tmp_path, capsys):
+    folder = tmp_path / "class"
+    course.main([str(folder)])
+    expected = a_class(folder)
+    submitted = {p: p.read_bytes() for p in (folder / "submitted").rglob("*.ipynb")}
+    assert grade.main([str(folder), STEM, "--seconds", "5"]) == 0
+    found = rows(folder / "points.csv")
+    scores = {student: (float(row["score"]), float(row["max_score"]))
+              for student, row in found.items()}  # fmt: skip
+    assert scores == {student: (points, 8) for student, (points, _) in expected.items()}
+    said = capsys.readouterr().out
+    for student, (_, remark) in expected.items():
+        assert remark in found[student]["remarks"] and remark in said
+        page = (folder / "returned" / student / f"{STEM}.html").read_text(encoding="utf-8")
+        assert f"{scores[student][0]:g} of 8 points" in page
+    assert {p: p.read_bytes() for p in (folder / "submitted").rglob("*.ipynb")} == submitted
+
+
+@pytest.mark.slow
+def test_nbgrader_gives_the_same_points(tmp_path):
+    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
+    folder = tmp_path / "class"
+    course.main([str(folder)])
+    expected = a_class(folder)
+    grade.main([str(folder), STEM, "--seconds", "5"])
+    checked = "--CourseDirectory.submitted_directory=checked"
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    for step in (["generate_assignment", STEM], ["autograde", STEM, checked],
+                 ["generate_feedback", STEM, checked], ["export"]):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *step], cwd=folder, capture_output=True, text=True,
+            encoding="utf-8", errors="replace", env={**os.environ, "PATH": path},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+    found = {student: float(row["score"]) for student, row in rows(folder / "grades.csv").items()}
+    assert found == {student: points for student, (points, _) in expected.items()}
+    ours = {student: float(row["score"]) for student, row in rows(folder / "points.csv").items()}
+    assert found == ours
+    assert len(list((folder / "feedback").glob(f"*/{STEM}/*.html"))) == 30
+
+
+def test_files_that_cannot_be_read_are_named_and_the_rest_is_graded(tmp_path, capsys):
+    folder = tmp_path / "class"
+    course.main([str(folder)])
+    hand_in(folder, "renamed", solved(), f"{STEM} (1).ipynb")
+    hand_in(folder, "twice", solved())
+    (folder / "submitted" / "twice" / STEM / "Untitled.ipynb").write_text(
+        json.dumps(without_solutions(SOURCE)), encoding="utf-8")  # fmt: skip
+    broken = {"cut-off": json.dumps(solved())[:5000].encode(), "empty": b"", "page": b"<html>",
+              "latin": "{\"cells\": [], \"x\": \"é\"}".encode("latin-1"),
+              "list": b"[1, 2]", "other": json.dumps({"cells": []}).encode()}  # fmt: skip
+    for student, data in broken.items():
+        hand_in(folder, student, {})
+        (folder / "submitted" / student / STEM / f"{STEM}.ipynb").write_bytes(data)
+    (folder / "submitted" / "nothing" / STEM).mkdir(parents=True)
+    bom = folder / "submitted" / "bom" / STEM
+    bom.mkdir(parents=True)
+    (bom / f"{STEM}.ipynb").write_text(json.dumps(solved()), encoding="utf-8-sig")
+    assert grade.main([str(folder)]) == 0
+    found = rows(folder / "points.csv")
+    full = {student for student, row in found.items() if float(row["score"]) == 8}
+    assert full == {"renamed", "twice", "bom"} and len(found) == 4 + len(broken)
+    for student, remark in {
+        "renamed": f"graded as {STEM}.ipynb", "twice": "a second 01_tokenization, not graded",
+        "cut-off": "cut off, or no notebook", "empty": "it is empty", "page": "no notebook",
+        "latin": "no text in UTF-8", "list": "no list of cells", "nothing": "nothing to grade",
+    }.items():  # fmt: skip
+        assert remark in found[student]["remarks"], student
+
+
+def test_points_of_other_assignments_stay(tmp_path):
+    folder = tmp_path / "class"
+    course.main([str(folder)])
+    hand_in(folder, "ada", solved())
+    line = 'bob,00_overview,3,4,0,"said, in class"\n'
+    table = folder / "points.csv"
+    table.write_text(
+        "student_id,assignment,score,max_score,waiting,remarks\n" + line, encoding="utf-8"
+    )
+    grade.main([str(folder), STEM])
+    assert table.read_text(encoding="utf-8").splitlines()[1:] == [
+        f"ada,{STEM},8,8,0,", line.strip()]  # fmt: skip
+
+
+def test_what_a_student_wrote_is_shown_and_not_run_by_the_page(tmp_path):
+    folder = tmp_path / "class"
+    course.main([str(folder)])
+    evil = "raise ValueError('<script>alert(1)</script>')"
+    hand_in(folder, "ada", changed(with_answer("merge", "out, i = [], 0", evil)))
+    grade.main([str(folder), STEM])
+    page = (folder / "returned" / "ada" / f"{STEM}.html").read_text(encoding="utf-8")
+    assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+def test_one_notebook_tells_its_points(tmp_path, capsys):
+    path = tmp_path / "my work.ipynb"
+    path.write_text(json.dumps(changed(with_answer("merge", "i += 2", "i += 1"))), encoding="utf-8")
+    assert grade.main([str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "Merge a pair: 0 of 2\n" in said and "6 of 8 points" in said
+    assert "Read again: " in said
+    path.write_text(json.dumps(solved()), encoding="utf-8")
+    assert grade.main([str(path)]) == 0
+
+
+def test_wrong_paths_and_names_are_told(tmp_path):
+    with pytest.raises(Problem, match="no notebook and no course folder"):
+        grade.main([str(tmp_path / "nowhere")])
+    with pytest.raises(Problem, match="is no course folder"):
+        grade.main([str(tmp_path)])
+    course.main([str(tmp_path / "class")])
+    with pytest.raises(Problem, match="Nothing was handed in"):
+        grade.main([str(tmp_path / "class")])
+    with pytest.raises(Problem, match="There is no assignment '09'. There are: 00_overview"):
+        grade.main([str(tmp_path / "class"), "09"])
+    (tmp_path / "x.ipynb").write_text('{"cells": []}', encoding="utf-8")
+    with pytest.raises(Problem, match="none of the course's exercises"):
+        grade.main([str(tmp_path / "x.ipynb")])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "source").glob("*/*.ipynb")),
+                         ids=lambda p: f"{p.parent.name}-{p.stem}")  # fmt: skip
+def test_four_ways(path):
+    """The source earns all points, its release none, and the solutions in the release all."""
+    source = read_json(path)
+    release = read_json(ROOT / "notebooks" / path.parent.name / path.name)  # made by nbgrader
+    most = sum(exercise.points for exercise in exercises(source))
+    everything = grade_notebook(source, source)
+    assert everything.points == most, [r.message for r in everything.results]
+    nothing_yet = grade_notebook(source, release)
+    assert nothing_yet.points == 0 and nothing_yet.problems == nothing_yet.notes == []
+    pasted = copy.deepcopy(release)
+    for one in pasted["cells"]:
+        if mark(one).get("solution"):
+            one["source"] = cell(source, mark(one)["grade_id"])["source"]
+    assert grade_notebook(source, pasted).points == most
+    lines = {
+        line.strip() for one in source["cells"]
+        for part in re.findall(r"### BEGIN SOLUTION\n(.*?)### END", "".join(one["source"]), re.S)
+        for line in part.splitlines() if len(line.strip()) > 20
+    }  # fmt: skip
+    text = "\n".join("".join(one["source"]) for one in release["cells"])
+    assert lines and not [line for line in lines if line in text]
