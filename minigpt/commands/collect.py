@@ -1,0 +1,101 @@
+"""Takes a Moodle or Canvas download into a course folder: collect FILE.zip DIR ASSIGNMENT."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import zipfile
+from pathlib import Path
+
+from minigpt.commands.common import PROGRAM, Problem
+from minigpt.commands.working_copy import write_whole
+
+ENVIRONMENT = None
+LARGEST = 100_000_000  # bytes of one notebook, unpacked
+# "Ada Lovelace_4711_assignsubmission_file_/work.ipynb", and older ones without a folder
+MOODLE = re.compile(r"(?P<student>[^/]+_\d+)_assignsubmission_file_/?(?P<file>[^/]+\.ipynb)$")
+# "lovelaceada_LATE_4711_815_work.ipynb"
+CANVAS = re.compile(r"(?P<student>[^/_]+)(?:_LATE)?_(?P<id>\d+)_\d+_(?P<file>[^/]+\.ipynb)$")
+PLAIN = re.compile(r"(?P<student>[^/]+)/(?P<file>[^/]+\.ipynb)$")  # a folder a student
+
+
+def student_of(name: str) -> tuple[str, str] | None:
+    """(student, file name) of an entry in the archive; None for what is no notebook."""
+    name = name.replace("\\", "/")
+    if "__MACOSX/" in name or ".ipynb_checkpoints/" in name or not name.endswith(".ipynb"):
+        return None
+    last = name.rsplit("/", 1)[-1]
+    if found := MOODLE.search(name):
+        student = found["student"]
+    elif found := CANVAS.match(last):
+        student = f"{found['student']}_{found['id']}"
+    elif not (found := PLAIN.search(name)):
+        return None
+    else:
+        student = found["student"]
+    student = re.sub(r"[^\w.@-]+", "-", student).strip("-.")
+    return (student, found["file"]) if student else None
+
+
+def collect(archive: Path, course: Path, assignment: str) -> tuple[list[str], list[str]]:
+    """Unpack into submitted/STUDENT/ASSIGNMENT/; returns the students, and remarks.
+
+    A file that is there already and differs stays, under a name that is not graded.
+    """
+    students, remarks = [], []
+    with zipfile.ZipFile(archive) as packed:
+        for entry in packed.infolist():
+            found = student_of(entry.filename)
+            if found is None:
+                if not entry.is_dir():
+                    remarks.append(f"{entry.filename}: no student's notebook, left out")
+                continue
+            student, name = found
+            if entry.file_size > LARGEST:
+                remarks.append(f"{entry.filename}: more than {LARGEST / 1e6:.0f} MB, left out")
+                continue
+            data = packed.read(entry)
+            target = course / "submitted" / student / assignment / name
+            if target.exists() and target.read_bytes() != data:
+                remarks.append(f"{student}: the earlier file is kept as {set_aside(target).name}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, data)
+            students.append(student)
+    return sorted(set(students)), remarks
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file so that it is graded no more; returns its new place."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.earlier-{number}")).exists():
+        number += 1
+    return path.rename(aside)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} collect", description=__doc__)
+    parser.add_argument("archive", type=Path, metavar="FILE.zip",
+                        help="all submissions of an assignment, as Moodle or Canvas packs them, "
+                        "or one folder a student")  # fmt: skip
+    parser.add_argument("course", type=Path, metavar="DIR", help="the course folder (`course DIR`)")
+    parser.add_argument("assignment", help="its name, such as 01_tokenization")
+    args = parser.parse_args(argv)
+    course, archive = (path.expanduser().resolve() for path in (args.course, args.archive))
+    names = sorted(p.name for p in (course / "source").glob("*") if p.is_dir())
+    if args.assignment not in names:
+        raise Problem(
+            f"{course} has no assignment {args.assignment!r}. "
+            + (f"There are: {', '.join(names)}" if names else "`course DIR` makes a course folder.")
+        )
+    try:
+        students, remarks = collect(archive, course, args.assignment)
+    except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: it has a password
+        raise Problem(f"{archive} cannot be read as a ZIP file: {error}") from None
+    for remark in remarks:
+        print(f"  {remark}")
+    if not students:
+        raise Problem(f"{archive} holds no student's notebook.")
+    print(f"{len(students)} students: {', '.join(students)}")
+    print(f"Next: {PROGRAM} grade {args.course} {args.assignment}")
+    return 0
