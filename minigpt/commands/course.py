@@ -73,4 +73,7 @@ def main(argv: list[str]) -> int:
     print("Next, with nbgrader installed (pip install 'nbgrader>=0.9.6'):")
     print(f"    cd {folder}")
     print(f"    nbgrader generate_assignment {names[0]}   # into release/, without the solutions")
+    print(f"and with what comes back in submitted/STUDENT/{names[0]}/:")
+    print(f"    {PROGRAM} grade {folder}")
+    print("TEACHING.md tells the rest.")
     return 0

@@ -161,7 +161,8 @@ def refusals(report: Report) -> list[str]:
 
 
 def write_checked(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
-    """The notebooks that `nbgrader autograde` gives the same points."""
+    """The notebooks that `nbgrader autograde` gives the same points, and the time of handing in."""
+    time = course / "submitted" / graded.student / graded.assignment / "timestamp.txt"
     for name, report in graded.reports.items():
         target = course / "checked" / graded.student / graded.assignment / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -169,6 +170,8 @@ def write_checked(course: Path, graded: Graded, sources: dict[str, dict]) -> Non
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell.get("source", ""))
         write_whole(target, to_bytes(notebook))
+        if time.is_file():
+            write_whole(target.with_name(time.name), time.read_bytes())
 
 
 def write_points(path: Path, graded: list[Graded]) -> None:

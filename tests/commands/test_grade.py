@@ -308,6 +308,8 @@ def test_points_of_other_assignments_stay(tmp_path):
     folder = tmp_path / "class"
     course.main([str(folder)])
     hand_in(folder, "ada", solved())
+    time = folder / "submitted" / "ada" / STEM / "timestamp.txt"
+    time.write_text("2026-01-02 03:04:05 UTC", encoding="utf-8")
     line = 'bob,00_overview,3,4,0,"said, in class"\n'
     table = folder / "points.csv"
     table.write_text(
@@ -316,6 +318,8 @@ def test_points_of_other_assignments_stay(tmp_path):
     grade.main([str(folder), STEM])
     assert table.read_text(encoding="utf-8").splitlines()[1:] == [
         f"ada,{STEM},8,8,0,", line.strip()]  # fmt: skip
+    checked = folder / "checked" / "ada" / STEM
+    assert (checked / "timestamp.txt").read_bytes() == time.read_bytes()  # nbgrader's lateness
 
 
 def test_what_a_student_wrote_is_shown_and_not_run_by_the_page(tmp_path):

@@ -163,7 +163,8 @@ def test_metadata_that_is_no_metadata_is_dropped():
 
 
 def test_answers_in_words_stay_words():
-    words = cell("YOUR ANSWER HERE", "markdown", grade_id="why", solution=True, grade=True, points=2)
+    marks = {"grade_id": "why", "solution": True, "grade": True, "points": 2}
+    words = cell("YOUR ANSWER HERE", "markdown", **marks)
     release = notebook(answer(STUB), check(), words)
     mine = copy.deepcopy(words) | {"source": "Because the mask leaves out the prompt."}
     for kind in ("markdown", "code"):  # also where it was turned into code
