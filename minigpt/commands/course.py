@@ -1,13 +1,18 @@
-"""Lays out a course folder for nbgrader, one assignment a notebook: course DIR [--lang en|zh]."""
+"""Lays out a course folder for nbgrader, one assignment a notebook: course DIR [--lang en|zh].
+
+The last assignment is the worksheet, in which each student has tasks with numbers of their own.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from minigpt.commands.build import sources
+from minigpt.commands.build import sources, to_bytes
 from minigpt.commands.common import PROGRAM, ROOT, Problem
 from minigpt.commands.working_copy import LANGUAGES, write_whole
+from minigpt.coursework.exercises import TRIAL_SEED
+from minigpt.coursework.worksheet import worksheet
 
 ENVIRONMENT = None
 CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""
@@ -24,6 +29,7 @@ root = {root!r}
 paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 os.environ["PYTHONPATH"] = os.pathsep.join([root, *(p for p in paths if p and p != root)])
 os.environ["MINIGPT_FAST"] = "1"  # cells that train make a twentieth of their steps
+os.environ["MINIGPT_TRIAL_SEED"] = "{seed}"  # the checks' random inputs are the same each time
 os.environ["MINIGPT_HOME"] = os.path.join(os.getcwd(), ".minigpt")  # not your own checkpoints
 '''
 
@@ -34,10 +40,15 @@ def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
     What is there already stays as it is, for a teacher may have changed it. Returns the names of
     the assignments, and what was kept.
     """
-    files = {"nbgrader_config.py": CONFIG.format(program=PROGRAM, root=str(ROOT)).encode("utf-8")}
-    notebooks = sources(lang)
-    for path in notebooks:
-        files[f"source/{path.stem}/{path.name}"] = path.read_bytes()
+    files = {
+        "nbgrader_config.py": CONFIG.format(
+            program=PROGRAM, root=str(ROOT), seed=TRIAL_SEED
+        ).encode("utf-8")
+    }
+    notebooks = {path.stem: path.read_bytes() for path in sources(lang)}
+    notebooks["worksheet"] = to_bytes(worksheet(lang))
+    for name, data in notebooks.items():
+        files[f"source/{name}/{name}.ipynb"] = data
     kept = []
     for name, data in files.items():
         target = folder / name
@@ -46,7 +57,7 @@ def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
             write_whole(target, data)
         elif target.read_bytes() != data:
             kept.append(name)
-    return [path.stem for path in notebooks], kept
+    return list(notebooks), kept
 
 
 def main(argv: list[str]) -> int:

@@ -15,14 +15,17 @@ ENVIRONMENT = "package"
 
 def grade_file(path: Path, seconds: float) -> int:
     """Print what each exercise of a notebook earns; 0 if all points were earned."""
-    from minigpt.core.exercises import belongs_to, grade_notebook
-    from minigpt.core.grading import advice, read_json
+    from minigpt.coursework.exercises import belongs_to, grade_notebook
+    from minigpt.coursework.grading import advice, read_json
+    from minigpt.coursework.worksheet import worksheet
 
     try:
         notebook = read_json(path)
     except (ValueError, OSError) as error:
         raise Problem(f"{path} cannot be graded: {error}") from None
     known = {(lang, p.stem): read_json(p) for lang in LANGUAGES for p in edition(lang)}
+    if known:
+        known["worksheet"] = worksheet()
     name = belongs_to(notebook, known)
     if name is None:
         raise Problem(f"{path} has none of the course's exercises.")
@@ -49,7 +52,7 @@ def edition(lang: str) -> list[Path]:
 
 def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
     """Grade all that was handed in; writes points.csv, returned/ and checked/."""
-    from minigpt.core.grading import (
+    from minigpt.coursework.grading import (
         grade_submission,
         read_sources,
         submissions,
@@ -86,7 +89,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    from minigpt.core.exercises import SECONDS
+    from minigpt.coursework.exercises import SECONDS
 
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} grade", description=__doc__)
     parser.add_argument("path", type=Path, help="a notebook, or a course folder (`course DIR`)")

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from minigpt.commands import course
+from minigpt.commands.build import to_bytes
 from minigpt.commands.common import ROOT, Problem
+from minigpt.coursework.worksheet import worksheet
 
 STEMS = sorted(path.stem for path in (ROOT / "notebooks" / "source" / "en").glob("*.ipynb"))
 
@@ -18,12 +20,14 @@ STEMS = sorted(path.stem for path in (ROOT / "notebooks" / "source" / "en").glob
 def test_each_notebook_is_an_assignment(tmp_path, capsys):
     folder = tmp_path / "class"
     assert course.main([str(folder)]) == 0
-    assert sorted(p.name for p in (folder / "source").iterdir()) == STEMS
+    assert sorted(p.name for p in (folder / "source").iterdir()) == [*STEMS, "worksheet"]
+    sheet = (folder / "source" / "worksheet" / "worksheet.ipynb").read_bytes()
+    assert json.loads(sheet) == json.loads(to_bytes(worksheet("en")))
     for stem in STEMS:
         original = ROOT / "notebooks" / "source" / "en" / f"{stem}.ipynb"
         assert (folder / "source" / stem / f"{stem}.ipynb").read_bytes() == original.read_bytes()
     said = capsys.readouterr().out
-    assert "8 assignments" in said and f"nbgrader generate_assignment {STEMS[0]}" in said
+    assert "9 assignments" in said and f"nbgrader generate_assignment {STEMS[0]}" in said
 
 
 def test_what_a_teacher_changed_stays(tmp_path, capsys):
@@ -62,7 +66,7 @@ def nbgrader(folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("stem", [*STEMS, "worksheet"])
 def test_nbgrader_takes_it_through_all_its_steps(tmp_path, stem):
     """As it is, without `grade`: whole notebooks run, lessons included."""
     pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")

@@ -13,9 +13,9 @@ import pytest
 
 from minigpt.commands import course, grade
 from minigpt.commands.common import ROOT, Problem
-from minigpt.core.exercises import exercises, grade_notebook, without_solutions
-from minigpt.core.grading import read_json
-from minigpt.core.submissions import mark
+from minigpt.coursework.exercises import exercises, grade_notebook, without_solutions
+from minigpt.coursework.grading import read_json
+from minigpt.coursework.submissions import mark
 
 STEM = "01_tokenization"
 SOURCE = read_json(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
@@ -252,27 +252,61 @@ def test_a_class_of_thirty_gets_exactly_its_points(tmp_path, capsys):
     assert {p: p.read_bytes() for p in (folder / "submitted").rglob("*.ipynb")} == submitted
 
 
-@pytest.mark.slow
+def nbgrader(folder: Path, *arguments: str) -> None:
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments], cwd=folder, capture_output=True, text=True,
+        encoding="utf-8", errors="replace", env={**os.environ, "PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+CHECKED = "--CourseDirectory.submitted_directory=checked"
+
+
 def test_nbgrader_gives_the_same_points(tmp_path):
     pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
     folder = tmp_path / "class"
     course.main([str(folder)])
     expected = a_class(folder)
     grade.main([str(folder), STEM, "--seconds", "5"])
-    checked = "--CourseDirectory.submitted_directory=checked"
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    for step in (["generate_assignment", STEM], ["autograde", STEM, checked],
-                 ["generate_feedback", STEM, checked], ["export"]):  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *step], cwd=folder, capture_output=True, text=True,
-            encoding="utf-8", errors="replace", env={**os.environ, "PATH": path},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
+    nbgrader(folder, "generate_assignment", STEM)
+    nbgrader(folder, "autograde", STEM, CHECKED)
+    nbgrader(folder, "generate_feedback", STEM, CHECKED)
+    nbgrader(folder, "export")
     found = {student: float(row["score"]) for student, row in rows(folder / "grades.csv").items()}
     assert found == {student: points for student, (points, _) in expected.items()}
     ours = {student: float(row["score"]) for student, row in rows(folder / "points.csv").items()}
     assert found == ours
     assert len(list((folder / "feedback").glob(f"*/{STEM}/*.html"))) == 30
+
+
+def test_every_assignment_goes_through_grade_and_nbgrader(tmp_path):
+    """Made by nbgrader, handed in solved and as it came, graded, and graded again by nbgrader."""
+    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
+    folder = tmp_path / "class"
+    course.main([str(folder)])
+    names = sorted(path.name for path in (folder / "source").iterdir())
+    for name in names:
+        nbgrader(folder, "generate_assignment", name)
+        for student, kind in (("ada", "source"), ("bob", "release")):
+            there = folder / "submitted" / student / name
+            there.mkdir(parents=True)
+            file = f"{name}.ipynb"
+            (there / file).write_bytes((folder / kind / name / file).read_bytes())
+    grade.main([str(folder)])
+    for name in names:
+        nbgrader(folder, "autograde", name, CHECKED)
+    nbgrader(folder, "export")
+    table = {}
+    for file in ("points.csv", "grades.csv"):
+        with (folder / file).open(encoding="utf-8", newline="") as lines:
+            table[file] = {(row["student_id"], row["assignment"]): float(row["score"])
+                           for row in csv.DictReader(lines)}  # fmt: skip
+    sources = {name: read_json(folder / "source" / name / f"{name}.ipynb") for name in names}
+    most = {name: sum(e.points for e in exercises(sources[name])) for name in names}
+    expected = {("ada", name): most[name] for name in names} | {("bob", name): 0 for name in names}
+    assert table["points.csv"] == table["grades.csv"] == expected
 
 
 def test_files_that_cannot_be_read_are_named_and_the_rest_is_graded(tmp_path, capsys):
@@ -381,3 +415,12 @@ def test_four_ways(path):
     }  # fmt: skip
     text = "\n".join("".join(one["source"]) for one in release["cells"])
     assert lines and not [line for line in lines if line in text]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "source").glob("*/*.ipynb")),
+                         ids=lambda p: f"{p.parent.name}-{p.stem}")  # fmt: skip
+def test_what_to_read_again_is_there(path):
+    source = read_json(path)
+    text = "\n".join("".join(c["source"]) for c in source["cells"] if c["cell_type"] == "markdown")
+    headings = set(re.findall(r"^## (.+)$", text, re.M))
+    assert {exercise.again for exercise in exercises(source)} <= headings

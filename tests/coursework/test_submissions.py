@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from minigpt.core.submissions import repaired
+from minigpt.coursework.submissions import repaired
 
 STUB = "def double(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
 MINE = "def double(x):\n    return 2 * x"
@@ -160,6 +160,15 @@ def test_metadata_that_is_no_metadata_is_dropped():
     junk["metadata"]["nbgrader"] = "yes"
     found, problems = mended(junk, answer(MINE), check(), *OTHER)
     assert found["cells"][0]["metadata"] == {} and problems == []
+
+
+def test_checks_that_lost_their_metadata_are_known_by_their_text():
+    rebinds = check("double = watched(double)\nassert double(2) == 4")
+    release = notebook(answer(STUB), rebinds)
+    found, problems = repaired(release, notebook(cell(MINE), cell(rebinds["source"])))
+    assert found["cells"] == [answer(MINE), rebinds]
+    assert problems == ["cell 'double-check' lost its id: it was found by its text",
+                        "cell 'double' lost its id: it was found by what it defines"]  # fmt: skip
 
 
 def test_answers_in_words_stay_words():

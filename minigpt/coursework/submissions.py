@@ -35,6 +35,7 @@ def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
         if mark(cell) and grade_id not in known:
             problems.append(f"a cell has the unknown id {grade_id!r}: it is not graded under it")
             del cell["metadata"][MARK]
+    recognise_checks(cells, known, problems)
     place = 0  # behind the last cell of the release that was found
     for grade_id, original in known.items():
         find = find_answer if mark(original)["solution"] else find_check
@@ -50,6 +51,18 @@ def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
             cell["source"] = original["source"]
         place = index_of(cells, cell) + 1
     return notebook, problems
+
+
+def recognise_checks(cells: list, known: dict[str, dict], problems: list[str]) -> None:
+    """Give checks that lost their metadata their ids again: their text is the release's."""
+    present = {mark(cell).get("grade_id") for cell in cells}
+    for grade_id, original in known.items():
+        if mark(original)["solution"] or grade_id in present:
+            continue
+        same = [c for c in cells if is_code(c) and not mark(c) and text(c) == text(original)]
+        if same:
+            problems.append(f"cell {grade_id!r} lost its id: it was found by its text")
+            same[-1]["metadata"][MARK] = copy.deepcopy(mark(original))
 
 
 def find_answer(cells: list, grade_id: str, original: dict, problems: list[str]) -> dict | None:

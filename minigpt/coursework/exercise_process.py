@@ -28,6 +28,7 @@ CHANGING = {
     "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink",
     "os.truncate",
 }  # fmt: skip
+PYTHON, PACKAGE = os.path.dirname(os.__file__) + os.sep, str(Path(__file__).parents[1]) + os.sep
 WATCHED = ("builtins", "math", "random", "torch", "torch.nn.functional", "numpy")
 
 
@@ -55,7 +56,9 @@ class Guard:
 
     def fault(self, event: str, args: tuple) -> str:
         """What is wrong with an event, or ''."""
-        if event in FORBIDDEN or (event == "sys._getframe" and asked_by_answer()):
+        if (event in FORBIDDEN and not asked_by_installed()) or (
+            event == "sys._getframe" and asked_by_answer()
+        ):
             return f"an answer has no use for {event}"
         if event not in READING | CHANGING:
             return ""
@@ -79,15 +82,32 @@ def opens_to_write(mode: str | None, flags: int | None) -> bool:
     return bool((flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
 
 
-def asked_by_answer() -> bool:
-    """Whether the code that caused an audit event is an answer, directly or by `inspect`."""
+def callers() -> Iterator[str]:
+    """The files of the code that caused an audit event, from the innermost on."""
     try:
         raise LookupError
     except LookupError as error:
         frame = error.__traceback__.tb_frame
-    while frame and frame.f_code.co_filename.endswith(("exercise_process.py", "inspect.py")):
+    while frame:
+        if frame.f_code.co_filename != __file__:
+            yield frame.f_code.co_filename
         frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename.startswith("<answer")
+
+
+def asked_by_answer() -> bool:
+    """Whether it was an answer, directly or by `inspect`."""
+    nearest = next((file for file in callers() if not file.endswith("inspect.py")), "")
+    return nearest.startswith("<answer")
+
+
+def asked_by_installed() -> bool:
+    """Whether it was an installed package: PyTorch starts a program while it is imported."""
+    for file in callers():
+        if "site-packages" in file or "dist-packages" in file:
+            return True
+        if not file.startswith((PYTHON, PACKAGE, "<frozen ")):
+            return False
+    return False
 
 
 def meanings() -> dict[tuple[str, str], object]:

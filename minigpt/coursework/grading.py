@@ -17,7 +17,8 @@ from pathlib import Path
 from minigpt.commands.build import to_bytes
 from minigpt.commands.common import Problem
 from minigpt.commands.working_copy import write_whole
-from minigpt.core.exercises import (
+from minigpt.core.show import escape
+from minigpt.coursework.exercises import (
     SECONDS,
     Report,
     Result,
@@ -27,7 +28,6 @@ from minigpt.core.exercises import (
     grade_notebook,
     without_solutions,
 )
-from minigpt.core.show import escape
 
 COLUMNS = ("student_id", "assignment", "score", "max_score", "waiting", "remarks")
 LARGEST = 100_000_000  # bytes of a submitted notebook

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from minigpt.core.exercises import (
+from minigpt.coursework.exercises import (
     belongs_to,
     exercises,
     for_nbgrader,
@@ -37,7 +37,7 @@ def notebook(*cells):
     return {"cells": copy.deepcopy(list(cells)), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
 
 
-CHECK = ("import math\nfrom minigpt.core.your_own import your_own\n\nown = your_own(double)\n"
+CHECK = ("import math\nfrom minigpt.coursework.your_own import your_own\n\nown = your_own(double)\n"
          f"assert own(2) == 4, 'twice 2 is 4'\n{HIDDEN}"
          "assert abs(own(math.pi) - 2 * math.pi) < 1e-9, 'not only integers'\n")  # fmt: skip
 SOURCE = notebook(
@@ -159,9 +159,9 @@ YES = (
     "    def __sub__(self, other): return 0\n"
 )
 TRICKS = {
-    "the package": "import minigpt.core.your_own as w\nw.your_own = lambda f: (lambda x: Yes())\n"
-    + YES + "def double(x):\n    return 0",
-    "the package, at call time": "def double(x):\n    import minigpt.core.your_own as w\n"
+    "the package": "import minigpt.coursework.your_own as w\n"
+    "w.your_own = lambda f: (lambda x: Yes())\n" + YES + "def double(x):\n    return 0",
+    "the package, at call time": "def double(x):\n    import minigpt.coursework.your_own as w\n"
     "    w.in_package = lambda frame: False\n    return 2 * x",
     "Python": "import math\nmath.pi = 0\nmath.isclose = lambda *a, **k: True\n"
     "def double(x):\n    return 4",
@@ -213,7 +213,7 @@ def test_a_refusal_says_what_was_noticed():
     _, messages, _ = points(answers(TRICKS["the check's constants"]))
     assert messages[0] == "refused: an answer has no use for sys._getframe"
     _, messages, _ = points(answers("SOURCE = '.'\n" + TRICKS["the package"]))
-    assert messages[0] == "refused: it gives minigpt.core.your_own.your_own another meaning"
+    assert messages[0] == "refused: it gives minigpt.coursework.your_own.your_own another meaning"
 
 
 def test_honest_work_is_not_refused():
@@ -273,3 +273,9 @@ def test_a_renamed_file_is_known_by_its_cells():
         {"cells": [None, {"metadata": 3}, {"metadata": {"nbgrader": 1}}]},
     ):
         assert belongs_to(junk, {"this": SOURCE}) is None
+
+
+def test_an_answer_that_names_the_teachers_part_is_remarked():
+    answer = "from minigpt.coursework.variant import solution\ndef double(x):\n    return 2 * x"
+    found, _, report = points(answers(answer))
+    assert found == [2, 1] and report.notes == ["double: it names minigpt.coursework, read it"]

@@ -21,11 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minigpt.commands.common import ROOT
-from minigpt.core.submissions import MARK, is_code, mark, repaired, text
+from minigpt.coursework.submissions import MARK, is_code, mark, repaired, text
+from minigpt.coursework.your_own import SEED
 
 SECONDS = 60.0  # of one cell
 TRIAL_SEED = "2718"  # of the checks' random inputs: who is graded again gets the same points
 IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
+TEACHERS = "minigpt.coursework"  # there a worksheet's tasks and their answers can be looked up
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.M | re.S)
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[ \t]*\n?", re.M | re.S)
 OPEN = "raise NotImplementedError()"
@@ -60,7 +62,9 @@ class Report:
     problems: list[str]  # what happened to its cells
     notebook: dict  # put in order
     waiting: float = 0  # points of questions that a person grades
-    notes: list[str] = field(default_factory=list)  # cells of the student's own that failed
+    notes: list[str] = field(
+        default_factory=list
+    )  # for the teacher: own cells that failed, answers to read
 
     @property
     def points(self) -> float:
@@ -151,13 +155,14 @@ class Process:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONIOENCODING": "utf-8", "MINIGPT_FAST": "1", "MINIGPT_HOME": f"{here}/home",
-            "MPLCONFIGDIR": here, "HOME": here, "TMPDIR": here, "OMP_NUM_THREADS": "1",
-            "MINIGPT_TRIAL_SEED": TRIAL_SEED,
+            "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MPLCONFIGDIR": here, "HOME": here,
+            "TMPDIR": here, SEED: TRIAL_SEED,
         }  # fmt: skip
         if student:
             environment["MINIGPT_STUDENT"] = student
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "minigpt.core.exercise_process"], cwd=here, env=environment,
+            [sys.executable, "-m", "minigpt.coursework.exercise_process"],
+            cwd=here, env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, encoding="utf-8",
         )  # fmt: skip
@@ -246,6 +251,8 @@ def grade_notebook(
             if exercise:
                 points = 0 if unsafe or reply["error"] else exercise.points
                 report.results.append(Result(exercise, points, why, unsafe))
+                if TEACHERS in code:
+                    report.notes.append(f"{name}: it names {TEACHERS}, read it")
             elif unsafe or reply["error"]:
                 report.notes.append(f"{name}: {why}")
             if unsafe:

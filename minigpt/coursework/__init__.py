@@ -1,0 +1,1 @@
+"""Exercises, their grading, worksheets of one's own, and what a class does together."""
