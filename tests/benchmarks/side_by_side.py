@@ -7,6 +7,7 @@ computing: the pair does not count and is run again, and the row says so.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -179,7 +180,8 @@ def file(text: str) -> Path:
 def main(rows: Callable[[argparse.Namespace], Iterable[Row]], doc: str | None) -> None:
     """A benchmark's whole program: options, rows, output."""
     args, found = arguments(doc), []
-    for row in rows(args):
-        print(f"  {row.name}", file=sys.stderr, flush=True)
-        found.append(row)
+    with contextlib.redirect_stdout(sys.stderr):  # nanoGPT prints: --json is for programs
+        for row in rows(args):
+            print(f"  {row.name}", flush=True)
+            found.append(row)
     print(json.dumps([asdict(row) for row in found], indent=1) if args.json else table(found))

@@ -102,3 +102,15 @@ def test_ppo_is_compared_where_gold_and_kl_are_equal(monkeypatch):
     a_round, to_the_end = ppo.rows(args)
     assert (a_round.ratio, to_the_end.ratio, to_the_end.ours) == (3.0, 3.0, 10.0)
     assert "first version +0.50 at 0.40 nats after 10 rounds" in a_round.note
+
+
+def test_what_a_peer_prints_is_no_part_of_the_json(monkeypatch, capsys):
+    def rows(args):
+        print("number of parameters: 0.80M")
+        yield side_by_side.Row("a", 2.5, 2, None, True, 3, (1.9, 1.8), 1.0, 2.5)
+
+    monkeypatch.setattr("sys.argv", ["a.py", "--json"])
+    side_by_side.main(rows, "doc")
+    said = capsys.readouterr()
+    assert [row["name"] for row in json.loads(said.out)] == ["a"]
+    assert "0.80M" in said.err
