@@ -13,9 +13,9 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, ROOT, Problem, require_repository
+from minigpt.commands.common import PROGRAM, ROOT, Problem, atomic_write, require_repository
 from minigpt.commands.reset import choose
-from minigpt.commands.working_copy import LANGUAGES, write_whole
+from minigpt.commands.working_copy import LANGUAGES
 
 ENVIRONMENT = "test"  # nbgrader and nbclient
 
@@ -308,7 +308,7 @@ def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
         done = normalise(execute(notebook, stem))
         edition.mkdir(parents=True, exist_ok=True)
         content = to_bytes(done)
-        write_whole(edition / f"{stem}.ipynb", content)
+        atomic_write(edition / f"{stem}.ipynb", content)
         say(f"{stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
 
 

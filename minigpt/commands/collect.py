@@ -7,8 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem
-from minigpt.commands.working_copy import write_whole
+from minigpt.commands.common import PROGRAM, Problem, atomic_write
 
 ENVIRONMENT = None
 LARGEST = 100_000_000  # bytes of one notebook, unpacked
@@ -58,8 +57,7 @@ def collect(archive: Path, course: Path, assignment: str) -> tuple[list[str], li
             target = course / "submitted" / student / assignment / name
             if target.exists() and target.read_bytes() != data:
                 remarks.append(f"{student}: the earlier file is kept as {set_aside(target).name}")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, data)
+            atomic_write(target, data)
             students.append(student)
     return sorted(set(students)), remarks
 

@@ -20,6 +20,21 @@ def learner_home() -> Path:
     return Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt").expanduser().resolve()
 
 
+def atomic_write(path: str | Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, finds all of the old or the new."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same disk, so it can replace
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file is a stage's checkpoint, and no run's that was broken off."""
     return "." not in path.stem

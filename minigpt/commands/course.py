@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 
 from minigpt.commands.build import sources, to_bytes
-from minigpt.commands.common import PROGRAM, ROOT, Problem
-from minigpt.commands.working_copy import LANGUAGES, write_whole
+from minigpt.commands.common import PROGRAM, ROOT, Problem, atomic_write
+from minigpt.commands.working_copy import LANGUAGES
 from minigpt.coursework.exercises import TRIAL_SEED
 from minigpt.coursework.worksheet import worksheet
 
@@ -53,8 +53,7 @@ def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
     for name, data in files.items():
         target = folder / name
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, data)
+            atomic_write(target, data)
         elif target.read_bytes() != data:
             kept.append(name)
     return list(notebooks), kept

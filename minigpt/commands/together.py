@@ -14,7 +14,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem
+from minigpt.commands.common import PROGRAM, Problem, atomic_write
 
 WIDTH = 96  # columns
 WIDEST = 12  # students whose agreement is printed as a matrix
@@ -95,7 +95,6 @@ def show(header: list, rows: list, caption: str) -> None:
 
 def write(options: argparse.Namespace, files: dict[str, bytes]) -> None:
     """Write results into --out, if there is one."""
-    from minigpt.core.checkpoint import atomic_write
 
     for name, data in files.items() if options.out else ():
         atomic_write(options.out / name, data)
@@ -103,7 +102,6 @@ def write(options: argparse.Namespace, files: dict[str, bytes]) -> None:
 
 def begin(options: argparse.Namespace, handed, what: str) -> None:
     """Tell who was read, and write names.csv."""
-    from minigpt.core.checkpoint import atomic_write
     from minigpt.coursework.class_files import csv_bytes
 
     tell_teacher(handed.refused)
@@ -322,7 +320,6 @@ def share(numbers: list) -> str:
 
 def arena(options: argparse.Namespace) -> None:
     from minigpt.arena import labeler_votes, make_matches
-    from minigpt.core.checkpoint import atomic_write
     from minigpt.core.device import set_threads
     from minigpt.core.stages import load_stage
     from minigpt.coursework import class_arena

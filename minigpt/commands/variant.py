@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from minigpt.commands.build import to_bytes
-from minigpt.commands.common import PROGRAM, ROOT, Problem, learner_home
-from minigpt.commands.working_copy import LANGUAGES, write_whole
+from minigpt.commands.common import PROGRAM, ROOT, Problem, atomic_write, learner_home
+from minigpt.commands.working_copy import LANGUAGES
 
 ENVIRONMENT = None
 PLAIN = re.compile(r"[a-z0-9]([a-z0-9._@-]{0,58}[a-z0-9])?")  # ids that are file names as they are
@@ -89,7 +89,7 @@ def write_worksheets(students: list[str], folder: Path, lang: str) -> tuple[list
             kept.append(target)
             continue
         if not target.exists():
-            write_whole(target, data)
+            atomic_write(target, data)
         there.append(target)
     return there, kept
 

@@ -13,7 +13,14 @@ import json
 import os
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, ROOT, Problem, learner_home, require_repository
+from minigpt.commands.common import (
+    PROGRAM,
+    ROOT,
+    Problem,
+    atomic_write,
+    learner_home,
+    require_repository,
+)
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 ORIGIN = ".origin.json"
@@ -50,19 +57,12 @@ def read_origins(folder: Path) -> dict[str, str]:
         return {}
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that an interruption leaves the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
-
-
 def copy(source: Path, folder: Path) -> None:
     """Copy one notebook of the course into the folder and note where it came from."""
     content = source.read_bytes()
-    write_whole(folder / source.name, content)
+    atomic_write(folder / source.name, content)
     origins = {**read_origins(folder), source.name: digest(content)}
-    write_whole(folder / ORIGIN, json.dumps(origins, indent=1, sort_keys=True).encode("utf-8"))
+    atomic_write(folder / ORIGIN, json.dumps(origins, indent=1, sort_keys=True).encode("utf-8"))
 
 
 def update_copies(lang: str) -> list[str]:

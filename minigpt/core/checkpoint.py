@@ -8,13 +8,13 @@ pickle: to load a pickle from a stranger is to run the stranger's program.
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from minigpt.commands.common import atomic_write
 from minigpt.model import GPT, GPTConfig
 
 FORMAT = 1  # of the metadata; raise it when older readers would misread a new file
@@ -38,21 +38,6 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], meta: dict) ->
     }
     atomic_write(path, save(stored, {KEY: text}))
     return file_hash(path)
-
-
-def atomic_write(path: str | Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, finds all of the old or the new."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same disk, so it can replace
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_meta(path: str | Path) -> dict:

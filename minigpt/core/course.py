@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from minigpt.core.checkpoint import atomic_write, file_hash, read_meta, save_checkpoint
+from minigpt.commands.common import atomic_write
+from minigpt.core.checkpoint import file_hash, read_meta, save_checkpoint
 from minigpt.core.device import pick_device, pick_dtype
 from minigpt.core.distributed import any_rank, is_first, replicated, world_size
 from minigpt.core.evaluate import chat_answers, judged

@@ -9,8 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from minigpt.commands.common import learner_home
-from minigpt.core.checkpoint import atomic_write
+from minigpt.commands.common import atomic_write, learner_home
 
 TEXT = {
     "en": {

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from minigpt.commands.common import learner_home
-from minigpt.core.checkpoint import atomic_write
+from minigpt.commands.common import atomic_write, learner_home
 from minigpt.core.kept import change_kept, read_kept
 from minigpt.generate import Sample
 from minigpt.reward import (

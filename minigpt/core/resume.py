@@ -20,7 +20,8 @@ import numpy as np
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from minigpt.core.checkpoint import atomic_write, load_into
+from minigpt.commands.common import atomic_write
+from minigpt.core.checkpoint import load_into
 from minigpt.core.distributed import any_rank, bytes_from_first, is_first, world_size
 from minigpt.core.optim import Optimizer
 from minigpt.pretrain import Step

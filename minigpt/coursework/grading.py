@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.commands.build import to_bytes
-from minigpt.commands.common import Problem
-from minigpt.commands.working_copy import write_whole
+from minigpt.commands.common import Problem, atomic_write
 from minigpt.core.show import escape
 from minigpt.coursework.exercises import (
     SECONDS,
@@ -165,13 +164,12 @@ def write_checked(course: Path, graded: Graded, sources: dict[str, dict]) -> Non
     time = course / "submitted" / graded.student / graded.assignment / "timestamp.txt"
     for name, report in graded.reports.items():
         target = course / "checked" / graded.student / graded.assignment / f"{name}.ipynb"
-        target.parent.mkdir(parents=True, exist_ok=True)
         notebook = for_nbgrader(report, sources[name])
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell.get("source", ""))
-        write_whole(target, to_bytes(notebook))
+        atomic_write(target, to_bytes(notebook))
         if time.is_file():
-            write_whole(target.with_name(time.name), time.read_bytes())
+            atomic_write(target.with_name(time.name), time.read_bytes())
 
 
 def write_points(path: Path, graded: list[Graded]) -> None:
@@ -189,13 +187,12 @@ def write_points(path: Path, graded: list[Graded]) -> None:
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows[key] for key in sorted(rows, key=lambda key: tuple(map(str, key))))
-    write_whole(path, out.getvalue().encode("utf-8"))
+    atomic_write(path, out.getvalue().encode("utf-8"))
 
 
 def write_feedback(course: Path, graded: Graded) -> None:
     """The page that the student gets back."""
     target = course / "returned" / graded.student / f"{graded.assignment}.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
     total = f"{graded.points:g} of {graded.most:g} points"
     if graded.waiting:
         total += f"; {graded.waiting:g} more are given by hand for what you wrote in your own words"
@@ -205,7 +202,7 @@ def write_feedback(course: Path, graded: Graded) -> None:
         body += "<p>In your file:</p><ul>" + "".join(f"<li>{escape(t)}</li>" for t in notes)
         body += "</ul>"
     page = PAGE.format(title=escape(graded.assignment), total=escape(total), body=body)
-    write_whole(target, page.encode("utf-8"))
+    atomic_write(target, page.encode("utf-8"))
 
 
 def feedback_table(report: Report) -> str:

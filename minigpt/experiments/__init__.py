@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from minigpt.core.checkpoint import atomic_write
+from minigpt.commands.common import atomic_write
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 

@@ -9,8 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from minigpt.commands.common import atomic_write
 from minigpt.core.checkpoint import (
-    atomic_write,
     file_hash,
     load_into,
     load_model,
