@@ -5,6 +5,7 @@ With MINIGPT_STRICT=1, as in .ci/run, such a skip fails the run.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -67,3 +68,21 @@ def pytest_sessionfinish(session, exitstatus):
         for reason in lacking:
             reporter.write_line(f"  {reason}")
         session.exitstatus = exitstatus or 1
+
+
+@pytest.fixture
+def nbgrader():
+    """Runs the real nbgrader in a folder: nbgrader(folder, "autograde", "01_tokenization")."""
+    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    paths = os.pathsep.join([str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+
+    def run(folder: Path, *arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *arguments], cwd=folder, capture_output=True,
+            text=True, encoding="utf-8", errors="replace",
+            env={**os.environ, "PATH": path, "PYTHONPATH": paths},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return run

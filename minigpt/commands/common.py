@@ -35,6 +35,17 @@ def atomic_write(path: str | Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def outside_course(path: Path) -> None:
+    """Problem if a file or folder would lie in the repository, and not in the learner's own folder:
+    students' names and work do not belong into what is committed."""
+    inside = path.resolve().is_relative_to(ROOT)
+    if inside and not path.resolve().is_relative_to(learner_home()):
+        raise Problem(
+            f"{path} lies inside the course's own folder, which `git` and updates look after: "
+            "choose one beside it"
+        )
+
+
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file is a stage's checkpoint, and no run's that was broken off."""
     return "." not in path.stem

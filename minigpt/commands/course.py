@@ -6,12 +6,13 @@ The last assignment is the worksheet, in which each student has tasks with numbe
 from __future__ import annotations
 
 import argparse
+import re
+import secrets
 from pathlib import Path
 
 from minigpt.commands.build import sources, to_bytes
-from minigpt.commands.common import PROGRAM, ROOT, Problem, atomic_write
+from minigpt.commands.common import PROGRAM, ROOT, Problem, atomic_write, outside_course
 from minigpt.commands.working_copy import LANGUAGES
-from minigpt.coursework.exercises import TRIAL_SEED
 from minigpt.coursework.worksheet import worksheet
 
 ENVIRONMENT = None
@@ -29,9 +30,18 @@ root = {root!r}
 paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 os.environ["PYTHONPATH"] = os.pathsep.join([root, *(p for p in paths if p and p != root)])
 os.environ["MINIGPT_FAST"] = "1"  # cells that train make a twentieth of their steps
-os.environ["MINIGPT_TRIAL_SEED"] = "{seed}"  # the checks' random inputs are the same each time
+os.environ["MINIGPT_TRIAL_SEED"] = "{seed}"  # of the checks' random inputs: tell no student
 os.environ["MINIGPT_HOME"] = os.path.join(os.getcwd(), ".minigpt")  # not your own checkpoints
 '''
+
+
+def trial_seed(folder: Path) -> str:
+    """The seed of the checks' random inputs in a course folder's settings, else a new one: who is
+    graded again gets the same points, and no student can know the inputs."""
+    settings = folder / "nbgrader_config.py"
+    text = settings.read_text(encoding="utf-8", errors="replace") if settings.is_file() else ""
+    found = re.search(r'MINIGPT_TRIAL_SEED"\] = "(\d+)"', text)
+    return found[1] if found else str(secrets.randbelow(10**9))
 
 
 def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
@@ -42,7 +52,7 @@ def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
     """
     files = {
         "nbgrader_config.py": CONFIG.format(
-            program=PROGRAM, root=str(ROOT), seed=TRIAL_SEED
+            program=PROGRAM, root=str(ROOT), seed=trial_seed(folder)
         ).encode("utf-8")
     }
     notebooks = {path.stem: path.read_bytes() for path in sources(lang)}
@@ -66,11 +76,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
     args = parser.parse_args(argv)
     folder = args.folder.expanduser().resolve()
-    if folder.is_relative_to(ROOT):
-        raise Problem(
-            f"{folder} lies inside the course's own folder, which `git` and updates look after: "
-            "choose one beside it"
-        )
+    outside_course(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "nbgrader_config.py").is_file():
         raise Problem(f"{folder} holds other files: choose a new folder.")
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minigpt.commands.build import sources
 from minigpt.commands.common import PROGRAM, Problem
+from minigpt.commands.course import trial_seed
 from minigpt.commands.working_copy import LANGUAGES
 
 ENVIRONMENT = "package"
@@ -15,8 +16,9 @@ ENVIRONMENT = "package"
 
 def grade_file(path: Path, seconds: float) -> int:
     """Print what each exercise of a notebook earns; 0 if all points were earned."""
-    from minigpt.coursework.exercises import belongs_to, grade_notebook
+    from minigpt.coursework.exercises import belongs_to
     from minigpt.coursework.grading import advice, read_json
+    from minigpt.coursework.marking import grade_notebook
     from minigpt.coursework.worksheet import worksheet
 
     try:
@@ -30,7 +32,7 @@ def grade_file(path: Path, seconds: float) -> int:
     if name is None:
         raise Problem(f"{path} has none of the course's exercises.")
     try:
-        report = grade_notebook(known[name], notebook, seconds, [path.parent / "source"])
+        report = grade_notebook(known[name], notebook, seconds)
     except ValueError as error:
         raise Problem(f"{path} cannot be graded: {error}") from None
     for problem in report.problems:
@@ -70,9 +72,12 @@ def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
         raise Problem(
             f"Nothing was handed in: there is no {course / 'submitted'}/STUDENT/ASSIGNMENT/*.ipynb"
         )
+    seed = trial_seed(course)
     for number, (student, assignment, folder) in enumerate(found, start=1):
         print(f"{number} of {len(found)}  {student}  {assignment}", end="", flush=True)
-        one = grade_submission(course, student, assignment, folder, known[assignment], seconds)
+        one = grade_submission(
+            course, student, assignment, folder, known[assignment], seconds, seed
+        )
         print(f"  {one.points:g} of {one.most:g}")
         for remark in one.remarks:
             print(f"        {remark}")
@@ -89,7 +94,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    from minigpt.coursework.exercises import SECONDS
+    from minigpt.coursework.marking import SECONDS
 
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} grade", description=__doc__)
     parser.add_argument("path", type=Path, help="a notebook, or a course folder (`course DIR`)")

@@ -1,6 +1,6 @@
 """The process in which submitted code runs: one notebook, its answers and their checks in turn.
 
-Orders come in and replies go out as lines of JSON; see exercises.py, which starts it. While
+Orders come in and replies go out as lines of JSON; see process.py, which starts it. While
 submitted code runs, it may compute and read what is installed. What it has no use for ends with an
 error and is told: reading the teacher's files, writing outside its own folder, starting programs,
 using the network, looking into the check. It keeps honest work apart from tricks; it is no prison,

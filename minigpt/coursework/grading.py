@@ -17,16 +17,8 @@ from pathlib import Path
 from minigpt.commands.build import to_bytes
 from minigpt.commands.common import Problem, atomic_write
 from minigpt.core.show import escape
-from minigpt.coursework.exercises import (
-    SECONDS,
-    Report,
-    Result,
-    belongs_to,
-    exercises,
-    for_nbgrader,
-    grade_notebook,
-    without_solutions,
-)
+from minigpt.coursework.exercises import belongs_to, exercises, without_solutions
+from minigpt.coursework.marking import SECONDS, Report, Result, for_nbgrader, grade_notebook
 
 COLUMNS = ("student_id", "assignment", "score", "max_score", "waiting", "remarks")
 LARGEST = 100_000_000  # bytes of a submitted notebook
@@ -131,7 +123,7 @@ def choose_files(folder: Path, sources: dict[str, dict]) -> tuple[dict[str, dict
 
 def grade_submission(
     course: Path, student: str, assignment: str, folder: Path, sources: dict[str, dict],
-    seconds: float = SECONDS,
+    seconds: float = SECONDS, seed: str = "",
 ) -> Graded:  # fmt: skip
     """Grade what one student handed in for one assignment. Bad files become remarks."""
     files, remarks = choose_files(folder, sources)
@@ -140,7 +132,7 @@ def grade_submission(
         try:
             reports[name] = grade_notebook(
                 source, files.get(name, without_solutions(source)), seconds,
-                [course], student,
+                [course], student, seed,
             )  # fmt: skip
         except ValueError as error:
             remarks.append(f"{name}.ipynb: {error}")

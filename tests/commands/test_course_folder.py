@@ -1,11 +1,7 @@
 """`course`: a folder that nbgrader takes as it is."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -55,21 +51,10 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "thesis.txt"]
 
 
-def nbgrader(folder: Path, *arguments: str) -> str:
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments], cwd=folder, capture_output=True, text=True,
-        encoding="utf-8", errors="replace", env={**os.environ, "PATH": path},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", [*STEMS, "worksheet"])
-def test_nbgrader_takes_it_through_all_its_steps(tmp_path, stem):
+def test_nbgrader_takes_it_through_all_its_steps(nbgrader, tmp_path, stem):
     """As it is, without `grade`: whole notebooks run, lessons included."""
-    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
     folder = tmp_path / "class"
     course.lay_out(folder)
     nbgrader(folder, "generate_assignment", stem)

@@ -3,18 +3,17 @@
 import copy
 import csv
 import json
-import os
+import random
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from minigpt.commands import course, grade
 from minigpt.commands.common import ROOT, Problem
-from minigpt.coursework.exercises import exercises, grade_notebook, without_solutions
+from minigpt.coursework.exercises import exercises, without_solutions
 from minigpt.coursework.grading import read_json
+from minigpt.coursework.marking import grade_notebook
 from minigpt.coursework.submissions import mark
 
 STEM = "01_tokenization"
@@ -252,20 +251,10 @@ def test_a_class_of_thirty_gets_exactly_its_points(tmp_path, capsys):
     assert {p: p.read_bytes() for p in (folder / "submitted").rglob("*.ipynb")} == submitted
 
 
-def nbgrader(folder: Path, *arguments: str) -> None:
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments], cwd=folder, capture_output=True, text=True,
-        encoding="utf-8", errors="replace", env={**os.environ, "PATH": path},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 CHECKED = "--CourseDirectory.submitted_directory=checked"
 
 
-def test_nbgrader_gives_the_same_points(tmp_path):
-    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
+def test_nbgrader_gives_the_same_points(nbgrader, tmp_path):
     folder = tmp_path / "class"
     course.main([str(folder)])
     expected = a_class(folder)
@@ -281,9 +270,8 @@ def test_nbgrader_gives_the_same_points(tmp_path):
     assert len(list((folder / "feedback").glob(f"*/{STEM}/*.html"))) == 30
 
 
-def test_every_assignment_goes_through_grade_and_nbgrader(tmp_path):
+def test_every_assignment_goes_through_grade_and_nbgrader(nbgrader, tmp_path):
     """Made by nbgrader, handed in solved and as it came, graded, and graded again by nbgrader."""
-    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
     folder = tmp_path / "class"
     course.main([str(folder)])
     names = sorted(path.name for path in (folder / "source").iterdir())
@@ -336,6 +324,24 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_graded(tmp_path, ca
         "latin": "no text in UTF-8", "list": "no list of cells", "nothing": "nothing to grade",
     }.items():  # fmt: skip
         assert remark in found[student]["remarks"], student
+
+
+def test_random_inputs_go_by_the_course_folders_own_seed(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        course.main([str(folder)])
+    one, two = map(course.trial_seed, folders)
+    assert one != two
+    assert course.lay_out(folders[0])[1] == [] and course.trial_seed(folders[0]) == one
+    source = folders[0] / "source" / STEM / f"{STEM}.ipynb"
+    notebook = read_json(source)
+    hidden = f"assert trial_random().random() == {random.Random(one).random()!r}"
+    cell(notebook, "merge-check")["source"] += [f"\n### BEGIN HIDDEN TESTS\n{hidden}\n",
+                                                "### END HIDDEN TESTS"]  # fmt: skip
+    source.write_text(json.dumps(notebook), encoding="utf-8")
+    hand_in(folders[0], "ada", solved())
+    grade.main([str(folders[0]), STEM])
+    assert rows(folders[0] / "points.csv")["ada"]["score"] == "8"
 
 
 def test_points_of_other_assignments_stay(tmp_path):
@@ -398,6 +404,8 @@ def test_four_ways(path):
     """The source earns all points, its release none, and the solutions in the release all."""
     source = read_json(path)
     release = read_json(ROOT / "notebooks" / path.parent.name / path.name)  # made by nbgrader
+    for theirs, mine in zip(release["cells"], without_solutions(source)["cells"], strict=True):
+        assert "".join(theirs["source"]).strip() == "".join(mine["source"]).strip()
     most = sum(exercise.points for exercise in exercises(source))
     everything = grade_notebook(source, source)
     assert everything.points == most, [r.message for r in everything.results]

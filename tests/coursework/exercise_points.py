@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from minigpt.commands.common import ROOT
-from minigpt.coursework.exercises import Report, exercises, grade_notebook
+from minigpt.coursework.exercises import exercises
 from minigpt.coursework.grading import advice, read_json
+from minigpt.coursework.marking import Report, grade_notebook
 
 FOLDER = Path(os.environ.get("MINIGPT_NOTEBOOKS") or ROOT / "notebooks" / "en")
 SOURCES = ROOT / "notebooks" / "source" / "en"

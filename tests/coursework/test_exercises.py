@@ -6,14 +6,8 @@ import sys
 
 import pytest
 
-from minigpt.coursework.exercises import (
-    belongs_to,
-    exercises,
-    for_nbgrader,
-    grade_notebook,
-    imports_for,
-    without_solutions,
-)
+from minigpt.coursework.exercises import belongs_to, exercises, without_solutions
+from minigpt.coursework.marking import for_nbgrader, grade_notebook, imports_for
 
 HIDDEN = "### BEGIN HIDDEN TESTS\nassert double(7919) == 15838, 'hidden'\n### END HIDDEN TESTS\n"
 

@@ -8,14 +8,14 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from minigpt.commands.build import read_notebook, sources, to_bytes
 from minigpt.commands.common import ROOT
 from minigpt.coursework import variant
-from minigpt.coursework.exercises import exercises, grade_notebook
+from minigpt.coursework.exercises import exercises
+from minigpt.coursework.marking import grade_notebook
 from minigpt.coursework.submissions import mark
 from minigpt.coursework.variant import check_answer, solution, tasks
 from minigpt.coursework.variant_tasks import MAKERS
@@ -242,19 +242,8 @@ def test_the_rubric_has_a_row_for_each_question():
         assert all(part in source for part in (question.full, question.half, question.none))
 
 
-def nbgrader(folder: Path, *arguments: str) -> None:
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments], cwd=folder, capture_output=True, text=True,
-        encoding="utf-8", errors="replace", env={**os.environ, "PATH": path, "PYTHONPATH": paths},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 @pytest.mark.slow
-def test_nbgrader_releases_and_grades_it(tmp_path):
-    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
+def test_nbgrader_releases_and_grades_it(nbgrader, tmp_path):
     settings = 'c = get_config()\nc.CourseDirectory.course_id = "minigpt"\n'
     (tmp_path / "nbgrader_config.py").write_text(settings, encoding="utf-8")
 
