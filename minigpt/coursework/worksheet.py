@@ -6,7 +6,7 @@ answers stand between ### BEGIN SOLUTION and ### END SOLUTION, the rubrics where
 takes the solutions out. Python alone suffices for all of it.
 """
 
-from minigpt.commands.build import KERNELSPEC, read_notebook, sources
+from minigpt.commands.build import KERNELSPEC, mark_exercises, read_notebook, sources
 from minigpt.coursework.exercises import without_solutions
 from minigpt.coursework.variant import tasks
 from minigpt.coursework.variant_checks import Task
@@ -47,8 +47,8 @@ def worksheet(lang: str = "en", student: str = "") -> dict:
 
 
 def released(lang: str = "en", student: str = "") -> dict:
-    """The same without solutions and rubrics, as students get it."""
-    return without_solutions(worksheet(lang, student))
+    """The same without solutions and rubrics, as students get it: open tasks stop no "Run all"."""
+    return mark_exercises(without_solutions(worksheet(lang, student)))
 
 
 def rubric(lang: str = "en") -> str:

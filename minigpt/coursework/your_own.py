@@ -36,6 +36,7 @@ def your_own(function: Callable, allowed: tuple[str, ...] = ()) -> Callable:
 
     @wraps(function)
     def watched(*args, **kwargs):
+        __tracebackhide__ = True  # in IPython: the learner's lines are what matters
         before, watch = sys.getprofile(), Watch(allowed)
         if isinstance(before, Watch):  # it calls itself, or one of another exercise
             return function(*args, **kwargs)
@@ -66,10 +67,17 @@ class Watch:
     def __call__(self, frame, event: str, arg) -> None:
         name = frame.f_code.co_name
         if event == "call" and name not in self.allowed and in_package(frame):
-            while frame and not (in_package(frame) and frame.f_code.co_name == "<module>"):
-                frame = frame.f_back
-            if frame is None:  # else it is only what an import runs
+            if not imported_inside(frame):
                 self.used.append(name)
+
+
+def imported_inside(frame) -> bool:
+    """Whether a frame runs because the watched function imports a module of the package."""
+    while frame and frame.f_code.co_filename != __file__:  # up to the watch, not beyond
+        if in_package(frame) and frame.f_code.co_name == "<module>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def in_package(frame) -> bool:

@@ -17,6 +17,9 @@ import pytest
 import torch
 
 from minigpt.commands import build
+from minigpt.coursework.exercises import without_solutions
+from minigpt.coursework.marking import grade_notebook
+from minigpt.coursework.submissions import mark
 
 # grade_id of the solution: (what went wrong, a piece of the solution, what stands there instead)
 MISTAKES = {
@@ -831,6 +834,35 @@ def test_a_mistake_fails(name, what, old, new):
 def test_an_answer_that_calls_the_package_is_refused(name):
     with pytest.raises(AssertionError, match=r"lets minigpt's \w+\(\) do the work.*your turn"):
         run(SHORTCUTS[name], EXERCISES[name][1])
+
+
+def handed_in(path, answers: dict) -> tuple[dict, dict]:
+    """A source notebook, and a submission with these answers in it."""
+    source = build.read_notebook(path)
+    notebook = without_solutions(source)
+    for cell in notebook["cells"]:
+        name = mark(cell).get("grade_id")
+        cell["source"] = answers.get(name, cell["source"])
+    return source, notebook
+
+
+def answers_of(path) -> set[str]:
+    cells = build.read_notebook(path)["cells"]
+    return {mark(cell)["grade_id"] for cell in cells if mark(cell).get("solution")}
+
+
+@pytest.mark.parametrize("path", build.sources("en"), ids=lambda path: path.stem)
+def test_graded_apart_shortcuts_earn_nothing_and_right_answers_all(path):
+    """As in a notebook, so in the process in which `grade` runs answers."""
+    mine = answers_of(path)
+    shortcuts = {name: code for name, code in SHORTCUTS.items() if name in mine}
+    report = grade_notebook(*handed_in(path, shortcuts), seed="1")
+    told = {r.exercise.answer: r.message for r in report.results if r.exercise.answer in shortcuts}
+    assert told.keys() == shortcuts.keys() and report.points == 0
+    assert all("do the work" in message for message in told.values()), told
+    right = {name: next(iter(ALTERNATIVES[name].values())) for name in mine}
+    report = grade_notebook(*handed_in(path, right), seed="1")
+    assert report.points == report.most, [r.message for r in report.results]
 
 
 def told_apart(value) -> str:
