@@ -18,7 +18,9 @@ def imported(code: str, among: set[str]) -> set[str]:
     """Which of these modules are there after the code has run in a new Python."""
     code += f"\nimport sys; print(*[name for name in {sorted(among)} if name in sys.modules])"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True, encoding="utf-8"
+    )
     return set(done.stdout.splitlines()[-1].split())
 
 
@@ -71,5 +73,7 @@ def test_pytorchs_threads_wait_briefly_unless_somebody_says_how(given, expected)
     environment = {k: v for k, v in os.environ.items() if k not in settings} | given
     code = "import minigpt, os; print(os.environ.get('GOMP_SPINCOUNT'))"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.stdout.strip() == str(expected)

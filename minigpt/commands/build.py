@@ -287,7 +287,7 @@ def uncommitted(path: Path) -> bool:
     try:
         result = subprocess.run(
             ["git", "-C", str(path.parent), "status", "--porcelain", "--", path.name],
-            capture_output=True, text=True, timeout=30,
+            capture_output=True, text=True, encoding="utf-8", timeout=30,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False

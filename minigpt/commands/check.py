@@ -74,7 +74,11 @@ def git(*arguments: str) -> str:
     """What git prints, empty where there is no git or no repository."""
     try:
         result = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10
+            ["git", "-C", str(ROOT), *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -268,7 +268,9 @@ def settle(directory: Path) -> None:
     """Settings inside the environment: where minigpt is, and two quiet defaults."""
     question = "import sysconfig; print(ascii(sysconfig.get_path('purelib')))"
     command = [str(environment_python(directory)), "-c", question]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
     site_packages = Path(ast.literal_eval(answer.strip()))
     # Python reads .pth files as UTF-8 from 3.13 on and in the locale's encoding before.
     encoding = "utf-8" if sys.version_info >= (3, 13) else locale.getpreferredencoding(False)

@@ -141,7 +141,10 @@ class Contender:
             "text": str(self.args.tinyshakespeare), "checkout": str(self.args.nanogpt),
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, __file__, "--one", json.dumps(job)], capture_output=True, text=True
+            [sys.executable, __file__, "--one", json.dumps(job)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
         if done.returncode:
             raise RuntimeError(done.stderr)

@@ -57,7 +57,9 @@ def train(folder, seed: int) -> dict:
     """One run in a process of its own, with the package that lies in `folder`."""
     env = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, "-c", RUN, str(seed)]
-    done = subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env=env, check=True, capture_output=True, text=True, encoding="utf-8"
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

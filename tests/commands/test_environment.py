@@ -272,6 +272,7 @@ def test_settle_writes_where_minigpt_is(tmp_path, monkeypatch):
         env=env,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert result.stdout.strip() == ascii(str(Path(common.ROOT) / "minigpt" / "__init__.py"))
     assert (directory / environment.KERNEL_SETTINGS).exists()

@@ -89,7 +89,7 @@ def test_help_needs_nothing_installed():
     command = [sys.executable, "-I", "-S", "-c"]  # no site-packages
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv[1:] = ['--help']\n"
     code += "import runpy; runpy.run_module('minigpt', run_name='__main__')"
-    result = subprocess.run([*command, code], capture_output=True, text=True)
+    result = subprocess.run([*command, code], capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0 and "reset" in result.stdout, result.stderr
 
 
@@ -141,7 +141,12 @@ def test_a_reader_that_closes_the_pipe_ends_the_command_quietly():
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")

@@ -85,7 +85,12 @@ def run_project(folder, *arguments, strict=False):
     env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # seconds a run
     command_line = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     result = subprocess.run(
-        [*command_line, *arguments], cwd=folder, env=env, capture_output=True, text=True
+        [*command_line, *arguments],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     return result.stdout, result.returncode
 

@@ -412,7 +412,7 @@ def test_the_same_in_every_process():
             "PYTHONUTF8": "1",
         }
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True,
-                              text=True)  # fmt: skip
+                              text=True, encoding="utf-8")  # fmt: skip
         assert done.stdout.strip() == everything("学生"), done.stderr
 
 
@@ -476,7 +476,11 @@ def test_what_the_grader_said_at_the_start_cannot_be_unsaid():
             "os.environ['MINIGPT_STUDENT'] = 'friend'\nprint(student_id('friend'))")  # fmt: skip
     environment = {**os.environ, "MINIGPT_STUDENT": "ann", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert done.stdout.strip() == "ann", done.stderr
 

@@ -223,7 +223,11 @@ def test_it_is_written_by_python_alone():
             "print(*{'torch', 'numpy', 'IPython', 'matplotlib'} & set(sys.modules))")  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 

@@ -116,7 +116,7 @@ def test_same_in_another_process():
     )
     made = {
         subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
-                       check=True, capture_output=True, text=True).stdout
+                       check=True, capture_output=True, text=True, encoding="utf-8").stdout
         for seed in ("1", "2")
     }  # fmt: skip
     assert len(made) == 1
