@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository: it holds minigpt/ and notebooks/
+# Where the course is on GitHub, and the branch that its links name. `badges --repo OWNER/NAME`
+# writes these two lines together with every link in the pages and notebooks.
+REPOSITORY = "OWNER/minigpt"
+BRANCH = "main"
 PROGRAM = "py -m minigpt" if os.name == "nt" else "python3 -m minigpt"
 
 
@@ -20,19 +28,61 @@ def learner_home() -> Path:
     return Path(os.environ.get("MINIGPT_HOME") or ROOT / ".minigpt").expanduser().resolve()
 
 
-def atomic_write(path: str | Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, finds all of the old or the new."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same disk, so it can replace
+class NotWritten(OSError, Problem):
+    """A file could not be written: `strerror` says why and what to do, str() names the file too.
+
+    An OSError for those who go on without the file, a Problem for the commands.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"{self.filename} could not be written: {self.strerror}. "
+            "What was there before is as it was."
+        )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Within it, an OSError becomes NotWritten for this file."""
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise NotWritten(error.errno, reason(path, error), str(path)) from None
+
+
+def reason(path: Path, error: OSError) -> str:
+    """Why a file cannot be written, and what to do."""
+    at_home = path.resolve().is_relative_to(learner_home())
+    other = "set MINIGPT_HOME to another folder" if at_home else "choose another folder"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):  # the disk, or one's share of it
+        return f"the disk is full; free some space, or {other} on another disk"
+    if error.errno == errno.EFBIG:
+        return f"it is larger than a file may be here; lift that limit, or {other}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"it is read-only, or open in another program; close that program, or {other}"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"a file is in the place of its folder; move that file away, or {other}"
+    return str(error.strerror or error)
+
+
+def atomic_write(path: str | Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, finds all of the old or the new.
+
+    Raises NotWritten, which says what to do, if the disk is full or the folder is read-only.
+    """
+    path = Path(path)
+    name = f".{path.name}.{secrets.token_hex(4)}.tmp"  # of its own: another kernel may write, too
+    temporary = path.with_name(name)  # on the same disk, so it can replace
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def outside_course(path: Path) -> None:

@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, become, learner_home
+from minigpt.commands.common import PROGRAM, become
 from minigpt.commands.environment import KERNEL_SETTINGS
-from minigpt.commands.working_copy import LANGUAGES, course_notebooks, update_copies
+from minigpt.commands.working_copy import LANGUAGES, copies_folder, course_notebooks, update_copies
 
 ENVIRONMENT = "lab"
 
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--port", type=int, help="port of the server (default: 8888 or the next)")
     chosen, others = parser.parse_known_args(argv)
     notes = update_copies(chosen.lang)
-    first = learner_home() / "notebooks" / chosen.lang / course_notebooks(chosen.lang)[0].name
+    first = copies_folder(chosen.lang) / course_notebooks(chosen.lang)[0].name
     for note in notes:
         print(note)
     print(f"Your notebooks: {first.parent}")

@@ -10,7 +10,7 @@ import os
 import shlex
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem
+from minigpt.commands.common import PROGRAM, NotWritten, Problem, writing
 
 STAGES = ("base", "sft", "reward", "ppo")
 SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 does the others
@@ -61,6 +61,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     args, stages = parse(argv)
+    from minigpt.core.checkpoint import check_not_shipped
     from minigpt.core.course import Course, make_tokenizer
     from minigpt.core.device import has_bf16, set_threads, usable_cores
     from minigpt.core.distributed import joined_ranks, launched
@@ -77,21 +78,26 @@ def main(argv: list[str]) -> int:
     out = args.out or own_checkpoints(args.lang, size)
     if args.ship:
         out = SHIPPED / args.lang
+    again = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
+    again = f"{'the same torchrun … -m minigpt' if launched() else PROGRAM} train {again}"
     first = not launched() or os.environ["RANK"] == "0"
     say = print if first else (lambda text: None)
     of_size = "" if size == DEFAULT else f" of size {size}"
     together = stages[: 1 + max((i for i, s in enumerate(stages) if s in SHARED), default=-1)]
     try:
+        if not args.ship:
+            check_not_shipped(out)
         most = 4 if size == DEFAULT else usable_cores()  # threads that pay
         threads = set_threads(args.threads, most)
         if args.ship and first:
             make_tokenizer(args.lang)
         course = Course(
             out, args.lang, args.seed, args.device, fast=args.fast, say=say, size=size,
-            resume=args.resume, dtype=args.dtype,
+            resume=args.resume, dtype=args.dtype, ship=args.ship,
         )  # fmt: skip
         if first:
-            out.mkdir(parents=True, exist_ok=True)
+            with writing(out):
+                out.mkdir(parents=True, exist_ok=True)
         with joined_ranks(course.device):
             what, on = ", ".join(stages) + of_size, f"{threads} threads"
             if launched():
@@ -112,12 +118,12 @@ def main(argv: list[str]) -> int:
             course.run(stage)
         if args.all:
             course.extras()
-    except (OSError, ValueError) as error:  # a parent that is absent or damaged, a full disk
+    except NotWritten as error:  # a full disk, a read-only folder
+        raise Problem(f"{error}\nTo go on after that: {again}") from None
+    except (OSError, ValueError) as error:  # a parent that is absent or damaged
         raise Problem(str(error)) from None
     except KeyboardInterrupt:
-        options = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
-        start = "the same torchrun … -m minigpt" if launched() else PROGRAM
-        say(f"\nStopped. To go on: {start} train {options}")
+        say(f"\nStopped. To go on: {again}")
         return 130
     more = "" if size == DEFAULT else f" --size {size}"
     print(

@@ -16,10 +16,12 @@ from pathlib import Path
 from minigpt.commands.common import (
     PROGRAM,
     ROOT,
+    NotWritten,
     Problem,
     atomic_write,
     learner_home,
     require_repository,
+    writing,
 )
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
@@ -40,8 +42,14 @@ def course_notebooks(lang: str) -> list[Path]:
 
 
 def copies_folder(lang: str) -> Path:
-    """Where the learner's copies in this language are."""
-    return learner_home() / "notebooks" / lang
+    """Where the learner's copies in this language are; Problem if the course's own are there."""
+    folder = learner_home() / "notebooks" / lang
+    if folder == ROOT / "notebooks" / lang:
+        raise Problem(
+            f"MINIGPT_HOME is {learner_home()}, the course's own folder: set it to another one, "
+            "or your copies would be the course's notebooks themselves"
+        )
+    return folder
 
 
 def digest(content: bytes) -> str:
@@ -68,7 +76,6 @@ def copy(source: Path, folder: Path) -> None:
 def update_copies(lang: str) -> list[str]:
     """Bring the copies up to date without touching a changed one; what the learner should know."""
     sources, folder, notes = course_notebooks(lang), copies_folder(lang), []
-    folder.mkdir(parents=True, exist_ok=True)
     origins = read_origins(folder)
     for source in sources:
         mine, course = folder / source.name, digest(source.read_bytes())
@@ -92,8 +99,10 @@ def update_copies(lang: str) -> list[str]:
 
 
 def reset_copy(source: Path, folder: Path) -> Path | None:
-    """Put the course's notebook in place of the learner's; the backup, None if none was needed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Put the course's notebook in place of the learner's; the backup, None if none was needed.
+
+    Where that cannot be written, the learner's is in its place again.
+    """
     mine, backup = folder / source.name, None
     if mine.exists() and mine.read_bytes() != source.read_bytes():
         moment = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
@@ -102,6 +111,12 @@ def reset_copy(source: Path, folder: Path) -> Path | None:
         while backup.exists():
             count += 1
             backup = folder / f"{source.stem}.{moment}-{count}.ipynb"
-        os.replace(mine, backup)
-    copy(source, folder)
+        with writing(backup):
+            os.replace(mine, backup)
+    try:
+        copy(source, folder)
+    except NotWritten:
+        if backup:
+            os.replace(backup, mine)
+        raise
     return backup

@@ -17,17 +17,24 @@ from torch import Tensor, nn
 from minigpt.commands.common import atomic_write
 from minigpt.model import GPT, GPTConfig
 
+ANEW = "`python3 -m minigpt train` makes it anew and keeps this file under another name"
 FORMAT = 1  # of the metadata; raise it when older readers would misread a new file
+SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"  # those that came with the course
 KEY = "minigpt"  # safetensors writes several keys in random order: so there is only one
 
 
-def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> str:
+def save_checkpoint(
+    path: str | Path, tensors: dict[str, Tensor], meta: dict, ship: bool = False
+) -> str:
     """Write tensors (as model.state_dict()) and metadata (for JSON); return the file's hash.
 
     `meta["config"]` should be vars(model.config), for load_model. Put no times in `meta`, or the
     same run does not give the same bytes twice. All or nothing: if writing fails, an older file
-    under this name stays as it was.
+    under this name stays as it was. ship: for the course's makers; without it, a path among the
+    shipped checkpoints is a ValueError.
     """
+    if not ship:
+        check_not_shipped(path)
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise ValueError(f"{name} is {tensor.dtype}: a checkpoint holds only floating point")
@@ -38,6 +45,15 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], meta: dict) ->
     }
     atomic_write(path, save(stored, {KEY: text}))
     return file_hash(path)
+
+
+def check_not_shipped(path: str | Path) -> None:
+    """ValueError if a file or folder would be among the checkpoints that came with the course."""
+    if Path(path).resolve().is_relative_to(SHIPPED.resolve()):
+        raise ValueError(
+            f"{path} is among the checkpoints that came with the course, which stay as they are: "
+            "choose another folder (with --out, or by setting MINIGPT_HOME)"
+        )
 
 
 def read_meta(path: str | Path) -> dict:
@@ -55,9 +71,11 @@ def read_meta(path: str | Path) -> dict:
     except (ValueError, AttributeError, TypeError) as error:
         raise damaged(path) from error
     if version != FORMAT:
+        newer = isinstance(version, int) and version > FORMAT
         raise ValueError(
             f"{path} has format {version}, and this minigpt reads {FORMAT}: "
-            "update minigpt, or make the file anew with `python3 -m minigpt train`"
+            + ("update minigpt. Or " if newer else "it is of an older version. ")
+            + ANEW
         )
     return meta
 
@@ -78,7 +96,7 @@ def load_model(path: str | Path) -> tuple[GPT, dict]:
     try:
         config = GPTConfig(**meta["config"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} has no usable model config: {error}") from error
+        raise ValueError(f"{path} has no usable model config ({error}). {ANEW}") from error
     model = GPT(config)
     load_into(model, load_tensors(path), path)
     return model, meta
@@ -128,6 +146,4 @@ def read_header(path: Path) -> dict:
 
 
 def damaged(path: str | Path) -> ValueError:
-    return ValueError(
-        f"{path} is damaged or cut off: delete it and make it anew with `python3 -m minigpt train`"
-    )
+    return ValueError(f"{path} is damaged or cut off. {ANEW}")

@@ -23,6 +23,7 @@ from minigpt.core.device import pick_device, pick_dtype
 from minigpt.core.distributed import any_rank, is_first, replicated, world_size
 from minigpt.core.evaluate import chat_answers, judged
 from minigpt.core.fast import SHARE
+from minigpt.core.kept import put_aside
 from minigpt.core.measures import chat_score, mean_kl, proxy_scores, report_questions
 from minigpt.core.optim import make_optimizer
 from minigpt.core.resume import SUFFIX, Progress, fingerprint
@@ -89,19 +90,20 @@ def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
 class Course:
     """All runs of one seed and size, written to one folder. `say(text)` gets a line of progress.
 
-    resume: leave out what is finished, and go on where base or SFT was broken off.
+    resume: leave out what is finished, and go on where base or SFT was broken off. ship: for the
+    course's makers, who alone write among the shipped checkpoints.
     """
 
     def __init__(
         self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
         fast: bool = False, say: Callable[[str], None] = print, size: str = DEFAULT,
-        resume: bool = False, dtype: str = "fp32",
+        resume: bool = False, dtype: str = "fp32", ship: bool = False,
     ) -> None:  # fmt: skip
         self.out, self.lang, self.seed, self.say = Path(out), lang, seed, say
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         self.dtype_name = str(self.dtype).removeprefix("torch.")  # as checkpoints record it
-        self.size, self.resume = SIZES[size], resume
+        self.size, self.resume, self.ship = SIZES[size], resume, ship
         self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
         self.shrink = SHARE if fast else 1  # the same code, figures not meant
         self.world, self.encoding = load_world(lang), load_tokenizer(lang)
@@ -155,7 +157,10 @@ class Course:
         return model.train().requires_grad_(True)
 
     def save(self, name: str, model, config, meta: dict) -> None:
-        """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes."""
+        """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes.
+
+        A file in its place that is damaged or of another version is kept under another name.
+        """
         if not is_first():
             return
         gpt_config = model.gpt.config if isinstance(model, RewardModel) else model.config
@@ -172,15 +177,29 @@ class Course:
             **meta,
         }
         state = model.trained() if isinstance(model, RewardModel) else model.state_dict()
-        save_checkpoint(self.path(name), state, full)
+        if self.path(name).is_file() and self.meta(name) is None:
+            self.say(f"it is now {put_aside(self.path(name)).name}")
+        save_checkpoint(self.path(name), state, full, self.ship)
+
+    def meta(self, name: str) -> dict | None:
+        """What a checkpoint says of itself; None, and a line, if it is damaged or another's."""
+        try:
+            return read_meta(self.path(name))
+        except ValueError as error:
+            self.say(str(error))
+            return None
 
     def record(self, name: str, started: tuple[float, float], **numbers) -> None:
         """Add what a stage took to train.json beside the checkpoints."""
         if not is_first():
             return
         wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
-        file = self.out / "train.json"
-        table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"stages": {}}
+        file, table = self.out / "train.json", {"stages": {}}
+        if file.is_file():
+            try:
+                table = {"stages": dict(json.loads(file.read_text(encoding="utf-8"))["stages"])}
+            except (ValueError, KeyError, TypeError):
+                self.say(f"{file} is damaged; it is now {put_aside(file).name}")
         table["stages"][name] = {
             "seconds": round(wall, 1),
             "cpu_over_wall": round(cpu / wall, 2),
@@ -249,12 +268,14 @@ class Course:
             wanted["labeler"] = "expert"
         if stage == "ppo":
             wanted["reward"] = self.hash("reward")
-        meta = read_meta(self.path(stage))
+        meta = self.meta(stage)
+        if meta is None:
+            return False
         other = [name for name in wanted if meta.get(name) != wanted[name]]
         if stage == "reward":  # how many were compared says whether it was --fast
             asked = self.count(self.recipe.comparison_prompts)
             most = asked * comb(self.recipe.answers_per_prompt, 2)
-            if not most / SHARE < meta["examples"] + meta["ties"] <= most:
+            if not most / SHARE < meta.get("examples", 0) + meta.get("ties", 0) <= most:
                 other.append("examples")
         if other:
             self.say(f"{self.path(stage).name} is of another run ({other[0]} differs): made anew")
@@ -295,9 +316,10 @@ class Course:
         total = len(tokens) // config.block_size // config.batch_size
         wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
         if not progress.start:
+            keep("base_step_00000", 0, 0)  # first, for it tells where nothing can be written
             for stale in self.out.glob("base_step_*.safetensors") if is_first() else ():
-                stale.unlink()  # of another run, whose steps were others
-            keep("base_step_00000", 0, 0)
+                if stale != self.path("base_step_00000"):
+                    stale.unlink()  # of another run, whose steps were others
         for step in self.follow(progress.kept(run), "base"):
             if step.step in wanted:
                 keep(f"base_step_{step.step:05d}", step.step, step.tokens)

@@ -2,24 +2,41 @@
 
 They lie in MINIGPT_HOME or `.minigpt`, beside the learner's checkpoints. Nothing here ever throws
 a file away: one that cannot be read is put aside under another name, and the learner is told.
+Two notebooks may change a file at once: each change is made to what is on the disk at that moment.
 """
 
 import json
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from minigpt.commands.common import atomic_write, learner_home
 
+WAIT, TIMES = 0.01, 200  # seconds, and how often, to wait for another notebook's change
 TEXT = {
     "en": {
-        "damaged": "Your file {name} could not be read. It is now {aside}, and a new one begins.",
+        "damaged": "Your file {name} could not be read: it is damaged, or of another version of "
+        "the course. It is now {aside}, and a new one begins.",
+        "stuck": "Your file {name} could not be read, and not be put aside either ({error}). It "
+        "stays as it is, and what you do now is kept until you close the notebook.",
         "unsaved": "This could not be written to {name} ({error}). It is kept until you close the "
-        "notebook.",
+        "notebook, and your next click tries again to write it.",
     },
 }
 _lock = threading.RLock()  # a click may arrive on another thread than the cell
-_unsaved: dict = {}  # path -> contents, where the disk refused
+_unsaved: dict = {}  # path -> the changes that the disk refused
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a file that cannot be read ("predictions.damaged-1.json"); its new path."""
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
+        number += 1
+    os.rename(path, aside)
+    return aside
 
 
 def read_kept(name: str, valid: Callable[[object], bool], lang: str = "en", say=print) -> dict:
@@ -30,26 +47,10 @@ def read_kept(name: str, valid: Callable[[object], bool], lang: str = "en", say=
     """
     path = learner_home() / name
     with _lock:
-        if path in _unsaved:
-            return json.loads(json.dumps(_unsaved[path]))
-        try:
-            contents = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError):  # not ours to read, no UTF-8, no JSON
-            contents = None
-        if isinstance(contents, dict) and valid(contents):
-            return contents
-        number = 1
-        while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
-            number += 1
-        try:
-            os.replace(path, aside)
-        except OSError as error:
-            _refused(path, {}, error, lang, say)
-            return {}
-    say(TEXT[lang]["damaged"].format(name=name, aside=aside.name))
-    return {}
+        contents = _on_disk(path, valid, lang, say)
+        for change in _unsaved.get(path, ()):
+            change(contents)
+        return json.loads(json.dumps(contents))  # nothing is shared with those changes
 
 
 def change_kept(
@@ -57,10 +58,11 @@ def change_kept(
 ) -> dict:
     """Read a kept file, let `change` alter the contents, and write them back at once.
 
-    Where the disk refuses, the contents are kept in memory and `say` gets a sentence about it.
+    Where the disk refuses, the change is kept in memory, `say` gets a sentence about it, and the
+    next change tries again: `change` is then called once more, with what the disk has by then.
     """
     path = learner_home() / name
-    with _lock:
+    with _lock, _alone(path):
         contents = read_kept(name, valid, lang, say)
         before = json.dumps(contents)
         change(contents)
@@ -71,10 +73,46 @@ def change_kept(
             atomic_write(path, text.encode("utf-8"))
             _unsaved.pop(path, None)
         except OSError as error:
-            _refused(path, contents, error, lang, say)
-    return contents
+            _unsaved.setdefault(path, []).append(change)
+            say(TEXT[lang]["unsaved"].format(name=name, error=error.strerror or error))
+        return contents
 
 
-def _refused(path, contents: dict, error: OSError, lang: str, say) -> None:
-    _unsaved[path] = contents
-    say(TEXT[lang]["unsaved"].format(name=path.name, error=error.strerror or error))
+def _on_disk(path: Path, valid: Callable[[object], bool], lang: str, say) -> dict:
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, RecursionError):  # not ours to read, no UTF-8, no JSON
+        contents = None
+    if isinstance(contents, dict) and valid(contents):
+        return contents
+    try:
+        said = TEXT[lang]["damaged"].format(name=path.name, aside=put_aside(path).name)
+    except OSError as error:
+        said = TEXT[lang]["stuck"].format(name=path.name, error=error.strerror or error)
+        if path in _unsaved:  # it was said before
+            return {}
+        _unsaved[path] = []
+    say(said)
+    return {}
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Within it, no other notebook changes the file. A lock that stays is of one that was killed;
+    where none can be made nothing can be written, and the writing tells."""
+    lock = path.with_name(f".{path.name}.lock")
+    with suppress(OSError):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(TIMES):
+            try:
+                os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+                break
+            except FileExistsError:
+                time.sleep(WAIT)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            lock.unlink()

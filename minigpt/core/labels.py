@@ -56,6 +56,8 @@ TEXT = {
         "the labels again, and do not edit the file by hand.",
         "format": "{name} is not a labels file of this course: its \"format\" is not "
         "\"{format}\". Choose a file that the labeling widget exported.",
+        "version": "{name} has the format {found!r}, and this minigpt reads {format!r}: it is of "
+        "another version of the course. Update the older of the two, and export the labels again.",
         "lang": "{name} has labels in the language {found}, and these models speak {lang}. "
         "Choose a file of the same edition.",
         "fields": "{name} is damaged: label {n} has not the fields of a label. Export it again.",
@@ -166,8 +168,12 @@ def parse_labels(contents, encoding, lang: str = "en", name: str = "the file") -
     def refuse(reason: str, **values) -> None:
         raise ValueError(words[reason].format(name=name, **values))
 
-    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
+    if not isinstance(contents, dict):
         refuse("format", format=FORMAT)
+    found = contents.get("format")
+    if found != FORMAT:
+        ours = isinstance(found, str) and found.startswith(FORMAT[: FORMAT.rindex(" ")])
+        refuse("version" if ours else "format", found=str(found)[:40], format=FORMAT)
     if contents.get("lang") != lang:
         refuse("lang", found=repr(contents.get("lang"))[:20], lang=lang)
     labeler, rows = contents.get("labeler"), contents.get("labels")

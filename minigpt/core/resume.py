@@ -20,7 +20,7 @@ import numpy as np
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from minigpt.commands.common import atomic_write
+from minigpt.commands.common import NotWritten, atomic_write
 from minigpt.core.checkpoint import load_into
 from minigpt.core.distributed import any_rank, bytes_from_first, is_first, world_size
 from minigpt.core.optim import Optimizer
@@ -45,6 +45,7 @@ class Progress:
         resume: bool, say: Callable[[str], None], begin: tuple[float, float] = (0.0, 0.0),
     ) -> None:  # fmt: skip
         self.path, self.model, self.optimizer, self.identity = path, model, optimizer, identity
+        self.say = say
         self.last: Step | None = None  # the last update made
         self.begin = begin  # of a run that goes on: when it would have begun without a break
         data = None
@@ -79,10 +80,10 @@ class Progress:
         state = self.optimizer.state_dict()
         groups = state["adamw"]["param_groups"]  # their rates are set anew before each update
         self.optimizer.load_state_dict(
-            {**state, "steps": meta["last"]["step"], "momentum": parts["momentum"],
+            {**state, "steps": meta["last"].step, "momentum": parts["momentum"],
              "adamw": {"state": adamw, "param_groups": groups}}
         )  # fmt: skip
-        self.last = Step(**meta["last"])
+        self.last = meta["last"]
         self.begin = tuple(now - took for now, took in zip(self.begin, meta["took"], strict=True))
 
     def write(self, step: Step) -> None:
@@ -102,6 +103,7 @@ class Progress:
         """A run's steps; its state is written about once a minute, and once more on Ctrl-C.
 
         Ctrl-C waits for the update in hand, and is KeyboardInterrupt when the state is written.
+        Where it cannot be written, `say` tells, and only Ctrl-C ends the run, with NotWritten.
         """
         due = time.monotonic() + EVERY
         with interruptions() as caught:
@@ -110,7 +112,12 @@ class Progress:
                 stop = any_rank(bool(caught))  # so that all ranks stop after the same update
                 begin = time.monotonic()
                 if is_first() and (stop or begin >= due):
-                    self.write(self.last)
+                    try:
+                        self.write(self.last)
+                    except NotWritten as error:
+                        if stop:
+                            raise
+                        self.say(f"{error} The run goes on without")
                     now = time.monotonic()
                     due = now + max(EVERY, 20 * (now - begin))  # large models take longer to write
                 if stop:
@@ -129,9 +136,11 @@ def read_resume(path: Path, data: bytes) -> tuple[dict, dict[str, Tensor]]:
         meta, tensors = json.loads(header["__metadata__"][KEY]), load(data)
         if checksum(tensors) != meta["sha256"]:
             raise ValueError
+        meta = {"identity": meta["identity"], "last": Step(**meta["last"]), "took": meta["took"]}
     except Exception as error:  # safetensors' own error type is not part of its interface
         raise ValueError(
-            f"{path} is damaged, or of another program: delete it, and the stage starts anew"
+            f"{path} is damaged, or of another program or version: move it away, and the stage "
+            "starts anew"
         ) from error
     return meta, tensors
 

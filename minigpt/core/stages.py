@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.commands.common import is_checkpoint, learner_home
-from minigpt.core.checkpoint import file_hash, load_into, load_model, load_tensors, read_meta
+from minigpt.core.checkpoint import (
+    ANEW,
+    SHIPPED,
+    file_hash,
+    load_into,
+    load_model,
+    load_tensors,
+    read_meta,
+)
 from minigpt.core.device import pick_device
 from minigpt.core.evaluate import chat_answers, document_completions
 from minigpt.core.sizes import DEFAULT
@@ -16,8 +24,6 @@ from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import World, load_world
-
-SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"
 
 
 def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
@@ -95,14 +101,24 @@ def load_stage(
 
     own: take the learner's own run where there is one; False: always the shipped checkpoint.
     size: of `train --size`; none but the default is shipped.
-    Raises FileNotFoundError that lists what there is.
+    Raises FileNotFoundError that lists what there is, and ValueError for a file that is damaged or
+    of another version. A file of the learner's that cannot be used stays as it is.
     """
     folders = [(own_checkpoints(lang, size), True)] if own else []
     folders += [(SHIPPED / lang, False)] if size == DEFAULT else []
     for folder, is_own in folders:
         path = folder / f"{name}.safetensors"
         if path.is_file():
-            stage = read_stage(path, lang, device, is_own)
+            try:
+                stage = read_stage(path, lang, device, is_own)
+            except (FileNotFoundError, ValueError) as error:
+                shipped = SHIPPED / lang / path.name
+                if not is_own or size != DEFAULT or not shipped.is_file():
+                    raise
+                raise type(error)(
+                    f"{error}. Until then, the one that came with the course is taken when you "
+                    f"move yours to another folder, or with load_stage({name!r}, own=False)"
+                ) from None
             if not quiet:
                 print(stage)
             return stage
@@ -126,8 +142,15 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
         load_into(model, {**sft_part, **load_tensors(path)}, path)
     else:
         model, _ = load_model(path)
+        gpt = model
+    encoding = load_tokenizer(lang)
+    if gpt.config.vocab_size != encoding.n_vocab:
+        raise ValueError(
+            f"{path} has a vocabulary of {gpt.config.vocab_size} tokens, and the course's has "
+            f"{encoding.n_vocab}: it is of another version. {ANEW}"
+        )
     model.to(pick_device(device)).eval().requires_grad_(False)
-    return Stage(path.stem, model, load_tokenizer(lang), load_world(lang), meta, Path(path), own)
+    return Stage(path.stem, model, encoding, load_world(lang), meta, Path(path), own)
 
 
 def find_parent(path: Path, meta: dict, lang: str = "en") -> Path:
@@ -137,11 +160,12 @@ def find_parent(path: Path, meta: dict, lang: str = "en") -> Path:
     """
     places = [Path(path).parent / "sft.safetensors", SHIPPED / lang / "sft.safetensors"]
     for place in places:
-        if place.is_file() and file_hash(place) == meta["parent"]:
+        if place.is_file() and file_hash(place) == meta.get("parent"):
             return place
     raise FileNotFoundError(
-        f"{path} belongs to an SFT model ({meta['parent']}) that is neither {places[0]} nor the "
-        "shipped one: it was trained anew since then. Train the reward model again on the new one"
+        f"{path} belongs to an SFT model ({meta.get('parent')}) that is neither {places[0]} nor "
+        "the shipped one: it was trained anew since then. Train the reward model again on the new "
+        "one, with `python3 -m minigpt train --stages reward`"
     )
 
 

@@ -98,7 +98,17 @@ def test_bytes_of_other_kinds_are_refused(data):
         read_labels(data, ENCODING)
 
 
-@pytest.mark.parametrize("text", ["3", "null", "[]", "{}", '{"format": "minigpt labels 2"}'])
+@pytest.mark.parametrize("version", [0, 2])
+def test_labels_of_another_version_are_refused_by_its_name(version):
+    data = json.dumps({"format": f"minigpt labels {version}"}).encode()
+    message = (
+        f"has the format 'minigpt labels {version}'.* reads 'minigpt labels 1'.* Update the older"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_labels(data, ENCODING)
+
+
+@pytest.mark.parametrize("text", ["3", "null", "[]", "{}", '{"format": "votes 1"}'])
 def test_other_json_is_refused(text):
     with pytest.raises(ValueError, match="not a labels file of this course"):
         read_labels(text.encode(), ENCODING)

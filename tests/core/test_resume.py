@@ -197,7 +197,7 @@ def test_other_settings_are_named(broken, monkeypatch):
 def test_a_damaged_file_is_a_clear_error_and_stays(broken, tmp_path, keep):
     data = (broken / "base.resume.safetensors").read_bytes()[:keep]
     (tmp_path / "base.resume.safetensors").write_bytes(data)
-    message = r"base\.resume\.safetensors is damaged, or of another program: delete"
+    message = r"base\.resume\.safetensors is damaged, or of another program or version: move"
     with pytest.raises(ValueError, match=message):
         course(tmp_path, resume=True).base()
     assert (tmp_path / "base.resume.safetensors").read_bytes() == data
