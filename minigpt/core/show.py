@@ -14,7 +14,11 @@ import textwrap
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
-from matplotlib.figure import Figure
+from minigpt.core.needed import require_packages  # isort: skip
+
+require_packages()  # the notebooks import this file first, before one that would fail less clearly
+
+from matplotlib.figure import Figure  # noqa: E402
 
 # Okabe & Ito (2008): eight colours that people with any colour vision can tell apart.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"

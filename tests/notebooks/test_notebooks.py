@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from minigpt.commands import build
-from minigpt.commands.common import ROOT
+from minigpt.commands.badges import binder_link, colab_link
+from minigpt.commands.common import BRANCH, REPOSITORY, ROOT
 from minigpt.commands.working_copy import LANGUAGES
 
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*/*.ipynb"))
@@ -106,7 +107,21 @@ def test_bootstrap_is_the_same_in_all_and_short(path):
     bootstrap = next(cell for cell in cells(path, "code"))
     first = next(cell for cell in cells((SOURCES + EDITIONS)[0], "code"))
     assert bootstrap["source"] == first["source"]
-    assert len(bootstrap["source"].splitlines()) <= 8
+    lines = bootstrap["source"].splitlines()
+    assert len(lines) <= 8 and max(map(len, lines)) <= 120
+
+
+@each(SOURCES + EDITIONS)
+def test_below_the_title_are_links_that_open_the_edition_elsewhere(path):
+    """Links in words: a picture of a badge would be broken where there is no network."""
+    text = cells(path)[0]["source"]
+    title, blank, links, *_ = text.split("\n")
+    assert title.startswith("# ") and blank == ""
+    edition = f"notebooks/{path.parent.name}/{path.name}"
+    assert re.findall(r"\]\(([^)]+)\)", links) == [
+        colab_link(REPOSITORY, BRANCH, edition), binder_link(REPOSITORY, BRANCH, edition)
+    ]  # fmt: skip
+    assert "![" not in text
 
 
 @each(SOURCES + EDITIONS)
@@ -254,39 +269,3 @@ def test_source_runs_solved_and_offline_from_another_folder(path, tmp_path):
         cwd=elsewhere, env=environment, capture_output=True, text=True, encoding="utf-8",
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-3000:]
-
-
-# ---- the bootstrap cell -----------------------------------------------------------------------
-
-
-def run_bootstrap(folder: Path, before: str = "", after: str = "import minigpt") -> str:
-    """Run the bootstrap cell twice in a folder, without the course on the path; its output."""
-    bootstrap = cells(SOURCES[0], "code")[0]["source"]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    program = "\n".join([before, bootstrap, bootstrap, after])
-    result = subprocess.run(  # -S: no site-packages, where the launcher may have put the course
-        [sys.executable, "-S", "-"], input=program, cwd=folder, env=environment, timeout=60,
-        capture_output=True, text=True, encoding="utf-8",
-    )  # fmt: skip
-    return result.stdout + result.stderr
-
-
-@pytest.mark.skipif(not SOURCES, reason="there are no notebooks yet")
-@pytest.mark.parametrize("inside", ["", "notebooks/source/en", "minigpt/core"])
-def test_bootstrap_finds_the_course_from_any_folder_in_it(inside):
-    assert run_bootstrap(ROOT / inside) == ""
-
-
-@pytest.mark.skipif(not SOURCES, reason="there are no notebooks yet")
-def test_bootstrap_elsewhere_says_what_to_do(tmp_path):
-    said = run_bootstrap(tmp_path, after="")
-    assert "The course is not here: clone" in said and "Traceback" not in said
-
-
-@pytest.mark.skipif(not SOURCES, reason="there are no notebooks yet")
-def test_bootstrap_fetches_the_course_in_colab(tmp_path):
-    fake = "import subprocess, sys; sys.modules['google.colab'] = sys; "
-    fake += "subprocess.run = lambda command: print(*command)"
-    said = run_bootstrap(tmp_path, fake, "print(sys.path[0])").splitlines()
-    clone = "git clone --depth 1 https://github.com/OWNER/minigpt /content/course"
-    assert clone in said and said[-1] == "/content/course"
