@@ -1,0 +1,95 @@
+"""Binder: the image that repo2docker would make, and its parts run here.
+
+tests/commands/test_packaging.py compares the lists of packages and reads the scripts.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from minigpt.commands.common import ROOT
+from minigpt.commands.packages import read_requirements
+
+BINDER = ROOT / "binder"
+FIRST = ROOT / "notebooks" / "en" / "00_overview.ipynb"
+BASH = shutil.which("bash")
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32" or not BASH, reason="Binder runs bash")
+
+
+def run(command: list, **options) -> str:
+    """What a command prints, errors after it; a skip where pip finds no files at all."""
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, encoding="utf-8",
+        errors="replace", **options,
+    )  # fmt: skip
+    if "(from versions: none)" in done.stderr:
+        pytest.skip("pip finds no packages: give it a network, or an index of its own")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["postBuild", "start"])
+def test_scripts_parse_and_have_unix_line_ends(name):
+    assert b"\r" not in (BINDER / name).read_bytes()
+    run([BASH, "-n", BINDER / name])
+
+
+def test_start_sets_one_thread_and_runs_what_it_is_given():
+    code = "import os, sys; print(os.environ['OMP_NUM_THREADS'], sys.argv[1:])"
+    env = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    said = run([BASH, BINDER / "start", sys.executable, "-c", code, "two words", "$HOME"], env=env)
+    assert said == "1 ['two words', '$HOME']\n"
+
+
+def test_no_other_folder_of_binder_and_nothing_that_changes_the_image():
+    """repo2docker stops where both folders are, and reads every one of these files."""
+    assert not (ROOT / ".binder").exists()
+    kept = {"postBuild", "requirements.txt", "runtime.txt", "start"}
+    assert {path.name for path in BINDER.iterdir()} == kept
+
+
+@pytest.mark.slow
+def test_repo2docker_installs_the_packages_before_it_copies_the_course(tmp_path):
+    """So that a new commit does not install torch anew."""
+    run([sys.executable, "-m", "venv", tmp_path / "venv"])
+    bin_ = tmp_path / "venv" / "bin"
+    run([bin_ / "pip", "install", "-q", "jupyter-repo2docker", "setuptools<81"])
+    said = run([bin_ / "jupyter-repo2docker", "--no-build", "--debug", "."], cwd=ROOT)
+    said = re.sub(r"\\n", "\n", said)
+    packages = said.index("binder/requirements.txt")
+    course = re.search(r"^COPY --chown=\S+ src/ \S*REPO_DIR\S*", said, re.M)
+    assert course and packages < said.index("pip install", packages) < course.start()
+    assert "py-2d3-2e12" in said, "the lock file of Python 3.12, as it writes its name"
+    assert course.start() < said.index("binder/postBuild") < said.index("binder/start")
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+@pytest.mark.place("Binder's packages and scripts")
+@pytest.mark.parametrize("path", [FIRST], ids=lambda path: path.stem)
+def test_its_packages_postbuild_and_start_run_a_notebook(path, tmp_path, capsys):
+    run([sys.executable, "-m", "venv", tmp_path / "venv"])
+    bin_ = tmp_path / "venv" / "bin"
+    lines = read_requirements(BINDER / "requirements.txt")
+    (tmp_path / "all.txt").write_text("\n".join(lines), encoding="utf-8")
+    torch = next(line for line in lines if line.startswith("torch=="))
+    tried = subprocess.run(
+        [bin_ / "pip", "install", "-q", "--no-deps", "--dry-run", torch], capture_output=True
+    )
+    if tried.returncode:
+        pytest.skip(f"pip has no {torch} here: Binder takes it from PyTorch's own index")
+    run([bin_ / "pip", "install", "-q", "-r", tmp_path / "all.txt"])
+    env = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MINIGPT_FAST")}
+    env |= {"PATH": os.pathsep.join([str(bin_), os.environ["PATH"]]), "PYTHONPATH": str(ROOT)}
+    env |= {"MINIGPT_HOME": str(tmp_path / "home"), "IPYTHONDIR": str(tmp_path / "ipython")}
+    run([BINDER / "postBuild"], cwd=ROOT, env=env)
+    convert = ["jupyter", "nbconvert", "--to", "notebook", "--execute", f"--output-dir={tmp_path}"]
+    run([BINDER / "start", *convert, path], cwd=ROOT, env=env)
+    assert (tmp_path / path.name).stat().st_size > 10_000
+    with capsys.disabled():
+        print(f"\n{torch} and the rest of binder/requirements.txt, in a new environment: runs")
