@@ -4,6 +4,7 @@ Bare `pytest` works too: a test that needs a package that is not installed is sk
 With MINIGPT_STRICT=1, as in .ci/run, such a skip fails the run.
 """
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -38,6 +39,10 @@ class SkipWithoutExtra:
 
 def pytest_configure(config):
     sys.meta_path.append(SkipWithoutExtra)
+    spec = importlib.util.spec_from_file_location("places_table", TESTS / "places" / "table.py")
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    config.pluginmanager.register(table.Places())  # of nbval's items too, which are not in tests/
 
 
 def pytest_unconfigure(config):

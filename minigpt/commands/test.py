@@ -2,7 +2,7 @@
 
 --quick  the unit tests that are not marked slow or notebook
          without an option: the tests that are not slow, and the English notebooks, run by nbval
---all    the slow ones too
+--all    the slow ones too; writes the table of places in README
 """
 
 from __future__ import annotations
@@ -49,4 +49,6 @@ def main(argv: list[str]) -> int:
     arguments = pytest_arguments(argv)
     with tempfile.TemporaryDirectory(prefix="minigpt-test-") as home:
         env = {**os.environ, "MINIGPT_HOME": home}
+        if "--all" in argv:
+            env.setdefault("MINIGPT_PLACES", "1")
         return wait_for([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=env)

@@ -251,6 +251,7 @@ socket.socket.connect = only_this_computer
 
 
 @pytest.mark.notebook
+@pytest.mark.place("offline: sockets only to itself")
 @each(SOURCES)
 def test_source_runs_solved_and_offline_from_another_folder(path, tmp_path):
     """Every cell, a twentieth of the steps; the exercises' asserts must hold."""
