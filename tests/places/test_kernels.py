@@ -1,0 +1,244 @@
+"""■, resuming, restarting, displays and widgets on four kernels: Colab's, 6.31, Binder's, today's.
+
+Front ends differ here in one thing: JupyterLab and Notebook 7 send what a widget's user does over a
+subshell where the kernel has them, VS Code and Colab over the channel that the cells come by.
+The run is small but real. It is held at its second look until the test lets it go on, so that each
+test knows in which step its ■, click or kill arrives.
+"""
+
+import base64
+import importlib.util
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+pytest.importorskip("jupyter_client", reason="Jupyter is absent: pip install -r requirements.txt")
+
+spec = importlib.util.spec_from_file_location("kernels", Path(__file__).with_name("kernels.py"))
+kernels = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(kernels)
+
+STEPS, LOOKS, HELD = 60, 6, 20
+RUN = f"""
+import hashlib, threading, time
+from pathlib import Path
+import numpy as np, torch, ipykernel, ipywidgets, IPython
+from minigpt.core.live import live
+from minigpt.model import GPT, GPTConfig
+from minigpt.pretrain import PretrainConfig, pretrain
+
+torch.set_num_threads(1)
+tokens = np.random.default_rng(0).integers(0, 50, 900).astype(np.uint16)
+config = PretrainConfig(batch_size=4, block_size=16, steps={STEPS})
+
+def new_run():
+    model = GPT(GPTConfig(vocab_size=50, block_size=16, n_layer=1, n_head=2, n_embd=16))
+    return model, pretrain(model, tokens, config)
+
+def trained(model, steps):
+    weights = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+    return [len(steps), steps[-1].loss, hashlib.sha256(weights).hexdigest()]
+
+def look():
+    looks.append(None)
+    if len(looks) == {HELD * LOOKS // STEPS}:
+        print("held", flush=True)
+        while not let_go.exists():
+            time.sleep(0.01)
+    time.sleep(0.1)  # the time in which a click may be answered
+    return 0.0
+"""
+BUTTON = """
+button, answer, clicks = ipywidgets.Button(), ipywidgets.Label(), []
+
+def clicked(button):
+    main = threading.current_thread() is threading.main_thread()
+    clicks.append(["while it trained" if run.gi_frame else "after it", main])
+    answer.value = f"click {len(clicks)}"
+
+button.on_click(clicked)
+"""
+LIVE = {  # two ways to watch a run; both look after every tenth step
+    "await": f"await live(run, held_out=look, looks={LOOKS})",
+    "for": f"for done in live(run):\n    if done.step % {STEPS // LOOKS} == 0:\n        look()",
+}
+WIDGETS = """
+from minigpt.core.stages import load_stage
+from minigpt.widgets.controls import QUESTION
+from minigpt.widgets.merge_stepper import Stepper
+from minigpt.widgets.prompt_lab import PromptLab
+
+lab = PromptLab(load_stage("base", own=False, quiet=True), QUESTION["en"])
+stepper = Stepper("the land and the island")
+"""
+ROUTES = {"shell": "VS Code, Colab", "subshell": "JupyterLab, Notebook 7"}
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow) for name, more in kernels.VERSIONS.items() if more
+]
+
+
+@pytest.fixture(scope="session", params=["current", *SLOW])
+def kernel(request, tmp_path_factory):
+    packages = kernels.VERSIONS[request.param]
+    kernel = kernels.Kernel(tmp_path_factory.mktemp("kernel"), packages)
+    kernel.run(RUN)
+    yield kernel
+    kernel.stop()
+
+
+@pytest.fixture
+def let_go(kernel, tmp_path):
+    """A new run; its second look ends when this file is made."""
+    path = tmp_path / "let_go"
+    kernel.run(f"(model, run), looks, let_go = new_run(), [], Path({str(path)!r})")
+    return path
+
+
+@pytest.fixture(params=ROUTES)
+def route(request, kernel):
+    """How a front end reaches the widgets: the id of a subshell, or None."""
+    if request.param == "shell":
+        yield None
+        return
+    if not kernel.has_subshells():
+        pytest.skip("this kernel has no subshells: every front end uses its only channel")
+    subshell = kernel.control("create_subshell_request")["subshell_id"]
+    yield subshell
+    kernel.control("delete_subshell_request", subshell_id=subshell)
+
+
+@pytest.fixture(scope="session")
+def table(request):
+    """Rows of what clicks during training came to, printed at the end."""
+    rows = []
+    yield rows
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print("\n\nA click on a button while a cell trains, by kernel, front end and cell:")
+        for row in rows:
+            print("  " + "".join(f"{cell:26}" for cell in row).rstrip())
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(kernel):
+    """Steps, last loss and weights of a run in this kernel that nobody watched."""
+    kernel.run("plain, steps = new_run()")
+    return kernel.value("trained(plain, list(steps))")
+
+
+def trained(kernel) -> list:
+    """The same of the run in hand, whose steps are those that `live` saw."""
+    return kernel.value("trained(model, live(run).history.steps)")
+
+
+def said(frame: dict) -> str:
+    return frame["data"]["text/plain"]
+
+
+def versions(kernel) -> dict[str, str]:
+    modules = ("ipykernel", "ipywidgets", "IPython")
+    return {m.lower(): kernel.value(f"{m}.__version__") for m in modules}
+
+
+def test_the_kernel_has_the_versions_it_is_to_have(kernel, request):
+    wanted = kernels.VERSIONS[request.node.callspec.params["kernel"]]
+    wanted = {r.name: r.specifier for r in map(Requirement, wanted)}
+    for name, found in versions(kernel).items():
+        assert wanted[name].contains(found) if name in wanted else found == version(name)
+
+
+@pytest.mark.parametrize("form", LIVE)
+def test_interrupted_and_run_again_equals_uninterrupted(kernel, let_go, uninterrupted, form):
+    request = kernel.send(LIVE[form])
+    kernel.until_printed(request, "held")
+    kernel.manager.interrupt_kernel()
+    let_go.touch()
+    cell = kernel.cell(request)
+    message = f"Paused after step {HELD} of {STEPS}. Run this cell again to go on."
+    (error,) = cell.contents("error")
+    assert cell.status == "error" and error["traceback"] == [message]
+    assert cell.text == "held\n" and said(cell.frames[-1]).startswith(f"step {HELD} of {STEPS} · ")
+    assert kernel.value("1 + 1") == 2
+    again = kernel.run(LIVE[form])
+    assert said(again.frames[-1]).startswith(f"done: {STEPS} steps")
+    assert trained(kernel) == uninterrupted
+    assert uninterrupted[0] == STEPS
+
+
+def test_cells_that_wait_behind_an_interrupted_one_do_not_run(kernel, let_go):
+    request = kernel.send(LIVE["await"])
+    kernel.until_printed(request, "held")
+    behind = [kernel.send("ran = True"), kernel.send("ran = True")]
+    kernel.manager.interrupt_kernel()
+    let_go.touch()
+    assert kernel.cell(request).status == "error"
+    assert [kernel.cell(one).status for one in behind] == ["aborted"] * 2
+    assert kernel.value("'ran' in globals()") is False
+
+
+def test_one_display_that_is_renewed_and_stays(kernel, let_go):
+    let_go.touch()
+    cell = kernel.run(LIVE["await"])
+    (first,), renewed = cell.contents("display_data"), cell.contents("update_display_data")
+    assert len(renewed) >= LOOKS
+    assert {str(frame["transient"]) for frame in renewed} == {str(first["transient"])}
+    assert first["transient"]["display_id"]
+    for frame in cell.frames:
+        assert base64.b64decode(frame["data"]["image/png"]).startswith(b"\x89PNG\r\n\x1a\n")
+        assert frame["metadata"]["image/png"]["alt"] == said(frame)
+    assert said(renewed[-1]).startswith(f"done: {STEPS} steps")
+    assert cell.text == f"held\n{said(renewed[-1])}\n"
+
+
+@pytest.mark.parametrize("form", LIVE)
+def test_a_click_while_a_cell_trains_harms_nothing_and_works_afterwards(
+    kernel, let_go, uninterrupted, route, form, table
+):
+    kernel.run(BUTTON)
+    button, answer = kernel.value("[button.model_id, answer.model_id]")
+    request = kernel.send(LIVE[form])
+    kernel.until_printed(request, "held")
+    kernel.click(button, route)
+    let_go.touch()
+    cell = kernel.cell(request)
+    assert cell.status == "ok" and said(cell.frames[-1]).startswith(f"done: {STEPS} steps")
+    assert cell.text.endswith(said(cell.frames[-1]) + "\n")
+    assert trained(kernel) == uninterrupted
+    kernel.until_set(answer, "click 1")
+    ((when, main),) = kernel.value("clicks")
+    where = "on the cell's thread" if main else "on another thread"
+    front_ends = ROUTES["subshell" if route else "shell"]
+    table.append((f"ipykernel {versions(kernel)['ipykernel']}", front_ends, form, when, where))
+    kernel.click(button, route)
+    kernel.until_set(answer, "click 2")
+    assert kernel.value("clicks[1][0]") == "after it"
+
+
+def test_widgets_follow_their_controls(kernel, route):
+    """The front end gets what widgets that a cell makes with the same values show."""
+    kernel.run(WIDGETS)
+    slider, *bars = kernel.value("[w.model_id for w in [lab.temperature, *lab.bars]]")
+    changed = kernel.change(slider, 0.3, route)
+    kernel.run("same = PromptLab(lab.base, lab.question.value, temperature=0.3)")
+    assert [changed[bar]["value"] for bar in bars] == kernel.value("[b.value for b in same.bars]")
+    slider, status, shown = kernel.value(
+        "[w.model_id for w in [stepper.step, stepper.status, stepper.shown]]"
+    )
+    changed = kernel.change(slider, 2, route)
+    kernel.run("same = Stepper(stepper.text.value); same.step.value = 2")
+    assert "Merge 2 of" in changed[status]["value"]
+    assert changed[shown]["value"] == kernel.value("same.shown.value")
+
+
+def test_killed_while_it_trains_and_run_from_the_start_reaches_the_same(
+    kernel, let_go, uninterrupted
+):
+    kernel.until_printed(kernel.send(LIVE["await"]), "held")
+    kernel.restart()
+    assert kernel.value("'run' in globals()") is False
+    let_go.touch()
+    kernel.run(RUN)
+    kernel.run(f"(model, run), looks, let_go = new_run(), [], Path({str(let_go)!r})")
+    kernel.run(LIVE["await"])
+    assert trained(kernel) == uninterrupted
