@@ -76,6 +76,16 @@ def pytest_sessionfinish(session, exitstatus):
 
 
 @pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """The learner's folder, not made yet; what the disk refused belongs to one test alone."""
+    from minigpt.core import kept
+
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(kept, "_unsaved", {})
+    return tmp_path / "home"
+
+
+@pytest.fixture
 def nbgrader():
     """Runs the real nbgrader in a folder: nbgrader(folder, "autograde", "01_tokenization")."""
     pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")

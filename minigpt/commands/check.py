@@ -74,12 +74,9 @@ def git(*arguments: str) -> str:
     """What git prints, empty where there is no git or no repository."""
     try:
         result = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=10,
-        )
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True,
+            encoding="utf-8", timeout=10,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return result.stdout.strip() if result.returncode == 0 else ""

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from minigpt.commands import environment
 from minigpt.commands.common import ROOT
 from minigpt.commands.packages import (
     COMPARE,
@@ -14,6 +15,7 @@ from minigpt.commands.packages import (
     read_extra,
     read_requirements,
 )
+from minigpt.core import needed
 
 
 def test_requirements_have_upper_caps_and_name_no_index():
@@ -22,6 +24,11 @@ def test_requirements_have_upper_caps_and_name_no_index():
     for line in read_requirements(ROOT / "requirements.txt"):
         signs = [sign for sign, _ in parse_requirement(line)[1]]
         assert signs == [">=", "<"], line
+
+
+def test_notebooks_name_a_missing_package_that_requirements_ask_for():
+    wanted = {parse_requirement(line)[0] for line in environment.requirements("package")}
+    assert set(needed.PACKAGES) == wanted
 
 
 def test_binder_asks_for_the_same_packages_within_the_same_ranges():

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from minigpt.core import kept as kept_module
 from minigpt.core import predictions
 from minigpt.core.predictions import FILE, TEXT, buttons, predict, reveal, scoreboard
 
@@ -12,11 +11,7 @@ KEY = "00-test"
 OPTIONS = ["the right number", "a <wrong> number", "something else"]
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(kept_module, "_unsaved", {})
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

@@ -6,13 +6,11 @@ numpy and matplotlib are those that the tests have. So a few megabytes make anot
 
 import json
 import os
-import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
@@ -26,18 +24,6 @@ VERSIONS = {  # what differs from the environment of the tests
     "binder": ["ipykernel==7.0.1", "ipywidgets>=8.1,<8.2"],
     "current": [],
 }
-
-
-def install(folder: Path, packages: list[str]) -> None:
-    """Put packages into a folder; a skip where pip finds no files at all."""
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-input", "--no-deps"]
-    done = subprocess.run(
-        [*pip, "--target", str(folder), *packages], capture_output=True, text=True,
-        encoding="utf-8", errors="replace",
-    )  # fmt: skip
-    if "(from versions: none)" in done.stderr or "No module named pip" in done.stderr:
-        pytest.skip("pip finds no packages: give it a network, or an index of its own")
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def of(message: dict) -> str | None:
@@ -72,12 +58,16 @@ class Cell:
 
 
 class Kernel:
-    """A running kernel and the one client of it. folder: for its files; packages: see VERSIONS."""
+    """A running kernel and the one client of it.
 
-    def __init__(self, folder: Path, packages: list[str]) -> None:
+    folder: for its files; packages: see VERSIONS; run: what runs pip, as conftest.py has it.
+    """
+
+    def __init__(self, folder: Path, packages: list[str], run) -> None:
         paths = [str(ROOT)]
         if packages:
-            install(folder / "packages", packages)
+            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-input", "--no-deps"]
+            run([*pip, "--target", folder / "packages", *packages])
             paths.insert(0, str(folder / "packages"))
         spec = {
             "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],

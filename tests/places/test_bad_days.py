@@ -44,12 +44,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks" / "source" / "en").glob("*.ipynb"))
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has neither such users nor limits")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """The learner's folder, not made yet; what the disk refused belongs to one test alone."""
-    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(kept, "_unsaved", {})
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

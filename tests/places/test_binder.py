@@ -21,29 +21,17 @@ BASH = shutil.which("bash")
 pytestmark = pytest.mark.skipif(sys.platform == "win32" or not BASH, reason="Binder runs bash")
 
 
-def run(command: list, **options) -> str:
-    """What a command prints, errors after it; a skip where pip finds no files at all."""
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, encoding="utf-8",
-        errors="replace", **options,
-    )  # fmt: skip
-    if "(from versions: none)" in done.stderr:
-        pytest.skip("pip finds no packages: give it a network, or an index of its own")
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return done.stdout + done.stderr
-
-
 @pytest.mark.parametrize("name", ["postBuild", "start"])
-def test_scripts_parse_and_have_unix_line_ends(name):
+def test_scripts_parse_and_have_unix_line_ends(name, run):
     assert b"\r" not in (BINDER / name).read_bytes()
     run([BASH, "-n", BINDER / name])
 
 
-def test_start_sets_one_thread_and_runs_what_it_is_given():
+def test_start_sets_one_thread_and_runs_what_it_is_given(run):
     code = "import os, sys; print(os.environ['OMP_NUM_THREADS'], sys.argv[1:])"
     env = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
-    said = run([BASH, BINDER / "start", sys.executable, "-c", code, "two words", "$HOME"], env=env)
-    assert said == "1 ['two words', '$HOME']\n"
+    done = run([BASH, BINDER / "start", sys.executable, "-c", code, "two words", "$HOME"], env=env)
+    assert done.stdout + done.stderr == "1 ['two words', '$HOME']\n"
 
 
 def test_no_other_folder_of_binder_and_nothing_that_changes_the_image():
@@ -54,13 +42,13 @@ def test_no_other_folder_of_binder_and_nothing_that_changes_the_image():
 
 
 @pytest.mark.slow
-def test_repo2docker_installs_the_packages_before_it_copies_the_course(tmp_path):
+def test_repo2docker_installs_the_packages_before_it_copies_the_course(tmp_path, run):
     """So that a new commit does not install torch anew."""
     run([sys.executable, "-m", "venv", tmp_path / "venv"])
     bin_ = tmp_path / "venv" / "bin"
     run([bin_ / "pip", "install", "-q", "jupyter-repo2docker", "setuptools<81"])
-    said = run([bin_ / "jupyter-repo2docker", "--no-build", "--debug", "."], cwd=ROOT)
-    said = re.sub(r"\\n", "\n", said)
+    done = run([bin_ / "jupyter-repo2docker", "--no-build", "--debug", "."], cwd=ROOT)
+    said = re.sub(r"\\n", "\n", done.stdout + done.stderr)
     packages = said.index("binder/requirements.txt")
     course = re.search(r"^COPY --chown=\S+ src/ \S*REPO_DIR\S*", said, re.M)
     assert course and packages < said.index("pip install", packages) < course.start()
@@ -72,7 +60,7 @@ def test_repo2docker_installs_the_packages_before_it_copies_the_course(tmp_path)
 @pytest.mark.notebook
 @pytest.mark.place("Binder's packages and scripts")
 @pytest.mark.parametrize("path", [FIRST], ids=lambda path: path.stem)
-def test_its_packages_postbuild_and_start_run_a_notebook(path, tmp_path, capsys):
+def test_its_packages_postbuild_and_start_run_a_notebook(path, run, tmp_path, capsys):
     run([sys.executable, "-m", "venv", tmp_path / "venv"])
     bin_ = tmp_path / "venv" / "bin"
     lines = read_requirements(BINDER / "requirements.txt")

@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +20,6 @@ from minigpt.commands.build import is_exercise
 from minigpt.commands.common import ROOT
 from minigpt.commands.packages import read_requirements
 
-EDITIONS = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))
 PINS = Path(__file__).with_name("colab.txt")
 CLONE = "/content/course"  # where the bootstrap cell puts the course
 GIT = """#!{python}
@@ -52,27 +50,15 @@ def python_311() -> str:
     return found or pytest.skip("there is no Python 3.11: put a `python3.11` on PATH")
 
 
-def run(command: list, env: dict | None = None, cwd: Path | None = None) -> str:
-    """What a command prints; a skip where pip finds no files at all."""
-    done = subprocess.run(
-        [str(part) for part in command], env=env, cwd=cwd, capture_output=True, text=True,
-        encoding="utf-8", errors="replace",
-    )  # fmt: skip
-    if "(from versions: none)" in done.stderr:
-        pytest.skip("pip finds no packages: give it a network, or an index of its own")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
-def would_install(pip: list, *arguments, env: dict | None = None) -> dict[str, dict]:
+def would_install(run, pip: list, *arguments, env: dict | None = None) -> dict[str, dict]:
     """What pip would install, {name: metadata}, without installing it."""
-    report = run([*pip, "install", "-q", "--dry-run", "--report", "-", *arguments], env)
-    found = [item["metadata"] for item in json.loads(report)["install"]]
+    done = run([*pip, "install", "-q", "--dry-run", "--report", "-", *arguments], env=env)
+    found = [item["metadata"] for item in json.loads(done.stdout)["install"]]
     return {item["name"].lower(): item for item in found}
 
 
 @pytest.fixture(scope="module")
-def colab(tmp_path_factory):
+def colab(tmp_path_factory, run):
     """The environment: its python, pip, and the variables for a kernel of it."""
     folder = tmp_path_factory.mktemp("colab")
     run([python_311(), "-m", "venv", folder / "venv"])
@@ -80,7 +66,7 @@ def colab(tmp_path_factory):
     pip = [python, "-m", "pip"]
     names = sorted({*pinned(), "safetensors"} - {"torch"})
     run([*pip, "install", "-q", "-c", PINS, *names])
-    torch = would_install(pip, "--no-deps", f"torch=={pinned()['torch']}")["torch"]
+    torch = would_install(run, pip, "--no-deps", f"torch=={pinned()['torch']}")["torch"]
     more = []
     if "nvidia" not in str(torch["requires_dist"]):
         run([*pip, "install", "-q", f"torch=={pinned()['torch']}"])
@@ -102,31 +88,32 @@ def colab(tmp_path_factory):
     return SimpleNamespace(folder=folder, python=python, pip=pip, env=environment)
 
 
-def test_the_kernel_has_colabs_versions_and_not_the_course(colab):
-    has = json.loads(run([colab.python, "-c", VERSIONS % list(pinned())], colab.env))
+def test_the_kernel_has_colabs_versions_and_not_the_course(colab, run):
+    asked = [colab.python, "-c", VERSIONS % list(pinned())]
+    has = json.loads(run(asked, env=colab.env).stdout)
     wanted = pinned()
     print(f"torch {has.pop('torch')} here, {wanted.pop('torch')} in Colab")
     assert has == wanted
     code = "import importlib.util as u; print(u.find_spec('minigpt'))"
-    assert run([colab.python, "-c", code], colab.env, colab.folder) == "None\n"
+    found = run([colab.python, "-c", code], env=colab.env, cwd=colab.folder)
+    assert found.stdout == "None\n"
 
 
-def test_requirements_change_nothing_that_colab_has(colab, tmp_path):
+def test_requirements_change_nothing_that_colab_has(colab, run, tmp_path):
     """A package that is replaced while a kernel has it loaded breaks the session."""
     stub = tmp_path / f"torch-{pinned()['torch']}+cu128.dist-info"  # Colab's, as pip sees it
     stub.mkdir()
     metadata = f"Metadata-Version: 2.1\nName: torch\nVersion: {pinned()['torch']}+cu128\n"
     (stub / "METADATA").write_text(metadata, encoding="utf-8")
     env = {**colab.env, "PYTHONPATH": str(tmp_path)}
-    listed = json.loads(run([*colab.pip, "list", "--format", "json"], env))
+    listed = json.loads(run([*colab.pip, "list", "--format", "json"], env=env).stdout)
     there = {package["name"].lower() for package in listed}
     assert set(pinned()) <= there
-    new = would_install(colab.pip, "-r", ROOT / "requirements.txt", env=env)
+    new = would_install(run, colab.pip, "-r", ROOT / "requirements.txt", env=env)
     assert not there & set(new), "requirements.txt replaces what Colab has"
 
 
 @pytest.mark.place("Colab's versions")
-@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.stem)
 def test_edition_runs(path, colab, tmp_path):
     nbformat = pytest.importorskip("nbformat", reason="nbformat comes with JupyterLab")
     from jupyter_client.kernelspec import KernelSpecManager

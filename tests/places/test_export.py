@@ -10,7 +10,6 @@ import pytest
 
 from minigpt.commands.common import ROOT
 
-EDITIONS = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
 
 pytestmark = pytest.mark.notebook
@@ -57,7 +56,6 @@ def html():
 
 
 @pytest.mark.place("HTML (nbconvert)")
-@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.stem)
 def test_html_has_everything_without_scripts(path, html):
     nbformat = pytest.importorskip("nbformat", reason="nbformat comes with JupyterLab")
     page = html(path)
@@ -83,7 +81,6 @@ def test_html_has_everything_without_scripts(path, html):
 
 @pytest.mark.slow
 @pytest.mark.place("PDF")
-@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.stem)
 def test_pdf_has_pages(path, html, tmp_path):
     """Printed by a Chromium without a network, which is how readers print the page."""
     place = ROOT / "tests" / "browser" / "conftest.py"

@@ -80,9 +80,9 @@ SLOW = [
 
 
 @pytest.fixture(scope="session", params=["current", *SLOW])
-def kernel(request, tmp_path_factory):
+def kernel(request, tmp_path_factory, run):
     packages = kernels.VERSIONS[request.param]
-    kernel = kernels.Kernel(tmp_path_factory.mktemp("kernel"), packages)
+    kernel = kernels.Kernel(tmp_path_factory.mktemp("kernel"), packages, run)
     kernel.run(RUN)
     yield kernel
     kernel.stop()

@@ -14,7 +14,6 @@ import pytest
 from minigpt.commands import build
 from minigpt.commands.common import ROOT
 
-EDITIONS = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))
 LIMIT = 1000  # MB
 PEAK = """
 import json, pathlib, re, resource
@@ -37,7 +36,6 @@ pytestmark = [
 
 @pytest.mark.notebook
 @pytest.mark.place("1 GB of memory (Binder)")
-@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.stem)
 def test_edition_stays_below_one_gigabyte(path, monkeypatch, capsys):
     pytest.importorskip("nbclient", reason="nbclient comes with JupyterLab")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as binder/start

@@ -5,7 +5,6 @@ import json
 import IPython.display
 import pytest
 
-from minigpt.core import kept as kept_module
 from minigpt.widgets.concept_items import ITEMS
 from minigpt.widgets.concept_test import FILE, TEXT, UNSURE, Card, ConceptTest, concept_test
 
@@ -13,11 +12,7 @@ EN = ITEMS["en"]
 RIGHT = [item["right"] for item in EN]
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
-    monkeypatch.setattr(kept_module, "_unsaved", {})
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def answer(when, choices):
@@ -134,6 +129,7 @@ def test_nothing_counts_once_the_right_answers_were_seen(when, home):
     "damage", ["{", "[1]", '{"before": {"token": 9}}', '{"after": {"x": 1}}', '{"after": [1]}']
 )
 def test_a_damaged_file_is_put_aside(damage, home):
+    home.mkdir()
     (home / FILE).write_text(damage, encoding="utf-8")
     test = ConceptTest("before")
     assert "concept_test.damaged-1.json" in test.status.value
