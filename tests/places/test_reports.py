@@ -38,7 +38,7 @@ REPORTS = {  # the report: (file in tests/, test)
     "Labels are boxes (tensorflow/docs-l10n#200): matplotlib warns, and no edition may warn":
         (NOTEBOOKS, "test_edition_ran_in_order_without_errors_or_widgets"),
     "Stop is ignored while training (ipywidgets#3468)":
-        ("core/test_live.py", "test_paused_after_a_whole_step_and_resumed_equals_uninterrupted"),
+        ("places/test_kernels.py", "test_interrupted_and_run_again_equals_uninterrupted"),
     "Binder: the kernel dies from want of memory (eds-book/eds-book#180)":
         ("places/test_memory.py", "test_edition_stays_below_one_gigabyte"),
     "Output and prose disagree (rasbt/LLMs-from-scratch#312)":
