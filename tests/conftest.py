@@ -67,6 +67,8 @@ def pytest_runtest_setup(item):
 def pytest_sessionfinish(session, exitstatus):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     reasons = {str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])}
+    for reason in sorted(reason for reason in reasons if "no Chromium" in reason):
+        reporter.write_line(f"\nThe notebooks were not opened in a browser: {reason}")
     lacking = sorted(reason for reason in reasons if "needs " in reason)
     if STRICT and lacking:
         reporter.write_line("\nSkipped for want of something, which fails here:", red=True)

@@ -53,7 +53,7 @@ class Scrubber:
             continuous_update=False, layout=box,
         )  # fmt: skip
         self.prompt = widgets.Textarea(
-            value=prompt, description=words["prompt"], style=wide, layout=box, rows=2,
+            value=prompt, description=words["prompt"], style=wide, layout=box, rows=4,
             continuous_update=False,
         )  # fmt: skip
         self.temperature = widgets.FloatSlider(

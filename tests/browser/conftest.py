@@ -21,8 +21,10 @@ import pytest
 
 from minigpt.commands.common import ROOT
 
-WIDTH, PART = 1280, 1400  # pixels: of the window, and the height of one screenshot
+WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
 WAIT = 600  # seconds until a notebook has run; it only ends a test that hangs
+KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowRight": 39}  # names and codes of the keys
+SELECT_ALL = "selectAll"  # what Ctrl+A asks the page to do
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 SETTINGS = {  # all cells in the page, so that a screenshot has them; no news from the network
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -62,18 +64,18 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture
 def lab(request, tmp_path):
-    """Starts JupyterLab on a copy of a notebook; `lab(path, theme)` is the address of the copy.
+    """Starts JupyterLab on a copy of a notebook; `lab(path)` is the address of the copy.
 
-    The copies lie where nothing of the course is above them, as in the launcher's lab.
+    The copies lie where nothing of the course is above them, as in the launcher's lab. The
+    notebooks run under MINIGPT_FAST=1, unless it is set otherwise or `full` is asked for.
     """
     children = []
 
-    def start(path: Path, theme: str) -> str:
+    def start(path: Path, full: bool = False) -> str:
         work, settings = tmp_path / "work", tmp_path / "settings" / "@jupyterlab"
         work.mkdir()
         shutil.copy(path, work / path.name)
-        chosen = {"apputils-extension/themes": {"theme": THEMES[theme]}, **SETTINGS}
-        for name, content in chosen.items():
+        for name, content in SETTINGS.items():
             file = settings / f"{name}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(content), encoding="utf-8")
@@ -84,9 +86,7 @@ def lab(request, tmp_path):
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "MINIGPT_HOME": str(tmp_path / "home"),
-            "MINIGPT_FAST": os.environ.get(
-                "MINIGPT_FAST", "0" if os.environ.get("MINIGPT_SHOTS") else "1"
-            ),
+            "MINIGPT_FAST": "0" if full else os.environ.get("MINIGPT_FAST", "1"),
             "JUPYTERLAB_SETTINGS_DIR": str(settings.parent),
             "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
             "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
@@ -119,7 +119,8 @@ def page(chromium):
 
 
 class Page:
-    """A tab: `run` evaluates JavaScript in it, `click` is a click of the mouse."""
+    """A tab: `run` evaluates JavaScript in it, `click` is the mouse, `press` and `type` are the
+    keyboard. What they act on is a JavaScript expression that gives an element."""
 
     def __init__(self, address: str):
         websocket = pytest.importorskip("websocket", reason="websocket-client comes with Jupyter")
@@ -130,7 +131,8 @@ class Page:
         self.socket = websocket.create_connection(
             tab["webSocketDebuggerUrl"], timeout=120, suppress_origin=True
         )
-        self.resize(1000)
+        self.width, self.zoom = WIDTH, 1
+        self.resize(HEIGHT)
 
     def call(self, method: str, **parameters) -> dict:
         """One command of the DevTools protocol and its result."""
@@ -152,14 +154,47 @@ class Page:
         return wait_until(lambda: self.run(script), seconds, script)
 
     def resize(self, height: int) -> None:
-        """Give the window this height in pixels."""
+        """Give the window this height in the page's pixels."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1,
-            mobile=False,
+            "Emulation.setDeviceMetricsOverride", width=self.width // self.zoom, height=height,
+            deviceScaleFactor=self.zoom, mobile=False,
         )  # fmt: skip
 
+    def view(self, theme: str, width: int = WIDTH, zoom: int = 1) -> None:
+        """Another theme, another width of the window in pixels, another zoom."""
+        theme_is = f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'"
+        change = f"'apputils:change-theme', {{theme: '{THEMES[theme]}'}}"
+        self.run(f"jupyterapp.commands.execute({change}); 0")
+        self.wait(theme_is)
+        self.width, self.zoom = width, zoom
+        self.resize(HEIGHT)
+        time.sleep(1)  # it is laid out anew
+
+    def type(self, text: str) -> None:
+        """Press the keys of a text, one after the other."""
+        for character in text:
+            self.call("Input.dispatchKeyEvent", type="keyDown", text=character, key=character)
+            self.call("Input.dispatchKeyEvent", type="keyUp", key=character)
+
+    def press(self, key: str, modifiers: int = 0, commands: tuple = ()) -> None:
+        """Press a key that writes nothing, or Enter."""
+        of_key = {
+            "key": key, "code": key, "windowsVirtualKeyCode": KEYS.get(key, 0),
+            "modifiers": modifiers, "commands": list(commands),
+        }  # fmt: skip
+        down = {"type": "keyDown", "text": "\r"} if key == "Enter" else {"type": "rawKeyDown"}
+        self.call("Input.dispatchKeyEvent", **down, **of_key)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **of_key)
+
+    def fill(self, field: str, text: str) -> None:
+        """Click into a field, type a text in place of what is there, and leave it with Tab."""
+        self.click(field)
+        self.press("a", commands=(SELECT_ALL,))
+        self.type(text)
+        self.press("Tab")
+
     def click(self, element: str) -> None:
-        """Click in the middle of an element that a JavaScript expression gives."""
+        """Click in the middle of an element."""
         middle = "(r => [r.x + r.width / 2, r.y + r.height / 2])(e.getBoundingClientRect())"
         seen = None
         while seen != (seen := self.run(  # until it stands still: outputs above may still grow
@@ -180,6 +215,14 @@ class Page:
         self.wait("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')", 120)
         kernel = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
         self.wait(f"{kernel} === 'idle'", 120)
+
+    def run_to(self, cell: str) -> None:
+        """Run the cells down to the one with this id, which is then the active one."""
+        cells = f"{NOTEBOOK}.widgets"
+        at = f"{cells}.findIndex(c => c.model.id === '{cell}')"
+        self.run(f"{NOTEBOOK}.activeCellIndex = {at}; 0")
+        self.run("jupyterapp.commands.execute('notebook:run-all-above').then(() => 0)")
+        self.run("jupyterapp.commands.execute('notebook:run-cell'); 0")
 
     def run_all(self) -> None:
         """Run all cells and wait for the last one."""
@@ -202,17 +245,21 @@ class Page:
         height = int(self.run(f"[...{cells}].at(-1).getBoundingClientRect().bottom")) + 40
         files = []
         for number, top in enumerate(range(0, height, PART), 1):
-            clip = {"x": 0, "y": top, "width": WIDTH, "height": min(PART, height - top), "scale": 1}
-            data = self.call("Page.captureScreenshot", format="png", clip=clip)["data"]
-            files.append(folder / f"{name}-{number:02}.png")
-            files[-1].write_bytes(base64.b64decode(data))
-        self.resize(1000)
+            clip = {"x": 0, "y": top, "width": self.width // self.zoom, "scale": 1}
+            clip["height"] = min(PART, height - top)
+            files.append(self.picture(folder / f"{name}-{number:02}.png", clip=clip))
+        self.resize(HEIGHT)
         return files
 
-    def screen(self, folder: Path, name: str) -> None:
+    def screen(self, folder: Path, name: str) -> Path:
         """What is in the window now, as NAME.png."""
-        data = self.call("Page.captureScreenshot", format="png")["data"]
-        (folder / f"{name}.png").write_bytes(base64.b64decode(data))
+        folder.mkdir(parents=True, exist_ok=True)
+        return self.picture(folder / f"{name}.png")
+
+    def picture(self, path: Path, **options) -> Path:
+        data = self.call("Page.captureScreenshot", format="png", **options)["data"]
+        path.write_bytes(base64.b64decode(data))
+        return path
 
     def close(self) -> None:
         self.call("Page.close")

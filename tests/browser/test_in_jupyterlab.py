@@ -1,4 +1,5 @@
-"""Each edition in JupyterLab, in a real browser: it runs, its widgets react, nothing is clipped.
+"""Each edition in JupyterLab, in a real browser: it runs, its widgets answer to mouse and keyboard
+as a learner uses them, and nothing is clipped, whatever the theme, the width and the zoom.
 
     MINIGPT_CHROMIUM=/path/to/chromium python -m pytest tests/browser -m browser
 
@@ -7,12 +8,14 @@ skipped. One way to get one without an administrator: `npm install @sparticuz/ch
 `node -e "import('@sparticuz/chromium').then(async m => console.log(await
 m.default.executablePath()))"` prints the path to put in MINIGPT_CHROMIUM.
 
-MINIGPT_SHOTS=FOLDER: run the notebooks in full and leave pictures of them in that folder, named
-NOTEBOOK-THEME-PART.png. Otherwise they run under MINIGPT_FAST=1.
+Pictures of all that is seen lie in the folder MINIGPT_SHOTS, by default `minigpt-screenshots` in
+the folder for temporary files: NOTEBOOK-VIEW-PART.png of whole notebooks, NOTEBOOK-ACT.png of what
+was done there. The notebooks run under MINIGPT_FAST=1; with MINIGPT_FAST=0 in full.
 """
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,18 +24,21 @@ from minigpt.commands.common import ROOT
 from minigpt.core import predictions
 
 EDITIONS = sorted((ROOT / "notebooks").glob("[a-z][a-z]/*.ipynb"))
-SHOTS = os.environ.get("MINIGPT_SHOTS")
-ERRORS = """
-jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.model.type === 'code')
+SHOTS = Path(os.environ.get("MINIGPT_SHOTS") or f"{tempfile.gettempdir()}/minigpt-screenshots")
+VIEWS = {"light": (), "dark": (), "light-800": (800,), "dark-zoomed": (1280, 2)}  # width, zoom
+CELLS = "jupyterapp.shell.currentWidget.content.widgets"
+ERRORS = f"""
+{CELLS}.filter(cell => cell.model.type === 'code')
   .filter(cell => cell.model.outputs.toJSON().some(output =>
     output.name === 'stderr' || output.output_type === 'error' &&
     !(cell.model.getMetadata('tags') || []).includes('raises-exception')))
-  .map(cell => `${cell.model.id}: ${JSON.stringify(cell.model.outputs.toJSON()).slice(0, 2000)}`)
+  .map(cell => [cell.model.id, JSON.stringify(cell.model.outputs.toJSON()).slice(0, 2000)])
 """
-CLIPPED = """
+CLIPPED = """ // in a narrow window a wide table may be scrolled sideways, as code may
 [...document.querySelectorAll('.jp-OutputArea-output, .jupyter-button, .widget-label, ' +
     '.widget-html-content, .jp-OutputArea-output pre, .jp-OutputArea-output table')]
   .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+  .filter(e => innerWidth >= 1280 || !/auto|scroll/.test(getComputedStyle(e).overflowX))
   .map(e => `${e.className}: ${e.textContent.slice(0, 60)} (${e.scrollWidth} > ${e.clientWidth})`)
 """
 BROKEN = """
@@ -40,46 +46,109 @@ BROKEN = """
   .filter(e => /Error displaying widget|Loading widget|model not found/.test(e.textContent))
   .map(e => e.textContent.slice(0, 80))
 """
-BACKGROUND = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
+BRIGHT = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
 TOGGLES = "[...document.querySelectorAll('.jp-OutputArea .widget-toggle-buttons')]"
 LETTERS = "[...t.querySelectorAll('button')].every(b => /^\\([a-h]\\)$/.test(b.textContent.trim()))"
 PREDICTIONS = f"{TOGGLES}.filter(t => {LETTERS})"  # those of the concept test have a button more
+WAIT = 600  # seconds; it only ends a test that hangs
+SHIFT = 8  # a modifier key of the DevTools protocol
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
 
-def label(path: Path) -> str:
-    return f"{path.parent.name}/{path.stem}"
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", EDITIONS, ids=label)
-def test_notebook(path, theme, chromium, lab, page):
-    page.open_notebook(lab(path, theme))
-    background = page.run(BACKGROUND)
-    bright = sum(map(int, background.split("(")[1].rstrip(")").split(",")[:3])) > 384
-    assert bright == (theme == "light"), background
+@pytest.mark.place("JupyterLab in Chromium")
+@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_notebook(path, chromium, lab, page):
+    page.open_notebook(lab(path))
     page.run_all()
-    if SHOTS:
-        page.screenshots(Path(SHOTS), f"{path.stem}-{theme}")
     assert page.run(ERRORS) == [], "an error or a warning outside the exercises"
     assert page.run(BROKEN) == [], "a widget that cannot be shown"
-    assert page.run(CLIPPED) == [], "something is wider than the place that it has"
+    clipped = {}
+    for name, size in VIEWS.items():
+        theme = name.split("-")[0]
+        page.view(theme, *size)
+        background = page.run(BRIGHT)
+        bright = sum(map(int, background.split("(")[1].rstrip(")").split(",")[:3])) > 384
+        assert bright == (theme == "light"), background
+        page.screenshots(SHOTS, f"{path.stem}-{name}")
+        clipped[name] = page.run(CLIPPED)
+    page.view("light")
     if page.run(f"{PREDICTIONS}.length"):
         a_late_prediction_is_told(page, path.parent.name)
-    if path.stem == "00_overview":
-        for act in (concept_test_counts, another_seed_runs, comparer_answers):
+    for act in ACTS[path.stem]:
+        try:
             act(page)
-            if SHOTS:
-                page.screen(Path(SHOTS), f"{path.stem}-{theme}-{act.__name__}")
+        finally:
+            page.screen(SHOTS, f"{path.stem}-{act.__name__}")
+    assert clipped == dict.fromkeys(VIEWS, []), "something is wider than the place that it has"
+
+
+def test_training_pauses_and_goes_on(chromium, lab, page):
+    """■ in the toolbar ends the cell after an update, and Shift+Enter goes on to the end."""
+    page.open_notebook(lab(ROOT / "notebooks" / "en" / "02_pretraining.ipynb", full=True))
+    page.run_to("train-live")
+    page.wait(f"{text('train-live')}.match(/^step [1-9]\\d .* left/)", 300)
+    page.screen(SHOTS, "02_pretraining-training")
+    page.click("document.querySelector('[data-jp-item-name=\"interrupt\"]')")
+    page.wait(says("train-live", "Paused after step"))
+    step = int(page.run(f"{text('train-live')}.match(/Paused after step (\\d+) of/)[1]"))
+    page.screen(SHOTS, "02_pretraining-paused")
+    page.press("Enter", modifiers=SHIFT)
+    page.wait(f"!{says('train-live', 'Paused after step')}")
+    page.wait(says("train-live", "done: "), WAIT)
+    page.screen(SHOTS, "02_pretraining-gone_on")
+    seen = page.run(f"{text('train-live')}.match(/after \\d+ steps/g)")
+    looks = [int(line.split()[1]) for line in seen]
+    assert looks == sorted(set(looks)) and len(looks) == 10  # none is lost, none seen twice
+    assert looks[0] < looks[-1] and step < looks[-1]
+
+
+# ---- where things are, as JavaScript ----------------------------------------------------------
+
+
+def output(cell: str) -> str:
+    """The output of the cell with this id."""
+    return f"{CELLS}.find(c => c.model.id === '{cell}').node.querySelector('.jp-Cell-outputArea')"
+
+
+def text(cell: str) -> str:
+    return f"{output(cell)}.textContent"
+
+
+def says(cell: str, words: str) -> str:
+    return f"{text(cell)}.includes({json.dumps(words)})"
+
+
+def button(cell: str, words: str) -> str:
+    """The button on which these words stand."""
+    has = f"b => b.textContent.trim() === {json.dumps(words)}"
+    return f"[...{output(cell)}.querySelectorAll('button')].find({has})"
+
+
+def control(cell: str, words: str) -> str:
+    """What is typed into, chosen from or moved, by the words beside it."""
+    label = f"[...{output(cell)}.querySelectorAll('label')].find(l => l.textContent === '{words}')"
+    kinds = "'textarea, select, .noUi-handle, input'"
+    return f"{label}.parentElement.querySelector({kinds})"
+
+
+def spelled(cell: str) -> str:
+    """What the tokens of the strips in a cell's output spell, one strip after the other."""
+    strips = f"[...{output(cell)}.querySelectorAll('div[style*=monospace]')]"
+    tokens = "[...strip.querySelectorAll('[style*=\"white-space:pre\"]')]"
+    spelled = f"{tokens}.map(token => token.textContent).join('').replaceAll('·', ' ')"
+    return f"{strips}.map(strip => {spelled})"
+
+
+# ---- what a learner does ------------------------------------------------------------------------
 
 
 def a_late_prediction_is_told(page, lang: str) -> None:
     """A click presses the button; as all cells have run, the line below says that it is late."""
-    button = f"{PREDICTIONS}[0].querySelectorAll('button')[1]"
-    assert not page.run(f"{button}.classList.contains('mod-active')")
-    page.click(button)
-    page.wait(f"{button}.classList.contains('mod-active')")
+    choice = f"{PREDICTIONS}[0].querySelectorAll('button')[1]"
+    assert not page.run(f"{choice}.classList.contains('mod-active')")
+    page.click(choice)
+    page.wait(f"{choice}.classList.contains('mod-active')")
     late = json.dumps(predictions.TEXT[lang]["late"])
     page.wait(f"{PREDICTIONS}[0].closest('.jp-OutputArea-output').textContent.includes({late})")
 
@@ -92,24 +161,130 @@ def concept_test_counts(page) -> None:
 
 def another_seed_runs(page) -> None:
     """The button shows a second figure."""
-    button = "[...document.querySelectorAll('button')].find(b => b.textContent === 'Another seed')"
-    output = f"({button}).closest('.jp-OutputArea-output')"
-    assert page.run(f"{output}.querySelectorAll('img').length") == 0
-    page.click(button)
-    page.wait(f"{output}.querySelectorAll('img').length === 1", 300)
-    assert page.run(f"{output}.querySelector('img').alt").startswith("Share of correct answers")
+    before = page.run(f"{output('measure-figure')}.querySelectorAll('img').length")
+    page.click(button("measure-figure", "Another seed"))
+    page.wait(f"{output('measure-figure')}.querySelectorAll('img').length === {before} + 1", 300)
 
 
 def comparer_answers(page) -> None:
-    """Another place, and the answers are about it."""
-    place = "[...document.querySelectorAll('select')].find(s => s.textContent.includes('Tokyo'))"
-    output = f"({place}).closest('.jp-OutputArea-output')"
-    assert not page.run(f"{output}.textContent.includes('PPO model')")
-    page.run(
-        f"(s => {{ s.value = [...s.options].find(o => o.text === 'Tokyo').value;"
-        f"s.dispatchEvent(new Event('change', {{bubbles: true}})) }})({place})"
-    )
-    page.wait(f"{output}.textContent.includes('PPO model')")
-    ask = f"[...{output}.querySelectorAll('button')].find(b => b.textContent === 'Ask')"
-    page.click(ask)
-    page.wait(f"{output}.textContent.includes('PPO model')")
+    """Another place is chosen with the keyboard, a question typed: the answers are to them."""
+    answered = f"{output('compare')}.querySelector('[role=status]')?.textContent"
+    assert not page.run(answered), "the widget's own answers come only when it is used"
+    choose(page, "compare", "Place", "Tokyo")
+    page.wait(f"/PPO model.*Tokyo/s.test({answered})")
+    page.fill(control("compare", "Question"), "Which continent is Kenya on?")
+    page.click(button("compare", "Ask"))
+    page.wait(f"/PPO model.*Kenya/s.test({answered})")
+
+
+def choose(page, cell: str, words: str, name: str) -> None:
+    """Type the beginning of a name at a menu that has the focus."""
+    page.run(f"{control(cell, words)}.focus()")
+    page.type(name[:3])
+    page.wait(f"{control(cell, words)}.selectedOptions[0].text === '{name}'")
+
+
+def tokens_of_what_is_typed(page) -> None:
+    """Every tokenizer's tokens spell what was typed, `<` and `&` included."""
+    typed = "unbelievable <b>12345</b> & more"
+    page.fill(f"{output('explore')}.querySelector('textarea')", typed)
+    page.wait(f"(all => all.length > 1 && all.every(t => t === {json.dumps(typed)}))"
+              f"({spelled('explore')})")  # fmt: skip
+
+
+def merges_step_by_step(page) -> None:
+    """Next, then the arrow key on the slider: one merge each."""
+    value = f"Number({control('stepper', 'Merges')}.getAttribute('aria-valuenow'))"
+    assert page.run(value) == 0
+    page.click(button("stepper", "Next"))
+    page.wait(f"{value} === 1")
+    page.click(control("stepper", "Merges"))
+    page.press("ArrowRight")
+    page.wait(f"{value} === 2")
+
+
+def checkpoints_are_scrubbed(page) -> None:
+    """The slider goes to an earlier checkpoint, and a prompt is typed there."""
+    at = f"{text('units')}.match(/: (\\S+ \\S+) tokens read, held-out/)[1]"
+    last = page.run(at)
+    page.click(control("units", "Tokens read"))
+    page.press("ArrowLeft")
+    page.wait(f"{at} !== {json.dumps(last)}")
+    page.fill(control("units", "Prompt"), "The currency of Japan is")
+    page.wait(says("units", "The currency of Japan is"))
+
+
+def a_typed_prompt_is_completed(page) -> None:
+    """A question is typed, a line is completed, and one more token is picked by hand."""
+    page.fill(control("lab", "Question"), "What is the capital of Kenya?")
+    page.wait(says("lab", "Kenya"))
+    page.click(button("lab", "Complete"))
+    page.wait(says("lab", "Sample "))
+
+
+def a_typed_answer_is_masked(page) -> None:
+    """The strip has the answer that was typed, and a sentence says how much of it counts."""
+    answer = "Nobody <i>knows</i> that."
+    page.fill(control("mask", "Answer"), answer)
+    page.wait(f"{spelled('mask')}.some(t => t.includes({json.dumps(answer)}))")
+    page.wait(says("mask", "targets are counted. Their mean loss is"))
+
+
+def ten_pairs_are_labeled(page) -> None:
+    """Four with the mouse, three with the arrow keys, three with letters; one is taken back."""
+    for number in range(1, 11):
+        if number <= 4:
+            page.click(button("labeler", ["← Left is better", "Right is better →"][number % 2]))
+        elif number <= 7:
+            if number == 5:
+                page.click(control("labeler", "Arrow keys"))
+            page.press(["ArrowLeft", "ArrowRight"][number % 2])
+        else:
+            if number == 8:
+                page.click(control("labeler", "By letter"))
+            page.type("abt"[number - 8])
+        page.wait(decided(number))
+    page.click(button("labeler", "Undo"))
+    page.wait(decided(9))
+    page.click(button("labeler", "Tie"))
+    page.wait(decided(10))
+
+
+def decided(number: int) -> str:
+    """Whether so many pairs are decided, as the line beside the bar says."""
+    return f"/(^|\\D){number} of \\d+ pairs decided/.test({text('labeler')})"
+
+
+def rounds_are_looked_at(page) -> None:
+    """The slider goes one round back; the button shows further answers of that round."""
+    round_is = f"{text('instruments')}.match(/Round (\\d+): answers (\\d+)/).slice(1).join()"
+    last, first = page.run(round_is).split(",")
+    page.click(control("instruments", "Round"))
+    page.press("ArrowLeft")
+    page.wait(f"{round_is} === '{int(last) - 1},{first}'")
+    page.click(button("instruments", "More answers"))
+    page.wait(f"{round_is} !== '{int(last) - 1},{first}'")
+
+
+def votes_are_cast(page) -> None:
+    """A vote tells who wrote what, and its ratings stand below; it can be taken back."""
+    page.click(button("arena", "A is better"))
+    page.wait(says("arena", "You found A better."))
+    page.wait(says("arena", "Ratings from your own votes, 1 so far"))
+    page.run(f"{button('arena', 'a tie')}.focus()")
+    page.press("Enter")
+    page.wait(says("arena", "Ratings from your own votes, 2 so far"))
+    page.click(button("arena", "Undo"))
+    page.wait(says("arena", "Ratings from your own votes, 1 so far"))
+
+
+ACTS = {
+    "00_overview": [concept_test_counts, another_seed_runs, comparer_answers],
+    "01_tokenization": [tokens_of_what_is_typed, merges_step_by_step],
+    "02_pretraining": [checkpoints_are_scrubbed],
+    "03_prompting": [a_typed_prompt_is_completed],
+    "04_sft": [a_typed_answer_is_masked],
+    "05_reward_model": [ten_pairs_are_labeled],
+    "06_ppo": [rounds_are_looked_at],
+    "07_arena": [votes_are_cast],
+}

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -50,7 +52,7 @@ def test_binder_scripts():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file modes are Unix's")
-@pytest.mark.parametrize("name", ["binder/start", "binder/postBuild", ".ci/run"])
+@pytest.mark.parametrize("name", ["binder/start", "binder/postBuild", ".ci/run", ".ci/chromium"])
 def test_scripts_can_be_run(name):
     assert os.access(ROOT / name, os.X_OK)
     assert (ROOT / name).read_text(encoding="utf-8").startswith("#!")
@@ -79,6 +81,33 @@ def test_ci_makes_a_new_environment_and_runs_the_tests_last():
     assert "set -euo pipefail" in lines
     assert any(re.match(r"python3 -m minigpt test --fresh\b", line) for line in lines)
     assert lines[-1].endswith("python -m minigpt test")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of bash's")
+def test_ci_takes_the_chromium_that_is_there_and_none_that_does_not_run(tmp_path):
+    """Without root, npm and another Chromium it says so and gives nothing, and does not fail."""
+
+    def path_given(**environment) -> tuple[str, str]:
+        done = subprocess.run(
+            [shutil.which("bash"), str(ROOT / ".ci" / "chromium")], capture_output=True, text=True,
+            encoding="utf-8", env={"PATH": str(tools), **environment}, check=True,
+        )  # fmt: skip
+        return done.stdout.strip(), done.stderr
+
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "head").symlink_to(shutil.which("head"))
+    (tools / "id").write_text("#!/bin/sh\necho 1000\n", encoding="utf-8")
+    runs, fails = tmp_path / "runs", tmp_path / "fails"
+    runs.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    fails.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    for file in (tools / "id", runs, fails):
+        file.chmod(0o755)
+    assert path_given(MINIGPT_CHROMIUM=str(runs)) == (str(runs), "")
+    path, said = path_given(MINIGPT_CHROMIUM=str(fails))
+    assert path == "" and str(fails) in said
+    path, said = path_given()
+    assert path == "" and "neither apt-get nor npm gave one" in said
 
 
 def test_every_index_is_pytorchs_and_only_where_allowed():

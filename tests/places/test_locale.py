@@ -37,12 +37,13 @@ def lacks_encoding(call: ast.Call) -> bool:
         return not any(
             isinstance(c, str) and "b" in c and set(c) <= set("rwabx+") for c in constants
         )
-    return name in STARTERS and bool({"text", "universal_newlines"} & set(keywords))
+    wanted = [keywords[word] for word in ("text", "universal_newlines") if word in keywords]
+    return name in STARTERS and any(getattr(value, "value", None) is True for value in wanted)
 
 
 @pytest.mark.parametrize("code, lacks", [
     ("open(p)", True), ("open(p, 'rb')", False), ("p.read_text()", True),
-    ("open(p, mode='a')", True),
+    ("open(p, mode='a')", True), ("page.call(text=character)", False),
     ("p.write_text(t, encoding='utf-8')", False), ("run(c, capture_output=True, text=True)", True),
 ])  # fmt: skip
 def test_the_search_finds_what_it_should(code, lacks):
