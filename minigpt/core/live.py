@@ -5,8 +5,8 @@ the same result as without the pause. A plain loop over `run` could not do that:
 tear the update in hand and close the generator. So while a run is watched, SIGINT is held back
 until the update is done; a second one within the same update ends it at once.
 
-In a notebook the picture is one display that is renewed a few times a second, so its last state
-stays in the file. Elsewhere the same appears as lines of text.
+In a notebook two displays are renewed a few times a second, the picture and the words under it, so
+their last state stays in the file. Elsewhere the same appears as lines of text.
 """
 
 import asyncio
@@ -36,6 +36,8 @@ TEXT = {
         "sample": "after {step:,} steps: {text}",
         "paused": "Paused after step {step:,} of {steps:,}. Run this cell again to go on.",
         "finished": "This run is finished. To train anew, run the cell that makes it.",
+        "ended": "This run cannot go on; step {step:,} of {steps:,} was the last one seen here. To "
+        "train anew, run the cell that makes it.",
     }
 }
 
@@ -66,7 +68,7 @@ class Live:
         self.run, self.held_out, self.sample = run, held_out, sample
         self.looks, self.curves, self.text = looks, curves, TEXT[lang]
         self.history = _HISTORIES.setdefault(run, History())
-        self.handle, self.drawn, self.clock = None, 0.0, []
+        self.handles, self.drawn, self.clock = [], 0.0, []
 
     def __await__(self):
         return self._watch().__await__()
@@ -85,9 +87,16 @@ class Live:
                     self._draw()
                     raise Paused(self.text["paused"].format(step=done.step, steps=done.steps))
         if done is None:
-            print(self.text["finished"])
+            print(self._over())
         else:
             self._draw(final=True)
+
+    def _over(self) -> str:
+        """Why a run gives no step any more: it is done, or a second ■ tore an update."""
+        last = next(reversed(self.history.steps), None)
+        if last is None or last.step == last.steps:
+            return self.text["finished"]
+        return self.text["ended"].format(step=last.step, steps=last.steps)
 
     def _see(self, step) -> None:
         history = self.history
@@ -106,18 +115,22 @@ class Live:
             self._draw()
 
     def _draw(self, final: bool = False) -> None:
-        """Renew the picture; without a notebook, print a line."""
+        """Renew the picture and the words under it; without a notebook, print a line."""
         if get_ipython() is None:
             print(self.line(final), flush=True)
             return
-        data, metadata = picture(self._figure(), "\n".join([self.line(final), *self._samples()]))
-        if self.handle is None:
-            self.handle = display(data, metadata=metadata, raw=True, display_id=True)
+        said = "\n".join([self.line(final), *self._samples()])
+        # the words are seen only if they are shown themselves: JupyterLab has no use for an alt
+        parts = [picture(self._figure(), said), ({"text/plain": said}, {})]
+        if not self.handles:
+            self.handles = [
+                display(data, metadata=metadata, raw=True, display_id=True)
+                for data, metadata in parts
+            ]
         else:
-            self.handle.update(data, metadata=metadata, raw=True)
+            for handle, (data, metadata) in zip(self.handles, parts):
+                handle.update(data, metadata=metadata, raw=True)
         self.drawn = time.perf_counter()
-        if final:  # under the picture too, for those who cannot see it
-            print("\n".join([self.line(final), *self._samples()]))
 
     def line(self, final: bool = False) -> str:
         """Where the run is, in words. A finished run has no times, which differ from run to run."""

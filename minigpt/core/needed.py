@@ -1,15 +1,21 @@
-"""Says what to install where a package is missing, before an import fails deep inside another."""
+"""Says what to do where something is missing: a package, or a name that another cell makes."""
 
 import importlib
 import importlib.util
+import sys
 
 PACKAGES = ("torch", "numpy", "tiktoken", "safetensors", "matplotlib", "ipywidgets")
 
 
-def require_packages() -> None:
-    """ModuleNotFoundError with the line to type if this Python lacks a package of the notebooks.
+EARLIER = (
+    "If a cell further up makes `{name}`, run that cell first. After a restart of the kernel every "
+    "name\nis gone: in JupyterLab, Run > Run All Above Selected Cell makes them again."
+)
 
-    Nothing is installed: that is for the reader to decide.
+
+def require_packages() -> None:
+    """ModuleNotFoundError with the line to type if this Python lacks a package of the notebooks,
+    before an import fails deep inside another. Nothing is installed: the reader is to decide.
     """
     importlib.invalidate_caches()  # it may have been installed a moment ago, by the line below
     lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
@@ -22,3 +28,17 @@ def require_packages() -> None:
             "instead.",
             name=lacking[0],
         )
+
+
+def explain_missing_names() -> None:
+    """From now on a notebook says under a NameError which cells to run."""
+    ipython = sys.modules.get("IPython")  # a notebook has it already; elsewhere it takes a while
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        shell.set_custom_exc((NameError,), _explained)
+
+
+def _explained(shell, kind, error, traceback, tb_offset=None) -> None:
+    shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+    if kind is NameError and error.name:  # its subclass is of a function's own names
+        print(EARLIER.format(name=error.name))

@@ -14,9 +14,10 @@ import textwrap
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
-from minigpt.core.needed import require_packages  # isort: skip
+from minigpt.core.needed import explain_missing_names, require_packages  # isort: skip
 
 require_packages()  # the notebooks import this file first, before one that would fail less clearly
+explain_missing_names()
 
 from matplotlib.figure import Figure  # noqa: E402
 

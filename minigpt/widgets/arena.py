@@ -180,12 +180,13 @@ class Arena:
         match, words = self.match(), self.words
         number = self.matches.index(match) + 1 if match else len(self.matches)
         status = words["pair" if match else "done"].format(n=number, all=len(self.matches))
-        self.status.value = "<br>".join(map(escape, [status, *self.notes]))
+        own = self.rows()
+        lines, self.notes[:] = dict.fromkeys([status, *self.notes]), []  # each is said once
+        self.status.value = "<br>".join(map(escape, lines))
         self.shown.value = pair_html(match, words) if match else ""
         for button in (*self.buttons.values(), self.look_button):
             button.disabled = match is None
         self.said.value = f'<span role="status">{escape(said)}</span>'
-        own = self.rows()
         self.table.value = rendered(self.ratings()) if own else escape(words["none"])
 
     # ---- without widgets --------------------------------------------------------------------
@@ -237,8 +238,6 @@ def arena(matches: Sequence[Match], scripted: Sequence[Vote] = (), lang: str = "
     from IPython.display import display
 
     widget = Arena(matches, lang, scripted)
-    for note in widget.notes:
-        print(note)
     display(widget.ratings())
     pair = widget.pair()
     if pair is not None:

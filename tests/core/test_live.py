@@ -115,6 +115,26 @@ def test_a_second_interrupt_within_one_step_raises():
             signal.raise_signal(signal.SIGINT)
 
 
+def test_a_run_that_was_torn_does_not_say_that_it_is_finished(monkeypatch, capsys):
+    _, run = new_run()
+    step, calls = module_step(), []
+
+    def pressed_twice(self):
+        calls.append(None)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return step(self)
+
+    monkeypatch.setattr("minigpt.core.optim.Optimizer.step", pressed_twice)
+    with pytest.raises(KeyboardInterrupt):
+        list(live(run))
+    capsys.readouterr()
+    assert list(live(run)) == []
+    said = capsys.readouterr().out
+    assert "cannot go on; step 3 of 12 was the last one seen here. To train anew, run" in said
+
+
 @pytest.mark.parametrize("end", ["done", "break", "error", "paused"])
 def test_the_interrupt_handler_is_given_back(end):
     before = signal.getsignal(signal.SIGINT)
@@ -167,19 +187,22 @@ def test_it_looks_as_often_as_it_is_told(looks, expected):
     assert asked == ["loss"] * expected
 
 
-def test_a_notebook_gets_one_display_that_is_renewed(notebook, capsys):
+def test_a_notebook_gets_two_displays_that_are_renewed(notebook, capsys):
     _, run = new_run()
     list(live(run, sample=lambda: "<b>bold</b>\nsecond", looks=2))
-    assert len(notebook) >= 3
-    data, metadata = notebook[-1]
-    assert set(data) == {"image/png", "text/plain"}  # no HTML: nothing a model writes is markup
-    assert metadata["image/png"]["alt"] == data["text/plain"]
-    text = data["text/plain"].split("\n")
-    assert text[0].startswith("done: 12 steps, 768 tokens · loss ") and "tokens/s" not in text[0]
-    assert text[1:] == [
+    pictures, words = notebook[::2], notebook[1::2]
+    assert len(pictures) == len(words) >= 3
+    for (data, metadata), (said, _) in zip(pictures, words):
+        assert set(data) == {"image/png", "text/plain"}  # no HTML: nothing a model writes is markup
+        assert metadata["image/png"]["alt"] == data["text/plain"]
+        assert said == {"text/plain": data["text/plain"]}
+    *running, last = [said["text/plain"].split("\n") for said, _ in words]
+    assert all("tokens/s" in text[0] and " left" in text[0] for text in running[1:])
+    assert last[0].startswith("done: 12 steps, 768 tokens · loss ") and "tokens/s" not in last[0]
+    assert last[1:] == [
         "after 6 steps: <b>bold</b> / second", "after 12 steps: <b>bold</b> / second",
     ]  # fmt: skip
-    assert capsys.readouterr().out.splitlines() == text
+    assert capsys.readouterr().out == ""
 
 
 def test_a_resumed_run_goes_on_drawing_where_it_was(notebook):

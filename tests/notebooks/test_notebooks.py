@@ -160,10 +160,10 @@ def test_every_figure_has_its_sentence(path):
     for cell, output in outputs(path):
         if "image/png" in output.get("data", {}):
             alt = output["metadata"].get("image/png", {}).get("alt", "")
-            printed = "".join(
-                "".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream"
-            )
-            said = " ".join(printed.split())  # `show` folds a long sentence into lines
+            alone = [o["data"] for o in cell["outputs"] if list(o.get("data", {})) == ["text/plain"]]
+            shown = [data["text/plain"] for data in alone]  # by live(), which renews it
+            shown += [o["text"] for o in cell["outputs"] if o["output_type"] == "stream"]
+            said = " ".join("".join(map("".join, shown)).split())  # show() folds it into lines
             assert alt.strip() and " ".join(alt.split()) in said, (
                 f"use show(fig, sentence) in {cell['id']}"
             )
@@ -220,6 +220,42 @@ def test_exercises_come_last_and_are_marked_for_grading(path):
             assert cell["source"].count("### END SOLUTION") == 1
         if mark["grade"] and not mark["solution"]:
             assert cell["source"].count("assert") >= 3
+
+
+def parsed(source: str) -> ast.Module:
+    """A cell's code, without lines that only Jupyter understands, and `await` outside functions."""
+    lines = [line for line in source.splitlines() if not line.startswith(("%", "!"))]
+    return ast.parse("\n".join(lines).replace("await ", ""))
+
+
+def bound_and_read(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """The names that a cell leaves behind, and those that it takes from cells before it."""
+    inner = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.comprehension)]
+    hidden = {id(n) for outer in inner for n in ast.walk(outer)}
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    left = {n.id for n in names if isinstance(n.ctx, ast.Store) and id(n) not in hidden}
+    left |= {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+    own = stored | left | {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    return left, {n.id for n in names if isinstance(n.ctx, ast.Load)} - own
+
+
+def test_bound_and_read():
+    code = "a, b = c\nfor d in e:\n    pass\ndef f(g):\n    h = i\n[k for k in a if m]"
+    assert bound_and_read(ast.parse(code)) == ({"a", "b", "d", "f"}, {"c", "e", "i", "m"})
+
+
+@each(SOURCES)
+def test_exercises_bind_no_name_that_the_lesson_reads(path):
+    """So a learner can go back from the exercises and run any cell of the lesson again."""
+    taken, read = set(), {}
+    for cell in cells(path, "code"):
+        left, wanted = bound_and_read(parsed(cell["source"]))
+        if build.is_exercise(cell):
+            taken |= left
+        else:
+            read |= dict.fromkeys(wanted, cell["id"])
+    assert {name: read[name] for name in taken & set(read)} == {}
 
 
 @pytest.mark.notebook

@@ -180,11 +180,14 @@ def test_a_disk_that_refuses_loses_no_vote(widget, monkeypatch):
 
     from minigpt.core import kept
 
-    monkeypatch.setattr(kept, "atomic_write", refuse)
+    with monkeypatch.context() as full:
+        full.setattr(kept, "atomic_write", refuse)
+        for votes in (1, 2):
+            widget.vote("left")
+            assert len(kept_votes(say=lambda text: None)) == votes
+            assert widget.status.value.count("No space left") == 1
     widget.vote("left")
-    assert len(kept_votes(say=lambda text: None)) == 1
-    assert "No space left" in widget.status.value
-    kept._unsaved.clear()
+    assert len(kept_votes()) == 3 and "No space left" not in widget.status.value
 
 
 def test_an_unexpected_error_becomes_a_sentence(widget, monkeypatch):
