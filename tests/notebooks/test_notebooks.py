@@ -160,7 +160,9 @@ def test_every_figure_has_its_sentence(path):
     for cell, output in outputs(path):
         if "image/png" in output.get("data", {}):
             alt = output["metadata"].get("image/png", {}).get("alt", "")
-            alone = [o["data"] for o in cell["outputs"] if list(o.get("data", {})) == ["text/plain"]]
+            alone = [
+                o["data"] for o in cell["outputs"] if list(o.get("data", {})) == ["text/plain"]
+            ]
             shown = [data["text/plain"] for data in alone]  # by live(), which renews it
             shown += [o["text"] for o in cell["outputs"] if o["output_type"] == "stream"]
             said = " ".join("".join(map("".join, shown)).split())  # show() folds it into lines
