@@ -16,6 +16,7 @@ import pytest
 TESTS = Path(__file__).parent
 
 EXTRAS = {"hypothesis", "nbgrader", "nbclient", "nbval", "transformers", "tokenizers"}
+SAID: list[str] = []  # what tests have to say, printed at the end
 STRICT = os.environ.get("MINIGPT_STRICT") == "1"
 HOME = tempfile.TemporaryDirectory(prefix="minigpt-test-")
 os.environ["MINIGPT_HOME"] = HOME.name  # before any test module reads it
@@ -45,6 +46,16 @@ def pytest_configure(config):
     config.pluginmanager.register(table.Places())  # of nbval's items too, which are not in tests/
 
 
+def pytest_runtest_logreport(report):
+    if report.when == "teardown":
+        SAID.extend(line for name, line in report.user_properties if name == "said")
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in SAID:
+        terminalreporter.write_line(line)
+
+
 def pytest_unconfigure(config):
     sys.meta_path.remove(SkipWithoutExtra)
     HOME.cleanup()
@@ -66,15 +77,23 @@ def pytest_runtest_setup(item):
 
 def pytest_sessionfinish(session, exitstatus):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return  # one of several processes that run tests; the first one sums up
     reasons = {str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])}
     for reason in sorted(reason for reason in reasons if "no Chromium" in reason):
-        reporter.write_line(f"\nThe notebooks were not opened in a browser: {reason}")
+        reporter.write_line(f"\n{reason}")
     lacking = sorted(reason for reason in reasons if "needs " in reason)
     if STRICT and lacking:
         reporter.write_line("\nSkipped for want of something, which fails here:", red=True)
         for reason in lacking:
             reporter.write_line(f"  {reason}")
         session.exitstatus = exitstatus or 1
+
+
+@pytest.fixture
+def say(request):
+    """`say(line)` prints a line at the end of the run: a time or a size, which no test asserts."""
+    return lambda line: request.node.user_properties.append(("said", line))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Runs the tests (--quick: two minutes, --all: everything); other options go to pytest.
 
+They run in two processes; named files, or all of them with -n 0, run in one.
+
 --quick  the unit tests that are not marked slow or notebook
          without an option: the tests that are not slow, and the English notebooks, run by nbval
 --all    the slow ones too; writes the table of places in README
@@ -14,6 +16,7 @@ import tempfile
 from minigpt.commands.common import PROGRAM, ROOT, Problem, require_repository, wait_for
 
 ENVIRONMENT = "test"
+TWO = ["-n", "2", "--dist", "loadfile"]  # processes, which is what two cores can do at once
 NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600"]
 
 
@@ -37,7 +40,8 @@ def pytest_arguments(argv: list[str]) -> list[str]:
         paths, nbval = ["tests", "notebooks/en"], NBVAL
     else:
         paths, nbval = ["tests"], []
-    return [*nbval, *marks, *paths, *rest]
+    alone = named or any(part.startswith(("-n", "--num", "--pdb", "-s")) for part in rest)
+    return [*nbval, *marks, *([] if alone else TWO), *paths, *rest]
 
 
 def main(argv: list[str]) -> int:

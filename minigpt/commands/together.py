@@ -14,7 +14,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem, atomic_write
+from minigpt.commands.common import PROGRAM, Problem, atomic_write, outside_course
 
 WIDTH = 96  # columns
 WIDEST = 12  # students whose agreement is printed as a matrix
@@ -67,8 +67,11 @@ def check_paths(options: argparse.Namespace) -> None:
             raise Problem(f"{out} is there already, and nothing is overwritten: choose a new one.")
     if names and out and names.expanduser().resolve().is_relative_to(out):
         raise Problem("--names must lie outside of --out, whose files tell nobody's name.")
-    for path in (names, getattr(options, "export", None)):
-        if path and path.expanduser().exists():
+    export = getattr(options, "export", None)
+    for path in filter(None, (out, names, export)):
+        outside_course(path.expanduser())
+    for path in filter(None, (names, export)):
+        if path.expanduser().exists():
             raise Problem(f"{path} is there already, and nothing is overwritten: choose a new one.")
 
 

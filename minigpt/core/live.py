@@ -36,8 +36,8 @@ TEXT = {
         "sample": "after {step:,} steps: {text}",
         "paused": "Paused after step {step:,} of {steps:,}. Run this cell again to go on.",
         "finished": "This run is finished. To train anew, run the cell that makes it.",
-        "ended": "This run cannot go on; step {step:,} of {steps:,} was the last one seen here. To "
-        "train anew, run the cell that makes it.",
+        "ended": "This run cannot go on: it was finished elsewhere, or stopped within an update. "
+        "To train anew, run the cell that makes it.",
     }
 }
 
@@ -93,10 +93,8 @@ class Live:
 
     def _over(self) -> str:
         """Why a run gives no step any more: it is done, or a second ■ tore an update."""
-        last = next(reversed(self.history.steps), None)
-        if last is None or last.step == last.steps:
-            return self.text["finished"]
-        return self.text["ended"].format(step=last.step, steps=last.steps)
+        steps = self.history.steps
+        return self.text["finished" if steps and steps[-1].step == steps[-1].steps else "ended"]
 
     def _see(self, step) -> None:
         history = self.history
@@ -120,7 +118,7 @@ class Live:
             print(self.line(final), flush=True)
             return
         said = "\n".join([self.line(final), *self._samples()])
-        # the words are seen only if they are shown themselves: JupyterLab has no use for an alt
+        # shown twice, because JupyterLab does not show a picture's alt text
         parts = [picture(self._figure(), said), ({"text/plain": said}, {})]
         if not self.handles:
             self.handles = [

@@ -8,8 +8,9 @@ PACKAGES = ("torch", "numpy", "tiktoken", "safetensors", "matplotlib", "ipywidge
 
 
 EARLIER = (
-    "If a cell further up makes `{name}`, run that cell first. After a restart of the kernel every "
-    "name\nis gone: in JupyterLab, Run > Run All Above Selected Cell makes them again."
+    "If a cell further up makes `{name}`, run that cell first.\n"
+    "Restarting the kernel takes all names away; in JupyterLab, Run > Run All Above Selected Cell "
+    "makes\nthem again."
 )
 
 
@@ -35,10 +36,10 @@ def explain_missing_names() -> None:
     ipython = sys.modules.get("IPython")  # a notebook has it already; elsewhere it takes a while
     shell = ipython.get_ipython() if ipython else None
     if shell is not None:
-        shell.set_custom_exc((NameError,), _explained)
+        shell.events.register("post_run_cell", _explain)
 
 
-def _explained(shell, kind, error, traceback, tb_offset=None) -> None:
-    shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
-    if kind is NameError and error.name:  # its subclass is of a function's own names
+def _explain(result) -> None:
+    error = result.error_in_exec
+    if type(error) is NameError and error.name:  # its subclass is about a function's own names
         print(EARLIER.format(name=error.name))

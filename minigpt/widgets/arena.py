@@ -181,7 +181,7 @@ class Arena:
         number = self.matches.index(match) + 1 if match else len(self.matches)
         status = words["pair" if match else "done"].format(n=number, all=len(self.matches))
         own = self.rows()
-        lines, self.notes[:] = dict.fromkeys([status, *self.notes]), []  # each is said once
+        lines, self.notes[:] = [status, *self.notes], []
         self.status.value = "<br>".join(map(escape, lines))
         self.shown.value = pair_html(match, words) if match else ""
         for button in (*self.buttons.values(), self.look_button):

@@ -38,7 +38,7 @@ class Recipe:
     lr: float = 0.04  # Muon's for us, AdamW's for nanoGPT
 
 
-OURS = {"same shape": Recipe(), "any plain GPT": Recipe(2, 3, 96, steps=160, lr=0.05)}
+OURS = {"same shape": Recipe(), "any plain GPT": Recipe(2, 3, 96, steps=180, lr=0.05)}
 THEIRS = {
     "README": Recipe(batch_size=12, steps=2000, lr=1e-3),
     "tuned": Recipe(batch_size=12, steps=1300, lr=4e-3),

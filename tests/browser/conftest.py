@@ -1,6 +1,6 @@
 """JupyterLab on a free port, and a headless Chromium that is driven over its DevTools protocol.
 
-Chromium is looked for in MINIGPT_CHROMIUM (the path of the program), then as `chromium`,
+Chromium is the program that MINIGPT_CHROMIUM names (none where that is empty), else `chromium`,
 `chromium-browser` or `google-chrome` on PATH. Nothing else has to be installed: what speaks with
 it, websocket-client, comes with JupyterLab.
 """
@@ -22,9 +22,8 @@ import pytest
 from minigpt.commands.common import ROOT
 
 WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
-WAIT = 600  # seconds until a notebook has run; it only ends a test that hangs
+WAIT = 600  # seconds; it only ends a test that hangs
 KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowRight": 39}  # names and codes of the keys
-SELECT_ALL = "selectAll"  # what Ctrl+A asks the page to do
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 SETTINGS = {  # all cells in the page, so that a screenshot has them; no news from the network
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -39,16 +38,24 @@ FLAGS = [
 
 def find_chromium() -> str | None:
     """The path of a Chromium, None if there is none."""
-    names = [os.environ.get("MINIGPT_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    names = ["chromium", "chromium-browser", "google-chrome"]
+    if "MINIGPT_CHROMIUM" in os.environ:
+        names = [os.environ["MINIGPT_CHROMIUM"]]
     return next((found for name in names if name and (found := shutil.which(name))), None)
+
+
+def chromium_or_skip() -> str:
+    """The path of a Chromium; without one the test is skipped."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("there is no Chromium: put one on PATH, or its path in MINIGPT_CHROMIUM")
+    return program
 
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     """The address of a running Chromium's DevTools."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip("there is no Chromium: put one on PATH, or its path in MINIGPT_CHROMIUM")
+    program = chromium_or_skip()
     profile = tmp_path_factory.mktemp("chromium")
     with open(profile / "log", "wb") as log:
         child = subprocess.Popen(
@@ -56,7 +63,7 @@ def chromium(tmp_path_factory):
         )
     try:
         port = profile / "DevToolsActivePort"
-        wait_until(lambda: port.is_file() and port.read_text(encoding="utf-8").strip(), 60)
+        wait_until(lambda: port.is_file() and port.read_text(encoding="utf-8").strip())
         yield f"127.0.0.1:{port.read_text(encoding='utf-8').split()[0]}"
     finally:
         stop(child)
@@ -102,7 +109,7 @@ def lab(request, tmp_path):
                 cwd=work, env=environment, stdout=log, stderr=log,
             ))  # fmt: skip
         address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(f"{address}/api?token=t"), 120)
+        wait_until(lambda: answers(f"{address}/api?token=t"))
         return f"{address}/doc/tree/{path.name}?token=t"
 
     yield start
@@ -149,9 +156,9 @@ class Page:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 60):
+    def wait(self, script: str):
         """Wait until an expression is true; its value."""
-        return wait_until(lambda: self.run(script), seconds, script)
+        return wait_until(lambda: self.run(script), script)
 
     def resize(self, height: int) -> None:
         """Give the window this height in the page's pixels."""
@@ -176,11 +183,10 @@ class Page:
             self.call("Input.dispatchKeyEvent", type="keyDown", text=character, key=character)
             self.call("Input.dispatchKeyEvent", type="keyUp", key=character)
 
-    def press(self, key: str, modifiers: int = 0, commands: tuple = ()) -> None:
-        """Press a key that writes nothing, or Enter."""
+    def press(self, key: str, modifiers: int = 0) -> None:
+        """Press one of KEYS."""
         of_key = {
-            "key": key, "code": key, "windowsVirtualKeyCode": KEYS.get(key, 0),
-            "modifiers": modifiers, "commands": list(commands),
+            "key": key, "code": key, "windowsVirtualKeyCode": KEYS[key], "modifiers": modifiers,
         }  # fmt: skip
         down = {"type": "keyDown", "text": "\r"} if key == "Enter" else {"type": "rawKeyDown"}
         self.call("Input.dispatchKeyEvent", **down, **of_key)
@@ -189,7 +195,7 @@ class Page:
     def fill(self, field: str, text: str) -> None:
         """Click into a field, type a text in place of what is there, and leave it with Tab."""
         self.click(field)
-        self.press("a", commands=(SELECT_ALL,))
+        self.run(f"{field}.select()")
         self.type(text)
         self.press("Tab")
 
@@ -212,25 +218,23 @@ class Page:
         self.call("Page.bringToFront")  # JupyterLab has no current widget without the focus
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.call("Page.navigate", url=address)
-        self.wait("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')", 120)
+        self.wait("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')")
         kernel = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-        self.wait(f"{kernel} === 'idle'", 120)
+        self.wait(f"{kernel} === 'idle'")
 
     def run_to(self, cell: str) -> None:
         """Run the cells down to the one with this id, which is then the active one."""
         cells = f"{NOTEBOOK}.widgets"
         at = f"{cells}.findIndex(c => c.model.id === '{cell}')"
         self.run(f"{NOTEBOOK}.activeCellIndex = {at}; 0")
-        self.run("jupyterapp.commands.execute('notebook:run-all-above').then(() => 0)")
+        self.run("jupyterapp.commands.execute('notebook:run-all-above'); 0")
         self.run("jupyterapp.commands.execute('notebook:run-cell'); 0")
 
     def run_all(self) -> None:
-        """Run all cells and wait for the last one."""
-        self.run("jupyterapp.commands.execute('notebook:run-all-cells'); 0")
-        cells = f"{NOTEBOOK}.widgets.filter(cell => cell.model.type === 'code')"
-        done = "cell.model.executionCount && !cell.promptNode?.textContent.includes('*')"
-        time.sleep(2)  # the editions have numbers already; the stars come first
-        self.wait(f"{cells}.every(cell => {done})", WAIT)
+        """Run all cells and wait until they have run."""
+        ran = "window.ranAll = false; jupyterapp.commands.execute('notebook:run-all-cells')"
+        self.run(f"{ran}.finally(() => {{ window.ranAll = true }}); 0")
+        self.wait("window.ranAll")
         time.sleep(1)  # the last outputs are drawn
 
     def screenshots(self, folder: Path, name: str) -> list[Path]:
@@ -266,12 +270,12 @@ class Page:
         self.socket.close()
 
 
-def wait_until(ready, seconds: float, what: str = ""):
-    """Ask again and again until `ready()` is true; what it gave. TimeoutError after `seconds`."""
-    end = time.monotonic() + seconds
+def wait_until(ready, what: str = ""):
+    """Ask again and again until `ready()` is true; what it gave. TimeoutError after WAIT."""
+    end = time.monotonic() + WAIT
     while not (found := ready()):
         if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds} s: {what}")
+            raise TimeoutError(f"not within {WAIT} s: {what}")
         time.sleep(0.3)
     return found
 

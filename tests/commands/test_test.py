@@ -23,10 +23,13 @@ def course(tmp_path, monkeypatch):
 
 
 def test_tiers(course):
-    assert command.pytest_arguments([]) == [*command.NBVAL, "tests", "notebooks/en"]
-    assert command.pytest_arguments(["--quick"]) == ["-m", "not slow and not notebook", "tests"]
+    two, folders = command.TWO, ["tests", "notebooks/en"]
+    assert command.pytest_arguments([]) == [*command.NBVAL, *two, *folders]
+    quick = ["-m", "not slow and not notebook"]
+    assert command.pytest_arguments(["--quick"]) == [*quick, *two, "tests"]
+    assert command.pytest_arguments(["--quick", "-n", "0"]) == [*quick, "tests", "-n", "0"]
     everything = command.pytest_arguments(["--all", "-x"])
-    assert everything == [*command.NBVAL, "-m", "slow or not slow", "tests", "notebooks/en", "-x"]
+    assert everything == [*command.NBVAL, "-m", "slow or not slow", *two, *folders, "-x"]
     with pytest.raises(Problem):
         command.pytest_arguments(["--all", "--quick"])
 
@@ -43,7 +46,7 @@ def test_named_paths_replace_ours(course):
 
 def test_without_notebooks_only_the_tests(course):
     (course / "notebooks/en/00_overview.ipynb").unlink()
-    assert command.pytest_arguments([]) == ["tests"]
+    assert command.pytest_arguments([]) == [*command.TWO, "tests"]
 
 
 def test_home_is_empty_and_gone_afterwards(course, monkeypatch):
@@ -96,6 +99,15 @@ def run_project(folder, *arguments, strict=False):
         encoding="utf-8",
     )
     return result.stdout, result.returncode
+
+
+def test_what_a_test_says_stands_at_the_end_whatever_the_number_of_processes(tmp_path):
+    pytest.importorskip("xdist", reason="needs pytest-xdist: run `python3 -m minigpt test`")
+    text = "def test_it(say): say('took 3 s')\ndef test_other(): pass\n"
+    (tmp_path / "test_project.py").write_text(text, encoding="utf-8")
+    for processes in ([], ["-p", "xdist", "-n", "2"]):
+        output, status = run_project(tmp_path, *processes)
+        assert status == 0 and output.splitlines().count("took 3 s") == 1
 
 
 def test_slow_tests_wait_to_be_asked_for(tmp_path):

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from minigpt.commands import together
-from minigpt.commands.common import Problem
+from minigpt.commands.common import ROOT, Problem
 from minigpt.core import labels as labels_module
 from minigpt.core.labels import (
     Label,
@@ -197,6 +197,9 @@ def test_ties_alone_train_nothing(tmp_path, capsys):
         (["labels", "{tmp}/empty", "--names", "{tmp}/full/file.txt"], "nothing is overwritten"),
         (["labels", "{tmp}/empty", "--out", "{tmp}/o", "--names", "{tmp}/o/n.csv"], "outside"),
         (["arena", "{tmp}/empty", "--export", "{tmp}/full/file.txt"], "nothing is overwritten"),
+        (["labels", "{tmp}/empty", "--out", f"{ROOT}/results"], "the course's own folder"),
+        (["labels", "{tmp}/empty", "--names", f"{ROOT}/names.csv"], "the course's own folder"),
+        (["arena", "{tmp}/empty", "--export", f"{ROOT}/pairs.json"], "the course's own folder"),
         (["arena", "{tmp}/empty", "--judge", "nobody"], "There is no labeler 'nobody'"),
         (["arena", "{tmp}/empty", "--questions", "1"], "give 2 or more"),
         (["labels", "{tmp}/empty", "--seed", "-1"], "give 0 or more"),

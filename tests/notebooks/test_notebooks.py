@@ -7,6 +7,7 @@ import ast
 import os
 import re
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
@@ -224,27 +225,28 @@ def test_exercises_come_last_and_are_marked_for_grading(path):
             assert cell["source"].count("assert") >= 3
 
 
-def parsed(source: str) -> ast.Module:
-    """A cell's code, without lines that only Jupyter understands, and `await` outside functions."""
-    lines = [line for line in source.splitlines() if not line.startswith(("%", "!"))]
-    return ast.parse("\n".join(lines).replace("await ", ""))
+def scopes(table: symtable.SymbolTable):
+    yield table
+    for inner in table.get_children():
+        yield from scopes(inner)
 
 
-def bound_and_read(tree: ast.Module) -> tuple[set[str], set[str]]:
+def bound_and_read(source: str) -> tuple[set[str], set[str]]:
     """The names that a cell leaves behind, and those that it takes from cells before it."""
-    inner = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.comprehension)]
-    hidden = {id(n) for outer in inner for n in ast.walk(outer)}
-    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
-    stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-    left = {n.id for n in names if isinstance(n.ctx, ast.Store) and id(n) not in hidden}
-    left |= {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
-    own = stored | left | {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
-    return left, {n.id for n in names if isinstance(n.ctx, ast.Load)} - own
+    lines = [line for line in source.splitlines() if not line.startswith(("%", "!"))]
+    code = re.sub(r"^( *)await ", r"\1", "\n".join(lines), flags=re.MULTILINE)
+    cell = symtable.symtable(code, "cell", "exec")
+    left = {s.get_name() for s in cell.get_symbols() if s.is_assigned() or s.is_namespace()}
+    read = {
+        symbol.get_name() for table in scopes(cell) for symbol in table.get_symbols()
+        if symbol.is_referenced() and (table is cell or symbol.is_global())
+    }  # fmt: skip
+    return left, read - left - {s.get_name() for s in cell.get_symbols() if s.is_imported()}
 
 
 def test_bound_and_read():
-    code = "a, b = c\nfor d in e:\n    pass\ndef f(g):\n    h = i\n[k for k in a if m]"
-    assert bound_and_read(ast.parse(code)) == ({"a", "b", "d", "f"}, {"c", "e", "i", "m"})
+    code = "a, b = c\nfor d in e:\n    pass\ndef f(g):\n    h = i + g\nawait j(k for k in a if m)"
+    assert bound_and_read(code) == ({"a", "b", "d", "f"}, {"c", "e", "i", "j", "m"})
 
 
 @each(SOURCES)
@@ -252,7 +254,7 @@ def test_exercises_bind_no_name_that_the_lesson_reads(path):
     """So a learner can go back from the exercises and run any cell of the lesson again."""
     taken, read = set(), {}
     for cell in cells(path, "code"):
-        left, wanted = bound_and_read(parsed(cell["source"]))
+        left, wanted = bound_and_read(cell["source"])
         if build.is_exercise(cell):
             taken |= left
         else:

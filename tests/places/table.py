@@ -16,6 +16,7 @@ from minigpt.commands.common import ROOT, atomic_write
 PASSED = Path(__file__).with_name("passed.json")
 README = ROOT / "README.md"
 BEGIN, END = "<!-- places -->", "<!-- /places -->"
+PLACE = "place"
 NBVAL = "Jupyter kernel, in full (nbval)"
 SIGNS = {True: "yes", False: "no", None: ""}  # None: not run there
 
@@ -32,21 +33,21 @@ def place_and_notebook(item) -> tuple[str, str] | None:
 
 
 class Places:
-    """A plugin of pytest."""
+    """A plugin of pytest. Where a test runs which notebook goes with its report, because the tests
+    may run in other processes than the one that sums up."""
 
     def __init__(self) -> None:
-        self.where: dict[str, tuple[str, str]] = {}  # a test's id -> place and notebook
         self.found: dict[str, dict[str, bool]] = {}  # place -> notebook -> whether all passed
 
     def pytest_collection_modifyitems(self, items) -> None:
-        found = {item.nodeid: place_and_notebook(item) for item in items}
-        self.where = {name: place for name, place in found.items() if place}
+        for item in items:
+            if place := place_and_notebook(item):
+                item.user_properties.append((PLACE, place))
 
     def pytest_runtest_logreport(self, report) -> None:
-        if report.nodeid not in self.where or not (report.failed or report.when == "call"):
+        if report.skipped or not (report.failed or report.when == "call"):
             return
-        if not report.skipped:
-            place, notebook = self.where[report.nodeid]
+        for place, notebook in [value for name, value in report.user_properties if name == PLACE]:
             notebooks = self.found.setdefault(place, {})
             notebooks[notebook] = notebooks.get(notebook, True) and report.passed
 

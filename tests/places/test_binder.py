@@ -60,7 +60,7 @@ def test_repo2docker_installs_the_packages_before_it_copies_the_course(tmp_path,
 @pytest.mark.notebook
 @pytest.mark.place("Binder's packages and scripts")
 @pytest.mark.parametrize("path", [FIRST], ids=lambda path: path.stem)
-def test_its_packages_postbuild_and_start_run_a_notebook(path, run, tmp_path, capsys):
+def test_its_packages_postbuild_and_start_run_a_notebook(path, run, tmp_path, say):
     run([sys.executable, "-m", "venv", tmp_path / "venv"])
     bin_ = tmp_path / "venv" / "bin"
     lines = read_requirements(BINDER / "requirements.txt")
@@ -79,5 +79,4 @@ def test_its_packages_postbuild_and_start_run_a_notebook(path, run, tmp_path, ca
     convert = ["jupyter", "nbconvert", "--to", "notebook", "--execute", f"--output-dir={tmp_path}"]
     run([BINDER / "start", *convert, path], cwd=ROOT, env=env)
     assert (tmp_path / path.name).stat().st_size > 10_000
-    with capsys.disabled():
-        print(f"\n{torch} and the rest of binder/requirements.txt, in a new environment: runs")
+    say(f"{torch} and the rest of binder/requirements.txt, in a new environment: runs")

@@ -87,9 +87,7 @@ def test_pdf_has_pages(path, html, tmp_path):
     spec = importlib.util.spec_from_file_location("browser_conftest", place)
     browser = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(browser)
-    program = browser.find_chromium()
-    if program is None:
-        pytest.skip("there is no Chromium: put one on PATH, or its path in MINIGPT_CHROMIUM")
+    program = browser.chromium_or_skip()
     page = tmp_path / "page.html"
     page.write_text(html(path), encoding="utf-8")
     pdf = tmp_path / "page.pdf"

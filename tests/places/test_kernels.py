@@ -110,17 +110,6 @@ def route(request, kernel):
 
 
 @pytest.fixture(scope="session")
-def table(request):
-    """Rows of what clicks during training came to, printed at the end."""
-    rows = []
-    yield rows
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("\n\nA click on a button while a cell trains, by kernel, front end and cell:")
-        for row in rows:
-            print("  " + "".join(f"{cell:26}" for cell in row).rstrip())
-
-
-@pytest.fixture(scope="session")
 def uninterrupted(kernel):
     """Steps, last loss and weights of a run in this kernel that nobody watched."""
     kernel.run("plain, steps = new_run()")
@@ -178,7 +167,7 @@ def test_cells_that_wait_behind_an_interrupted_one_do_not_run(kernel, let_go):
 
 
 def test_a_name_that_an_earlier_cell_makes_is_asked_for(kernel):
-    """A cell that runs out of order or after a restart; other errors stay as they are."""
+    """A cell that runs out of order; other errors stay as they are."""
     cell = kernel.cell(kernel.send("not_made_yet"))
     (error,) = cell.contents("error")
     assert cell.status == "error" and error["evalue"] == "name 'not_made_yet' is not defined"
@@ -206,7 +195,7 @@ def test_two_displays_that_are_renewed_and_stay(kernel, let_go):
 
 @pytest.mark.parametrize("form", LIVE)
 def test_a_click_while_a_cell_trains_harms_nothing_and_works_afterwards(
-    kernel, let_go, uninterrupted, route, form, table
+    kernel, let_go, uninterrupted, route, form, say
 ):
     kernel.run(BUTTON)
     button, answer = kernel.value("[button.model_id, answer.model_id]")
@@ -221,7 +210,8 @@ def test_a_click_while_a_cell_trains_harms_nothing_and_works_afterwards(
     ((when, main),) = kernel.value("clicks")
     where = "on the cell's thread" if main else "on another thread"
     front_ends = ROUTES["subshell" if route else "shell"]
-    table.append((f"ipykernel {versions(kernel)['ipykernel']}", front_ends, form, when, where))
+    ipykernel = f"ipykernel {versions(kernel)['ipykernel']}"
+    say(f"a click in training: {ipykernel}, {front_ends}, {form}: {when}, {where}")
     kernel.click(button, route)
     kernel.until_set(answer, "click 2")
     assert kernel.value("clicks[1][0]") == "after it"

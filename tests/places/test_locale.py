@@ -58,7 +58,7 @@ def test_text_is_opened_with_an_encoding(path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the C locale is Unix's")
-def test_suite_without_utf8():
+def test_suite_without_utf8(say):
     """EncodingWarning (of text without an encoding) is an error in our own code."""
     filters = [
         part for module in ("minigpt", "tests", "test_")
@@ -76,4 +76,4 @@ def test_suite_without_utf8():
         cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
-    print(done.stdout.splitlines()[-1])
+    say(f"without UTF-8: {done.stdout.splitlines()[-1]}")

@@ -36,7 +36,7 @@ pytestmark = [
 
 @pytest.mark.notebook
 @pytest.mark.place("1 GB of memory (Binder)")
-def test_edition_stays_below_one_gigabyte(path, monkeypatch, capsys):
+def test_edition_stays_below_one_gigabyte(path, monkeypatch, say):
     pytest.importorskip("nbclient", reason="nbclient comes with JupyterLab")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as binder/start
     notebook = build.read_notebook(path)
@@ -46,19 +46,15 @@ def test_edition_stays_below_one_gigabyte(path, monkeypatch, capsys):
     done = build.execute(notebook, path.stem)
     seconds = time.perf_counter() - start
     kernel, children = json.loads("".join(done["cells"][-1]["outputs"][0]["text"]))
-    with capsys.disabled():
-        print(f"\n{path.stem:20} {kernel:5.0f} MB, {children:4.0f} MB children, {seconds:4.0f} s")
+    say(f"{path.stem:20} {kernel:5.0f} MB, {children:4.0f} MB children, {seconds:4.0f} s")
     assert kernel + children < LIMIT
 
 
-def test_time_until_the_first_model_is_loaded(capsys):
+def test_time_until_the_first_model_is_loaded(say):
     """Printed only: a kernel's process, its imports, the first checkpoint."""
     seconds = []
     for code in ("import ipykernel.ipkernel", "import ipykernel.ipkernel" + FIRST_USE):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
         seconds.append(time.perf_counter() - start)
-    with capsys.disabled():
-        print(
-            f"\na kernel's process {seconds[0]:.1f} s, with imports and a model {seconds[1]:.1f} s"
-        )
+    say(f"a kernel's process {seconds[0]:.1f} s, with imports and a model {seconds[1]:.1f} s")

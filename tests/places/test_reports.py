@@ -108,11 +108,10 @@ def test_training_on_a_cpu_never_asks_for_cuda(monkeypatch):
     assert len(list(pretrain(model, tokens.astype("uint16"), config))) >= 2
 
 
-def test_times_of_the_notebooks_are_printed(capsys):
+def test_times_of_the_notebooks_are_printed(say):
     """As minigpt/experiments/notebook_times.py measured them."""
     times = load_results("notebook_times")
-    with capsys.disabled():
-        print("\n", times["cores"], "cores, seconds:", times["seconds"])
+    say(f"the notebooks on {times['cores']} cores, seconds: {times['seconds']}")
 
 
 def test_the_workflow_tests_three_systems_and_what_every_change_must_pass():

@@ -15,12 +15,14 @@ def item(name: str, place: str | None = None, stem: str = "") -> SimpleNamespace
     """What the plugin reads of a test."""
     mark = place and SimpleNamespace(args=(place,))
     callspec = SimpleNamespace(params={"path": Path(stem + ".ipynb")})
-    return SimpleNamespace(nodeid=name, get_closest_marker=lambda _: mark, callspec=callspec)
+    return SimpleNamespace(
+        nodeid=name, get_closest_marker=lambda _: mark, callspec=callspec, user_properties=[]
+    )
 
 
-def report(name: str, outcome: str, when: str = "call") -> SimpleNamespace:
+def report(item: SimpleNamespace, outcome: str, when: str = "call") -> SimpleNamespace:
     kinds = {kind: kind == outcome for kind in ("passed", "failed", "skipped")}
-    return SimpleNamespace(nodeid=name, when=when, **kinds)
+    return SimpleNamespace(user_properties=item.user_properties, when=when, **kinds)
 
 
 @pytest.mark.parametrize("outcomes, expected", [
@@ -32,10 +34,10 @@ def report(name: str, outcome: str, when: str = "call") -> SimpleNamespace:
 ])  # fmt: skip
 def test_a_notebook_passes_where_all_its_tests_do(outcomes, expected):
     plugin = places.Places()
-    plugin.pytest_collection_modifyitems([item("a", "Lab", "02_x"), item("b")])
+    plugin.pytest_collection_modifyitems([placed := item("a", "Lab", "02_x"), other := item("b")])
     for outcome, when in outcomes:
-        plugin.pytest_runtest_logreport(report("a", outcome, when))
-        plugin.pytest_runtest_logreport(report("b", "failed"))
+        plugin.pytest_runtest_logreport(report(placed, outcome, when))
+        plugin.pytest_runtest_logreport(report(other, "failed"))
     assert plugin.found == expected
 
 
