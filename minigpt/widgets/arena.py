@@ -18,6 +18,7 @@ FILE = "arena_votes.json"  # {lang: [{"question": ..., "choice": "left", ...}]}:
 FIELDS = ("question", "group", "left", "right", "left_text", "right_text", "choice")
 DRAWS = 100  # of the bootstrap after each vote
 LONGEST_PAUSE = 300.0  # seconds; who needs longer for a vote was doing something else
+FEWEST = 10  # votes; an interval from fewer would claim what they cannot show
 SIDES = {"left": "A", "right": "B"}
 TEXT = {
     "en": dict(
@@ -32,7 +33,7 @@ TEXT = {
         done="You have voted on all {all} pairs. Run the cell with the four voters again: your "
         "votes stand beside theirs.",
         none="You have not voted yet.", failed="This did not work: {error}",
-        header=["player", "rating", "95 % interval", "won", "tied", "lost"],
+        few="too few votes", header=["player", "rating", "95 % interval", "won", "tied", "lost"],
         own="Ratings from your own votes, {n} so far (Bradley-Terry, mean 1000)",
         scripted="Ratings from {n} votes of a script that votes in your place (Bradley-Terry, "
         "mean 1000)",
@@ -196,7 +197,7 @@ class Arena:
         own = [as_vote(row) for row in self.rows()]
         votes = own or self.scripted
         caption = self.words["own" if own else "scripted"].format(n=len(votes))
-        return ratings_table(votes, self.words["header"], caption)
+        return ratings_table(votes, self.words, caption)
 
     def pair(self) -> Table | None:
         """The pair that is to be voted on, without the names; None after the last."""
@@ -208,15 +209,16 @@ class Arena:
         return Table(header, [[match.question.text, *texts]], width=40)
 
 
-def ratings_table(votes: Sequence[Vote], header: list, caption: str = "") -> Table:
+def ratings_table(votes: Sequence[Vote], words: dict, caption: str = "") -> Table:
     """One row a player, the best first: rating, its interval, and votes won, tied and lost."""
-    rows = []
+    rows, few = [], len(votes) < FEWEST
     for name, (rating, low, high) in bootstrap_ratings(votes, draws=DRAWS).items():
         won = [1 - WORTH[v.choice] if name == v.right else WORTH[v.choice]
                for v in votes if name in (v.left, v.right)]  # fmt: skip
         counts = [won.count(worth) for worth in (1.0, 0.5, 0.0)]
-        rows.append([player(name), f"{rating:.0f}", f"{low:.0f} to {high:.0f}", *counts])
-    return Table(header, rows, caption)
+        interval = words["few"] if few else f"{low:.0f} to {high:.0f}"
+        rows.append([player(name), f"{rating:.0f}", interval, *counts])
+    return Table(words["header"], rows, caption)
 
 
 def player(name: str) -> str:

@@ -166,7 +166,7 @@ def another_seed_runs(page) -> None:
     """The button shows a second figure."""
     before = page.run(f"{output('measure-figure')}.querySelectorAll('img').length")
     page.click(button("measure-figure", "Another seed"))
-    page.wait(f"{output('measure-figure')}.querySelectorAll('img').length === {before} + 1", 300)
+    page.wait(f"{output('measure-figure')}.querySelectorAll('img').length === {before} + 1")
 
 
 def comparer_answers(page) -> None:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -63,8 +65,9 @@ def test_home_is_empty_and_gone_afterwards(course, monkeypatch):
     assert seen["empty"] and seen["utf8"] and not os.path.exists(seen["home"])
 
 
-def test_this_run_has_an_empty_home_and_one_thread():
-    assert os.listdir(os.environ["MINIGPT_HOME"]) == []
+def test_this_run_has_a_home_of_its_own_and_one_thread():
+    home = Path(os.environ["MINIGPT_HOME"])
+    assert home.name.startswith("minigpt-test-") and home.parent == Path(tempfile.gettempdir())
     torch = sys.modules.get("torch")
     assert torch is None or torch.get_num_threads() == 1
 

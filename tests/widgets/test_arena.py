@@ -122,14 +122,16 @@ def test_ratings_come_with_intervals_and_counts(widget):
     assert set(rows) == {"Base model", "SFT model", "PPO model", "Over-optimised PPO"}
     assert rows["SFT model"][2:] == [1, 1, 0] and rows["PPO model"][2:] == [1, 1, 1]
     ratings = [float(row[1]) for row in table.rows]
-    assert ratings == sorted(ratings, reverse=True) and " to " in table.rows[0][2]
+    assert ratings == sorted(ratings, reverse=True)
+    assert {row[2] for row in table.rows} == {EN["few"]}, "four votes give no interval"
     assert "SFT model" in widget.table.value
 
 
 def test_a_script_votes_until_the_learner_does(matches):
-    scripted = [matches[0].vote("right"), matches[2].vote("left")]
+    scripted = [matches[0].vote("right"), matches[2].vote("left")] * 5
     widget = Arena(matches, scripted=scripted)
-    assert "2 votes of a script" in widget.ratings().caption
+    assert "10 votes of a script" in widget.ratings().caption
+    assert all(" to " in row[2] for row in widget.ratings().rows), "intervals"
     assert kept_votes() == [] and widget.table.value == EN["none"]
     widget.vote("left")
     assert "your own votes, 1 so far" in widget.ratings().caption
