@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,8 @@ SETTINGS = {  # all cells in the page, so that a screenshot has them; no news fr
 NOTEBOOK = "jupyterapp.shell.currentWidget.content"
 FLAGS = [
     "--headless", "--no-sandbox", "--no-zygote", "--disable-gpu", "--no-first-run",
-    "--no-proxy-server", "--hide-scrollbars", "--remote-debugging-port=0", "about:blank",
+    "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no network
+    "--hide-scrollbars", "--remote-debugging-port=0", "about:blank",
 ]  # fmt: skip
 
 
@@ -52,11 +55,10 @@ def chromium_or_skip() -> str:
     return program
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory):
-    """The address of a running Chromium's DevTools."""
+@contextmanager
+def running_chromium(profile: Path) -> Iterator[str]:
+    """The address of a running Chromium's DevTools; `profile` is an empty folder."""
     program = chromium_or_skip()
-    profile = tmp_path_factory.mktemp("chromium")
     with open(profile / "log", "wb") as log:
         child = subprocess.Popen(
             [program, f"--user-data-dir={profile}", *FLAGS], stdout=log, stderr=log
@@ -67,6 +69,12 @@ def chromium(tmp_path_factory):
         yield f"127.0.0.1:{port.read_text(encoding='utf-8').split()[0]}"
     finally:
         stop(child)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    with running_chromium(tmp_path_factory.mktemp("chromium")) as address:
+        yield address
 
 
 @pytest.fixture

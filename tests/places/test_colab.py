@@ -139,6 +139,7 @@ def test_edition_runs(path, colab, tmp_path):
         km=AsyncKernelManager(kernel_name="colab", kernel_spec_manager=specs),
         resources={"metadata": {"path": str(tmp_path / "work")}},
     )  # fmt: skip
+    client.owns_km = True  # or nbclient would let a kernel that it was given go on
     client.execute(env=colab.env)
     assert notebook.cells[-1].outputs[0].text.strip() == str(course / "minigpt" / "__init__.py")
     for cell in notebook.cells:
