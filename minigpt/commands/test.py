@@ -1,4 +1,4 @@
-"""Runs the tests (--quick: two minutes, --all: everything); other options go to pytest.
+"""Runs the tests (--quick: five minutes, --all: everything); other options go to pytest.
 
 They run in two processes; named files, or all of them with -n 0, run in one.
 
