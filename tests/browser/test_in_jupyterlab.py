@@ -46,7 +46,7 @@ BROKEN = """
   .filter(e => /Error displaying widget|Loading widget|model not found/.test(e.textContent))
   .map(e => e.textContent.slice(0, 80))
 """
-BRIGHT = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
+BACKGROUND = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
 TOGGLES = "[...document.querySelectorAll('.jp-OutputArea .widget-toggle-buttons')]"
 LETTERS = "[...t.querySelectorAll('button')].every(b => /^\\([a-h]\\)$/.test(b.textContent.trim()))"
 PREDICTIONS = f"{TOGGLES}.filter(t => {LETTERS})"  # those of the concept test have a button more
@@ -66,7 +66,7 @@ def test_notebook(path, chromium, lab, page):
     for name, size in VIEWS.items():
         theme = name.split("-")[0]
         page.view(theme, *size)
-        background = page.run(BRIGHT)
+        background = page.run(BACKGROUND)
         bright = sum(map(int, background.split("(")[1].rstrip(")").split(",")[:3])) > 384
         assert bright == (theme == "light"), background
         if SHOTS:
@@ -174,9 +174,12 @@ def concept_test_counts(page) -> None:
 
 def another_seed_runs(page) -> None:
     """The button shows a second figure."""
-    before = page.run(f"{output('measure-figure')}.querySelectorAll('img').length")
-    page.click(button("measure-figure", "Another seed"))
-    page.wait(f"{output('measure-figure')}.querySelectorAll('img').length === {before} + 1")
+    again = button("measure-figure", "Another seed")
+    pictures = f"{again}.closest('.jp-OutputArea-output').querySelectorAll('img')"
+    assert page.run(f"{pictures}.length") == 0
+    page.click(again)
+    page.wait(f"{pictures}.length === 1")
+    assert page.run(f"{pictures}[0].alt").startswith("Share of correct answers")
 
 
 def comparer_answers(page) -> None:
