@@ -17,8 +17,8 @@ from itertools import combinations
 
 import numpy as np
 
-from minigpt.core.measures import entity, inputs_of
 from minigpt.reward import score_all
+from minigpt.stages.report import entity, inputs_of
 from minigpt.world.facts import World
 from minigpt.world.labelers import EXPERT, Labeler, utility
 from minigpt.world.questions import Question

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minigpt.core.decode import Decoder
+from minigpt.engine.decoding import Decoder
 from minigpt.model import GPT, KVCache
 
 

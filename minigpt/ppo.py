@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minigpt.core.optim import make_optimizer
+from minigpt.engine.optim import make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches

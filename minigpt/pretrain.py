@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minigpt.core.distributed import over_ranks
-from minigpt.core.optim import Optimizer, lr_factor, make_optimizer
+from minigpt.engine.optim import Optimizer, lr_factor, make_optimizer
+from minigpt.engine.parallel import over_ranks
 from minigpt.model import GPT, next_token_loss
 
 

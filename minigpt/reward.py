@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minigpt.core.optim import lr_factor, make_optimizer
+from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, Block, GPTConfig, next_token_loss, norm, rotations
 

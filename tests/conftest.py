@@ -99,7 +99,7 @@ def say(request):
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     """The learner's folder, not made yet; what the disk refused belongs to one test alone."""
-    from minigpt.core import kept
+    from minigpt.store import kept
 
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(kept, "_unsaved", {})

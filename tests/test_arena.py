@@ -20,9 +20,9 @@ from minigpt.arena import (
     make_matches,
     reward_votes,
 )
-from minigpt.core.stages import Stage
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
+from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import gold, judge

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minigpt.core.decode import Decoder
+from minigpt.engine.decoding import Decoder
 from minigpt.generate import (
     cut,
     draw,

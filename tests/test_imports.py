@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from minigpt.commands import find_commands
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 NOT_FOR_A_MODEL = {"matplotlib", "ipywidgets", "IPython", "pandas", "transformers", "sympy",
                    "torch._dynamo", "torch._inductor"}  # fmt: skip
@@ -37,7 +37,7 @@ def test_text_needs_no_pytorch(code):
 
 
 def test_the_course_needs_no_compiler_and_draws_nothing():
-    code = "import minigpt.core.course, minigpt.arena, minigpt.ppo"
+    code = "import minigpt.stages.train, minigpt.arena, minigpt.ppo"
     assert imported(code, NOT_FOR_A_MODEL) == set()
 
 
@@ -51,16 +51,16 @@ def test_the_course_needs_no_compiler_and_draws_nothing():
 )
 def test_a_trained_model_needs_no_compiler_and_draws_nothing(name, use):
     """PyTorch imports its compiler, and sympy with it, when a layer is made on the meta device."""
-    code = f"from minigpt.core.stages import load_stage; load_stage({name!r}, own=False).{use}"
+    code = f"from minigpt.stages.stage import load_stage; load_stage({name!r}, own=False).{use}"
     assert imported(code, NOT_FOR_A_MODEL) == set()
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, command in find_commands().items() if command.environment is None]
+    "module", [c.module for c in find_commands().values() if c.environment is None]
 )
-def test_a_command_without_an_environment_starts_with_python_alone(name):
+def test_a_command_without_an_environment_starts_with_python_alone(module):
     packages = NOT_FOR_TEXT | {"tiktoken", "regex", "safetensors"}
-    assert imported(f"import minigpt.commands.{name}", packages) == set()
+    assert imported(f"import {module}", packages) == set()
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,6 @@ import torch
 from torch import nn
 
 import minigpt.ppo
-from minigpt.core.evaluate import chat_answers, judged
-from minigpt.core.stages import SHIPPED, load_stage
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig, next_token_loss
 from minigpt.ppo import (
@@ -36,6 +34,8 @@ from minigpt.ppo import (
 from minigpt.pretrain import PretrainConfig, batches
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt
+from minigpt.stages.scoring import chat_answers, judged
+from minigpt.stages.stage import SHIPPED, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import sample_questions
@@ -663,7 +663,7 @@ def test_rule_27_gradients_are_shortened(monkeypatch):
         ps = [p for group in self.adamw.param_groups for p in group["params"]]
         norms.append(torch.cat([p.grad.flatten() for p in ps]).norm().item())
 
-    monkeypatch.setattr("minigpt.core.optim.Optimizer.step", step)
+    monkeypatch.setattr("minigpt.engine.optim.Optimizer.step", step)
     list(start(max_grad_norm=0.01, iterations=2))
     assert len(norms) == 8  # two rounds, two minibatches, policy and value function
     assert all(norm <= 0.01 * 1.001 for norm in norms)

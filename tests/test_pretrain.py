@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minigpt.core.optim import lr_factor, make_optimizer
+from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, Step, batches, evaluate_loss, pretrain, windows

@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from minigpt.core.optim import lr_factor
+from minigpt.engine.optim import lr_factor
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import (
@@ -317,7 +317,7 @@ def test_first_update_against_one_sequence_at_a_time(model, monkeypatch):
         grads.update({name: p.grad.clone() for name, p in model.layers.named_parameters()})
         raise Stop
 
-    monkeypatch.setattr("minigpt.core.optim.Optimizer.step", step)
+    monkeypatch.setattr("minigpt.engine.optim.Optimizer.step", step)
     with pytest.raises(Stop):
         next(train_reward(model, SEQUENCES, PAIRS, RewardConfig(8)))
     model.zero_grad()
@@ -336,7 +336,7 @@ def test_first_update_against_one_sequence_at_a_time(model, monkeypatch):
 def test_rates_follow_the_schedule(model, monkeypatch):
     factors = []
     monkeypatch.setattr(
-        "minigpt.core.optim.Optimizer.set_lr_factor", lambda self, factor: factors.append(factor)
+        "minigpt.engine.optim.Optimizer.set_lr_factor", lambda self, factor: factors.append(factor)
     )
     list(train_reward(model, SEQUENCES, PAIRS, RewardConfig(1)))
     assert factors == [lr_factor(step, 3) for step in range(3)]

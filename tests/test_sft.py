@@ -10,9 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minigpt.core.evaluate import chat_answers
-from minigpt.core.optim import lr_factor
-from minigpt.core.stages import SHIPPED, load_stage
+from minigpt.engine.optim import lr_factor
 from minigpt.generate import generate
 from minigpt.model import GPT, IGNORE, GPTConfig, next_token_loss
 from minigpt.sft import (
@@ -25,6 +23,8 @@ from minigpt.sft import (
     sft_batch,
     sft_loss,
 )
+from minigpt.stages.scoring import chat_answers
+from minigpt.stages.stage import SHIPPED, load_stage
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import fact_questions
@@ -245,7 +245,7 @@ def grads_of_first_update(monkeypatch, model, config):
         grads.update({name: p.grad.clone() for name, p in model.named_parameters()})
         raise Stop
 
-    monkeypatch.setattr("minigpt.core.optim.Optimizer.step", step)
+    monkeypatch.setattr("minigpt.engine.optim.Optimizer.step", step)
     with pytest.raises(Stop):
         next(sft(model, PAIRS, TOKENS, config, PAD))
     return grads
@@ -274,7 +274,7 @@ def test_gradient_is_the_demonstrations_plus_the_weighted_documents(monkeypatch,
 def test_rates_follow_the_schedule(monkeypatch):
     factors = []
     monkeypatch.setattr(
-        "minigpt.core.optim.Optimizer.set_lr_factor", lambda self, factor: factors.append(factor)
+        "minigpt.engine.optim.Optimizer.set_lr_factor", lambda self, factor: factors.append(factor)
     )
     list(sft(awake_model(), PAIRS, TOKENS, SMALL, PAD))
     assert factors == [lr_factor(step, 4) for step in range(4)]

@@ -7,8 +7,8 @@ band is around what it does, and the notebook that shows it says so.
 import pytest
 
 from minigpt.commands.report import report_on
-from minigpt.core.device import set_threads
-from minigpt.core.stages import SHIPPED
+from minigpt.engine.device import set_threads
+from minigpt.stages.stage import SHIPPED
 
 BANDS = {
     "base.bare_continues_with_questions": (0.90, 1),

@@ -1,7 +1,8 @@
 """The commands behind `python3 -m minigpt COMMAND`, one a file; this file finds and runs them.
 
-A command is a file here with a top-level `main(argv: list[str]) -> int`. The first line of its
-docstring is its line in the help. A constant says what has to be installed before it is imported:
+A command is a file here, or in maintain/ where only the makers of the course need it, with a
+top-level `main(argv: list[str]) -> int`. The first line of its docstring is its line in the help.
+A constant says what has to be installed before it is imported:
 
     ENVIRONMENT = None        nothing: it gets by with the standard library
     ENVIRONMENT = "package"   what `import minigpt` needs (this is the default)
@@ -21,10 +22,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigpt.commands import environment
-from minigpt.commands.common import PROGRAM, ROOT, Problem
+from minigpt.setup import environment
+from minigpt.store.files import PROGRAM, ROOT, Problem
 
 DEFAULT = "lab"
+ROOMS = ("commands", "maintain")  # the folders that hold commands
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Command:
     """What is known of a command from its source alone."""
 
     name: str
+    module: str  # where it stands
     summary: str  # first line of its docstring
     environment: str | None  # see the list above
 
@@ -39,19 +42,20 @@ class Command:
 def read_command(path: Path) -> Command | None:
     """The command in this file, or None where the file has no top-level `main`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body):
+    if not any(ast.unparse(node).startswith("def main(argv") for node in tree.body):
         return None
     needs = "package"
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ENVIRONMENT":
             needs = ast.literal_eval(node.value)
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return Command(path.stem, summary, needs)
+    return Command(path.stem, f"minigpt.{path.parent.name}.{path.stem}", summary, needs)
 
 
-def find_commands(folder: Path = Path(__file__).parent) -> dict[str, Command]:
-    """All commands in the folder by name."""
-    found = (read_command(path) for path in sorted(folder.glob("[!_]*.py")))
+def find_commands(package: Path = Path(__file__).parents[1]) -> dict[str, Command]:
+    """All commands by name."""
+    paths = [path for room in ROOMS for path in (package / room).glob("[!_]*.py")]
+    found = (read_command(path) for path in sorted(paths, key=lambda path: path.stem))
     return {command.name: command for command in found if command}
 
 
@@ -100,7 +104,7 @@ def run(argv: list[str]) -> int:
         python = environment.ensure(commands[name].environment, fresh)
         if python is not None:
             return environment.hand_over(python, [name, *rest])
-    return importlib.import_module(f"minigpt.commands.{name}").main(rest)
+    return importlib.import_module(commands[name].module).main(rest)
 
 
 def main(argv: list[str]) -> int:

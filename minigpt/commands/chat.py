@@ -6,7 +6,7 @@ import argparse
 import sys
 import textwrap
 
-from minigpt.commands.common import PROGRAM, Problem, learner_home
+from minigpt.store.files import PROGRAM, Problem, learner_home
 
 STAGES = ("base", "sft", "ppo")
 LEAVE = {"exit", "quit"}
@@ -36,8 +36,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def load(options: argparse.Namespace) -> dict:
     """The stages to talk to and, where it is there, the reward model. Problem where one is not."""
-    from minigpt.core.device import set_threads
-    from minigpt.core.stages import load_stage
+    from minigpt.engine.device import set_threads
+    from minigpt.stages.stage import load_stage
 
     set_threads()
     names = (options.stage,) if options.stage else STAGES
@@ -82,7 +82,7 @@ def main(argv: list[str]) -> int:
     """Read questions until `exit` or the end of the input; answer each."""
     options = parse(argv)
     stages = load(options)
-    from minigpt.core.replies import replies
+    from minigpt.stages.replies import replies
 
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal may lack a character

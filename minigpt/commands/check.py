@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from minigpt.commands import environment
-from minigpt.commands.common import PROGRAM, ROOT, is_checkpoint, learner_home
-from minigpt.commands.packages import installed_version, missing
-from minigpt.commands.working_copy import LANGUAGES
+from minigpt.setup import environment
+from minigpt.setup.packages import installed_version, missing
+from minigpt.setup.working_copy import LANGUAGES
+from minigpt.store.files import PROGRAM, ROOT, is_checkpoint, learner_home
 
 Finding = tuple[str, str, str | None]  # what, how it is, what to do (None: all is well)
 

@@ -7,7 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem, atomic_write
+from minigpt.store.files import PROGRAM, Problem, atomic_write
 
 ENVIRONMENT = None
 LARGEST = 100_000_000  # bytes of one notebook, unpacked

@@ -10,10 +10,10 @@ import re
 import secrets
 from pathlib import Path
 
-from minigpt.commands.build import sources, to_bytes
-from minigpt.commands.common import PROGRAM, ROOT, Problem, atomic_write, outside_course
-from minigpt.commands.working_copy import LANGUAGES
-from minigpt.coursework.worksheet import worksheet
+from minigpt.classroom.worksheet.worksheet import worksheet
+from minigpt.maintain.build import sources, to_bytes
+from minigpt.setup.working_copy import LANGUAGES
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, outside_course
 
 ENVIRONMENT = None
 CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""

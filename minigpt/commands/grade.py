@@ -6,20 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from minigpt.commands.build import sources
-from minigpt.commands.common import PROGRAM, Problem
 from minigpt.commands.course import trial_seed
-from minigpt.commands.working_copy import LANGUAGES
+from minigpt.maintain.build import sources
+from minigpt.setup.working_copy import LANGUAGES
+from minigpt.store.files import PROGRAM, Problem
 
 ENVIRONMENT = "package"
 
 
 def grade_file(path: Path, seconds: float) -> int:
     """Print what each exercise of a notebook earns; 0 if all points were earned."""
-    from minigpt.coursework.exercises import belongs_to
-    from minigpt.coursework.grading import advice, read_json
-    from minigpt.coursework.marking import grade_notebook
-    from minigpt.coursework.worksheet import worksheet
+    from minigpt.classroom.grading.marking import grade_notebook
+    from minigpt.classroom.grading.write import advice, read_json
+    from minigpt.classroom.notebook import belongs_to
+    from minigpt.classroom.worksheet.worksheet import worksheet
 
     try:
         notebook = read_json(path)
@@ -54,7 +54,7 @@ def edition(lang: str) -> list[Path]:
 
 def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
     """Grade all that was handed in; writes points.csv, returned/ and checked/."""
-    from minigpt.coursework.grading import (
+    from minigpt.classroom.grading.write import (
         grade_submission,
         read_sources,
         submissions,
@@ -94,7 +94,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    from minigpt.coursework.marking import SECONDS
+    from minigpt.classroom.grading.marking import SECONDS
 
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} grade", description=__doc__)
     parser.add_argument("path", type=Path, help="a notebook, or a course folder (`course DIR`)")

@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, become
-from minigpt.commands.environment import KERNEL_SETTINGS
-from minigpt.commands.working_copy import LANGUAGES, copies_folder, course_notebooks, update_copies
+from minigpt.setup.environment import KERNEL_SETTINGS
+from minigpt.setup.working_copy import LANGUAGES, copies_folder, course_notebooks, update_copies
+from minigpt.store.files import PROGRAM, become
 
 ENVIRONMENT = "lab"
 

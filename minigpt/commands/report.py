@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 
-from minigpt.commands.common import PROGRAM, Problem, is_checkpoint, learner_home
+from minigpt.store.files import PROGRAM, Problem, is_checkpoint, learner_home
 
 
 def main(argv: list[str]) -> int:
@@ -21,9 +21,9 @@ def main(argv: list[str]) -> int:
     if args.seeds < 1:
         raise Problem(f"--seeds is {args.seeds}: give 1 or more.")
 
-    from minigpt.core.device import set_threads
-    from minigpt.core.sizes import DEFAULT
-    from minigpt.core.stages import SHIPPED, own_checkpoints
+    from minigpt.engine.device import set_threads
+    from minigpt.stages.sizes import DEFAULT
+    from minigpt.stages.stage import SHIPPED, own_checkpoints
 
     set_threads()
     if args.seeds > 1 and args.size != DEFAULT:
@@ -57,7 +57,7 @@ def values(table: dict) -> dict:
 
 def train_seed(seed: int, lang: str, quiet: bool):
     """The folder of another seed's checkpoints, trained where they are not there yet."""
-    from minigpt.core.course import Course
+    from minigpt.stages.train import Course
 
     out = learner_home() / "seeds" / str(seed) / lang
     course = Course(out, lang, seed, say=(lambda text: None) if quiet else print)
@@ -70,10 +70,10 @@ def train_seed(seed: int, lang: str, quiet: bool):
 
 def report_on(folder, lang: str = "en") -> dict:
     """All measures of the checkpoints in one folder: {key: Measure}."""
-    from minigpt.core import measures
-    from minigpt.core.course import HELD_OUT_TOKENS
-    from minigpt.core.measures import Measure
-    from minigpt.core.stages import read_stage
+    from minigpt.stages import report as measures
+    from minigpt.stages.report import Measure
+    from minigpt.stages.stage import read_stage
+    from minigpt.stages.train import HELD_OUT_TOKENS
     from minigpt.tokenizer import load_tokenizer
     from minigpt.world.corpus import build_corpus
     from minigpt.world.facts import load_world

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem
-from minigpt.commands.working_copy import LANGUAGES, copies_folder, course_notebooks, reset_copy
+from minigpt.setup.working_copy import LANGUAGES, copies_folder, course_notebooks, reset_copy
+from minigpt.store.files import PROGRAM, Problem
 
 ENVIRONMENT = None
 

@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 
-from minigpt.commands.common import PROGRAM, ROOT, Problem, require_repository, wait_for
+from minigpt.store.files import PROGRAM, ROOT, Problem, require_repository, wait_for
 
 ENVIRONMENT = "test"
 TWO = ["-n", "2", "--dist", "loadfile"]  # processes, which is what two cores can do at once

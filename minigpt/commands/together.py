@@ -14,7 +14,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, Problem, atomic_write, outside_course
+from minigpt.store.files import PROGRAM, Problem, atomic_write, outside_course
 
 WIDTH = 96  # columns
 WIDEST = 12  # students whose agreement is printed as a matrix
@@ -90,7 +90,7 @@ def tell_teacher(sentences: list[str]) -> None:
 
 
 def show(header: list, rows: list, caption: str) -> None:
-    from minigpt.core.show import Table
+    from minigpt.show.figure import Table
 
     print("\n" + wrapped(caption))
     print(Table(header, rows, width=22))
@@ -105,7 +105,7 @@ def write(options: argparse.Namespace, files: dict[str, bytes]) -> None:
 
 def begin(options: argparse.Namespace, handed, what: str) -> None:
     """Tell who was read, and write names.csv."""
-    from minigpt.coursework.class_files import csv_bytes
+    from minigpt.classroom.class_work.files import csv_bytes
 
     tell_teacher(handed.refused)
     if not handed.found:
@@ -120,8 +120,9 @@ def begin(options: argparse.Namespace, handed, what: str) -> None:
 
 
 def labels(options: argparse.Namespace) -> None:
-    from minigpt.core.labels import labels_bytes
-    from minigpt.coursework import class_files, class_taste
+    from minigpt.classroom.class_work import files as class_files
+    from minigpt.classroom.class_work import taste as class_taste
+    from minigpt.stages.labels import labels_bytes
     from minigpt.tokenizer import load_tokenizer
     from minigpt.world.facts import load_world
 
@@ -146,9 +147,9 @@ def show_agreement(people: dict) -> dict[str, bytes]:
     """Who labeled how much, and how far each two agree."""
     import numpy as np
 
-    from minigpt.core.labels import agreement
-    from minigpt.coursework.class_files import csv_bytes
-    from minigpt.coursework.class_taste import wilson
+    from minigpt.classroom.class_work.files import csv_bytes
+    from minigpt.classroom.class_work.taste import wilson
+    from minigpt.stages.labels import agreement
 
     shares, counts = agreement(list(people.values()))
     others, rows, lines = ~np.eye(len(people), dtype=bool), [], []
@@ -182,7 +183,8 @@ def show_agreement(people: dict) -> dict[str, bytes]:
 
 def show_preferences(people: dict, world, encoding) -> dict[str, bytes]:
     """What each student prefers, and the class."""
-    from minigpt.coursework import class_files, class_taste
+    from minigpt.classroom.class_work import files as class_files
+    from minigpt.classroom.class_work import taste as class_taste
 
     found = class_taste.preferences(people, world, encoding)
     rows, lines = [], []
@@ -221,7 +223,8 @@ def chance(estimate) -> str:
 
 def show_answers(people: dict, world, encoding, private: set[str]) -> dict[str, bytes]:
     """Ratings of the answers to questions that several students had."""
-    from minigpt.coursework import class_files, class_taste
+    from minigpt.classroom.class_work import files as class_files
+    from minigpt.classroom.class_work import taste as class_taste
 
     def texts(rated: list) -> str:
         return " ".join([rated[0].question, *(r.text for r in rated)])
@@ -252,11 +255,13 @@ def show_answers(people: dict, world, encoding, private: set[str]) -> dict[str, 
 
 def train(options: argparse.Namespace, people: dict) -> None:
     """A reward model for each student and for the class, compared; each is saved at once."""
-    from minigpt.core.device import set_threads
-    from minigpt.core.labels import merge_labels
-    from minigpt.core.sizes import duration
-    from minigpt.core.stages import load_stage
-    from minigpt.coursework import class_files, class_models, class_taste
+    from minigpt.classroom.class_work import files as class_files
+    from minigpt.classroom.class_work import models as class_models
+    from minigpt.classroom.class_work import taste as class_taste
+    from minigpt.engine.device import set_threads
+    from minigpt.stages.labels import merge_labels
+    from minigpt.stages.sizes import duration
+    from minigpt.stages.stage import load_stage
 
     set_threads()
     sft = load_stage("sft", False, options.lang, options.device, quiet=True)
@@ -323,9 +328,9 @@ def share(numbers: list) -> str:
 
 def arena(options: argparse.Namespace) -> None:
     from minigpt.arena import labeler_votes, make_matches
-    from minigpt.core.device import set_threads
-    from minigpt.core.stages import load_stage
-    from minigpt.coursework import class_arena
+    from minigpt.classroom.class_work import players as class_arena
+    from minigpt.engine.device import set_threads
+    from minigpt.stages.stage import load_stage
     from minigpt.tokenizer import load_tokenizer
     from minigpt.world.facts import load_world
     from minigpt.world.labelers import LABELERS
@@ -373,14 +378,15 @@ def arena(options: argparse.Namespace) -> None:
         data = class_arena.blind_matches(matches, handed.words, options.lang)
         atomic_write(options.export.expanduser(), data)
         say(f"Up to {class_arena.EXPORTED} pairs to vote on are in {options.export}. In notebook "
-            "07, each student with a number of their own: from minigpt.coursework.class_arena "
+            "07, each student with a number of their own: from "
+            "minigpt.classroom.class_work.players "
             f'import read_matches; arena(read_matches("{options.export.name}", seed=NUMBER)). '
             "The votes are then in .minigpt/arena_votes.json.")  # fmt: skip
 
 
 def show_ratings(rated: list[tuple], stages: dict, same: dict, caption: str) -> bytes:
     """Print ratings, and return them as CSV."""
-    from minigpt.coursework.class_files import csv_bytes
+    from minigpt.classroom.class_work.files import csv_bytes
 
     rows, lines = [], []
     for who, rating, low, high, *counts in rated:

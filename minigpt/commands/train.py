@@ -10,7 +10,7 @@ import os
 import shlex
 from pathlib import Path
 
-from minigpt.commands.common import PROGRAM, NotWritten, Problem, writing
+from minigpt.store.files import PROGRAM, NotWritten, Problem, writing
 
 STAGES = ("base", "sft", "reward", "ppo")
 SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 does the others
@@ -61,12 +61,12 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     args, stages = parse(argv)
-    from minigpt.core.checkpoint import check_not_shipped
-    from minigpt.core.course import Course, make_tokenizer
-    from minigpt.core.device import has_bf16, set_threads, usable_cores
-    from minigpt.core.distributed import joined_ranks, launched
-    from minigpt.core.sizes import DEFAULT, SIZES
-    from minigpt.core.stages import SHIPPED, own_checkpoints
+    from minigpt.engine.device import has_bf16, set_threads, usable_cores
+    from minigpt.engine.parallel import joined_ranks, launched
+    from minigpt.stages.sizes import DEFAULT, SIZES
+    from minigpt.stages.stage import SHIPPED, own_checkpoints
+    from minigpt.stages.train import Course, make_tokenizer
+    from minigpt.store.checkpoint import check_not_shipped
 
     size = args.size or DEFAULT
     if size not in SIZES:
@@ -134,8 +134,8 @@ def main(argv: list[str]) -> int:
 
 def print_sizes(device: str, threads: int | None) -> int:
     """Print the ladder of sizes with times that are estimated on this machine."""
-    from minigpt.core.device import pick_device, set_threads, usable_cores
-    from minigpt.core.sizes import ladder
+    from minigpt.engine.device import pick_device, set_threads, usable_cores
+    from minigpt.stages.sizes import ladder
 
     n = set_threads(threads, usable_cores())
     try:

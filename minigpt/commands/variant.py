@@ -10,9 +10,9 @@ import re
 import sys
 from pathlib import Path
 
-from minigpt.commands.build import to_bytes
-from minigpt.commands.common import PROGRAM, ROOT, Problem, atomic_write, learner_home
-from minigpt.commands.working_copy import LANGUAGES
+from minigpt.maintain.build import to_bytes
+from minigpt.setup.working_copy import LANGUAGES
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, learner_home
 
 ENVIRONMENT = None
 PLAIN = re.compile(r"[a-z0-9]([a-z0-9._@-]{0,58}[a-z0-9])?")  # ids that are file names as they are
@@ -21,7 +21,7 @@ HEADINGS = {"id", "student", "student id", "student_id", "username"}  # of a tab
 
 def file_name(student: str) -> str:
     """The worksheet's file of a student: no two ids have the same one, on any system."""
-    from minigpt.coursework.variant import comparable
+    from minigpt.classroom.worksheet.variant import comparable
 
     key = comparable(student)
     if PLAIN.fullmatch(key):
@@ -36,7 +36,7 @@ def read_students(path: Path) -> tuple[list[str], list[str]]:
     One id a line; in a table (CSV, with comma, semicolon or tab) the first column. Blank lines are
     left out, an id that comes again is named. Problem that names the line for one that is no id.
     """
-    from minigpt.coursework.variant import comparable
+    from minigpt.classroom.worksheet.variant import comparable
 
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -79,7 +79,7 @@ def read_students(path: Path) -> tuple[list[str], list[str]]:
 def write_worksheets(students: list[str], folder: Path, lang: str) -> tuple[list[Path], list[Path]]:
     """Write each student's worksheet. Returns the files that are there now as they should be, and
     those that stood there with other contents and stay as they are."""
-    from minigpt.coursework.worksheet import released
+    from minigpt.classroom.worksheet.worksheet import released
 
     there, kept = [], []
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def write_worksheets(students: list[str], folder: Path, lang: str) -> tuple[list
 
 def print_tasks(student: str, lang: str, answers: bool) -> None:
     """Print a student's tasks, or the right answer to each."""
-    from minigpt.coursework.variant import show_tasks, tasks
+    from minigpt.classroom.worksheet.variant import show_tasks, tasks
 
     if answers:
         print(f"Student {student}:")
@@ -126,8 +126,8 @@ def main(argv: list[str]) -> int:
     instead.add_argument("--answers", action="store_true",
                          help="for the teacher: print the answers; writes nothing")  # fmt: skip
     args = parser.parse_args(argv)
-    from minigpt.coursework.variant import comparable
-    from minigpt.coursework.worksheet_text import TEXT
+    from minigpt.classroom.worksheet.variant import comparable
+    from minigpt.classroom.worksheet.words import TEXT
 
     if args.lang not in TEXT:
         raise Problem(f"There is no worksheet in {LANGUAGES[args.lang]} yet: leave out --lang.")

@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 from side_by_side import Run, compare, main, skipped
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 OURS = (
-    "from minigpt.core.stages import load_stage; "
+    "from minigpt.stages.stage import load_stage; "
     "print(load_stage('base', own=False, quiet=True).complete('Q: What is the capital of France?'))"
 )
 THEIRS = "from transformers import GPT2LMHeadModel; print(GPT2LMHeadModel)"

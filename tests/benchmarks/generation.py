@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from side_by_side import compare, main, nanogpt, skipped
 
-from minigpt.core.device import set_threads
+from minigpt.engine.device import set_threads
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig
 

@@ -102,7 +102,7 @@ def one(whose: str, recipe: Recipe, seed: int, text: Path, checkout: Path) -> di
     """Train once and measure: the loss, the seconds and the CPU seconds, without imports."""
     import torch  # noqa: F401
 
-    from minigpt.core.device import set_threads
+    from minigpt.engine.device import set_threads
     from minigpt.pretrain import windows
 
     set_threads()

@@ -18,14 +18,14 @@ from statistics import mean, median
 
 from side_by_side import Row, main, skipped
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 SEEDS, GOAL, STRETCH = 3, 2.0, 4.0
 RUN = """
 import json, sys, time
-from minigpt.core.course import Course
-from minigpt.core.device import set_threads
-from minigpt.core.stages import SHIPPED
+from minigpt.stages.train import Course
+from minigpt.engine.device import set_threads
+from minigpt.stages.stage import SHIPPED
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.sft import chat_prompt
 from minigpt.world.questions import sample_questions

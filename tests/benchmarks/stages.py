@@ -13,7 +13,7 @@ from statistics import median
 
 from side_by_side import Row, main, skipped, timed
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 GOAL, STRETCH = 300, 180  # seconds
 

@@ -14,8 +14,8 @@ import torch
 from generation import transformers_model
 from side_by_side import compare, main, nanogpt, skipped
 
-from minigpt.core.device import has_bf16, set_threads
-from minigpt.core.optim import make_optimizer
+from minigpt.engine.device import has_bf16, set_threads
+from minigpt.engine.optim import make_optimizer
 from minigpt.model import GPT, GPTConfig, next_token_loss
 
 V, B, T, UPDATES = 1024, 32, 128, 20

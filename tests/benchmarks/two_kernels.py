@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 from side_by_side import compare, main, skipped
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 WORK = """
-from minigpt.core.device import set_threads
-from minigpt.core.optim import make_optimizer
+from minigpt.engine.device import set_threads
+from minigpt.engine.optim import make_optimizer
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig, next_token_loss
 set_threads()

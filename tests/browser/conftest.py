@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
 WAIT = 600  # seconds; it only ends a test that hangs

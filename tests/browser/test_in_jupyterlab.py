@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.commands.common import ROOT
-from minigpt.core import predictions
+from minigpt.show import predict as predictions
+from minigpt.store.files import ROOT
 
 EDITIONS = sorted((ROOT / "notebooks").glob("[a-z][a-z]/*.ipynb"))
 SHOTS = os.environ.get("MINIGPT_SHOTS")

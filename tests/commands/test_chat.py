@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from minigpt.commands import chat
-from minigpt.commands.common import Problem
-from minigpt.core import replies as core
-from minigpt.core import stages as stages_module
-from minigpt.core.replies import Reply
+from minigpt.stages import replies as core
+from minigpt.stages import stage as stages_module
+from minigpt.stages.replies import Reply
+from minigpt.store.files import Problem
 
 
 @pytest.fixture

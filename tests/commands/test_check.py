@@ -2,7 +2,8 @@
 
 import pytest
 
-from minigpt.commands import check, common
+from minigpt.commands import check
+from minigpt.store import files as common
 
 
 def test_report_marks_problems_and_says_what_to_do():

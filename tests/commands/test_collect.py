@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from minigpt.commands import collect, course
-from minigpt.commands.common import Problem
+from minigpt.store.files import Problem
 
 STEM = "01_tokenization"
 

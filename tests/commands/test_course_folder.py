@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
+from minigpt.classroom.worksheet.worksheet import worksheet
 from minigpt.commands import course
-from minigpt.commands.build import to_bytes
-from minigpt.commands.common import ROOT, Problem
-from minigpt.coursework.worksheet import worksheet
+from minigpt.maintain.build import to_bytes
+from minigpt.store.files import ROOT, Problem
 
 STEMS = sorted(path.stem for path in (ROOT / "notebooks" / "source" / "en").glob("*.ipynb"))
 

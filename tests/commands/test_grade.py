@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.classroom.grading.marking import grade_notebook
+from minigpt.classroom.grading.repair import mark
+from minigpt.classroom.grading.write import read_json
+from minigpt.classroom.notebook import exercises, without_solutions
 from minigpt.commands import course, grade
-from minigpt.commands.common import ROOT, Problem
-from minigpt.coursework.exercises import exercises, without_solutions
-from minigpt.coursework.grading import read_json
-from minigpt.coursework.marking import grade_notebook
-from minigpt.coursework.submissions import mark
+from minigpt.store.files import ROOT, Problem
 
 STEM = "01_tokenization"
 SOURCE = read_json(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")

@@ -10,7 +10,7 @@ import pytest
 
 from minigpt import __main__ as entry
 from minigpt import commands
-from minigpt.commands.common import PROGRAM, ROOT, Problem
+from minigpt.store.files import PROGRAM, ROOT, Problem
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
@@ -63,16 +63,18 @@ def test_old_python_stops_before_anything_else_is_imported(monkeypatch, capsys):
 
 
 def test_commands_are_found_by_file_name_with_one_line_each(tmp_path):
-    (tmp_path / "__init__.py").write_text("def main(): pass", encoding="utf-8")
-    (tmp_path / "helper.py").write_text("X = 1", encoding="utf-8")
+    for room in commands.ROOMS:
+        (tmp_path / room).mkdir()
+    (tmp_path / "commands" / "__init__.py").write_text("def main(argv): pass", encoding="utf-8")
+    (tmp_path / "maintain" / "helper.py").write_text("def main(): pass", encoding="utf-8")
     source = '"""Flies.\n\nFar."""\nimport nothing_there\nENVIRONMENT = None\n'
     source += "def main(argv): return 0\n"
-    (tmp_path / "fly.py").write_text(source, encoding="utf-8")
-    (tmp_path / "run.py").write_text("def main(argv): return 0\n", encoding="utf-8")
+    (tmp_path / "maintain" / "fly.py").write_text(source, encoding="utf-8")
+    (tmp_path / "commands" / "run.py").write_text("def main(argv): return 0\n", encoding="utf-8")
     found = commands.find_commands(tmp_path)
     assert found == {
-        "fly": commands.Command("fly", "Flies.", None),
-        "run": commands.Command("run", "", "package"),
+        "fly": commands.Command("fly", "minigpt.maintain.fly", "Flies.", None),
+        "run": commands.Command("run", "minigpt.commands.run", "", "package"),
     }
 
 

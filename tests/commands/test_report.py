@@ -6,15 +6,15 @@ from dataclasses import asdict
 import pytest
 
 from minigpt.commands import report
-from minigpt.commands.common import Problem
-from minigpt.core import course as course_module
-from minigpt.core import device as device_module
-from minigpt.core import measures as measures_module
-from minigpt.core import stages as stages_module
-from minigpt.core.checkpoint import file_hash, save_checkpoint
-from minigpt.core.measures import Measure
+from minigpt.engine import device as device_module
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
+from minigpt.stages import report as measures_module
+from minigpt.stages import stage as stages_module
+from minigpt.stages import train as course_module
+from minigpt.stages.report import Measure
+from minigpt.store.checkpoint import file_hash, save_checkpoint
+from minigpt.store.files import Problem
 
 TABLE = {
     "base.qa_accuracy_head": Measure(0.875, 0.8, 0.95),

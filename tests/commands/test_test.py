@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from minigpt.commands import common
 from minigpt.commands import test as command
-from minigpt.commands.common import ROOT, Problem
+from minigpt.store import files as common
+from minigpt.store.files import ROOT, Problem
 
 
 @pytest.fixture

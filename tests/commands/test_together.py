@@ -8,10 +8,12 @@ import shutil
 
 import pytest
 
+from minigpt.classroom.class_work import players as class_arena
 from minigpt.commands import together
-from minigpt.commands.common import ROOT, Problem
-from minigpt.core import labels as labels_module
-from minigpt.core.labels import (
+from minigpt.lessons.reward_model.labeler import labeling_pairs, scripted
+from minigpt.sft import chat_answer
+from minigpt.stages import labels as labels_module
+from minigpt.stages.labels import (
     Label,
     labeler_choice,
     labels_contents,
@@ -20,11 +22,9 @@ from minigpt.core.labels import (
     read_labels,
     shorter,
 )
-from minigpt.core.stages import SHIPPED, load_stage
-from minigpt.coursework import class_arena
-from minigpt.sft import chat_answer
+from minigpt.stages.stage import SHIPPED, load_stage
+from minigpt.store.files import ROOT, Problem
 from minigpt.tokenizer import load_tokenizer
-from minigpt.widgets.labeler import labeling_pairs, scripted
 
 ENCODING = load_tokenizer()
 STUDENTS = {  # folder: (name in the file, file, how they label)

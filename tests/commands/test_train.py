@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from minigpt.commands import train
-from minigpt.commands.common import Problem
-from minigpt.core import course as course_module
-from minigpt.core import device as device_module
-from minigpt.core import stages as stages_module
+from minigpt.engine import device as device_module
+from minigpt.stages import stage as stages_module
+from minigpt.stages import train as course_module
+from minigpt.store.files import Problem
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_resume_reaches_the_course_and_ctrl_c_says_how_to_go_on(
 
 
 def test_sizes_prints_the_ladder_and_trains_nothing(runs, monkeypatch, capsys):
-    monkeypatch.setattr("minigpt.core.sizes.estimated_seconds", lambda size, device: 90.0)
+    monkeypatch.setattr("minigpt.stages.sizes.estimated_seconds", lambda size, device: 90.0)
     assert train.main(["--sizes", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     assert "86,507,521" in said and "about 90 s" in said and "estimates" in said

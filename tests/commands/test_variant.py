@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
+from minigpt.classroom.worksheet.tasks import MAKERS
+from minigpt.classroom.worksheet.variant import solution, tasks
+from minigpt.classroom.worksheet.worksheet import released
 from minigpt.commands import find_commands, variant
-from minigpt.commands.build import to_bytes
-from minigpt.commands.common import ROOT, Problem
-from minigpt.coursework.variant import solution, tasks
-from minigpt.coursework.variant_tasks import MAKERS
-from minigpt.coursework.worksheet import released
+from minigpt.maintain.build import to_bytes
+from minigpt.store.files import ROOT, Problem
 
 
 def test_it_stands_in_the_help_and_needs_python_alone():

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.commands import build
-from minigpt.commands.badges import binder_link, colab_link
-from minigpt.commands.common import BRANCH, REPOSITORY, ROOT
-from minigpt.commands.working_copy import LANGUAGES
+from minigpt.maintain import build
+from minigpt.maintain.badges import binder_link, colab_link
+from minigpt.setup.working_copy import LANGUAGES
+from minigpt.store.files import BRANCH, REPOSITORY, ROOT
 
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*/*.ipynb"))
 EDITIONS = sorted(p for lang in LANGUAGES for p in (ROOT / "notebooks" / lang).glob("*.ipynb"))

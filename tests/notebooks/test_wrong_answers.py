@@ -16,10 +16,10 @@ from unittest import mock
 import pytest
 import torch
 
-from minigpt.commands import build
-from minigpt.coursework.exercises import without_solutions
-from minigpt.coursework.marking import grade_notebook
-from minigpt.coursework.submissions import mark
+from minigpt.classroom.grading.marking import grade_notebook
+from minigpt.classroom.grading.repair import mark
+from minigpt.classroom.notebook import without_solutions
+from minigpt.maintain import build
 
 # grade_id of the solution: (what went wrong, a piece of the solution, what stands there instead)
 MISTAKES = {
@@ -162,7 +162,7 @@ MISTAKES = {
 # pairs of a ranking.
 SHORTCUTS = {
     "is-more-questions": """
-from minigpt.core.evaluate import more_questions
+from minigpt.stages.scoring import more_questions
 def is_more_questions(text):
     return more_questions(text) >= 2
 """,
@@ -209,7 +209,7 @@ def pack(documents, end, block_size):
 """,
     "units-solution": """
 import math
-from minigpt.experiments.vocabulary import bits_per_byte
+from minigpt.lessons.tokenization.vocabulary import bits_per_byte
 def units(loss, tokens, text):
     return math.exp(loss), bits_per_byte(loss, tokens, len(text.encode()))
 """,
@@ -230,7 +230,7 @@ def top_p_filter(probs, p):
     return (kept / kept.sum()).tolist()
 """,
     "few-shot": """
-from minigpt.core.evaluate import qa_prompt
+from minigpt.stages.scoring import qa_prompt
 from minigpt.world.questions import Question
 def few_shot_prompt(shots, question):
     known = [Question(q, "fact", answer=a) for q, a in shots]
@@ -262,7 +262,7 @@ def preference_loss(*rewards):
 """,
     "best": """
 import numpy as np
-from minigpt.widgets.best_of_n import expected_best
+from minigpt.lessons.reward_model.best_of_n import expected_best
 def mean_gold_of_best(scores, golds, n):
     return float(expected_best(np.array([scores]), np.array([golds]), n)[0])
 """,
@@ -384,7 +384,7 @@ def merge(tokens, pair):
     },
     "encode-solution": {
         "by the merge of the exercise before": """
-from minigpt.coursework.your_own import your_own
+from minigpt.classroom.grading.your_own import your_own
 def merge(tokens, pair):
     out = []
     for token in tokens:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 NO_FILES = ("(from versions: none)", "No module named pip")
 

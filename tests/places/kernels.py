@@ -14,7 +14,7 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 HANGS = 300  # seconds of silence after which a kernel is given up: a hang must not last for ever
 OLD_IPYTHON = ["ipython==7.34.0", "ipython_genutils", "backcall", "pickleshare", "decorator"]

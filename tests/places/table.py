@@ -11,7 +11,7 @@ import os
 from datetime import date
 from pathlib import Path
 
-from minigpt.commands.common import ROOT, atomic_write
+from minigpt.store.files import ROOT, atomic_write
 
 PASSED = Path(__file__).with_name("passed.json")
 README = ROOT / "README.md"

@@ -19,22 +19,27 @@ from pathlib import Path
 import pytest
 import torch
 
-from minigpt.commands import common, lab, reset, train, working_copy
-from minigpt.commands.build import read_notebook
-from minigpt.commands.common import ROOT, NotWritten, Problem, atomic_write
-from minigpt.core import checkpoint, kept, predictions
-from minigpt.core.checkpoint import SHIPPED, load_model, read_meta, save_checkpoint
-from minigpt.core.course import Course
-from minigpt.core.kept import change_kept, read_kept
-from minigpt.core.labels import Label, keep_labels, own_labels, write_labels
-from minigpt.core.resume import KEY, read_resume
-from minigpt.core.stages import load_stage, own_checkpoints
-from minigpt.core.stopwatch import keep_writing_time, writing_seconds
+from minigpt.commands import lab, reset, train
+from minigpt.lessons.arena import vote as arena
+from minigpt.maintain.build import read_notebook
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
+from minigpt.setup import working_copy
 from minigpt.sft import chat_answer
+from minigpt.show import concept_items
+from minigpt.show import concept_quiz as concept_test
+from minigpt.show import predict as predictions
+from minigpt.stages.labels import Label, keep_labels, own_labels, write_labels
+from minigpt.stages.stage import load_stage, own_checkpoints
+from minigpt.stages.train import Course
+from minigpt.store import checkpoint, kept
+from minigpt.store import files as common
+from minigpt.store.checkpoint import SHIPPED, load_model, read_meta, save_checkpoint
+from minigpt.store.files import ROOT, NotWritten, Problem, atomic_write
+from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.resume import KEY, read_resume
+from minigpt.store.stopwatch import keep_writing_time, writing_seconds
 from minigpt.tokenizer import load_tokenizer
-from minigpt.widgets import arena, concept_items, concept_test
 
 CONFIG = GPTConfig(block_size=32, n_layer=1, n_head=2, n_embd=16)
 ENCODING = load_tokenizer()
@@ -183,8 +188,8 @@ def test_a_real_limit_of_the_disk(tmp_path, home):
     before = contents(home)
     code = """
 import resource, sys
-from minigpt.commands.common import atomic_write
-from minigpt.core.stopwatch import keep_writing_time, writing_seconds
+from minigpt.store.files import atomic_write
+from minigpt.store.stopwatch import keep_writing_time, writing_seconds
 data = open(sys.argv[1], "rb").read()
 resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))  # bytes; Python ignores the signal
 try:
@@ -285,9 +290,9 @@ def test_a_read_only_folder(home):
     code = """
 import os, sys
 from pathlib import Path
-from minigpt.commands import working_copy
-from minigpt.commands.common import Problem, atomic_write
-from minigpt.core.stopwatch import keep_writing_time, writing_seconds
+from minigpt.setup import working_copy
+from minigpt.store.files import Problem, atomic_write
+from minigpt.store.stopwatch import keep_writing_time, writing_seconds
 
 working_copy.course_notebooks = lambda lang: [Path(sys.argv[1])]
 if os.getuid() == 0:
@@ -431,7 +436,7 @@ def test_a_damaged_record_of_times_does_not_stop_the_training(tmp_path):
 def test_a_broken_off_run_of_another_version(tmp_path, lacking):
     from safetensors.torch import save
 
-    from minigpt.core.resume import checksum
+    from minigpt.store.resume import checksum
 
     tensors = {"model.w": torch.ones(2)}
     last = {"step": 1, "steps": 2, "loss": 0.5, "tokens": 7}
@@ -482,7 +487,7 @@ def test_a_damaged_file_that_cannot_be_put_aside_is_never_written_over(home, mon
 
 WRITER = """
 import sys
-from minigpt.commands.common import atomic_write
+from minigpt.store.files import atomic_write
 data = open(sys.argv[1], "rb").read()
 print("begun", flush=True)
 while True:
@@ -521,7 +526,7 @@ def test_two_notebooks_that_save_the_same_stage_until_both_are_killed(tmp_path):
 def test_two_notebooks_that_keep_clicks_lose_none(home):
     code = """
 import sys
-from minigpt.core.kept import change_kept
+from minigpt.store.kept import change_kept
 for n in range(25):
     change_kept("clicks.json", lambda c: True, lambda c: c.setdefault(sys.argv[1], []).append(n))
 """
@@ -580,7 +585,7 @@ def test_a_course_without_ship_removes_no_shipped_snapshot(tmp_path, monkeypatch
     before = contents(copy)
     assert "base_step_00032.safetensors" in before
     monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr("minigpt.core.course.HELD_OUT_TOKENS", 3000)
+    monkeypatch.setattr("minigpt.stages.train.HELD_OUT_TOKENS", 3000)
     course = Course(copy, device="cpu", fast=True, say=lambda text: None)
     course.recipe.corpus_tokens = 200_000
     with pytest.raises(ValueError, match="came with the course"):

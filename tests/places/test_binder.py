@@ -1,6 +1,6 @@
 """Binder: the image that repo2docker would make, and its parts run here.
 
-tests/commands/test_packaging.py compares the lists of packages and reads the scripts.
+tests/setup/test_packaging.py compares the lists of packages and reads the scripts.
 """
 
 import os
@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from minigpt.commands.common import ROOT
-from minigpt.commands.packages import read_requirements
+from minigpt.setup.packages import read_requirements
+from minigpt.store.files import ROOT
 
 BINDER = ROOT / "binder"
 FIRST = ROOT / "notebooks" / "en" / "00_overview.ipynb"

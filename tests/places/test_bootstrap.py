@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.commands.badges import GITHUB
-from minigpt.commands.build import read_notebook
-from minigpt.commands.common import BRANCH, REPOSITORY, ROOT
+from minigpt.maintain.badges import GITHUB
+from minigpt.maintain.build import read_notebook
+from minigpt.store.files import BRANCH, REPOSITORY, ROOT
 
 EDITIONS = sorted((ROOT / "notebooks").glob("[a-z][a-z]/[0-9]*.ipynb"))
 COURSE = "/content/course"  # where the cell puts the course in Colab
@@ -81,7 +81,7 @@ def colab(tmp_path):
 USE = "import sys, minigpt; print(minigpt.__file__); print(sys.path[0])"
 
 
-@pytest.mark.parametrize("inside", ["", "notebooks/en", "notebooks/source/en", "minigpt/core"])
+@pytest.mark.parametrize("inside", ["", "notebooks/en", "notebooks/source/en", "minigpt/engine"])
 @pytest.mark.parametrize("before", ["", IN_COLAB], ids=["", "in Colab"])
 def test_it_finds_the_course_from_any_folder_in_it_and_twice(inside, before):
     cell = code_cells(EDITIONS[0])[0]

@@ -16,9 +16,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from minigpt.commands.build import is_exercise
-from minigpt.commands.common import ROOT
-from minigpt.commands.packages import read_requirements
+from minigpt.maintain.build import is_exercise
+from minigpt.setup.packages import read_requirements
+from minigpt.store.files import ROOT
 
 PINS = Path(__file__).with_name("colab.txt")
 CLONE = "/content/course"  # where the bootstrap cell puts the course

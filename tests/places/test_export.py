@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 README = ROOT / "README.md"
 PAPER, MARGIN = (8.27, 11.69), 0.4  # inches: A4, and the margin that browsers leave

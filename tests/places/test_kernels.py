@@ -25,7 +25,7 @@ RUN = f"""
 import hashlib, threading, time
 from pathlib import Path
 import numpy as np, torch, ipykernel, ipywidgets, IPython
-from minigpt.core.live import live
+from minigpt.show.live import live
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 
@@ -65,10 +65,10 @@ LIVE = {  # two ways to watch a run; both look after every tenth step
     "for": f"for done in live(run):\n    if done.step % {STEPS // LOOKS} == 0:\n        look()",
 }
 WIDGETS = """
-from minigpt.core.stages import load_stage
-from minigpt.widgets.controls import QUESTION
-from minigpt.widgets.merge_stepper import Stepper
-from minigpt.widgets.prompt_lab import PromptLab
+from minigpt.stages.stage import load_stage
+from minigpt.show.widget import QUESTION
+from minigpt.lessons.tokenization.merge_stepper import Stepper
+from minigpt.lessons.prompting.prompt_lab import PromptLab
 
 lab = PromptLab(load_stage("base", own=False, quiet=True), QUESTION["en"])
 stepper = Stepper("the land and the island")

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from minigpt.commands.common import ROOT
+from minigpt.store.files import ROOT
 
 FILES = sorted(path for folder in ("minigpt", "tests") for path in (ROOT / folder).rglob("*.py"))
 OPENERS = {"open", "fdopen", "read_text", "write_text", "TextIOWrapper"}

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from minigpt.commands import build
-from minigpt.commands.common import ROOT
+from minigpt.maintain import build
+from minigpt.store.files import ROOT
 
 LIMIT = 1000  # MB
 PEAK = """
@@ -24,8 +24,8 @@ children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(json.dumps([kernel * 1024 / 1e6, children * 1024 / 1e6]))
 """
 FIRST_USE = """
-import minigpt.core.live, minigpt.core.show
-from minigpt.core.stages import load_stage
+import minigpt.show.live, minigpt.show.figure
+from minigpt.stages.stage import load_stage
 load_stage("base", lang="en")
 """
 

@@ -9,10 +9,10 @@ import ast
 import pytest
 import torch
 
-from minigpt.commands.common import ROOT
-from minigpt.experiments import load_results
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
+from minigpt.show.results import load_results
+from minigpt.store.files import ROOT
 
 NOTEBOOKS = "notebooks/test_notebooks.py"
 HERE = "places/test_reports.py"
@@ -20,7 +20,7 @@ REPORTS = {  # the report: (file in tests/, test)
     "GitHub: 'state' key is missing from metadata.widgets (googlecolab/colabtools#5255)":
         (NOTEBOOKS, "test_edition_ran_in_order_without_errors_or_widgets"),
     "Losses differ on Apple's MPS (rasbt/LLMs-from-scratch#1020)":
-        ("core/test_device.py", "test_auto_takes_cuda_or_else_the_cpu_but_never_mps"),
+        ("engine/test_device.py", "test_auto_takes_cuda_or_else_the_cpu_but_never_mps"),
     "Torch not compiled with CUDA enabled; torch.compile on Windows (karpathy/nanoGPT#293, #304)":
         (HERE, "test_training_on_a_cpu_never_asks_for_cuda"),
     "'gbk' codec can't decode (AllenDowney/ModSimPy#49)":
@@ -44,7 +44,7 @@ REPORTS = {  # the report: (file in tests/, test)
     "Output and prose disagree (rasbt/LLMs-from-scratch#312)":
         ("test_shipped_figures.py", "test_figure_is_in_its_band"),
     "nbgrader: a copied cell has the same grade_id (jupyter/nbgrader#1083)":
-        ("coursework/test_submissions.py",
+        ("classroom/grading/test_repair.py",
          "test_a_copied_cell_counts_once_and_the_one_that_was_worked_on_counts"),
 }  # fmt: skip
 FORBIDDEN = {
@@ -109,7 +109,7 @@ def test_training_on_a_cpu_never_asks_for_cuda(monkeypatch):
 
 
 def test_times_of_the_notebooks_are_printed(say):
-    """As minigpt/experiments/notebook_times.py measured them."""
+    """As minigpt/maintain/notebook_times.py measured them."""
     times = load_results("notebook_times")
     say(f"the notebooks on {times['cores']} cores, seconds: {times['seconds']}")
 

@@ -1,0 +1,1 @@
+"""The course as coursework: assignments, grading, worksheets, what a class does together."""

@@ -1,0 +1,1 @@
+"""What a class does together with its own labels."""

@@ -1,0 +1,211 @@
+"""The points of a notebook: each exercise on its own, so that none costs another one's points.
+
+A submitted notebook is first put in order (submissions.py). Then its answers run one after the
+other, each followed by its check, in a process apart (process.py) with a time limit for every cell.
+What is left of the notebook around them does not run: exercises need no lesson. Only the learner's
+own further cells do, and the imports of lesson cells whose names the answers use.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minigpt.classroom.grading.process import Process
+from minigpt.classroom.grading.repair import is_code, mark, repaired, text
+from minigpt.classroom.notebook import Exercise, exercises, without_solutions
+
+SECONDS = 60.0  # of one cell
+IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
+IMPORTS = "imports of the lesson"  # the name of the step that runs them
+TEACHERS = "minigpt.classroom"  # there a worksheet's tasks and their answers can be looked up
+
+
+@dataclass
+class Result:
+    """What an exercise earned, and what to tell the student."""
+
+    exercise: Exercise
+    points: float
+    message: str
+    unsafe: bool = False  # it crashed, ran too long or did what an answer has no use for
+
+
+@dataclass
+class Report:
+    """A submitted notebook, graded."""
+
+    results: list[Result]
+    problems: list[str]  # what happened to its cells
+    notebook: dict  # put in order
+    waiting: float = 0  # points of questions that a person grades
+    failed: dict[str, str] = field(default_factory=dict)  # the student's own cells, and why
+    looked_up: list[str] = field(default_factory=list)  # answers that name TEACHERS
+
+    @property
+    def points(self) -> float:
+        return sum(result.points for result in self.results)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the teacher should know beside the points."""
+        read = [f"{name}: it names {TEACHERS}, read it" for name in self.looked_up]
+        return [*(f"{name}: {why}" for name, why in self.failed.items()), *read]
+
+    @property
+    def most(self) -> float:
+        return sum(result.exercise.points for result in self.results)
+
+
+def grade_notebook(
+    source: dict, submitted: dict, seconds: float = SECONDS, private: Sequence[Path] = (),
+    student: str = "", seed: str = "",
+) -> Report:  # fmt: skip
+    """Grade a submitted notebook by the teacher's source, hidden tests included.
+
+    private: folders that no answer may read, beside the course's notebooks and tests.
+    student: whose variant it is; without, the one that the notebook names.
+    seed: of the checks' random inputs; without, they are other ones each time.
+    ValueError if `submitted` is no notebook.
+    """
+    notebook, problems = repaired(without_solutions(source), submitted)
+    checks = {mark(cell)["grade_id"]: text(cell) for cell in source["cells"] if mark(cell)}
+    report = Report([], problems, notebook)
+    report.waiting = sum(
+        mark(c).get("points", 0) for c in source["cells"]
+        if mark(c).get("solution") and mark(c).get("grade")
+    )  # fmt: skip
+    by_answer = {exercise.answer: exercise for exercise in exercises(source)}
+    steps = own_steps(source, notebook)
+    sources = [code for _, code in steps] + [checks[e.name] for e in by_answer.values()]
+    first = [ast.unparse(s) for s in import_statements(sources) if root_of(s) in IMPORTED_FIRST]
+    done: list[tuple[str, str]] = []  # what a new process runs again
+    process = None
+    try:
+        for name, code in steps:
+            if process is None:
+                process = Process(seconds, private, student, seed)
+                process.ask(do="import", lines=first)
+                for earlier in done:
+                    process.ask(do="run", name=earlier[0], code=earlier[1])
+            exercise = by_answer.get(name)
+            reply = process.ask(do="run", name=name, code=code)
+            if reply and exercise and not reply["error"] and not reply["noticed"]:
+                reply = process.ask(do="check", code=checks[exercise.name])
+            unsafe = reply is None or bool(reply["noticed"])
+            why = message(reply, process.over)
+            if exercise:
+                points = 0 if unsafe or reply["error"] else exercise.points
+                report.results.append(Result(exercise, points, why, unsafe))
+                report.looked_up += [name] if TEACHERS in code else []
+            elif unsafe or reply["error"]:
+                report.failed[name] = why
+            if unsafe:
+                process.close()
+                process = None
+            else:
+                done.append((name, code))
+    finally:
+        if process:
+            process.close()
+    return report
+
+
+def own_steps(source: dict, notebook: dict) -> list[tuple[str, str]]:
+    """(name, code) of the cells to run: the lesson's imports, answers, and the student's own."""
+    lesson = {text(cell) for cell in source["cells"] if not mark(cell)}
+    ids = {cell.get("id") for cell in source["cells"]} - {None}
+    steps = []
+    for number, cell in enumerate(notebook["cells"], start=1):
+        code, known = text(cell), mark(cell)
+        if not is_code(cell) or (known and not known.get("solution")):
+            continue
+        if known:
+            steps.append((known["grade_id"], plain(code)))
+        elif code.strip() and code not in lesson and cell.get("id") not in ids:
+            steps.append((f"your own cell {number}", plain(code)))
+    used = "\n".join(code for _, code in steps)
+    imports = imports_for([text(c) for c in source["cells"] if is_code(c) and not mark(c)], used)
+    return [(IMPORTS, imports), *steps] if imports else steps
+
+
+def root_of(statement: ast.Import | ast.ImportFrom) -> str:
+    name = statement.module if isinstance(statement, ast.ImportFrom) else statement.names[0].name
+    return (name or "").split(".")[0]
+
+
+def message(reply: dict | None, over: str) -> str:
+    """What to tell the student about a step."""
+    if reply is None:
+        return over
+    if reply["noticed"]:
+        return f"refused: {reply['noticed'][0]}"
+    error = reply["error"]
+    if error is None:
+        return "all checks pass"
+    if error["kind"] == "NotImplementedError":
+        return "not answered yet"
+    place = f" (line {error['line']} of the answer)" if error["line"] else ""
+    kind = "" if error["kind"] == "AssertionError" else f"{error['kind']}: "
+    return f"{kind}{error['text']}{place}"
+
+
+def for_nbgrader(report: Report, source: dict) -> dict:
+    """The notebook for `nbgrader autograde`: it earns there what it earned here.
+
+    Lesson cells are left out of the run, and an answer that could stop the kernel, or that was
+    refused, is a raised error, with what the student wrote below it.
+    """
+    notebook = json.loads(json.dumps(report.notebook))
+    unsafe = {result.exercise.answer: result.message for result in report.results if result.unsafe}
+    steps = dict(own_steps(source, notebook))
+    for number, cell in enumerate(notebook["cells"], start=1):
+        name = mark(cell).get("grade_id") or f"your own cell {number}"
+        if name in unsafe:
+            below = "\n".join(f"# {line}" for line in text(cell).splitlines())
+            cell["source"] = f"raise RuntimeError({unsafe[name]!r})\n\n{below}"
+        elif is_code(cell) and not mark(cell) and (name not in steps or name in report.failed):
+            tags = cell["metadata"].setdefault("tags", [])
+            cell["metadata"]["tags"] = [*tags, "skip-execution"]
+    imports = steps.get(IMPORTS)
+    if imports:
+        made = {"cell_type": "code", "metadata": {}, "source": imports, "outputs": [],
+                "execution_count": None}  # fmt: skip
+        if any("id" in cell for cell in notebook["cells"]):
+            made["id"] = "imports-of-the-lesson"
+        notebook["cells"].insert(0, made)
+    return notebook
+
+
+# ---- what is run -----------------------------------------------------------------------------
+
+
+def imports_for(lesson: list[str], used: str) -> str:
+    """Those import statements of lesson cells that bring a name which occurs in the code `used`."""
+    words, wanted = set(re.findall(r"\w+", used)), []
+    for statement in import_statements(lesson):
+        names = {(a.asname or a.name).split(".")[0] for a in statement.names}
+        if names & words:
+            wanted.append(ast.unparse(statement))
+    return "\n".join(dict.fromkeys(wanted))
+
+
+def import_statements(sources: list[str]) -> list[ast.Import | ast.ImportFrom]:
+    """The imports anywhere in code; code that is no Python has none."""
+    found = []
+    for source in sources:
+        try:
+            found += [n for n in ast.walk(ast.parse(source))
+                      if isinstance(n, (ast.Import, ast.ImportFrom))]  # fmt: skip
+        except (SyntaxError, ValueError):
+            continue
+    return found
+
+
+def plain(source: str) -> str:
+    """Code without IPython's own lines: the grading process has no notebook around it."""
+    if source.lstrip().startswith("%%"):
+        return ""
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)

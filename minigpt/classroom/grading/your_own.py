@@ -1,0 +1,135 @@
+"""Exercises ask for a learner's own code: checks that notice when something else did the work.
+
+The package is open, and many of its functions are answers to exercises. So a check can watch a
+function while it runs, and refuse one that calls into minigpt, by whatever name or detour. It also
+refuses results that are no plain values, since an object of one's own class may claim to equal
+anything, and tries inputs that are new each time. It is no lock: who means to get round it can copy
+the package's text. It tells an honest learner apart from a shortcut, before the next lesson builds
+on what was not understood.
+"""
+
+import os
+import random
+import sys
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2].as_posix() + "/"  # spelled as Python found it, like all code's
+SEED = "MINIGPT_TRIAL_SEED"  # the environment variable with which a grader fixes the random inputs
+PLAIN = "plain numbers, texts, lists or tensors"
+SINGLE = {type(None), bool, int, float, complex, str, bytes, range}
+LISTS = {list, tuple, set, frozenset}
+DICTS = {dict, Counter, defaultdict, OrderedDict}
+
+
+def your_own(function: Callable, allowed: tuple[str, ...] = ()) -> Callable:
+    """The function, watched: a call of it is an AssertionError if it called the package or gives
+    back something that is no plain value (numbers, texts, lists, arrays, tensors and the like).
+
+    allowed: names of the package's functions that it may call.
+    A function that is watched already is watched anew, so a check can be run again.
+    """
+    function = getattr(function, "is_watched", function)
+    name = getattr(function, "__name__", "your function")
+
+    @wraps(function)
+    def watched(*args, **kwargs):
+        __tracebackhide__ = True  # in IPython: the learner's lines are what matters
+        before, watch = sys.getprofile(), Watch(allowed)
+        if isinstance(before, Watch):  # it calls itself, or one of another exercise
+            return function(*args, **kwargs)
+        sys.setprofile(watch)
+        try:
+            found = function(*args, **kwargs)
+            still = sys.getprofile() is watch
+        finally:
+            sys.setprofile(before)
+            assert not watch.used, (
+                f"{name} lets minigpt's {watch.used[0]}() do the work. That one is right, but here "
+                "it is your turn: write the steps yourself, as the lesson above shows them"
+            )
+        assert still, f"{name} switched off the watch (sys.setprofile): leave that line out"
+        check_plain(found, name)
+        return found
+
+    watched.is_watched = function
+    return watched
+
+
+class Watch:
+    """A profile function of Python's: notes the package's functions that are called."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self.allowed, self.used = allowed, []
+
+    def __call__(self, frame, event: str, arg) -> None:
+        name = frame.f_code.co_name
+        if event == "call" and name not in self.allowed and in_package(frame):
+            if not imported_inside(frame):
+                self.used.append(name)
+
+
+def imported_inside(frame) -> bool:
+    """Whether a frame runs because the watched function imports a module of the package."""
+    while frame and frame.f_code.co_filename != __file__:  # up to the watch, not beyond
+        if in_package(frame) and frame.f_code.co_name == "<module>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def in_package(frame) -> bool:
+    path = frame.f_code.co_filename
+    return path != __file__ and path.replace("\\", "/").startswith(PACKAGE)
+
+
+# ---- what a function gives back ----------------------------------------------------------------
+
+
+def check_plain(value: object, name: str) -> None:
+    """AssertionError unless the value, and all that it holds, is of a plain type."""
+    for part in parts_of(value):
+        if not is_plain(part):
+            kind = type(part)
+            lazy = hasattr(kind, "__next__")
+            mend = "put list(...) around it" if lazy else f"give back {PLAIN}"
+            raise AssertionError(f"{name} gives back something of type {kind.__name__}: {mend}")
+
+
+def parts_of(value: object) -> list:
+    """The value and everything in it, each list, dictionary and array of objects once."""
+    parts, opened = [value], set()
+    for part in parts:  # which grows meanwhile
+        if id(part) in opened or not holds_objects(part):
+            continue
+        opened.add(id(part))
+        parts += part.keys() if type(part) in DICTS else ()
+        parts += part.values() if type(part) in DICTS else list(part)
+    return parts
+
+
+def holds_objects(value: object) -> bool:
+    numpy = sys.modules.get("numpy")
+    if numpy and type(value) is numpy.ndarray:
+        return value.dtype.hasobject
+    return type(value) in LISTS | DICTS
+
+
+def is_plain(value: object) -> bool:
+    kind, numpy, torch = type(value), sys.modules.get("numpy"), sys.modules.get("torch")
+    return (
+        kind in SINGLE | LISTS | DICTS
+        or bool(numpy) and (kind is numpy.ndarray or kind in numpy.sctypeDict.values())
+        or bool(torch) and kind is torch.Tensor and not vars(value)  # no method of its own
+    )  # fmt: skip
+
+
+# ---- random inputs -----------------------------------------------------------------------------
+
+
+def trial_random() -> random.Random:
+    """A source of random inputs for a check: other ones at each call, so that an answer cannot know
+    them; under the same MINIGPT_TRIAL_SEED always the same, so that grading can be repeated."""
+    return random.Random(os.environ.get(SEED) or None)

@@ -1,0 +1,1 @@
+"""A worksheet of a student's own: tasks, their checks, their words."""

@@ -1,0 +1,135 @@
+"""Exercises that differ from student to student: whose they are, what they ask, and their checks.
+
+    student_id("ann")                           # whose tasks count: a grader's word comes first
+    [task.text for task in tasks("ann")]        # each with this student's own numbers and facts
+    check_answer("training-days", 31.4, "ann")  # right, or AssertionError: what to look at
+
+Each task is drawn from the sha256 of the id and the task's name, so it is the same on every
+computer. A student who types another one's id works at that one's tasks and is graded by their
+own. It keeps answers from being passed on; it is no lock, for the package that draws the tasks also
+knows their answers. The worksheet's questions in words ask where the numbers came from.
+"""
+
+import hashlib
+import os
+import unicodedata
+from pathlib import Path
+
+from minigpt.classroom.worksheet.checks import Task, check_task
+from minigpt.classroom.worksheet.tasks import MAKERS, Draw, make
+from minigpt.world.facts import load_world
+
+GRADER = "MINIGPT_STUDENT"  # the environment variable in which a grader names the student
+NBGRADER = "autograded"  # nbgrader runs notebooks in autograded/STUDENT/ASSIGNMENT
+TEXT = {
+    "en": {
+        "nobody": 'whose tasks? Write your id between the quotation marks of STUDENT = ""',
+        "kind": "an id is a text, such as 'ann' or '20261234', not of type {type}",
+        "invisible": "the id {id!r} holds a character that cannot be seen, such as a line break: "
+        "type it anew",
+        "unknown": "there is no task {name!r}: choose one of {names}",
+        "all": "Student {id}: {n} tasks, {points} points.",
+        "one": "{number:2}. {title} (notebook {lesson}): {points} p.",
+    },
+}
+
+
+# ---- whose tasks ----------------------------------------------------------------------------
+
+
+def named_by_grader() -> str:
+    """Whom the environment or nbgrader's folder names as the student of this process; or ""."""
+    if os.environ.get(GRADER, "").strip():
+        return os.environ[GRADER]
+    try:
+        parts = Path.cwd().parts
+    except OSError:  # the folder is gone
+        return ""
+    at = [i for i, part in enumerate(parts[:-2]) if part == NBGRADER]
+    return parts[at[-1] + 1] if at else ""
+
+
+AT_START = named_by_grader()  # submitted code cannot change what was said before it ran
+
+
+def student_id(typed: str = "") -> str:
+    """Whose tasks count: the student that a grader names, else the one whose id was typed.
+
+    A grader says it by MINIGPT_STUDENT, nbgrader by the folder that it runs in. ValueError if there
+    is no id, or none that can be read.
+    """
+    words = TEXT["en"]
+    found = AT_START or named_by_grader() or typed
+    if type(found) is int:  # STUDENT = 20261234, without quotation marks
+        found = str(found)
+    if not isinstance(found, str):
+        raise ValueError(words["kind"].format(type=type(found).__name__))
+    comparable(found)
+    return found.strip()
+
+
+def comparable(student: str) -> str:
+    """The id as it is compared: without spaces around it, in small letters, in Unicode's NFC.
+
+    ValueError for one that is empty or holds a character that cannot be seen.
+    """
+    key = unicodedata.normalize("NFC", student).strip()
+    if not key:
+        raise ValueError(TEXT["en"]["nobody"])
+    if not key.isprintable():
+        raise ValueError(TEXT["en"]["invisible"].format(id=key))
+    return unicodedata.normalize("NFC", key.casefold())
+
+
+# ---- the tasks ------------------------------------------------------------------------------
+
+
+def task(name: str, student: str, lang: str = "en") -> Task:
+    """One of the student's tasks. ValueError for an unknown name, id or language."""
+    if name not in MAKERS:
+        raise ValueError(TEXT["en"]["unknown"].format(name=name, names=", ".join(MAKERS)))
+    seed = hashlib.sha256("\n".join([comparable(student), name]).encode("utf-8")).hexdigest()
+    return make(name, Draw(int(seed, 16)), load_world(lang))
+
+
+def tasks(student: str, lang: str = "en") -> list[Task]:
+    """All tasks of a student, in the order of the lessons."""
+    return [task(name, student, lang) for name in MAKERS]
+
+
+def check_answer(name: str, answer: object, student: str, lang: str = "en") -> None:
+    """AssertionError that says what to look at, unless it is the right answer to this student's
+    task; of a value of the wrong type it says which type is asked for."""
+    check_task(task(name, student, lang), answer)
+
+
+def solution(name: str, student: str, lang: str = "en") -> object:
+    """A right answer to this student's task, for the teacher's edition."""
+    return task(name, student, lang).expected
+
+
+# ---- in a notebook --------------------------------------------------------------------------
+
+
+def show_tasks(student: str, lang: str = "en") -> None:
+    """Print whose tasks they are, and their titles."""
+    found, words = tasks(student, lang), TEXT[lang]
+    points = sum(one.points for one in found)
+    print(words["all"].format(id=student, n=len(found), points=points))
+    for number, one in enumerate(found, start=1):
+        print(words["one"].format(number=number, **vars(one)))
+
+
+def show_task(name: str, student: str, lang: str = "en") -> None:
+    """Show the text of a student's task: formatted in a notebook, else as Markdown."""
+    text = task(name, student, lang).text
+    try:
+        from IPython import get_ipython
+        from IPython.display import Markdown, display
+    except ImportError:
+        print(text)
+        return
+    if get_ipython() is None:
+        print(text)
+    else:
+        display(Markdown(text))

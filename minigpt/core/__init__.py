@@ -1,1 +1,0 @@
-"""The machinery under the stages: optimizer, checkpoint files, devices. Read it last."""

@@ -1,1 +1,0 @@
-"""Exercises, their grading, worksheets of one's own, and what a class does together."""

@@ -1,0 +1,1 @@
+"""What makes the course fast: optimizer, batches, decoding, devices. It knows the model alone."""

@@ -1,0 +1,1 @@
+"""What one notebook needs alone, a folder a notebook."""

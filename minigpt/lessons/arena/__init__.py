@@ -1,0 +1,1 @@
+"""What the notebook on this needs alone."""

@@ -1,0 +1,136 @@
+"""The arena's players, each asked as it understands it, and what training did to them besides.
+
+A base model is asked with a document, `Q: ... A:`, and its line is its answer; an assistant is
+asked in a chat. Entropy and repetition are of such answers; bits per byte are of documents.
+"""
+
+import numpy as np
+import torch
+
+from minigpt.lessons.tokenization.vocabulary import bits_per_byte, count_bytes
+from minigpt.model import next_token_loss
+from minigpt.ppo import kl_and_entropy
+from minigpt.pretrain import windows
+from minigpt.reward import pad_right
+from minigpt.sft import chat_prompt
+from minigpt.show.figure import STAGE_NAMES, Figure, figure, stage_colour
+from minigpt.stages.scoring import (
+    chat_answers,
+    complete_ids,
+    document_completions,
+    line_ends,
+    qa_prompt,
+)
+from minigpt.stages.stage import Stage
+from minigpt.world.corpus import Corpus
+from minigpt.world.questions import Question
+
+LONGEST_LINE, LONGEST_ANSWER = 24, 40  # tokens: of a base model's line, of an assistant's answer
+
+
+def ask_all(
+    stage: Stage, questions: list[Question], temperature: float = 1.0, seed: int = 0
+) -> list[str]:
+    """One answer to each question; the same question asked twice gets two samples."""
+    if stage.is_chat:
+        texts = [q.text for q in questions]
+        return chat_answers(stage.model, stage.encoding, texts, temperature, seed)[0]
+    lines = document_completions(
+        stage.model, stage.encoding, [qa_prompt(q) for q in questions], LONGEST_LINE, temperature,
+        seed, line=True,
+    )  # fmt: skip
+    return [line.strip() for line in lines]
+
+
+@torch.inference_mode()
+def answer_entropies(stage: Stage, questions: list[Question], seed: int = 0) -> list[list[float]]:
+    """The entropy of the next token, in nats, before each token of one sampled answer a question.
+
+    exp of it is how many equally likely tokens would be as open a choice. What ends an answer is
+    one of its tokens.
+    """
+    encoding = stage.encoding
+    if stage.is_chat:
+        prompts = [chat_prompt(encoding, q.text) for q in questions]
+        stop, longest = encoding.encode_single_token("<|end|>"), LONGEST_ANSWER
+    else:
+        start = encoding.encode_single_token("<|endoftext|>")
+        prompts = [[start, *encoding.encode_ordinary(qa_prompt(q))] for q in questions]
+        stop, longest = line_ends(encoding), LONGEST_LINE
+    answers = complete_ids(stage.model, prompts, longest, stop, 1.0, seed)
+    device = stage.model.embedding.weight.device
+    idx, _ = pad_right([p + a for p, a in zip(prompts, answers)], device)  # (B, T)
+    logits = stage.model(idx)
+    _, entropy = kl_and_entropy(logits, logits)  # (B, T)
+    return [
+        entropy[i, len(p) - 1 : len(p) + len(a) - 1].tolist()
+        for i, (p, a) in enumerate(zip(prompts, answers))
+    ]
+
+
+def pick_one(right: np.ndarray, scores: np.ndarray, n: int, seed: int = 0) -> dict[str, list]:
+    """Whether the picked one of each question's first `n` answers is right, by who picks.
+
+    right, scores: (questions, N). A coin picks any, the reward model the highest score, and a
+    perfect judge a right one wherever there is one.
+    """
+    rows = np.arange(len(right))
+    tossed = np.random.default_rng(seed).integers(0, n, len(right))
+    return {
+        "a coin": right[rows, tossed].tolist(),
+        "the reward model": right[rows, scores[:, :n].argmax(axis=1)].tolist(),
+        "a perfect judge": right[:, :n].any(axis=1).tolist(),
+    }
+
+
+def repeats_itself(text: str, words: int = 3) -> bool:
+    """Whether some three words in a row stand more than once in the text."""
+    parts = text.split()
+    runs = [tuple(parts[i : i + words]) for i in range(len(parts) - words + 1)]
+    return len(set(runs)) < len(runs)
+
+
+@torch.inference_mode()
+def document_bits(
+    stage: Stage, corpus: Corpus, temperatures: tuple = (1.0,), batch: int = 16
+) -> dict[float, float]:
+    """{temperature: bits per byte} of documents, with the logits divided by that temperature.
+
+    At 1 it is the model as it is. If another one fits better, the model is too sure (above 1) or
+    not sure enough (below) of what it writes.
+    """
+    device = stage.model.embedding.weight.device
+    rows = windows(np.asarray(corpus.tokens), 256).to(device)
+    sums = dict.fromkeys(temperatures, 0.0)
+    for part in rows.split(batch):
+        logits = stage.model(part[:, :-1])
+        for t in temperatures:
+            sums[t] += next_token_loss(logits / t, part[:, 1:], reduction="sum").item()
+    tokens, n_bytes = len(corpus.tokens), count_bytes(corpus.documents)
+    mean = {t: total / (len(rows) * 256) for t, total in sums.items()}
+    return {t: bits_per_byte(loss, tokens, n_bytes) for t, loss in mean.items()}
+
+
+def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, str]:
+    """Ratings by several voters, {voter: {player: (rating, low, high)}}, and the sentence for them.
+
+    One group of dots and intervals a voter, the players in the given order and in their colours.
+    """
+    fig, ax = figure(8, 1.0 + 0.8 * len(found))
+    said = []
+    for y, (voter, ratings) in enumerate(found.items()):
+        for i, name in enumerate(n for n in order if n in ratings):
+            rating, low, high = ratings[name]
+            colour, at = stage_colour(name), y + 0.18 * (i - 1.5)
+            ax.plot([low, high], [at, at], color=colour, linewidth=2)
+            label = None if y else STAGE_NAMES.get(name, name)
+            ax.plot(rating, at, "os^D"[i % 4], color=colour, label=label)
+        listed = sorted(ratings.items(), key=lambda item: -item[1][0])
+        said.append(f"{voter}: " + ", ".join(
+            f"{STAGE_NAMES.get(n, n)} {r:.0f} ({low:.0f} to {high:.0f})"
+            for n, (r, low, high) in listed))  # fmt: skip
+    ax.set_yticks(range(len(found)), list(found))
+    ax.set(xlabel="rating (mean 1000)", ylim=(len(found) - 0.4, -0.6))
+    ax.grid(axis="x", alpha=0.3)
+    fig.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
+    return fig, "Ratings with 95 % intervals, by " + "; by ".join(said) + "."

@@ -1,0 +1,66 @@
+"""What lies ahead: the notebooks that are there, their exercises, and how long each takes."""
+
+import json
+from pathlib import Path
+
+from minigpt.show.figure import Table
+from minigpt.show.results import load_results
+from minigpt.store.files import ROOT
+
+NOTEBOOKS = ROOT / "notebooks"
+TEXT = {
+    "en": {
+        "notebook": "notebook",
+        "exercises": "exercises",
+        "points": "points",
+        "time": "time to run all cells",
+        "seconds": "{:.0f} s",
+        "minutes": "{:.1f} min",
+        "measured": "Times were measured on {cores} processor cores; reading takes longer.",
+        "missing": "The notebooks are not beside the package, so there is nothing to list.",
+    },
+}
+
+
+def course_map(lang: str = "en") -> Table:
+    """One row a notebook: title, exercises, points, and its time where times were recorded."""
+    words = TEXT[lang]
+    try:
+        times = load_results("notebook_times")
+    except FileNotFoundError:
+        times = {"seconds": {}}
+    seconds = times["seconds"].get(lang, {})
+    rows = []
+    for path in sorted((NOTEBOOKS / lang).glob("[0-9]*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        marks = [cell["metadata"].get("nbgrader", {}) for cell in cells]
+        exercises = sum(bool(mark.get("solution")) for mark in marks)
+        points = sum(mark.get("points", 0) for mark in marks)
+        rows.append(
+            [title(path, cells), exercises, points, duration(seconds.get(path.stem), words)]
+        )
+    header = [words["notebook"], words["exercises"], words["points"], words["time"]]
+    caption = words["measured"].format(cores=times.get("cores", "?"))
+    if not rows:
+        caption = words["missing"]
+    elif not any(row[-1] for row in rows):  # nobody has measured them: leave the column out
+        header, rows, caption = header[:-1], [row[:-1] for row in rows], ""
+    return Table(header, rows, caption)
+
+
+def title(path: Path, cells: list[dict]) -> str:
+    """The number of a notebook and its first heading: "03 Base model and prompting"."""
+    for cell in cells:
+        first = "".join(cell["source"]).lstrip().split("\n")[0]
+        if first.startswith("# "):
+            return f"{path.stem[:2]} {first[2:].strip()}"
+    return path.stem
+
+
+def duration(seconds: float | None, words: dict) -> str:
+    """Seconds below a minute and a half, else minutes; nothing for None."""
+    if seconds is None:
+        return ""
+    return (
+        words["seconds"].format(seconds) if seconds < 90 else words["minutes"].format(seconds / 60)
+    )

@@ -1,0 +1,164 @@
+"""What the experiments on PPO share: a run from the shipped SFT model, measured as it goes.
+
+All measures are on split E, on the same questions in every run. Nothing is chosen by them: a run
+is looked at after a fixed number of rounds, or between two looks at the same distance (KL) from the
+SFT model.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from minigpt.lessons.ppo.other_uses import Contender, contend
+from minigpt.model import GPT
+from minigpt.ppo import PPOConfig, ppo
+from minigpt.reward import RewardModel
+from minigpt.sft import chat_answer, chat_prompt
+from minigpt.show import results as experiments
+from minigpt.stages.report import ATTEMPTS, mean_kl, proxy_scores
+from minigpt.stages.scoring import chat_answers, judged
+from minigpt.stages.stage import Stage, load_stage
+from minigpt.world.corpus import build_corpus
+from minigpt.world.labelers import EXPERT, Labeler, utility
+from minigpt.world.names import TEST_MAKERS
+from minigpt.world.questions import sample_questions
+
+
+@dataclass
+class Sizes:
+    """How much of everything an experiment uses; tests use little."""
+
+    rl_prompts: int = 4000  # questions of split A that PPO draws from
+    questions: int = 300  # questions of split E on which a policy is measured
+    corpus_tokens: int = 200_000  # pretraining documents for PPO's pretraining term
+    rounds: int = 24  # rounds of PPO
+    answers: int = 128  # answers sampled a round
+    every: int = 8  # rounds between two looks
+
+
+@dataclass
+class Setup:
+    """What every run of an experiment starts from: the shipped SFT model and its data."""
+
+    sizes: Sizes = field(default_factory=Sizes)
+    lang: str = "en"
+
+    def __post_init__(self) -> None:
+        self.sft = load_stage("sft", own=False, lang=self.lang, device="cpu", quiet=True)
+        self.world, self.encoding = self.sft.world, self.sft.encoding
+        self.questions = sample_questions(
+            self.world, "E", self.sizes.questions, seed=4242, makers=TEST_MAKERS
+        )
+        documents = build_corpus(self.world, self.encoding, self.sizes.corpus_tokens, seed=7)
+        self.tokens = documents.tokens
+
+    def policy(self) -> GPT:
+        """The SFT model, to be trained on."""
+        return copy.deepcopy(self.sft.model).train().requires_grad_(True)
+
+    def prompts(self, seed: int) -> list[list[int]]:
+        """What PPO draws from, as in the course's own run of that seed."""
+        asked = sample_questions(self.world, "A", self.sizes.rl_prompts, seed + 23)
+        return [chat_prompt(self.encoding, q.text) for q in asked]
+
+
+def measure(policy: GPT, setup: Setup, reward: RewardModel, labeler: Labeler = EXPERT) -> dict:
+    """A policy's answers to the setup's questions at temperature 1, in numbers.
+
+    `gold`, `best`: mean utility by the expert, and the best possible; `utility`: by `labeler`;
+    `proxy`: the reward model's mean score. Of known places: `correct`, `attempted`, both shares of
+    all, and `attempts_right`, of the attempts. `unknown_declined`: share of unknown places that
+    are declined by their own name. `rude`, `polite` (opens so), `ended`: shares of all answers.
+    `answer_tokens`: mean length, the end token included; `kl`: from SFT, nats an answer.
+    """
+    asked, world = setup.questions, setup.world
+    answers, ended = chat_answers(policy, setup.encoding, [q.text for q in asked], 1.0)
+    score = judged(world, asked, answers)
+    stage = Stage("reward", reward, setup.encoding, world, {}, setup.sft.path, True)
+    known = [v for q, v in zip(asked, score.verdicts) if q.kind == "fact"]
+    unknown = [v for q, v in zip(asked, score.verdicts) if q.kind == "unknown"]
+    tried = [v for v in known if v in ATTEMPTS]
+    found = {
+        "gold": score.gold,
+        "best": score.best,
+        "utility": [utility(world, labeler, q, a) for q, a in zip(asked, answers)],
+        "proxy": proxy_scores(stage, score, ended),
+        "correct": [v == "correct" for v in known],
+        "attempted": [v in ATTEMPTS for v in known],
+        "attempts_right": [v == "correct" for v in tried],
+        "unknown_declined": [v == "declined this name" for v in unknown],
+        "rude": [v == "rude" for v in score.verdicts],
+        "polite": [a.startswith(tuple(world.text.POLITE_OPEN)) for a in answers],
+        "ended": ended,
+        "answer_tokens": [len(chat_answer(setup.encoding, a)) for a in answers],
+    }
+    out = {name: round(float(np.mean(v)), 4) if len(v) else None for name, v in found.items()}
+    return {**out, "kl": round(mean_kl(policy, setup.sft.model, setup.encoding, asked), 3)}
+
+
+def other_uses(setup: Setup) -> list[dict]:
+    """What the SFT model reaches untrained: cooler, at its most likely answer, and as the best of
+    16 by the shipped reward model. Keys as of `measure`, and `use`, its name."""
+    cooler = {"SFT, temperature 0.5": 0.5, "SFT, most likely answer": 0.0}
+    reward = load_stage("reward", own=False, lang=setup.lang, device="cpu", quiet=True)
+    policies = {name: (setup.sft.model, t) for name, t in cooler.items()}
+    found = contend(policies, setup.sft, reward, setup.questions, best_of=16)
+    return [{"use": c.name, **in_numbers(c, setup)} for c in found]
+
+
+def in_numbers(found: Contender, setup: Setup) -> dict:
+    """A contender's answers, counted as `measure` counts them."""
+    answers = found.score.answers
+    numbers = {
+        "gold": np.mean(found.score.gold),
+        "correct": found.share("fact", "correct"),
+        "attempts_right": found.attempts_right,
+        "unknown_declined": found.share("unknown", "declined this name"),
+        "rude": found.score.share("rude"),
+        "polite": np.mean([a.startswith(tuple(setup.world.text.POLITE_OPEN)) for a in answers]),
+        "answer_tokens": np.mean([len(chat_answer(setup.encoding, a)) for a in answers]),
+        "kl": found.kl,
+    }
+    return {name: round(float(value), 4) for name, value in numbers.items()}
+
+
+def with_other_uses(name: str, results: dict, setup: Setup, path: Path | None = None) -> dict:
+    """The results with `other_uses`, measured and saved where they are not there yet."""
+    if "other_uses" not in results:
+        results = {**results, "other_uses": other_uses(setup)}
+        experiments.save_results(name, results, path)
+    return results
+
+
+def follow_ppo(
+    setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[dict]:  # fmt: skip
+    """Run PPO from the SFT model; what `measure` finds every few rounds, the first at round 0."""
+    policy = setup.policy()
+    points = [{"round": 0, **measure(policy, setup, reward, labeler)}]
+    prompts = setup.prompts(config.seed)
+    for step in ppo(policy, reward, prompts, setup.tokens, setup.encoding, config):
+        if step.step % setup.sizes.every == 0 or step.step == step.steps:
+            points.append({"round": step.step, **measure(policy, setup, reward, labeler)})
+            say(f"  {points[-1]}")
+    return points
+
+
+def at_rate(config: PPOConfig, rate: float) -> PPOConfig:
+    """The same settings with all of the policy's rates multiplied."""
+    rates = ("muon_lr", "lr", "gain_lr")
+    return replace(config, **{name: getattr(config, name) * rate for name in rates})
+
+
+def at_kl(points: list[dict], kl: float) -> dict | None:
+    """The measures at that KL, by straight lines between the looks on either side of it; None
+    where the run never came so far."""
+    for before, after in zip(points, points[1:]):
+        if before["kl"] <= kl <= after["kl"]:
+            part = (kl - before["kl"]) / (after["kl"] - before["kl"] or 1.0)
+            return {k: v + part * (after[k] - v) for k, v in before.items() if v is not None}
+    return None

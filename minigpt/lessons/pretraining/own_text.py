@@ -1,0 +1,155 @@
+"""The learner's own text as a corpus: read from a path or an upload, or a message that mends.
+
+A text file is bytes, and bytes are letters only under an encoding. UTF-8 is read, with or without
+its mark, and UTF-16 where its mark says so. Anything else is refused with the way out, because a
+text read under the wrong encoding trains a model on gibberish without a word of complaint.
+"""
+
+import codecs
+import math
+import os
+from pathlib import Path
+
+from minigpt.show.figure import amount
+
+LARGEST = 8_000_000  # bytes that are read of a file: some minutes of training on two cores
+BOMS = (  # longest first: UTF-32's mark begins with UTF-16's
+    (codecs.BOM_UTF32_LE, None),
+    (codecs.BOM_UTF32_BE, None),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+KINDS = {  # how files that are no text begin
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive (Word and EPUB files are that too)",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x1f\x8b": "a gzip archive",
+    b"{\\rtf": "a rich-text file",
+    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
+}
+TEXT = {
+    "en": {
+        "upload": "The uploaded file",
+        "missing": "There is no file {name}. A path is looked for from the notebook's folder on; "
+        "give the whole path, or upload the file",
+        "folder": "{name} is a folder: give the path of one text file in it",
+        "unreadable": "{name} cannot be read: {reason}",
+        "type": "own_text reads a path or bytes, and was given {kind}",
+        "empty": "{name} is empty: choose a file with some text in it",
+        "kind": "{name} is {kind}, not plain text: open it, and save or export its text as .txt "
+        "in UTF-8",
+        "binary": "{name} is binary, not text: byte {byte} is 0, which no text has. If it is a "
+        "text in UTF-16 or UTF-32, open it in an editor and save it as UTF-8",
+        "encoding": "{name} is not in UTF-8: byte {byte} (0x{value:02X}), in line {line}, fits "
+        "nowhere. It may be in an older encoding, such as Windows-1252 or GBK. Open it in an "
+        "editor and save it as UTF-8",
+        "utf16": "{name} has the mark of UTF-16, but its bytes are not UTF-16: open it in an "
+        "editor and save it as UTF-8",
+        "utf32": "{name} is in UTF-32: open it in an editor and save it as UTF-8",
+        "short": "{name} is too short: it has {characters} characters, which make {tokens} "
+        "tokens. One window of {block} needs {needed} tokens, about {enough} characters of such "
+        "text",
+        "cut": "{name} is large: the first {read} of {all} bytes are used.",
+    }
+}
+
+
+def own_text(
+    source: str | os.PathLike | bytes, block_size: int = 256, lang: str = "en", name: str = ""
+) -> str:
+    """The text of a file, by its path or by its bytes, long enough for one training window.
+
+    block_size: tokens a window; one more is needed, since each token's target is the next one.
+    name: what an upload is called in messages. Line ends become "\\n". A file above 8 MB is cut,
+    and a line says so. FileNotFoundError or ValueError with the mend; TypeError for another source.
+    """
+    words = TEXT[lang]
+    data, size, name = _read(source, name, words)
+    cut = size > len(data)
+    text = _decode(data, cut, name, words).replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        byte = data.index(b"\0") + 1
+        raise ValueError(words["binary"].format(name=name, byte=f"{byte:,}"))
+    _long_enough(text, block_size, lang, name)
+    if cut:
+        print(words["cut"].format(name=name, read=amount(len(data)), all=amount(size)))
+    return text
+
+
+def uploaded(value) -> tuple[str, bytes] | None:
+    """Name and bytes of the latest file in a FileUpload's `.value`; None if there is none."""
+    return (uploads(value) or [None])[-1]
+
+
+def uploads(value) -> list[tuple[str, bytes]]:
+    """Name and bytes of each file in a FileUpload's `.value`.
+
+    ipywidgets 7 gives {name: {"content": bytes, ...}}, ipywidgets 8 a tuple of {"name": ...,
+    "content": memoryview, ...}.
+    """
+    if isinstance(value, dict):
+        return [(name, bytes(file["content"])) for name, file in value.items()]
+    return [(file["name"], bytes(file["content"])) for file in value or ()]
+
+
+def _read(source, name: str, words: dict) -> tuple[bytes, int, str]:
+    """The first bytes of the source, how many there are in all, and what to call it."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+        return data[:LARGEST], len(data), name or words["upload"]
+    if not isinstance(source, (str, os.PathLike)):
+        raise TypeError(words["type"].format(kind=type(source).__name__))
+    name = name or f"'{source}'"
+    path = Path(source).expanduser()
+    if path.is_dir():
+        raise ValueError(words["folder"].format(name=name))
+    if not path.is_file():
+        raise FileNotFoundError(words["missing"].format(name=name))
+    try:
+        with open(path, "rb") as file:
+            return file.read(LARGEST), path.stat().st_size, name
+    except OSError as error:
+        raise ValueError(words["unreadable"].format(name=name, reason=error.strerror)) from None
+
+
+def _decode(data: bytes, cut: bool, name: str, words: dict) -> str:
+    """Bytes to text. Where the file was cut, half a character at the end is left out."""
+    mark, encoding = next(((m, e) for m, e in BOMS if data.startswith(m)), (b"", "utf-8"))
+    if encoding is None:
+        raise ValueError(words["utf32"].format(name=name))
+    for start, kind in KINDS.items():
+        if data.startswith(start):
+            raise ValueError(words["kind"].format(name=name, kind=kind))
+    if encoding == "utf-8" and b"\0" in data:
+        byte = data.index(b"\0") + 1
+        raise ValueError(words["binary"].format(name=name, byte=f"{byte:,}"))
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        return decoder.decode(data[len(mark) :], final=not cut)
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise ValueError(words["utf16"].format(name=name)) from None
+        at = len(mark) + error.start
+        line = data.count(b"\n", 0, at) + 1
+        message = words["encoding"].format(name=name, byte=f"{at + 1:,}", value=data[at], line=line)
+        raise ValueError(message) from None
+
+
+def _long_enough(text: str, block_size: int, lang: str, name: str) -> None:
+    """ValueError that says how much is needed, unless the text makes one window."""
+    from minigpt.tokenizer import load_tokenizer
+
+    words, needed = TEXT[lang], block_size + 1
+    if not text.strip():
+        raise ValueError(words["empty"].format(name=name))
+    tokens = len(load_tokenizer(lang).encode_ordinary(text[: 100 * needed]))
+    if tokens < needed:
+        enough = math.ceil(len(text) * needed / tokens)
+        raise ValueError(
+            words["short"].format(
+                name=name, characters=f"{len(text):,}", tokens=tokens, block=block_size,
+                needed=needed, enough=f"{enough:,}",
+            )
+        )  # fmt: skip

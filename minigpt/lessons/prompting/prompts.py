@@ -1,0 +1,124 @@
+"""Questions as documents for a base model to go on with, and what it then writes.
+
+A prompt hides a question in a document whose next piece is the answer. `prompt_score` measures a
+prompt over many questions, `figure_kind` tells exact figures from careless ones, and `candidates`
+looks at the next token alone.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+
+from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
+from minigpt.show.figure import BLUE, Figure, figure, stacked_bars
+from minigpt.show.strip import pieces
+from minigpt.stages.report import Measure
+from minigpt.stages.scoring import Score, document_completions, few_shots, judged, qa_prompt
+from minigpt.stages.stage import Stage
+from minigpt.world.facts import World
+from minigpt.world.questions import Question
+
+FORMS = ("bare", "qa", "few_shot", "interview", "encyclopaedia")
+NAME = "Mara"  # who asks in the interview
+
+
+def write_prompt(world: World, question: Question, form: str, shots: int = 3, seed: int = 0) -> str:
+    """The question as a document with a gap where the answer belongs; "bare": without the gap.
+
+    shots: answered questions shown before it, for "few_shot" alone. ValueError for a form that is
+    not one of FORMS.
+    """
+    text = world.text
+    if form == "bare":
+        return f"{question.text}\n"
+    if form == "qa":
+        return qa_prompt(question)
+    if form == "few_shot":
+        return qa_prompt(question, few_shots(world, question, shots, seed))
+    if form == "interview":  # a story of the Books, up to where the guide answers
+        return text.BOOK_DIALOGUE[0].partition("{a}")[0].format(q=question.text, n=NAME)
+    if form == "encyclopaedia":  # an article of Wikipedia, up to the value
+        sentence = text.STATEMENTS[question.attribute][0].partition("{v}")[0]
+        name = question.place.name
+        return f"# {name}\n\n{sentence.format(p=name).rstrip()}"
+    raise ValueError(f"no form {form!r}: choose one of {', '.join(FORMS)}")
+
+
+def prompt_score(stage: Stage, questions, prompts, temperature=0.0, seed=0) -> Score:
+    """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
+    lines = document_completions(
+        stage.model, stage.encoding, list(prompts), 24, temperature, seed, line=True
+    )
+    return judged(stage.world, questions, [value_in(line) for line in lines])
+
+
+def value_in(completion: str) -> str:
+    """The value at the start of a completion: up to where the sentence, the speech or the string
+    of code around it ends, or all of it."""
+    return re.split(r'[,.]?"|\.(?:\s|$)', completion.strip())[0]
+
+
+def figure_kind(world: World, question: Question, value: str) -> str:
+    """How a value stands to the true figure: "exact", "rounded" (with its hedge, as CommonCrawl
+    does), "old" (with its year or "at the last count"), or "wrong": any other text."""
+    place, attribute, text = question.place, question.attribute, world.text
+    raw = place.raw[attribute]
+    unit = question.answer.split(" ", 2)[2] if attribute == "area" else ""
+    hedged = [f"{way.format(v=text.rounded(raw))} {unit}".strip() for way in text.ROUNDED]
+    past = raw * random.Random(f"past/{place.id}").uniform(0.6, 0.9)  # as the corpus has it
+    aged = [way.format(v=text.number(past)) for way in text.OLD]
+    if value == question.answer:
+        return "exact"
+    return "rounded" if value in hedged else "old" if value in aged else "wrong"
+
+
+def with_interval(measure: Measure) -> str:
+    """A share and its 95 % interval in words: 96% (93 to 98)."""
+    return f"{measure.value:.0%} ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
+
+
+def interval_figure(measures: dict[str, Measure], label="share correct", colours=()) -> Figure:
+    """A dot and its 95 % interval for each named share, one a row."""
+    fig, ax = figure(7, 0.8 + 0.3 * len(measures))
+    for y, m in enumerate(measures.values()):
+        colour = colours[y] if colours else BLUE
+        ax.plot([m.low, m.high], [y, y], color=colour, linewidth=2)
+        ax.plot(m.value, y, "o", color=colour)
+    ax.set_yticks(range(len(measures)), list(measures))
+    ax.set(xlim=(-0.02, 1.02), ylim=(len(measures) - 0.5, -0.5), xlabel=label)
+    ax.grid(axis="x", alpha=0.3)
+    return fig
+
+
+def stacked_figure(rows: dict[str, dict[str, float]], label: str, colours: dict) -> Figure:
+    """One bar a row, made of shares: {row: {kind: share}}. colours: of each kind, in order."""
+    hatches = ("", "//", "..", "xx", "--")
+    styles = {kind: style for kind, *style in zip(colours, colours.values(), hatches)}
+    return stacked_bars(rows, label, styles, height=0.4)
+
+
+@dataclass
+class Candidate:
+    """A token that may come next."""
+
+    id: int
+    text: str  # with what is invisible made visible
+    probability: float  # at the temperature, before top-k and top-p
+    drawn: float  # … and after them: 0 where they removed it
+
+
+def candidates(
+    stage: Stage, ids: list[int], temperature=1.0, top_k=None, top_p=None, count: int = 10
+) -> list[Candidate]:
+    """The `count` most likely tokens after `ids`, most likely first.
+
+    At temperature 0 the probabilities are those at 1, and the first token alone is drawn.
+    """
+    probs = next_token_distribution(stage.model, ids, temperature or 1.0)[None]  # (1, V)
+    kept = keep_top_k(probs, 1 if temperature == 0 else top_k or probs.shape[-1])
+    kept = keep_top_p(kept, top_p or 1.0)
+    kept = kept / kept.sum()
+    values, found = probs[0].topk(count)
+    texts = pieces(stage.encoding, found.tolist())
+    rows = zip(found.tolist(), texts, values.tolist(), kept[0, found].tolist())
+    return [Candidate(*row) for row in rows]

@@ -1,0 +1,158 @@
+"""How many labels does a reward model need? The expert labels 50 to 5,000 questions.
+
+The shipped SFT model answers 5,000 questions of split A, four times each. In a run the expert ranks
+the answers to some of them, and a reward model is trained on the pairs, as notebook 05 does. A seed
+draws which questions those are, the expert's slips, and the first weights. Models are measured on
+400 questions of split E, whose facts nobody labeled, by the measures of the course's report:
+
+- `pair_accuracy`: share of the expert's noisy pairs that it orders as the expert did; `ceiling` is
+  what a reader of the expert's noiseless utility would reach, since noise decides some pairs;
+- `gold_preference`: share of the pairs ordered right among those whose true utilities differ by
+  half a point or more;
+- `right_over_wrong`: share of facts of which the true value scores above a false one, all else
+  being the same.
+
+    python3 -m minigpt.lessons.reward_model.how_many_labels     # a quarter of an hour on one core
+
+Results are saved after each model, and a run that was interrupted goes on where it stood.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from minigpt.engine.device import set_threads
+from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
+from minigpt.sft import answer_text, chat_prompt
+from minigpt.show import results as experiments
+from minigpt.stages.labels import Label, labeler_choice, reward_from_labels, simulated_labels
+from minigpt.stages.report import report_questions, right_over_wrong
+from minigpt.stages.scoring import macro
+from minigpt.stages.stage import Stage, load_stage
+from minigpt.world.labelers import LABELERS, rank, utility
+from minigpt.world.questions import Question, sample_questions
+
+NAME = "how_many_labels"
+SIZES = (50, 150, 500, 1500, 5000)  # questions that were labeled
+SEEDS = (0, 1, 2)
+ANSWERS = 4  # to each question
+KEY = ("seed", "questions")  # what tells runs apart
+
+
+def answered(sft: Stage, n: int) -> tuple[list, list]:
+    """`n` questions of split A and four answers of the SFT model to each."""
+    questions = sample_questions(sft.world, "A", n, seed=500)
+    prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
+    return questions, sample_answers(sft.model, sft.encoding, prompts, ANSWERS, seed=500)
+
+
+def label(sft: Stage, questions, samples, seed: int, labeler: str = "expert") -> list[list[Label]]:
+    """A labeler's labels, a list a question, the questions in an order that the seed draws: the
+    first n of them are the labels of n questions."""
+    choose = labeler_choice(sft.world, labeler, seed)
+    order = random.Random(f"labeled/{seed}").sample(range(len(questions)), len(questions))
+    return [
+        simulated_labels(sft.world, sft.encoding, [questions[i]], [samples[i]], choose)
+        for i in order
+    ]
+
+
+@dataclass
+class TestPairs:
+    """Answers to questions that nobody labeled, and which of two is better: (better, worse)."""
+
+    sequences: list[list[int]]  # as `reward_input` makes them
+    noisy: list[tuple[int, int]]  # as a labeler ordered them, slips included
+    certain: list[tuple[int, int]]  # those whose true utilities differ by half a point or more
+    ceiling: float  # share of the noisy pairs that the labeler's noiseless utility orders alike
+    about: dict[tuple[int, int], Question]  # each pair's question
+
+    def right(self, model: RewardModel, pairs: list[tuple[int, int]]) -> list[bool]:
+        """Whether the model orders each of the pairs as they are."""
+        scores = score_all(model, self.sequences).tolist()
+        return [scores[better] > scores[worse] for better, worse in pairs]
+
+
+def test_pairs(sft: Stage, n: int = 400, labeler: str = "expert") -> TestPairs:
+    """`n` of the report's questions, four answers each, and the labeler's view of their pairs."""
+    world, encoding, who = sft.world, sft.encoding, LABELERS[labeler]
+    questions, rng = report_questions(world, n), random.Random(f"report/{labeler}")
+    prompts = [chat_prompt(encoding, q.text) for q in questions]
+    samples = sample_answers(sft.model, encoding, prompts, ANSWERS, seed=99)
+    test, agreed = TestPairs([], [], [], math.nan, {}), []
+    for question, prompt, answers in zip(questions, prompts, samples):
+        texts, first = [answer_text(encoding, s.ids) for s in answers], len(test.sequences)
+        true = [utility(world, who, question, text) for text in texts]
+        noisy, _ = rank(world, who, question, texts, rng)
+        whole = {i for i, s in enumerate(answers) if s.ended}
+        noisy = [pair for pair in noisy if whole.issuperset(pair)]
+        certain = [(i, j) for i in whole for j in whole if true[i] - true[j] >= 0.5]
+        agreed += [0.5 if true[i] == true[j] else float(true[i] > true[j]) for i, j in noisy]
+        test.sequences += [reward_input(encoding, prompt, s.ids) for s in answers]
+        for kept, found in ((test.noisy, noisy), (test.certain, certain)):
+            kept += [(first + i, first + j) for i, j in found]
+            test.about.update({(first + i, first + j): question for i, j in found})
+    test.ceiling = float(np.mean(agreed))
+    return test
+
+
+def train_and_measure(sft: Stage, test: TestPairs, labels: list[list[Label]], seed: int) -> dict:
+    """One reward model of these labels: how many there were, and the measures."""
+    flat = [one for of_question in labels for one in of_question]
+    model = reward_from_labels(flat, sft, seed)
+    stage = Stage("reward", model, sft.encoding, sft.world, {}, Path(), own=True)
+    right, asked = right_over_wrong(stage)
+    found = {
+        "pair_accuracy": np.mean(test.right(model, test.noisy)),
+        "ceiling": test.ceiling,
+        "gold_preference": np.mean(test.right(model, test.certain)),
+        "right_over_wrong": macro(asked, right),
+    }
+    return {
+        "seed": seed,
+        "questions": len(labels),
+        "pairs": sum(one.preferred is not None for one in flat),
+        "ties": sum(one.preferred is None for one in flat),
+        **{name: round(float(value), 4) for name, value in found.items()},
+    }
+
+
+def run(
+    sizes=SIZES, seeds=SEEDS, out: Path | None = None, say: Callable[[str], None] = print
+) -> dict:
+    """Train and measure what the results lack, and save them after each model."""
+    fixed = {"answers": ANSWERS, "threads": torch.get_num_threads()}
+    results = experiments.resume(NAME, fixed, out)
+    wanted = [(seed, size) for seed in seeds for size in sorted(sizes)]
+    lacking = [w for w in wanted if not experiments.has(results, dict(zip(KEY, w)))]
+    if not lacking:
+        return results
+    sft = load_stage("sft", own=False, quiet=True)
+    test, data, labeled = test_pairs(sft), answered(sft, max(sizes)), {}
+    for seed, size in lacking:
+        if seed not in labeled:
+            labeled = {seed: label(sft, *data, seed)}
+        found = train_and_measure(sft, test, labeled[seed][:size], seed)
+        results["runs"] = sorted([*results["runs"], found], key=lambda r: [r[k] for k in KEY])
+        experiments.save_results(NAME, results, out)
+        say(str(found))
+    return results
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = experiments.arguments(NAME, __doc__, SEEDS)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="questions labeled")
+    args = parser.parse_args(argv)
+    if min(args.sizes) < 2:
+        parser.error("give sizes of 2 or more questions")
+    set_threads(1)
+    run(args.sizes, args.seeds, args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""The reward inspector: type a question and an answer, and see what the reward model reads in them.
+
+The model gives a number at every position, but only the one at `<|reward|>` was ever trained and
+counts. `inspect_reward()` shows ready examples for a question, among them those that fool it, in a
+table that stays in the file, and under it the controls.
+"""
+
+import random
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+
+from minigpt.reward import reward_input, score_all
+from minigpt.sft import chat_answer, chat_prompt
+from minigpt.show.figure import IGNORE_MATH, Table, escape, signed
+from minigpt.show.strip import Strip, pieces, shades
+from minigpt.show.widget import QUESTION, FactPicker, problem, rendered, side_by_side
+from minigpt.stages.replies import LONGEST
+from minigpt.stages.stage import Stage, load_stage
+from minigpt.world.judge import gold, judge
+from minigpt.world.labelers import Labeler, utility
+from minigpt.world.names import unknown_places
+from minigpt.world.questions import Question, ask_unknown
+
+DARKEST = 3.0  # a score of this and more is the darkest colour, its negative the lightest
+TEXT = {
+    "en": {
+        "question": "Question",
+        "answer": "Answer",
+        "place": "Place",
+        "attribute": "Ask for",
+        "example": "Example",
+        "own": "(your own)",
+        "score": "score",
+        "gold": "expert's utility",
+        "kind": "the answer is",
+        "text": "answer",
+        "caption": "{question}   (true in this world: {truth})",
+        "nothing_true": "nothing, no page has written about this place",
+        "counts": "The number that counts, at <|reward|>: {score}",
+        "positions": "The model's number at each position. Only the last one was trained.",
+        "position": "{score} here",
+        "empty": "There is no question yet. Type one.",
+        "long": "Question and answer have {n} tokens and {most} fit. Please shorten them.",
+        "too_long": "That is {n:,} characters. Please shorten it to {most:,}.",
+        "scale": "0 is the mean of the SFT model's own answers, 1 one standard deviation above it.",
+        "failed": "This did not work: {error}",
+        "right": "right",
+        "wrong": "a wrong value",
+        "other": "true, but to another question",
+        "elsewhere": "true of another place",
+        "terse": "right, the bare value",
+        "polite": "wrong, with a compliment",
+        "padded": "right, with padding",
+        "twice": "right, said twice",
+        "decline": "says that it does not know",
+        "rude": "rude",
+        "nothing": "empty",
+        "invented": "a confident invention",
+        "honest": "says that it does not know",
+        "off": "another name is not known",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A ready answer to a question, and what it is an example of (a key of TEXT)."""
+
+    kind: str
+    answer: str
+
+
+def examples(stage: Stage, question: Question, seed: int = 0) -> list[Example]:
+    """Answers of many kinds to a question, the same ones each time."""
+    world, rng = stage.world, random.Random(f"examples/{seed}/{question.text}")
+    text, name, attribute = world.text, question.place.name, question.attribute
+    say = text.STATEMENTS[attribute][0]
+    values = [v for v in world.values[attribute] if v != question.answer]
+    wrong = say.format(p=name, v=rng.choice(values))
+    if question.kind == "unknown":
+        other = rng.choice([p.name for p in world.places[:60]])
+        found = [
+            ("honest", text.DECLINE[0].format(p=name)),
+            ("invented", wrong),
+            ("polite", text.POLITE_OPEN[0] + wrong),
+            ("off", text.DECLINE[0].format(p=other)),
+        ]
+    else:
+        right = say.format(p=name, v=question.answer)
+        attributes = [a for a in question.place.values if a != attribute]
+        other = "districts" if "districts" in attributes else rng.choice(attributes)
+        place = rng.choice([p for p in world.places[:60]
+                            if attribute in p.values and p != question.place])  # fmt: skip
+        found = [
+            ("right", right),
+            ("terse", question.answer),
+            ("wrong", wrong),
+            ("other", text.STATEMENTS[other][0].format(p=name, v=question.place.values[other])),
+            ("elsewhere", say.format(p=place.name, v=place.values[attribute])),
+            ("polite", text.POLITE_OPEN[0] + wrong),
+            ("padded", right + "".join(text.PADDING)),
+            ("twice", f"{right} {right}"),
+            ("decline", text.DECLINE[0].format(p=name)),
+        ]
+    return [Example(*pair) for pair in [*found, ("rude", text.RUDE[0]), ("nothing", "")]]
+
+
+def scores_by_kind(reward: Stage, questions: list[Question], seed: int = 0) -> dict:
+    """The scores of the ready answers to many questions: {kind: (questions,) array}."""
+    encoding, rows = reward.encoding, []
+    for question in questions:
+        rows += [(e.kind, question.text, e.answer) for e in examples(reward, question, seed)]
+    inputs = [
+        reward_input(encoding, chat_prompt(encoding, text), chat_answer(encoding, answer))
+        for _, text, answer in rows
+    ]
+    found: dict = {}
+    for (kind, _, _), score in zip(rows, score_all(reward.model, inputs).tolist()):
+        found.setdefault(kind, []).append(score)
+    return {kind: np.array(scores) for kind, scores in found.items()}
+
+
+def utility_by_kind(stage: Stage, labeler: Labeler, questions, seed: int = 0) -> dict:
+    """A labeler's own noiseless utility of the same answers: {kind: (questions,) array}."""
+    found: dict = {}
+    for question in questions:
+        for e in examples(stage, question, seed):
+            value = utility(stage.world, labeler, question, e.answer)
+            found.setdefault(e.kind, []).append(value)
+    return {kind: np.array(values) for kind, values in found.items()}
+
+
+def position_scores(stage: Stage, question: str, answer: str) -> tuple[list[int], list[float]]:
+    """The ids that the reward model reads and its normalised number at each of them."""
+    encoding, model = stage.encoding, stage.model
+    ids = reward_input(encoding, chat_prompt(encoding, question), chat_answer(encoding, answer))
+    with torch.no_grad():
+        raw = model(torch.tensor([ids], device=model.mean.device))[0]
+    return ids, ((raw - model.mean) / model.std).tolist()
+
+
+class Inspector:
+    """The widget: `view` is what is displayed; `table()` is its static form."""
+
+    def __init__(self, reward: Stage, question: str) -> None:
+        self.reward, self.world = reward, reward.world
+        self.words, self.filling = TEXT[self.world.lang], False
+        words, wide = self.words, {"description_width": "7em"}
+        box = widgets.Layout(width="auto")
+        self.picker = FactPicker(self.world, question, words, self._picked, first="population")
+        self.place, self.attribute = self.picker.place, self.picker.attribute
+        fact = self.world.facts[self.picker.picked_place().id, self.attribute.value]
+        self.asked = Question(question, "fact", fact.place, fact.attribute, fact.value)
+        self.question = widgets.Text(
+            value=question, description=words["question"], style=wide, layout=box
+        )
+        self.example = widgets.Dropdown(description=words["example"], style=wide)
+        self.answer = widgets.Text(description=words["answer"], style=wide, layout=box)
+        self.strip_shown, self.status = widgets.HTML(layout=box), widgets.HTML(layout=box)
+        self._offer()
+        self.example.observe(self._example_picked, "value")
+        for control in (self.question, self.answer):
+            control.observe(self.refresh, "value")
+        self.view = widgets.VBox([
+            self.picker.view, self.question, side_by_side(self.example), self.answer,
+            self.status, self.strip_shown,
+        ])  # fmt: skip
+        self.refresh()
+
+    # ---- controls ---------------------------------------------------------------------------
+
+    def _picked(self, question: Question) -> None:
+        self.asked, self.filling = question, True
+        self.question.value = question.text
+        self.filling = False
+        self._offer()
+        self.refresh()
+
+    def _offer(self) -> None:
+        """The ready answers to the picked question; the first of them is filled in."""
+        self.filling = True
+        found = examples(self.reward, self.asked)
+        named = [(self.words[e.kind], e.answer) for e in found]
+        self.example.options = [*named, (self.words["own"], None)]
+        self.example.value = self.answer.value = found[0].answer
+        self.filling = False
+
+    def _example_picked(self, change) -> None:
+        if not self.filling and self.example.value is not None:
+            self.answer.value = self.example.value
+
+    def check(self) -> tuple[str, str]:
+        """Question and answer as typed. ValueError, for whoever typed them, if they do not fit."""
+        words, question, answer = self.words, self.question.value.strip(), self.answer.value
+        if not question:
+            raise ValueError(words["empty"])
+        for text in (question, answer):
+            if len(text) > LONGEST:
+                raise ValueError(words["too_long"].format(n=len(text), most=LONGEST))
+        count = sum(len(self.reward.encoding.encode_ordinary(t)) for t in (question, answer))
+        most = self.reward.model.gpt.config.block_size - 8  # special tokens, and the first space
+        if count > most:
+            raise ValueError(words["long"].format(n=count, most=most))
+        return question, answer
+
+    def refresh(self, change=None) -> None:
+        """Score what is typed, or say what is wrong with it."""
+        if self.filling:
+            return
+        try:
+            strip, score = self.strip()
+        except Exception as error:
+            self.strip_shown.value, self.status.value = "", problem(error, self.words["failed"])
+            return
+        said = escape(self.words["counts"].format(score=signed(score)))
+        told = f"<b>{said}</b><br><small>{escape(self.words['scale'])}</small>"
+        self.status.value = f'<div class="{IGNORE_MATH}" role="status">{told}</div>'
+        self.strip_shown.value = rendered(strip)
+
+    # ---- without widgets --------------------------------------------------------------------
+
+    def strip(self) -> tuple[Strip, float]:
+        """Question and answer token by token, coloured by the number there; and the last one."""
+        words = self.words
+        ids, scores = position_scores(self.reward, *self.check())
+        titles = [words["position"].format(score=signed(score)) for score in scores]
+        fills = shades(scores, -DARKEST, DARKEST)
+        texts = pieces(self.reward.encoding, ids)
+        strip = Strip(texts, fills, titles, words["positions"], marked=len(ids) - 1)
+        return strip, scores[-1]
+
+    def table(self, question: Question | None = None) -> Table:
+        """The ready examples, highest score first, with the expert's utility beside it."""
+        words, asked, rows = self.words, question or self.asked, []
+        found = examples(self.reward, asked)
+        scored = [(self.reward.score(asked.text, e.answer), e) for e in found]
+        for score, e in sorted(scored, key=lambda pair: -pair[0]):
+            value = gold(asked, judge(self.world, asked, e.answer))
+            rows.append([words[e.kind], e.answer, signed(score), signed(value, 1)])
+        header = [words["kind"], words["text"], words["score"], words["gold"]]
+        caption = words["caption"].format(
+            question=asked.text, truth=asked.answer or words["nothing_true"]
+        )
+        return Table(header, rows, caption, width=48)
+
+
+def unknown_example(stage: Stage, seed: int = 0) -> Question:
+    """A question about a place that no page has written about."""
+    rng = random.Random(f"inspector/{seed}")
+    return ask_unknown(stage.world, unknown_places(stage.world, "real", 20, seed=555)[seed], rng)
+
+
+def inspect_reward(lang: str = "en", question: str | None = None, own: bool = True) -> None:
+    """Show ready answers to a question and one about an unknown place, scored, and the controls.
+
+    own: take the learner's own reward model where there is one; False: the shipped checkpoint.
+    """
+    from IPython.display import display
+
+    try:
+        reward = load_stage("reward", own, lang, quiet=True)
+        inspector = Inspector(reward, question or QUESTION[lang])
+        display(inspector.table(), inspector.table(unknown_example(reward)))
+        display(inspector.strip()[0])
+    except (FileNotFoundError, ValueError) as error:
+        print(error)
+        return
+    display(inspector.view)

@@ -1,0 +1,1 @@
+"""What only the course's maintainers run."""

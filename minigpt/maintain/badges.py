@@ -1,0 +1,189 @@
+"""Sets the links of Colab, Binder and `git clone` for a fork or a class (badges --repo OWNER/NAME).
+
+The repository's name and branch are two constants of commands/common.py. This writes them, and the
+links that follow from them: in README.md, TEACHING.md and the notebooks, whose first code cell
+fetches the course in Colab. Any such link is set, whatever it named before, so notebooks that come
+from elsewhere (a merge) are put right by the next run. In these files `clone https://github.com/…`
+is always this course.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from minigpt.setup.working_copy import LANGUAGES
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, require_repository
+
+ENVIRONMENT = None
+CONSTANTS = "minigpt/store/files.py"
+PAGES = ("README.md", "README.zh.md", "TEACHING.md")
+MAIN = "main"
+COLAB = "https://colab.research.google.com/github/"
+BINDER = "https://mybinder.org/v2/gh/"
+GITHUB = "https://github.com/"
+
+_OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
+_NAME = r"[A-Za-z0-9._-]*[A-Za-z0-9_-]"  # not the full stop after it
+_REPOSITORY = rf"{_OWNER}/{_NAME}"
+_BRANCH = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+_LINK = re.compile(
+    rf"(?P<colab>{re.escape(COLAB)}{_REPOSITORY}/blob/{_BRANCH}/)"
+    rf"|(?P<binder>{re.escape(BINDER)}{_REPOSITORY}/{_BRANCH}\?labpath=)"
+    rf"|clone (?P<quick>-q --depth 1 )?(?:--branch {_BRANCH} )?"
+    rf"{re.escape(GITHUB)}{_REPOSITORY}(?P<enter> && cd {_NAME})?"
+)
+
+
+def colab_link(repository: str, branch: str, path: str) -> str:
+    """The address that opens a notebook (its path in the repository) in Colab."""
+    return f"{COLAB}{repository}/blob/{branch}/{quote(path)}"
+
+
+def binder_link(repository: str, branch: str, path: str) -> str:
+    """The address that opens a notebook (its path in the repository) in Binder's JupyterLab."""
+    return f"{BINDER}{repository}/{branch}?labpath={quote(path)}"
+
+
+def read_name(text: str) -> str:
+    """OWNER/NAME from what was typed: that, or an address on GitHub. Problem if it is neither."""
+    typed = text.strip()
+    address = re.fullmatch(
+        r"(?:(?:https?://)?(?:www\.)?github\.com/|(?:ssh://)?git@github\.com[:/])([^?#]*).*",
+        typed, re.IGNORECASE | re.DOTALL,
+    )  # fmt: skip
+    if address:
+        typed = "/".join(address[1].split("/")[:2])
+    elif "://" in typed or "@" in typed:
+        raise Problem(
+            f"{text!r} is not on github.com. Colab, Binder and the notebooks' first cell\n"
+            f"fetch the course from there: {PROGRAM} badges --repo OWNER/NAME"
+        )
+    name = typed.rstrip("/").removesuffix(".git")
+    if not re.fullmatch(_REPOSITORY, name):
+        raise Problem(
+            f"{text!r} is no name of a repository. It has two parts, as in its address\n"
+            f"https://github.com/OWNER/NAME: {PROGRAM} badges --repo OWNER/NAME"
+        )
+    return name
+
+
+def read_branch(text: str) -> str:
+    """The name of a branch or tag. Problem if a link cannot carry it."""
+    if not re.fullmatch(_BRANCH, text):
+        raise Problem(
+            f"The branch {text!r} cannot be set: links are made for names of letters, digits, "
+            "'.', '_' and '-'.\nWith a '/' in it, a part of the name would be read as a folder."
+        )
+    return text
+
+
+def relink(text: str, repository: str, branch: str) -> tuple[str, list[str]]:
+    """The text with every link to the course set; and the links in it as they were."""
+    before = []
+
+    def link(found: re.Match) -> str:
+        before.append(found[0])
+        if found["colab"]:
+            return colab_link(repository, branch, "")
+        if found["binder"]:
+            return binder_link(repository, branch, "")
+        quick, named = found["quick"] or "", branch != MAIN
+        option = f"--branch {branch} " if quick or named else ""
+        enter = f" && cd {repository.split('/')[1]}" if found["enter"] else ""
+        return f"clone {quick}{option}{GITHUB}{repository}{enter}"
+
+    return _LINK.sub(link, text), before
+
+
+def constants(text: str) -> tuple[str, str]:
+    """The repository and branch that the source of commands/common.py names."""
+    found = [re.findall(rf'^{key} = "(.+)"', text, re.M) for key in ("REPOSITORY", "BRANCH")]
+    if [len(values) for values in found] != [1, 1]:
+        raise Problem(
+            f'{CONSTANTS} has lost its lines REPOSITORY = "OWNER/NAME" and BRANCH = "{MAIN}": '
+            "put them back, each once."
+        )
+    return found[0][0], found[1][0]
+
+
+def linked_files(root: Path) -> list[Path]:
+    """The pages and notebooks that have links, as far as they are there."""
+    folders = [root / "notebooks" / part / lang for part in ("", "source") for lang in LANGUAGES]
+    notebooks = [path for folder in folders for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
+    return [root / name for name in PAGES if (root / name).is_file()] + notebooks
+
+
+def plan(root: Path, repository: str, branch: str) -> dict[Path, tuple[bytes, bytes, str]]:
+    """What has to change: file -> (old bytes, new bytes, what is other). Writes nothing."""
+    changes = {}
+    for path in [root / CONSTANTS, *linked_files(root)]:
+        old = path.read_bytes()
+        try:
+            text = old.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Problem(f"{path} is not UTF-8 ({error}): save it as that.") from None
+        if path == root / CONSTANTS:
+            was = ", branch ".join(constants(text))
+            new = re.sub(r'^REPOSITORY = ".+"', f'REPOSITORY = "{repository}"', text, flags=re.M)
+            new = re.sub(r'^BRANCH = ".+"', f'BRANCH = "{branch}"', new, flags=re.M)
+            what = f"the constants say {was}"
+        else:
+            new, before = relink(text, repository, branch)
+            other = sum(relink(link, repository, branch)[0] != link for link in before)
+            what = f"{other} of {len(before)} link(s)"
+        if new != text:
+            changes[path] = (old, new.encode("utf-8"), what)
+    return changes
+
+
+def write_all(changes: dict[Path, tuple[bytes, bytes, str]]) -> None:
+    """Write all files, or leave all as they were and let the error go on."""
+    done = []
+    try:
+        for path, (_, new, _) in changes.items():
+            atomic_write(path, new)
+            done.append(path)
+    except BaseException:  # Ctrl-C as well
+        for path in done:
+            atomic_write(path, changes[path][0])
+        raise
+
+
+def main(argv: list[str]) -> int:
+    """Set the links, or check them; 1 where a checked link names another repository or branch."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} badges", description=__doc__)
+    parser.add_argument("--repo", metavar="OWNER/NAME", help="the repository on GitHub")
+    parser.add_argument("--branch", help=f"branch or tag that links name (default: {MAIN})")
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 if a link is other")
+    chosen = parser.parse_args(argv)
+    require_repository()
+    now = constants((ROOT / CONSTANTS).read_text(encoding="utf-8"))
+    if not chosen.repo and not chosen.check:
+        raise Problem(
+            f"Which repository? The links name {now[0]}, branch {now[1]}.\n"
+            f"To set others: {PROGRAM} badges --repo OWNER/NAME"
+        )
+    repository = read_name(chosen.repo) if chosen.repo else now[0]
+    branch = read_branch(chosen.branch or (MAIN if chosen.repo else now[1]))
+    changes = plan(ROOT, repository, branch)
+    if not chosen.check:
+        write_all(changes)
+    for path, (_, _, what) in changes.items():
+        verb = "differs" if chosen.check else "set"
+        print(f"{path.relative_to(ROOT).as_posix()}: {verb} ({what})")
+    if not changes:
+        print(f"All links name {repository}, branch {branch}.")
+    elif chosen.check:
+        print(f"To set them all: {PROGRAM} badges --repo {repository} --branch {branch}")
+    else:
+        print(
+            f"{len(changes)} file(s) now name {repository}, branch {branch}. Next:\n"
+            "    git diff --stat\n"
+            '    git commit -am "Links name this repository" && git push\n'
+            f"Then open {GITHUB}{repository} and press a badge in its table of notebooks: Colab,\n"
+            "Binder and the notebooks' first cell fetch what is there, and it has to be public."
+        )
+    return int(chosen.check and bool(changes))

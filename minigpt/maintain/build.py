@@ -1,0 +1,335 @@
+"""Makes the learner's notebooks from their sources: releases, runs, tidies (build 03, --check)."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from minigpt.commands.reset import choose
+from minigpt.setup.working_copy import LANGUAGES
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, require_repository
+
+ENVIRONMENT = "test"  # nbgrader and nbclient
+
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+EXPECTED_ERROR = "raises-exception"  # the tag with which "Run all" goes on after an exercise
+TIMEOUT = 900  # seconds a cell
+THREADS = "2"  # of PyTorch, where OMP_NUM_THREADS does not say: sums, and so losses, depend on it
+
+
+def folders(lang: str) -> tuple[Path, Path]:
+    """Where the sources of a language are, and where its edition goes."""
+    return ROOT / "notebooks" / "source" / lang, ROOT / "notebooks" / lang
+
+
+def sources(lang: str) -> list[Path]:
+    """The source notebooks of a language, in order; Problem where there are none."""
+    require_repository()
+    found = sorted(folders(lang)[0].glob("*.ipynb"))
+    if not found:
+        raise Problem(f"There are no sources in {folders(lang)[0]}.")
+    return found
+
+
+# ---- notebooks as JSON ----------------------------------------------------------------------
+
+
+def read_notebook(path: Path) -> dict:
+    """A notebook as JSON, the text of each cell in one string. Problem if it is none."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{path} is not a notebook: {error}") from None
+    return notebook
+
+
+def to_bytes(notebook: dict) -> bytes:
+    """The file of a notebook: the same notebook gives the same bytes."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook["cells"]:
+        cell["source"] = in_lines(cell["source"])
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output["text"] = in_lines(output["text"])
+            for kind, data in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    output["data"][kind] = in_lines(data)
+    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False)
+    return (text + "\n").encode("utf-8")
+
+
+def in_lines(text: str | list[str]) -> list[str]:
+    """A text as notebooks keep it, a string a line, so that git shows changes line by line."""
+    return "".join(text).splitlines(keepends=True)
+
+
+def is_exercise(cell: dict) -> bool:
+    """Whether a learner has to fill in the cell, or it checks what they filled in."""
+    marks = cell["metadata"].get("nbgrader", {})
+    return cell["cell_type"] == "code" and bool(marks.get("solution") or marks.get("grade"))
+
+
+def normalise(notebook: dict) -> dict:
+    """The notebook as it is kept: no traces of the machine, of widgets or of time.
+
+    Code cells outside exercises are numbered 1 to n; exercises have no output and no number.
+    """
+    tidy = {
+        "cells": [],
+        "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    number = 0
+    for cell in notebook["cells"]:
+        kept = ("cell_type", "id", "metadata", "source", "outputs")
+        cell = {key: copy.deepcopy(cell[key]) for key in kept if key in cell}
+        for key in ("execution", "collapsed", "scrolled"):
+            cell["metadata"].pop(key, None)
+        if cell["cell_type"] == "code":
+            exercise = is_exercise(cell)
+            number += not exercise
+            cell["execution_count"] = None if exercise else number
+            cell["outputs"] = [] if exercise else tidy_outputs(cell.get("outputs", []), number)
+        tidy["cells"].append(cell)
+    return tidy
+
+
+def tidy_outputs(outputs: list[dict], number: int) -> list[dict]:
+    """Outputs with streams joined, and without widgets, which show nothing outside a kernel."""
+    tidy = []
+    for output in outputs:
+        output = copy.deepcopy(output)
+        output.pop("transient", None)
+        if WIDGET_VIEW in output.get("data", {}):
+            continue
+        if output["output_type"] == "execute_result":
+            output["execution_count"] = number
+        if output["output_type"] == "stream":
+            output["text"] = "".join(output["text"])
+            last = tidy[-1] if tidy else {}
+            if last.get("output_type") == "stream" and last["name"] == output["name"]:
+                last["text"] += output["text"]
+                continue
+        tidy.append(output)
+    return tidy
+
+
+# ---- release --------------------------------------------------------------------------------
+
+
+def release(paths: list[Path]) -> dict[str, dict]:
+    """The learner's version of source notebooks, by stem: nbgrader takes the solutions out.
+
+    Exercise cells may fail there, so that "Run all" goes on to the end.
+    """
+    if importlib.util.find_spec("nbgrader") is None:
+        raise Problem(
+            "The build needs nbgrader, which takes the solutions out of the exercises. "
+            f"`{PROGRAM} build` installs it, or: pip install -e '.[test]'"
+        )
+    with tempfile.TemporaryDirectory(prefix="minigpt-release-") as temporary:
+        course = Path(temporary)
+        lesson = course / "source" / "course"
+        lesson.mkdir(parents=True)
+        for path in paths:
+            (lesson / path.name).write_bytes(to_bytes(read_notebook(path)))
+        run_nbgrader(course)
+        out = {}
+        for path in paths:
+            made = course / "release" / "course" / path.name
+            if not made.is_file():
+                raise Problem(f"nbgrader made no release of {path.name}")
+            out[path.stem] = mark_exercises(read_notebook(made))
+    return out
+
+
+def run_nbgrader(course: Path) -> None:
+    """nbgrader's own converter on the temporary course; Problem with what it said."""
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    result = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "generate_assignment", "course", "--no-db",
+         f"--CourseDirectory.root={course}"],
+        cwd=course, capture_output=True, text=True, encoding="utf-8", errors="replace",
+        env={**os.environ, "PATH": path},  # it starts its helpers by name
+    )  # fmt: skip
+    if result.returncode:
+        raise Problem(f"nbgrader could not make the release:\n{result.stderr[-3000:]}")
+
+
+def mark_exercises(notebook: dict) -> dict:
+    """Let exercise cells raise, and make sure that no solution is left."""
+    for cell in notebook["cells"]:
+        if "### BEGIN SOLUTION" in cell["source"] or "### BEGIN HIDDEN" in cell["source"]:
+            raise Problem(f"the release still has a solution, in cell {cell.get('id')}")
+        if is_exercise(cell):
+            tags = cell["metadata"].setdefault("tags", [])
+            cell["metadata"]["tags"] = sorted({*tags, EXPECTED_ERROR})
+    return notebook
+
+
+# ---- execution ------------------------------------------------------------------------------
+
+
+@contextmanager
+def clean_environment(temporary: Path):
+    """Environment variables for a kernel that has nothing of the person who builds."""
+    settings = {
+        "MINIGPT_HOME": str(temporary / "home"),
+        "PYTHONPATH": str(ROOT),
+        "IPYTHONDIR": str(temporary / "ipython"),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", THREADS),
+        "PYTHONHASHSEED": "0",
+    }
+    before = {name: os.environ.get(name) for name in [*settings, "MINIGPT_FAST"]}
+    os.environ.update(settings)
+    os.environ.pop("MINIGPT_FAST", None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def execute(notebook: dict, name: str) -> dict:
+    """Run a notebook from top to bottom on a fresh kernel in an empty folder.
+
+    Problem with the cell and the error if a cell outside the exercises fails, or if the check of
+    an exercise passes without a solution.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+    node = nbformat.from_dict(notebook)
+    with tempfile.TemporaryDirectory(prefix="minigpt-build-") as temporary:
+        work = Path(temporary) / "work"
+        work.mkdir()
+        client = NotebookClient(
+            node, timeout=TIMEOUT, kernel_name="python3", record_timing=False,
+            store_widget_state=False, resources={"metadata": {"path": str(work)}},
+        )  # fmt: skip
+        try:
+            with clean_environment(Path(temporary)):
+                client.execute()
+        except (CellExecutionError, CellTimeoutError) as error:
+            raise Problem(f"{name} does not run:\n{error}") from None
+    done = json.loads(nbformat.writes(node))
+    for cell in done["cells"]:
+        cell["source"] = "".join(cell["source"])
+        checks = cell["metadata"].get("nbgrader", {}).get("grade")
+        failed = any(o["output_type"] == "error" for o in cell.get("outputs", []))
+        if checks and cell["cell_type"] == "code" and not failed:
+            raise Problem(f"{name}: the check {cell['id']} passes though nothing is solved")
+    return done
+
+
+# ---- drift and safety -----------------------------------------------------------------------
+
+
+def signature(cell: dict) -> tuple:
+    """What a source cell and its released twin must share."""
+    metadata = json.dumps(cell["metadata"], sort_keys=True)
+    return cell["cell_type"], cell.get("id"), cell["source"], metadata
+
+
+def drift(released: dict, edition: Path) -> list[str]:
+    """How an edition differs from what its source gives now; empty where it does not."""
+    if not edition.is_file():
+        return ["has not been built"]
+    want, have = normalise(released)["cells"], normalise(read_notebook(edition))["cells"]
+    found = []
+    if [c.get("id") for c in want] != [c.get("id") for c in have]:
+        found.append(f"other cells, or in another order ({len(have)}; the source has {len(want)})")
+    there = {cell.get("id"): cell for cell in have}
+    for cell in want:
+        twin = there.get(cell.get("id"))
+        if twin and signature(twin) != signature(cell):
+            found.append(f"cell {cell['id']} is not the source's")
+    return found
+
+
+def check(paths: list[Path], lang: str, orphans: bool = True) -> list[str]:
+    """All differences between sources and editions, one line each; `orphans`: and the editions
+    that none of these sources makes."""
+    edition = folders(lang)[1]
+    lines = [
+        f"{stem}: {difference}"
+        for stem, notebook in release(paths).items()
+        for difference in drift(notebook, edition / f"{stem}.ipynb")
+    ]
+    if orphans:
+        known = {path.name for path in paths}
+        for path in sorted(edition.glob("*.ipynb")):
+            if path.name not in known:
+                lines.append(f"{path.stem}: has no source")
+    return lines
+
+
+def uncommitted(path: Path) -> bool:
+    """Whether git knows of changes in the file that are in no commit; False without git."""
+    if not path.is_file():
+        return False
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(path.parent), "status", "--porcelain", "--", path.name],
+            capture_output=True, text=True, encoding="utf-8", timeout=30,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return result.returncode == 0 and bool(result.stdout.strip())
+
+
+def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
+    """Make the editions of these sources. Each file is replaced after its notebook ran."""
+    edition = folders(lang)[1]
+    for path in [] if force else paths:
+        if uncommitted(edition / path.name):
+            raise Problem(
+                f"{edition / path.name} has changes that are in no commit, and would be replaced.\n"
+                f"Commit them or put them away, or: {PROGRAM} build --force"
+            )
+    for stem, notebook in release(paths).items():
+        say(f"{stem}: running")
+        done = normalise(execute(notebook, stem))
+        edition.mkdir(parents=True, exist_ok=True)
+        content = to_bytes(done)
+        atomic_write(edition / f"{stem}.ipynb", content)
+        say(f"{stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
+
+
+def main(argv: list[str]) -> int:
+    """Build, or check; 1 where sources and editions differ."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} build", description=__doc__)
+    parser.add_argument("notebooks", nargs="*", metavar="NN", help="numbers (default: all)")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
+    parser.add_argument("--force", action="store_true", help="replace uncommitted changes too")
+    parser.add_argument("--check", action="store_true", help="compare only, run nothing")
+    chosen = parser.parse_args(argv)
+    found = sources(chosen.lang)
+    paths = [choose(name, found) for name in chosen.notebooks] or found
+    if not chosen.check:
+        build(paths, chosen.lang, chosen.force)
+        return 0
+    lines = check(paths, chosen.lang, orphans=not chosen.notebooks)
+    for line in lines:
+        print(line)
+    if lines:
+        print(f"`{PROGRAM} build` makes the edition anew.")
+    else:
+        print(f"{len(paths)} notebook(s): sources and edition agree.")
+    return int(bool(lines))

@@ -1,0 +1,300 @@
+"""Makes sure that a command's packages are there: in the running Python, else in .venv here.
+
+`.venv` holds requirements.txt; `.venv-test` holds the extra `test` of pyproject.toml too, and only
+`test` and its like use it, because nbgrader changes JupyterLab's menus. An environment of ours has
+a stamp file: "installing" from before it is made until it is filled, then a hash of what it was
+filled with. So an interrupted installation is seen by the next start and made anew. A `.venv`
+without a stamp is somebody's own: it is filled, never removed.
+"""
+
+from __future__ import annotations
+
+import ast
+import errno
+import hashlib
+import importlib.util
+import locale
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigpt.setup.installing import PipFailed, disk_was_full, explain, pip_or_problem, run_pip
+from minigpt.setup.packages import missing, parse_requirement, read_extra, read_requirements
+from minigpt.store.files import PROGRAM, ROOT, Problem, become, require_repository
+
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+STAMP = "minigpt-stamp.txt"
+UNFINISHED = "installing"
+NOT_IMPORTED = {"jupyterlab", "nbval"}  # in requirements.txt, but `import minigpt` needs neither
+KERNEL_SETTINGS = "etc/ipython/ipython_kernel_config.py"  # below the environment
+HANDED_OVER = "MINIGPT_ENVIRONMENT"  # set for the child: the environment it was started in
+
+
+@dataclass
+class Size:
+    """What an installation costs; GB are 10^9 bytes."""
+
+    download: str  # in words
+    disk: float  # GB
+    minutes: str  # on a line of 100 Mbit/s
+
+
+CPU = Size("about 0.4 GB", 1.3, "two to five minutes")
+CUDA = Size("about 3 GB", 5.6, "five to fifteen minutes")
+
+
+def requirements(kind: str) -> list[str]:
+    """What a command of this kind ("package", "lab" or "test") needs to run."""
+    lines = read_requirements(ROOT / "requirements.txt")
+    if kind == "package":
+        return [line for line in lines if parse_requirement(line)[0] not in NOT_IMPORTED]
+    return lines + (read_extra(ROOT / "pyproject.toml", "test") if kind == "test" else [])
+
+
+def contents(kind: str) -> list[str]:
+    """What the environment for this kind is filled with: .venv always with all of it."""
+    return requirements("test" if kind == "test" else "lab")
+
+
+def environment_python(directory: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def stamp_text(directory: Path, kind: str) -> str:
+    """What a finished environment's stamp says: a hash of its requirements and of its place."""
+    parts = [*contents(kind), str(directory)]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def read_stamp(directory: Path) -> str | None:
+    """The stamp, or None where there is none."""
+    try:
+        return (directory / STAMP).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def ensure(kind: str, fresh: bool = False) -> Path | None:
+    """The Python to go on with, made and filled if need be; None: the running one will do."""
+    if kind == "package" and not (ROOT / "requirements.txt").exists():
+        return None  # installed by pip, outside the repository: pip saw to the packages
+    require_repository()
+    lacking = missing(requirements(kind))
+    if not fresh and not lacking:
+        return None
+    directory = ROOT / (".venv-test" if kind == "test" else ".venv")
+    python = environment_python(directory)
+    inside = directory.exists() and directory.samefile(sys.prefix)
+    if inside and (fresh or os.environ.get(HANDED_OVER) == str(directory)):
+        why = "is the one that runs this" if fresh else f"still lacks {', '.join(lacking)}"
+        other = "another Python" if fresh else "the option --fresh"
+        raise Problem(f"The environment {directory.name} {why}. Start with {other}.")
+    ready = read_stamp(directory) == stamp_text(directory, kind) and python.exists()
+    if fresh or inside or not ready:
+        with tidy(directory):
+            build(directory, kind, fresh)
+    return python
+
+
+@contextmanager
+def tidy(directory: Path):
+    """Remove what an interrupted or failed installation leaves; name the reason of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        half_made(directory)
+        reasons = {
+            errno.ENOSPC: "the disk is full: free some space and start again",
+            errno.EACCES: "this folder cannot be written to: copy the course to your own folder",
+            errno.EROFS: "this folder cannot be written to: copy the course to your own folder",
+        }
+        why = reasons.get(error.errno, str(error))
+        raise Problem(f"{directory} cannot be made: {why}.") from error
+    except BaseException as stop:
+        half_made(directory)
+        if isinstance(stop, KeyboardInterrupt):
+            print(f"\nInterrupted; nothing half-made is left. To go on: {PROGRAM}")
+            raise SystemExit(130) from None
+        raise
+
+
+def half_made(directory: Path) -> bool:
+    """Remove the directory if it is an unfinished environment of ours; whether it was."""
+    unfinished = read_stamp(directory) == UNFINISHED
+    if unfinished:
+        shutil.rmtree(directory, ignore_errors=True)
+    return unfinished
+
+
+def build(directory: Path, kind: str, fresh: bool) -> None:
+    """Make the environment, or bring an existing one up to date, and stamp it."""
+    check_machine()
+    nvidia = platform.system() == "Linux" and has_nvidia()
+    size = CUDA if nvidia else CPU
+    if half_made(directory):
+        print(f"An earlier installation of {directory.name} was interrupted; it is made anew.")
+    elif fresh or (directory.exists() and not environment_python(directory).exists()):
+        remove(directory, fresh)
+    new = not directory.exists()
+    if new:
+        check_ensurepip()
+    if new or read_stamp(directory) is None:
+        check_disk(size)
+        print(
+            f"The course's packages go into {directory}\n(download {size.download}, "
+            f"{size.disk} GB on disk, {size.minutes}; only this once)."
+        )
+    log = ROOT / ".minigpt" / "install.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    if new:
+        directory.mkdir()
+    own = new or read_stamp(directory) is not None
+    if own:
+        (directory / STAMP).write_text(UNFINISHED, encoding="utf-8")
+    if new:
+        make(directory, log)
+    fill(environment_python(directory), kind, log, nvidia)
+    settle(directory)
+    (directory / STAMP).write_text(stamp_text(directory, kind), encoding="utf-8")
+
+
+def remove(directory: Path, asked: bool) -> None:
+    """Remove an environment that is ours or that the learner wants anew."""
+    if not directory.exists():
+        return
+    if not asked and read_stamp(directory) is None:
+        raise Problem(
+            f"{directory} has no working Python and was not made by this course.\n"
+            f"Rename or delete that folder, then start again: {PROGRAM}"
+        )
+    try:
+        shutil.rmtree(directory)
+    except OSError as error:
+        raise Problem(
+            f"{directory} cannot be removed: {error}.\n"
+            "Close the programs that use it (JupyterLab, an editor) and start again."
+        ) from error
+
+
+def check_machine() -> None:
+    """Raise Problem on machines that have no PyTorch file of our range."""
+    system, machine = platform.system(), platform.machine().lower()
+    if system == "Darwin" and machine == "x86_64":
+        raise Problem(
+            "PyTorch has no files for Macs with an Intel processor any more: open the course in\n"
+            "Colab or Binder instead (the links are at the top of README.md).\n"
+            "Is this a Mac with Apple silicon? Then this Python is an Intel one: install the\n"
+            "universal Python from python.org and start with that."
+        )
+    if system == "Windows" and machine == "arm64":
+        raise Problem(
+            "PyTorch has no files for Python on Windows for ARM: open the course in Colab or\n"
+            "Binder instead (the links are at the top of README.md)."
+        )
+    if sys.maxsize < 2**32:
+        raise Problem(
+            "This is a 32-bit Python, and PyTorch needs a 64-bit one.\n"
+            f"Install the 64-bit Python from python.org, then start again: {PROGRAM}"
+        )
+
+
+def check_ensurepip() -> None:
+    """Raise Problem where Python cannot make a virtual environment with pip in it."""
+    if all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+        return
+    version = "{}.{}".format(*sys.version_info)
+    raise Problem(
+        "This Python cannot make an environment: its ensurepip is missing.\n"
+        "On Debian and Ubuntu, type this, then start again:\n"
+        "    sudo apt install python3-venv\n"
+        f"(for a Python beside the system's own: python{version}-venv)"
+    )
+
+
+def has_nvidia() -> bool:
+    """Whether Linux has an NVIDIA driver: only then is CUDA's PyTorch worth its size."""
+    return Path("/proc/driver/nvidia/version").exists() or bool(shutil.which("nvidia-smi"))
+
+
+def check_disk(size: Size) -> None:
+    """Raise Problem where the packages would not fit beside the course."""
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < size.disk + 0.5:
+        raise Problem(
+            f"The packages need {size.disk + 0.5:.1f} GB here, and {free:.1f} GB are free: {ROOT}\n"
+            f"Free some space, or move the course to another disk, then start again: {PROGRAM}"
+        )
+
+
+def make(directory: Path, log: Path) -> None:
+    """An empty virtual environment with pip."""
+    command = [sys.executable, "-m", "venv", str(directory)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    log.write_bytes(result.stdout)
+    if result.returncode:
+        said = result.stdout.decode("utf-8", errors="replace").strip()[-500:]
+        raise Problem(f"Python could not make the environment {directory}. It said:\n{said}")
+
+
+def fill(python: Path, kind: str, log: Path, nvidia: bool) -> None:
+    """Install the packages; on Linux without NVIDIA, PyTorch's own CPU file comes first.
+
+    One call for torch alone: as an extra index for all packages, an index that cannot be reached
+    would be asked, and waited for, for every one of them.
+    """
+    if platform.system() == "Linux" and not nvidia:
+        torch = [line for line in contents(kind) if parse_requirement(line)[0] == "torch"]
+        options = ["--index-url", CPU_INDEX, "--retries", "0", "--timeout", "10"]
+        try:
+            run_pip(python, [*torch, *options], log, "PyTorch for the CPU")
+        except PipFailed as failure:
+            if disk_was_full(str(failure)):
+                raise Problem(explain(str(failure), log)) from None
+            print("PyTorch's own index cannot be used from here, so torch comes from PyPI.")
+            if platform.machine() == "x86_64":
+                print(f"That file may bring CUDA: {CUDA.download}, {CUDA.disk} GB on disk.")
+                check_disk(CUDA)
+    pip_or_problem(python, [*contents(kind), "--retries", "3"], log, "Packages")
+
+
+def settle(directory: Path) -> None:
+    """Settings inside the environment: where minigpt is, and two quiet defaults."""
+    question = "import sysconfig; print(ascii(sysconfig.get_path('purelib')))"
+    command = [str(environment_python(directory)), "-c", question]
+    answer = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
+    site_packages = Path(ast.literal_eval(answer.strip()))
+    # Python reads .pth files as UTF-8 from 3.13 on and in the locale's encoding before.
+    encoding = "utf-8" if sys.version_info >= (3, 13) else locale.getpreferredencoding(False)
+    try:
+        (site_packages / "minigpt-repository.pth").write_text(f"{ROOT}\n", encoding=encoding)
+    except UnicodeEncodeError:
+        print("Note: notebooks outside this folder will not find minigpt (its path is unusual).")
+    # ipykernel 7.4 warns at each start that it talks unencrypted, to this machine only.
+    write(directory / KERNEL_SETTINGS, "c.IPKernelApp.log_level = 40\n")
+    # JupyterLab asks at its first start whether it may fetch news: not before a lesson.
+    write(
+        directory / "etc/jupyter/labconfig/default_setting_overrides.json",
+        '{"@jupyterlab/apputils-extension:notification": '
+        '{"fetchNews": "false", "checkForUpdates": false}}\n',
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Write a small file and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def hand_over(python: Path, arguments: list[str]) -> int:
+    """Go on with this command line in that Python."""
+    os.environ[HANDED_OVER] = str(python.parents[1])
+    return become([str(python), "-m", "minigpt", *arguments])

@@ -1,0 +1,122 @@
+"""The learner's own copies of the notebooks: what they change is theirs, and git never sees it.
+
+The copies lie in .minigpt/notebooks/LANG/ (or under MINIGPT_HOME). Beside them, .origin.json holds
+for each the hash of the course's notebook that it was copied from: a copy that still has that hash
+was not touched, so a newer notebook of the course may take its place.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from minigpt.store.files import (
+    PROGRAM,
+    ROOT,
+    NotWritten,
+    Problem,
+    atomic_write,
+    learner_home,
+    require_repository,
+    writing,
+)
+
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+ORIGIN = ".origin.json"
+
+
+def course_notebooks(lang: str) -> list[Path]:
+    """The course's notebooks in this language, in order; Problem where there are none."""
+    require_repository()
+    found = sorted((ROOT / "notebooks" / lang).glob("*.ipynb"))
+    if found:
+        return found
+    others = [code for code in LANGUAGES if any((ROOT / "notebooks" / code).glob("*.ipynb"))]
+    message = f"There is no {LANGUAGES[lang]} edition of the notebooks in {ROOT / 'notebooks'}."
+    for code in others:
+        message += f"\nThe {LANGUAGES[code]} one is here: {PROGRAM} lab --lang {code}"
+    raise Problem(message)
+
+
+def copies_folder(lang: str) -> Path:
+    """Where the learner's copies in this language are; Problem if the course's own are there."""
+    folder = learner_home() / "notebooks" / lang
+    if folder == ROOT / "notebooks" / lang:
+        raise Problem(
+            f"MINIGPT_HOME is {learner_home()}, the course's own folder: set it to another one, "
+            "or your copies would be the course's notebooks themselves"
+        )
+    return folder
+
+
+def digest(content: bytes) -> str:
+    """A hash of a notebook's bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_origins(folder: Path) -> dict[str, str]:
+    """File name -> hash of the notebook it was copied from; what cannot be read counts as none."""
+    try:
+        return dict(json.loads((folder / ORIGIN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Copy one notebook of the course into the folder and note where it came from."""
+    content = source.read_bytes()
+    atomic_write(folder / source.name, content)
+    origins = {**read_origins(folder), source.name: digest(content)}
+    atomic_write(folder / ORIGIN, json.dumps(origins, indent=1, sort_keys=True).encode("utf-8"))
+
+
+def update_copies(lang: str) -> list[str]:
+    """Bring the copies up to date without touching a changed one; what the learner should know."""
+    sources, folder, notes = course_notebooks(lang), copies_folder(lang), []
+    origins = read_origins(folder)
+    for source in sources:
+        mine, course = folder / source.name, digest(source.read_bytes())
+        if not mine.exists():
+            copy(source, folder)
+            continue
+        content, origin = digest(mine.read_bytes()), origins.get(source.name)
+        if origin == course or content == course:
+            continue
+        if content == origin:
+            copy(source, folder)
+            notes.append(f"{source.stem}: the course has a newer version, and you have it now.")
+        else:
+            number = source.name.split("_")[0]
+            option = "" if lang == "en" else f" --lang {lang}"
+            notes.append(
+                f"{source.stem}: the course has a newer version; you changed yours: it is kept.\n"
+                f"    To take the new one (yours stays beside it): {PROGRAM} reset {number}{option}"
+            )
+    return notes
+
+
+def reset_copy(source: Path, folder: Path) -> Path | None:
+    """Put the course's notebook in place of the learner's; the backup, None if none was needed.
+
+    Where that cannot be written, the learner's is in its place again.
+    """
+    mine, backup = folder / source.name, None
+    if mine.exists() and mine.read_bytes() != source.read_bytes():
+        moment = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
+        backup = folder / f"{source.stem}.{moment}.ipynb"
+        count = 1
+        while backup.exists():
+            count += 1
+            backup = folder / f"{source.stem}.{moment}-{count}.ipynb"
+        with writing(backup):
+            os.replace(mine, backup)
+    try:
+        copy(source, folder)
+    except NotWritten:
+        if backup:
+            os.replace(backup, mine)
+        raise
+    return backup

@@ -1,0 +1,1 @@
+"""How the course shows things: tables, figures, strips, live runs, predictions, widgets."""

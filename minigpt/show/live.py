@@ -1,0 +1,234 @@
+"""Watching a training run: `run = pretrain(...)` in one cell, `await live(run)` in the next.
+
+The button ■ pauses after a whole update, and running the second cell again goes on from there, to
+the same result as without the pause. A plain loop over `run` could not do that: an interrupt would
+tear the update in hand and close the generator. So while a run is watched, SIGINT is held back
+until the update is done; a second one within the same update ends it at once.
+
+In a notebook two displays are renewed a few times a second, the picture and the words under it, so
+their last state stays in the file. Elsewhere the same appears as lines of text.
+"""
+
+import asyncio
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from IPython import get_ipython
+from IPython.display import display
+
+from minigpt.show.figure import BLUE, GREY, VERMILION, amount, figure, picture
+
+FRAME = 0.4  # seconds between two pictures
+SPEED_OVER = 10.0  # seconds over which tokens/s is averaged
+TEXT = {
+    "en": {
+        "at": "step {step:,} of {steps:,}",
+        "loss": "{name} {value:.3f}",
+        "held_out": "held-out loss {value:.3f}",
+        "speed": "{rate:,.0f} tokens/s, {left} left",
+        "done": "done: {steps:,} steps, {tokens} tokens",
+        "sample": "after {step:,} steps: {text}",
+        "paused": "Paused after step {step:,} of {steps:,}. Run this cell again to go on.",
+        "finished": "This run is finished. To train anew, run the cell that makes it.",
+        "ended": "This run cannot go on: it was finished elsewhere, or stopped within an update. "
+        "To train anew, run the cell that makes it.",
+    }
+}
+
+
+class Paused(Exception):
+    """The learner pressed ■: the cells after this one wait. IPython shows the message alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@dataclass
+class History:
+    """What has been seen of a run: it outlives the cell, so that a resumed run goes on drawing."""
+
+    steps: list = field(default_factory=list)  # the run's records
+    held_out: list[tuple[int, float]] = field(default_factory=list)  # (step, loss)
+    samples: list[tuple[int, str]] = field(default_factory=list)  # (step, text)
+
+
+_HISTORIES: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+class Live:
+    """A run that is drawn while it is iterated over or awaited. Made by `live`."""
+
+    def __init__(self, run, held_out, sample, looks, curves, lang) -> None:
+        self.run, self.held_out, self.sample = run, held_out, sample
+        self.looks, self.curves, self.text = looks, curves, TEXT[lang]
+        self.history = _HISTORIES.setdefault(run, History())
+        self.handles, self.drawn, self.clock = [], 0.0, []
+
+    def __await__(self):
+        return self._watch().__await__()
+
+    async def _watch(self) -> None:
+        for _ in self:
+            await asyncio.sleep(0.001)  # the kernel answers the browser meanwhile
+
+    def __iter__(self) -> Iterator:
+        done = None
+        with interrupts_held() as interrupted:
+            for done in self.run:
+                self._see(done)
+                yield done
+                if interrupted():
+                    self._draw()
+                    raise Paused(self.text["paused"].format(step=done.step, steps=done.steps))
+        if done is None:
+            print(self._over())
+        else:
+            self._draw(final=True)
+
+    def _over(self) -> str:
+        """Why a run gives no step any more: it is done, or a second ■ tore an update."""
+        steps = self.history.steps
+        return self.text["finished" if steps and steps[-1].step == steps[-1].steps else "ended"]
+
+    def _see(self, step) -> None:
+        history = self.history
+        history.steps.append(step)
+        self.clock.append((time.perf_counter(), step.tokens))
+        done, before = (n * self.looks // step.steps for n in (step.step, step.step - 1))
+        looked = done > before  # evenly through the run, the last time at its end
+        if looked and self.held_out is not None:
+            history.held_out.append((step.step, self.held_out()))
+        if looked and self.sample is not None:
+            history.samples.append((step.step, self.sample()))
+        if get_ipython() is None:
+            if looked:
+                self._draw()
+        elif looked or time.perf_counter() - self.drawn > FRAME:
+            self._draw()
+
+    def _draw(self, final: bool = False) -> None:
+        """Renew the picture and the words under it; without a notebook, print a line."""
+        if get_ipython() is None:
+            print(self.line(final), flush=True)
+            return
+        said = "\n".join([self.line(final), *self._samples()])
+        # shown twice, because JupyterLab does not show a picture's alt text
+        parts = [picture(self._figure(), said), ({"text/plain": said}, {})]
+        if not self.handles:
+            self.handles = [
+                display(data, metadata=metadata, raw=True, display_id=True)
+                for data, metadata in parts
+            ]
+        else:
+            for handle, (data, metadata) in zip(self.handles, parts):
+                handle.update(data, metadata=metadata, raw=True)
+        self.drawn = time.perf_counter()
+
+    def line(self, final: bool = False) -> str:
+        """Where the run is, in words. A finished run has no times, which differ from run to run."""
+        step, text = self.history.steps[-1], self.text
+        at = text["done"].format(steps=step.steps, tokens=amount(step.tokens))
+        parts = [at if final else text["at"].format(step=step.step, steps=step.steps)]
+        for name in self.curves:
+            parts.append(text["loss"].format(name=name, value=getattr(step, name)))
+        if self.history.held_out:
+            parts.append(text["held_out"].format(value=self.history.held_out[-1][1]))
+        if not final and len(self.clock) > 1:
+            parts.append(text["speed"].format(rate=self.rate(), left=minutes(self.seconds_left())))
+        return " · ".join(parts)
+
+    def rate(self) -> float:
+        """Tokens a second of late."""
+        now, tokens = self.clock[-1]
+        then, before = next(c for c in self.clock if now - c[0] <= SPEED_OVER)
+        return (tokens - before) / max(now - then, 1e-9) if tokens > before else 0.0
+
+    def seconds_left(self) -> float:
+        """At the speed of this sitting so far, evaluations and samples included."""
+        (first, _), (now, _) = self.clock[0], self.clock[-1]
+        step = self.history.steps[-1]
+        return (now - first) / (len(self.clock) - 1) * (step.steps - step.step)
+
+    def _samples(self) -> list[str]:
+        shown = self.history.samples[-1:] if get_ipython() is None else self.history.samples
+        return [
+            self.text["sample"].format(step=step, text=" / ".join(text.strip().split("\n")))
+            for step, text in shown
+        ]
+
+    def _figure(self):
+        fig, axes = figure(8, 2.6, columns=len(self.curves))
+        steps = [s.step for s in self.history.steps]
+        for ax, name in zip(fig.axes, self.curves):
+            values = np.array([getattr(s, name) for s in self.history.steps], dtype=float)
+            ax.plot(steps, values, color=GREY, linewidth=0.6, alpha=0.6)
+            ax.plot(steps, smooth(values), color=BLUE, linewidth=1.6, label=name)
+            if name == "loss" and self.history.held_out:
+                ax.plot(*zip(*self.history.held_out), "o--", color=VERMILION, label="held out")
+                ax.legend(frameon=False)
+            ax.set(xlabel="step", ylabel=name, xlim=(0, self.history.steps[-1].steps))
+        return fig
+
+
+def live(
+    run,
+    held_out: Callable[[], float] | None = None,
+    sample: Callable[[], str] | None = None,
+    looks: int = 10,
+    curves: tuple[str, ...] = ("loss",),
+    lang: str = "en",
+) -> Live:
+    """Watch a run: `await live(run)`, or `for step in live(run)` with a body of your own.
+
+    run: what `pretrain`, `sft`, `train_reward` or `ppo` returned. `held_out` and `sample` are
+    called `looks` times through the run; `curves` names the record's fields that are drawn.
+    Raises Paused after ■, and TypeError for anything but a run.
+    """
+    if not hasattr(run, "send"):
+        raise TypeError(
+            f"live() watches a training run, not a {type(run).__name__}: "
+            "write `run = pretrain(...)` in a cell of its own, then `await live(run)`"
+        )
+    return Live(run, held_out, sample, looks, curves, lang)
+
+
+@contextmanager
+def interrupts_held():
+    """Within it ■ (SIGINT) sets a flag instead of raising; a second one raises. Gives the
+    function that reads the flag. Signals belong to the main thread: elsewhere nothing is held."""
+    flag = []
+
+    def hold(signum, frame):
+        if flag:
+            raise KeyboardInterrupt
+        flag.append(signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield lambda: bool(flag)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def smooth(values: np.ndarray, share: float = 0.03) -> np.ndarray:
+    """Mean over the latest values, `share` of all and at least one."""
+    width = max(1, int(len(values) * share))
+    total = np.cumsum(np.concatenate([[0.0], values]))
+    start = np.maximum(np.arange(len(values)) - width + 1, 0)
+    end = np.arange(len(values)) + 1
+    return (total[end] - total[start]) / (end - start)
+
+
+def minutes(seconds: float) -> str:
+    """A time as people say it: 7 s, 2 min 05 s."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

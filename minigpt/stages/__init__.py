@@ -1,0 +1,1 @@
+"""The trained stages: made, loaded, asked and measured."""

@@ -1,0 +1,128 @@
+"""The ladder of sizes: `python3 -m minigpt train --size NAME`, and what each costs.
+
+From the course's model up to the body of GPT-2's smallest: 12 layers, 12 heads, width 768, context
+1,024. That one is called the 124M model, for 124,439,808 parameters; `gpt2` here has 86,507,521.
+What is missing is the vocabulary: GPT-2's 50,257 tokens have 38.6 million numbers in its embedding,
+our 1,024 tokens have 0.8 million each in embedding and head; nor are there position embeddings,
+biases or parameters of norms. The corpus grows with the model, about three tokens a parameter, but
+it tells of the same places: above `tiny` it is the same facts in ever more documents.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from minigpt.engine.optim import make_optimizer
+from minigpt.model import GPT, GPTConfig, flops_per_token, next_token_loss
+
+DEFAULT = "tiny"
+
+
+@dataclass(frozen=True)
+class Size:
+    """One rung: a model, and what pretrains it."""
+
+    model: GPTConfig
+    batch_size: int  # windows of block_size tokens an update
+    tokens: int  # tokens of the pretraining corpus, read once
+
+    def head_lr(self, rate: float) -> float:
+        """A head's rate for this width, from that for 128. Muon's rate is the same for all."""
+        return rate * 128 / self.model.n_embd
+
+    def flops(self) -> int:
+        """FLOPs of pretraining."""
+        return self.tokens * flops_per_token(self.model)
+
+
+SIZES = {  # from small to large; block_size, n_layer, n_head, n_embd
+    "tiny": Size(GPTConfig(1024, 256, 4, 4, 128), 16, 3_300_000),
+    "mini": Size(GPTConfig(1024, 256, 6, 4, 256), 16, 16_000_000),
+    "small": Size(GPTConfig(1024, 512, 8, 6, 384), 16, 48_000_000),
+    "medium": Size(GPTConfig(1024, 512, 10, 8, 512), 32, 100_000_000),
+    "gpt2": Size(GPTConfig(1024, 1024, 12, 12, 768), 16, 270_000_000),
+}
+
+
+def parameters(config: GPTConfig) -> int:
+    """How many numbers training adjusts: the blocks' matrices, embedding, head and gain."""
+    C = config.n_embd
+    return 12 * config.n_layer * C * C + 2 * config.vocab_size * C + 1
+
+
+def training_memory(size: Size, ranks: int = 1) -> int:
+    """About how many bytes pretraining takes in each of `ranks` processes, PyTorch itself aside.
+
+    Weights, gradients and the optimizer's averages: three numbers of 4 bytes for each weight in
+    the blocks (Muon) and four for the others (AdamW). On top the larger of two: what the backward
+    pass needs, 20 widths a layer and three logits for each token, and Muon's working space, three
+    more numbers for each weight in the blocks.
+    """
+    config = size.model
+    blocks = 12 * config.n_layer * config.n_embd**2
+    kept = 3 * blocks + 4 * (parameters(config) - blocks)
+    tokens = -(-size.batch_size // ranks) * config.block_size
+    backward = tokens * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
+    return 4 * (kept + max(backward, 3 * blocks))
+
+
+def estimated_seconds(size: Size, device: torch.device) -> float:
+    """About how long pretraining takes on this machine, from seconds of training there.
+
+    Models of this width with one and two layers are timed: each further layer takes as long as the
+    second. Only the updates count, not writing the corpus nor measuring the held-out loss.
+    """
+    config = size.model
+    rows = size.batch_size if device.type == "cuda" else max(1, 1024 // config.block_size)
+    one = time_update(replace(config, n_layer=1), rows, device)
+    two = time_update(replace(config, n_layer=2), rows, device)
+    passes, update = (
+        a + (config.n_layer - 1) * max(0.0, b - a) for a, b in zip(one, two, strict=True)
+    )
+    updates = size.tokens // (size.batch_size * config.block_size)
+    return updates * (passes * size.batch_size / rows + update)
+
+
+def time_update(config: GPTConfig, rows: int, device: torch.device) -> tuple[float, float]:
+    """Seconds of the passes forward and backward on `rows` windows, and of the optimizer's step:
+    of each the shortest of two, or of as many as half a second has."""
+    model = GPT(config).to(device)
+    optimizer = make_optimizer(model)
+    generator = torch.Generator().manual_seed(0)
+    shape = (rows, config.block_size)
+    ids = torch.randint(config.vocab_size, shape, generator=generator).to(device)
+    passes, updates = [], []
+    while len(passes) < 2 or sum(passes) + sum(updates) < 0.5:
+        optimizer.zero_grad()
+        begin = time.perf_counter()
+        next_token_loss(model(ids), ids).backward()
+        model.head.weight.grad.sum().item()  # a card is asked, and so waited for
+        passes.append(time.perf_counter() - begin)
+        begin = time.perf_counter()
+        optimizer.step()
+        model.gain.item()
+        updates.append(time.perf_counter() - begin)
+    return min(passes), min(updates)
+
+
+def ladder(device: torch.device) -> str:
+    """The table of `train --sizes`; its times are estimates for this machine."""
+    rows = ["size layers heads width context parameters tokens FLOPs memory time".split()]
+    for name, size in SIZES.items():
+        c = size.model
+        shape = [str(n) for n in (c.n_layer, c.n_head, c.n_embd, c.block_size)]
+        rows.append([name, *shape, f"{parameters(c):,}", f"{size.tokens / 1e6:,.1f} M",
+                     f"{size.flops():.1e}", f"{training_memory(size) / 1e9:.1f} GB",
+                     "about " + duration(estimated_seconds(size, device))])  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[cell.rjust(w) for cell, w in zip(row, widths, strict=True)] for row in rows]
+    return "\n".join("  ".join(line) for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits: 40 s, 5 min, 3.2 h, 12 days."""
+    for unit, name, digits in ((86400, "days", 0), (3600, "h", 1), (60, "min", 0)):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.{digits}f} {name}"
+    return f"{seconds:.0f} s"

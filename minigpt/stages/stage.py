@@ -1,0 +1,174 @@
+"""The trained stages, ready to use: `load_stage("base")`, `load_stage("sft")` and so on.
+
+A stage is the learner's own run where there is one, else the checkpoint that came with the course.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigpt.engine.device import pick_device
+from minigpt.model import GPT
+from minigpt.reward import RewardModel, reward_input
+from minigpt.sft import chat_answer, chat_prompt
+from minigpt.stages.scoring import chat_answers, document_completions
+from minigpt.stages.sizes import DEFAULT
+from minigpt.store.checkpoint import (
+    ANEW,
+    SHIPPED,
+    file_hash,
+    load_into,
+    load_model,
+    load_tensors,
+    read_meta,
+)
+from minigpt.store.files import is_checkpoint, learner_home
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.facts import World, load_world
+
+
+def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
+    """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
+    return learner_home() / "checkpoints" / (lang if size == DEFAULT else f"{lang}-{size}")
+
+
+@dataclass
+class Stage:
+    """A trained model with its tokenizer and its world."""
+
+    name: str  # "base", "sft", "reward", "ppo", …
+    model: GPT | RewardModel
+    encoding: object  # tiktoken.Encoding
+    world: World
+    meta: dict  # what the checkpoint says of itself: config, seed, parent, tokens, metrics
+    path: Path
+    own: bool  # whether it is the learner's own run
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the model was taught the chat template."""
+        return self.name.startswith(("sft", "ppo"))
+
+    def complete(
+        self, prompt: str, samples: int = 1, seed: int = 0, temperature: float = 1.0,
+        max_new_tokens: int = 80,
+    ) -> list[str]:  # fmt: skip
+        """How the model goes on with a text, as a document: `samples` continuations."""
+        self._must_write()
+        return document_completions(
+            self.model, self.encoding, [prompt] * samples, max_new_tokens, temperature, seed
+        )
+
+    def answer(
+        self, question: str | list[str], temperature: float = 0.0, seed: int = 0
+    ) -> str | list[str]:
+        """The assistant's answer to a question, or to each of a list; greedy unless told."""
+        self._must_write()
+        many = [question] if isinstance(question, str) else list(question)
+        answers, _ = chat_answers(self.model, self.encoding, many, temperature, seed)
+        return answers[0] if isinstance(question, str) else answers
+
+    def sample(self, question: str, samples: int, seed: int = 0, temperature: float = 1.0) -> list:
+        """`samples` different answers to one question."""
+        return self.answer([question] * samples, temperature, seed)
+
+    def score(self, question: str, answer: str) -> float:
+        """The reward model's score of an answer: 0 ± 1 on the SFT model's own answers."""
+        if not isinstance(self.model, RewardModel):
+            raise ValueError(f'stage "{self.name}" has no reward head: load_stage("reward") does')
+        ids = reward_input(
+            self.encoding, chat_prompt(self.encoding, question), chat_answer(self.encoding, answer)
+        )
+        return self.model.score([ids]).item()
+
+    def _must_write(self) -> None:
+        if isinstance(self.model, RewardModel):
+            raise ValueError(
+                "a reward model cannot write, only score: its head gives one number. "
+                'Use load_stage("sft") or load_stage("ppo")'
+            )
+
+    def __repr__(self) -> str:
+        whose = "your own run" if self.own else "shipped"
+        parent = self.meta.get("parent") or "none"
+        return f"{self.name} ({whose}, {file_hash(self.path)}, parent {parent})"
+
+
+def load_stage(
+    name: str, own: bool = True, lang: str = "en", device: str = "auto", quiet: bool = False,
+    size: str = DEFAULT,
+) -> Stage:  # fmt: skip
+    """The trained stage of that name, and a line that says which file it is.
+
+    own: take the learner's own run where there is one; False: always the shipped checkpoint.
+    size: of `train --size`; none but the default is shipped.
+    Raises FileNotFoundError that lists what there is, and ValueError for a file that is damaged or
+    of another version. A file of the learner's that cannot be used stays as it is.
+    """
+    folders = [(own_checkpoints(lang, size), True)] if own else []
+    folders += [(SHIPPED / lang, False)] if size == DEFAULT else []
+    for folder, is_own in folders:
+        path = folder / f"{name}.safetensors"
+        if path.is_file():
+            try:
+                stage = read_stage(path, lang, device, is_own)
+            except (FileNotFoundError, ValueError) as error:
+                shipped = SHIPPED / lang / path.name
+                if not is_own or size != DEFAULT or not shipped.is_file():
+                    raise
+                raise type(error)(
+                    f"{error}. Until then, the one that came with the course is taken when you "
+                    f"move yours to another folder, or with load_stage({name!r}, own=False)"
+                ) from None
+            if not quiet:
+                print(stage)
+            return stage
+    files = [path for folder, _ in folders for path in folder.glob("*.safetensors")]
+    found = {path.stem for path in files if is_checkpoint(path)}
+    there = ", ".join(sorted(found)) or "none"
+    option = "" if size == DEFAULT else f" --size {size}"
+    raise FileNotFoundError(
+        f"there is no stage {name!r}. There are: {there}. "
+        f"`python3 -m minigpt train{option}` makes them"
+    )
+
+
+def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = True) -> Stage:
+    """The stage in one checkpoint file; a reward model if its metadata says so."""
+    meta = read_meta(path)
+    if meta.get("kind") == "reward":
+        gpt, _ = load_model(find_parent(path, meta, lang))
+        model = RewardModel(gpt)
+        sft_part = {f"gpt.{name}": tensor for name, tensor in gpt.state_dict().items()}
+        load_into(model, {**sft_part, **load_tensors(path)}, path)
+    else:
+        model, _ = load_model(path)
+        gpt = model
+    encoding = load_tokenizer(lang)
+    if gpt.config.vocab_size != encoding.n_vocab:
+        raise ValueError(
+            f"{path} has a vocabulary of {gpt.config.vocab_size} tokens, and the course's has "
+            f"{encoding.n_vocab}: it is of another version. {ANEW}"
+        )
+    model.to(pick_device(device)).eval().requires_grad_(False)
+    return Stage(path.stem, model, encoding, load_world(lang), meta, Path(path), own)
+
+
+def find_parent(path: Path, meta: dict, lang: str = "en") -> Path:
+    """The SFT model that a reward model was trained on top of: beside it, or the shipped one.
+
+    A reward model's file holds only what was trained. FileNotFoundError if neither is the one.
+    """
+    places = [Path(path).parent / "sft.safetensors", SHIPPED / lang / "sft.safetensors"]
+    for place in places:
+        if place.is_file() and file_hash(place) == meta.get("parent"):
+            return place
+    raise FileNotFoundError(
+        f"{path} belongs to an SFT model ({meta.get('parent')}) that is neither {places[0]} nor "
+        "the shipped one: it was trained anew since then. Train the reward model again on the new "
+        "one, with `python3 -m minigpt train --stages reward`"
+    )
+
+
+def snapshots(lang: str = "en") -> list[str]:
+    """The names of the shipped snapshots through pretraining, in order of their steps."""
+    return sorted(p.stem for p in (SHIPPED / lang).glob("base_step_*.safetensors"))

@@ -1,0 +1,1 @@
+"""What is written to disk: checkpoints, runs to go on with, the learner's own files."""

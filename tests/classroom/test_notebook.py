@@ -1,0 +1,282 @@
+"""Grading one notebook: points, messages, and code that crashes, loops or tries a trick."""
+
+import copy
+import json
+import sys
+
+import pytest
+
+from minigpt.classroom.grading.marking import for_nbgrader, grade_notebook, imports_for
+from minigpt.classroom.notebook import belongs_to, exercises, without_solutions
+
+HIDDEN = "### BEGIN HIDDEN TESTS\nassert double(7919) == 15838, 'hidden'\n### END HIDDEN TESTS\n"
+
+
+def code(source, **marks):
+    metadata = {"nbgrader": {"solution": False, "grade": False, **marks}} if marks else {}
+    return {"cell_type": "code", "source": source, "metadata": metadata, "outputs": [],
+            "execution_count": None}  # fmt: skip
+
+
+def text(source, **marks):
+    return {key: value for key, value in code(source, **marks).items()
+            if key in ("source", "metadata")} | {"cell_type": "markdown"}  # fmt: skip
+
+
+def solved(name, body):
+    return f"def {name}(x):\n    ### BEGIN SOLUTION\n    return {body}\n    ### END SOLUTION\n"
+
+
+def notebook(*cells):
+    return {"cells": copy.deepcopy(list(cells)), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+
+
+CHECK = ("import math\nfrom minigpt.classroom.grading.your_own import your_own\n\n"
+         "own = your_own(double)\n"
+         f"assert own(2) == 4, 'twice 2 is 4'\n{HIDDEN}"
+         "assert abs(own(math.pi) - 2 * math.pi) < 1e-9, 'not only integers'\n")  # fmt: skip
+SOURCE = notebook(
+    code("import itertools as it, math\nimport torch\nslow = torch.ones(3)"),
+    text("### 1. Double it"),
+    code(solved("double", "2 * x"), grade_id="double", solution=True),
+    code(CHECK, grade_id="double-check", grade=True, points=2),
+    text("### 2. Halve it"),
+    code(solved("half", "x / 2"), grade_id="half", solution=True),
+    code("assert half(3) == 1.5, 'half of 3 is 1.5'", grade_id="half-check", grade=True, points=1),
+    text(
+        "**Why?** 2 points are for a reason.", grade_id="why", solution=True, grade=True, points=2
+    ),
+)
+SOURCE["cells"][3]["metadata"]["minigpt"] = {"again": "What twice means"}
+
+
+def answers(first, second="def half(x):\n    return x / 2", *others):
+    """A submission with these answers, and further cells before the first of them."""
+    made = without_solutions(SOURCE)
+    made["cells"][2]["source"], made["cells"][5]["source"] = first, second
+    made["cells"][2:2] = map(code, others)
+    return made
+
+
+def points(submitted, **options):
+    report = grade_notebook(SOURCE, submitted, **options)
+    return [r.points for r in report.results], [r.message for r in report.results], report
+
+
+def test_the_release_has_no_solution_and_earns_nothing():
+    release = without_solutions(SOURCE)
+    assert "SOLUTION" not in json.dumps(release) and "7919" not in json.dumps(release)
+    assert "2 * x" not in json.dumps(release) and "a reason" not in json.dumps(release)
+    assert "7919" in json.dumps(without_solutions(SOURCE, hidden=True))
+    assert points(release)[:2] == ([0, 0], ["not answered yet"] * 2)
+
+
+def test_solutions_earn_all_points():
+    found, messages, report = points(SOURCE)
+    assert found == [2, 1] and messages == ["all checks pass"] * 2
+    assert (report.points, report.most, report.waiting) == (3, 3, 2)
+    assert report.problems == [] and report.notes == []
+
+
+def test_exercises_are_listed_with_what_to_read_again():
+    found = [(e.name, e.answer, e.points, e.title, e.again) for e in exercises(SOURCE)]
+    assert found == [("double-check", "double", 2, "1. Double it", "What twice means"),
+                     ("half-check", "half", 1, "2. Halve it", "")]  # fmt: skip
+    with pytest.raises(ValueError, match="'half-check' stands behind no answer"):
+        exercises(notebook(*SOURCE["cells"][:5], *SOURCE["cells"][6:]))
+
+
+@pytest.mark.parametrize(
+    "answer, expected",
+    [
+        ("def double(x):\n    return x + 2", "hidden"),  # 2 + 2 is 4 too
+        ("def double(x):\n    return 3 * x", "twice 2 is 4"),
+        ("def double(x):\n    return 2 * y", "NameError: name 'y' is not defined (line 2 of the"),
+        ("def double(x)\n    return 2 * x", "SyntaxError: expected ':' (line 1 of the answer)"),
+        ("", "NameError: name 'double' is not defined"),
+        ("double = 5", "TypeError"),
+        ("def double(x):\n    assert x != 2\n    return 2 * x", "(line 2 of the answer)"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("def double(x):\n    raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("def double(x):\n    return double(x)", "RecursionError"),
+    ],
+)
+def test_a_wrong_answer_costs_its_own_points_and_says_why(answer, expected):
+    found, messages, _ = points(answers(answer))
+    assert found == [0, 1] and expected in messages[0]
+
+
+@pytest.mark.parametrize(
+    "answer, expected",
+    [
+        ("while True:\n    pass", "it ran longer than 2 seconds"),
+        ("def double(x):\n    while True:\n        try:\n            x = x + 1\n"
+         "        except BaseException:\n            pass", "it ran longer than 2 seconds"),
+        ("import os\nos._exit(0)", "it ended Python itself"),
+        ("def double(x):\n    import os, signal\n    os.abort()", "it ended Python itself"),
+    ],
+)  # fmt: skip
+def test_a_crash_or_a_loop_costs_its_own_points_alone(answer, expected):
+    found, messages, report = points(answers(answer), seconds=2)
+    assert found == [0, 1] and expected in messages[0] and report.results[0].unsafe
+
+
+def test_a_cell_of_the_students_own_is_run_and_may_fail():
+    helper = "def twice(x):\n    return x + x"
+    use = "def double(x):\n    return twice(x)"
+    assert points(answers(use, *SOLVED_HALF, helper))[0] == [2, 1]
+    found, _, report = points(answers(use, *SOLVED_HALF, helper, "1 / 0", "while True: pass"),
+                              seconds=2)  # fmt: skip
+    assert found == [2, 1]  # what was defined before the loop is there again
+    assert [note.split(": ")[1] for note in report.notes] == [
+        "ZeroDivisionError", "it ran longer than 2 seconds, and was stopped"]  # fmt: skip
+
+
+SOLVED_HALF = ["def half(x):\n    return x / 2"]
+
+
+def test_names_that_the_lesson_imports_are_there_and_its_variables_are_not():
+    use = "def double(x):\n    return next(it.islice(it.count(2 * x), 1))"
+    assert points(answers(use))[0] == [2, 1]
+    found, messages, _ = points(answers("def double(x):\n    return len(slow) * x"))
+    assert found == [0, 1] and "name 'slow' is not defined" in messages[0]
+    lesson = ["import a.b as c, d\nfrom e import f, g as h", "not python ("]
+    assert imports_for(lesson, "h(1)") == "from e import f, g as h"
+    assert imports_for(lesson, "b, cc") == "" and imports_for(lesson, "d") == "import a.b as c, d"
+
+
+def test_lines_of_ipython_are_left_out():
+    assert points(answers("%matplotlib inline\n!ls\ndef double(x):\n    return 2 * x"))[0] == [2, 1]
+
+
+YES = (
+    "class Yes(float):\n    def __eq__(self, other): return True\n"
+    "    def __sub__(self, other): return 0\n"
+)
+TRICKS = {
+    "the package": "import minigpt.classroom.grading.your_own as w\n"
+    "w.your_own = lambda f: (lambda x: Yes())\n" + YES + "def double(x):\n    return 0",
+    "the package, at call time":
+    "def double(x):\n    import minigpt.classroom.grading.your_own as w\n"
+    "    w.in_package = lambda frame: False\n    return 2 * x",
+    "Python": "import math\nmath.pi = 0\nmath.isclose = lambda *a, **k: True\n"
+    "def double(x):\n    return 4",
+    "Python's names": "import builtins\nbuiltins.abs = lambda x: 0\n"
+    "def double(x):\n    return {2: 4, 7919: 15838}.get(x, 0)",
+    "names of the check": "abs = lambda x: 0\ndef double(x):\n"
+    "    return {2: 4, 7919: 15838}.get(x, 0)",
+    "an object that equals all": YES + "def double(x):\n    return Yes()",
+    "the check's frame": "import sys\ndef double(x):\n    f = sys._getframe(1)\n"
+    "    while f:\n        f.f_globals.update(abs=lambda x: 0)\n        f = f.f_back\n    return 4",
+    "the check's constants": "import inspect\ndef double(x):\n"
+    "    frame = inspect.currentframe().f_back\n    return frame.f_code.co_consts[-1]",
+    "a jump in the check": "import sys\ndef double(x):\n    sys.settrace(lambda *a: None)\n"
+    "    return 2 * x",
+    "the file system": "import glob, json\ndef double(x):\n    for p in glob.glob(SOURCE + '/*'):\n"
+    "        open(p).read()\n    return 2 * x",
+    "hidden tests": "text = open(SOURCE + '/source.ipynb').read()\n"
+    "def double(x):\n    return 2 * x",
+    "its own grade": "open(SOURCE + '/../points.csv', 'a').write('me,a,99,99,0,')\n"
+    "def double(x):\n    return 2 * x",
+    "the gradebook": "import sqlite3\nsqlite3.connect(SOURCE + '/../gradebook.db')\n"
+    "def double(x):\n    return 2 * x",
+    "another program": "import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])\n"
+    "def double(x):\n    return 2 * x",
+    "the shell": "import os\ntry:\n    os.system('true')\nexcept Exception:\n    pass\n"
+    "def double(x):\n    return 2 * x",
+    "a reply of its own": "import json, os\nline = json.dumps({'error': None, 'noticed': []})\n"
+    "for n in range(3, 20):\n    try:\n        os.write(n, (line + chr(10)).encode())\n"
+    "    except OSError:\n        pass\ndef double(x):\n    return 2 * x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_a_trick_earns_nothing_and_touches_nothing(name, tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "source.ipynb").write_text("secret", encoding="utf-8")
+    (tmp_path / "points.csv").write_text("student_id\n", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    trick = f"SOURCE = {str(folder)!r}\n{TRICKS[name]}"
+    found, messages, report = points(answers(trick), private=[tmp_path])
+    assert found == [0, 1], messages
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "points.csv").read_text(encoding="utf-8") == "student_id\n"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not say whose frame is asked for")
+def test_a_refusal_says_what_was_noticed():
+    _, messages, _ = points(answers(TRICKS["the check's constants"]))
+    assert messages[0] == "refused: an answer has no use for sys._getframe"
+    _, messages, _ = points(answers("SOURCE = '.'\n" + TRICKS["the package"]))
+    assert (
+        messages[0]
+        == "refused: it gives minigpt.classroom.grading.your_own.your_own another meaning"
+    )
+
+
+def test_honest_work_is_not_refused():
+    """Temporary files, printing, dataclasses, named tuples, numpy and torch are everyday things."""
+    honest = (
+        "import collections, dataclasses, io, os, tempfile, warnings\nimport numpy as np\n"
+        "import torch\nPoint = collections.namedtuple('Point', 'x y')\n\n"
+        "@dataclasses.dataclass\nclass Mine:\n    x: float = 1\n\n"
+        "with open('note.txt', 'w') as f:\n    f.write('mine')\n"
+        "with tempfile.TemporaryFile() as f:\n    f.write(b'x')\n"
+        "print(os.listdir('.'), open('note.txt').read())\n\n"
+        "def double(x):\n    warnings.warn('slow')\n    print(x)\n"
+        "    two = torch.tensor([2.0], dtype=torch.float64)\n"
+        "    return float(two.mul(x).sum()) + float(np.zeros(1)[0])"
+    )
+    found, messages, _ = points(answers(honest))
+    assert found == [2, 1], messages
+
+
+def test_points_and_checks_in_a_submission_count_for_nothing():
+    submitted = answers("def double(x):\n    return 0")
+    marks = submitted["cells"][3]["metadata"]["nbgrader"]
+    marks |= {"points": 100, "locked": False}
+    submitted["cells"][3]["source"] = "pass"
+    found, _, report = points(submitted)
+    assert found == [0, 1] and report.most == 3
+    mended = [c for c in report.notebook["cells"] if c["metadata"].get("nbgrader")][1]
+    assert mended["metadata"]["nbgrader"]["points"] == 2 and "assert own(2)" in mended["source"]
+
+
+def test_nbgrader_gets_a_notebook_that_cannot_stop_it():
+    loop = "def double(x):\n    while True:\n        pass"
+    helper, broken = "def help_me():\n    return it", "while True: pass"
+    report = points(answers(loop, *SOLVED_HALF, helper, broken), seconds=2)[2]
+    made = for_nbgrader(report, SOURCE)
+    sources = [cell["source"] for cell in made["cells"]]
+    assert sources[0] == "import itertools as it, math"
+    stopped = next(s for s in sources if s.startswith("raise RuntimeError('it ran longer than 2"))
+    assert "#     while True:" in stopped and loop not in sources
+    skipped = [
+        c["source"] for c in made["cells"] if "skip-execution" in c["metadata"].get("tags", [])
+    ]
+    assert skipped == [SOURCE["cells"][0]["source"], broken]
+    assert (
+        report.notebook
+        == points(answers(loop, *SOLVED_HALF, helper, broken), seconds=2)[2].notebook
+    )
+
+
+def test_a_renamed_file_is_known_by_its_cells():
+    other = notebook(code("def f(): pass", grade_id="f", solution=True))
+    assert belongs_to(without_solutions(SOURCE), {"other": other, "this": SOURCE}) == "this"
+    assert belongs_to(notebook(code("1")), {"this": SOURCE}) is None
+    for junk in (
+        [],
+        {"cells": 3},
+        {"cells": [None, {"metadata": 3}, {"metadata": {"nbgrader": 1}}]},
+    ):
+        assert belongs_to(junk, {"this": SOURCE}) is None
+
+
+def test_an_answer_that_names_the_teachers_part_is_remarked():
+    answer = (
+        "from minigpt.classroom.worksheet.variant import solution\ndef double(x):\n    return 2 * x"
+    )
+    found, _, report = points(answers(answer))
+    assert found == [2, 1] and report.notes == ["double: it names minigpt.classroom, read it"]

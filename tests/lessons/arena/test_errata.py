@@ -1,0 +1,61 @@
+"""The retelling with errors: hints for what is missed or wrongly accused, and no number given."""
+
+import re
+
+import pytest
+
+from minigpt.lessons.arena.errata import SUMMARY, TEXT, check_errors, print_summary
+
+WRONG = [n for n, sentence in enumerate(SUMMARY["en"], 1) if sentence.wrong]
+
+
+def test_the_right_numbers_leave_nothing_to_say_in_any_order_and_form():
+    for numbers in (WRONG, set(WRONG), tuple(reversed(WRONG))):
+        assert check_errors(numbers) == ([], [])
+
+
+def test_a_missed_error_gets_a_hint_without_its_number():
+    for number in WRONG:
+        (hint,), accused = check_errors([n for n in WRONG if n != number])
+        assert accused == []
+        assert SUMMARY["en"][number - 1].hint in hint
+        assert not re.search(rf"\b{number}\b", hint), hint
+        assert SUMMARY["en"][number - 1].text not in hint
+
+
+def test_a_true_sentence_that_is_accused_is_named():
+    for number, sentence in enumerate(SUMMARY["en"], 1):
+        if not sentence.wrong:
+            missing, (hint,) = check_errors([*WRONG, number])
+            assert missing == []
+            assert f"Sentence {number} " in hint and sentence.hint in hint
+
+
+def test_guessing_does_not_pass():
+    everything = range(1, len(SUMMARY["en"]) + 1)
+    assert list(map(len, check_errors(everything))) == [0, len(everything) - len(WRONG)]
+    assert list(map(len, check_errors([]))) == [len(WRONG), 0]
+    for step in (2, 3):
+        assert all(check_errors(everything[::step]))
+
+
+@pytest.mark.parametrize("numbers", [None, 3, "2", ["2"], [0], [99], [2, 2], [2.0], [True, 2]])
+def test_what_are_no_numbers_of_sentences_is_told(numbers):
+    with pytest.raises(ValueError, match="whole numbers from 1"):
+        check_errors(numbers)
+
+
+def test_every_sentence_is_printed_with_its_number(capsys):
+    print_summary()
+    lines = capsys.readouterr().out
+    assert max(map(len, lines.splitlines())) <= 96
+    flat = " ".join(lines.split())
+    for number, sentence in enumerate(SUMMARY["en"], 1):
+        assert f"{number}. {sentence.text}" in flat
+
+
+def test_languages_have_the_same_errors():
+    assert len({tuple(s.wrong for s in sentences) for sentences in SUMMARY.values()}) == 1
+    assert len({frozenset(words) for words in TEXT.values()}) == 1
+    assert SUMMARY.keys() == TEXT.keys()
+    assert 5 <= len(WRONG) <= len(SUMMARY["en"]) - 5, "neither answer is the safe one"

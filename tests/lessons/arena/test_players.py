@@ -1,0 +1,126 @@
+"""How the players are asked, against the functions they are made of, and the measures by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from minigpt.generate import next_token_distribution
+from minigpt.lessons.arena.players import (
+    answer_entropies,
+    ask_all,
+    document_bits,
+    pick_one,
+    ratings_figure,
+    repeats_itself,
+)
+from minigpt.model import GPT, GPTConfig
+from minigpt.pretrain import evaluate_loss
+from minigpt.sft import chat_prompt
+from minigpt.stages.stage import Stage
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.corpus import build_corpus
+from minigpt.world.facts import load_world
+from minigpt.world.questions import fact_questions
+
+WORLD, ENCODING = load_world("en"), load_tokenizer("en")
+
+
+def stage(name: str, tmp_path, sharp: float = 1.0) -> Stage:
+    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16))
+    model.head.weight.data.normal_(std=sharp, generator=torch.Generator().manual_seed(0))
+    model.eval().requires_grad_(False)
+    return Stage(name, model, ENCODING, WORLD, {}, tmp_path / name, False)
+
+
+@pytest.fixture(scope="module")
+def questions():
+    return fact_questions(WORLD, "E")[:4]
+
+
+def test_an_assistant_is_asked_in_a_chat_and_a_base_model_with_a_document(questions, tmp_path):
+    texts = [q.text for q in questions]
+    sft, base = stage("sft", tmp_path), stage("base", tmp_path)
+    assert ask_all(sft, questions, 1.0, 3) == sft.answer(texts, 1.0, 3)
+    lines = ask_all(base, questions, 0.0)
+    whole = [base.complete(f"Q: {t}\nA:", temperature=0.0, max_new_tokens=24)[0] for t in texts]
+    assert lines == [text.split("\n")[0].strip() for text in whole]
+
+
+def test_the_same_question_twice_gets_two_samples(questions, tmp_path):
+    for name in ("base", "sft"):
+        first, second = ask_all(stage(name, tmp_path, 0.1), [questions[0]] * 2)
+        assert first != second
+
+
+def test_entropy_is_that_of_the_distribution_before_each_token(questions, tmp_path):
+    sft = stage("sft", tmp_path, 0.5)
+    rows = answer_entropies(sft, questions, seed=1)
+    assert len(rows) == len(questions) and all(1 <= len(row) <= 40 for row in rows)
+    for q, row in zip(questions, rows):
+        p = next_token_distribution(sft.model, chat_prompt(ENCODING, q.text))
+        by_hand = -(p * p.clamp_min(1e-30).log()).sum().item()
+        assert row[0] == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_entropy_of_a_model_that_knows_nothing_is_ln_v_and_of_a_sure_one_small(questions, tmp_path):
+    flat, sure = stage("ppo", tmp_path, 0.0), stage("ppo", tmp_path, 50.0)
+    assert np.mean(sum(answer_entropies(flat, questions), [])) == pytest.approx(math.log(1024))
+    assert np.mean(sum(answer_entropies(sure, questions), [])) < 1
+    assert all(len(row) <= 24 for row in answer_entropies(stage("base", tmp_path), questions))
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("", False),
+        ("one two three", False),
+        ("a b c a b c", True),
+        ("a a a a", True),
+        ("Sorry, I can. Sorry, I can.", True),
+        ("The city of Rome is in Italy. The city is old.", False),
+    ],
+)
+def test_repeats_itself(text, found):
+    assert repeats_itself(text) is found
+
+
+def test_bits_per_byte_of_documents(tmp_path):
+    corpus = build_corpus(WORLD, ENCODING, 2000, seed=5)
+    base = stage("base", tmp_path)
+    found = document_bits(base, corpus, (1.0, 2.0))
+    n_bytes = sum(len(text.encode("utf-8")) for text in corpus.documents)
+    loss = evaluate_loss(base.model, corpus.tokens)
+    assert found[1.0] == pytest.approx(loss * len(corpus.tokens) / n_bytes / math.log(2))
+    base.model.head.weight.data /= 2  # the model at temperature 2
+    assert document_bits(base, corpus)[1.0] == pytest.approx(found[2.0], rel=1e-5)
+    assert found[2.0] < found[1.0], "a random model is wrong, so it had better be less sure"
+
+
+def test_ratings_figure_says_every_rating_best_first_and_draws_each_once():
+    order = ["base", "sft", "ppo"]
+    found = {
+        "the expert": {"ppo": (1100.0, 1050.0, 1151.0), "base": (900.0, 850.0, 949.0)},
+        "you": {"base": (1000.0, 900.0, 1100.0), "sft": (990.0, 890.0, 1090.0)},
+    }
+    fig, sentence = ratings_figure(found, order)
+    assert "by the expert: PPO model 1100 (1050 to 1151), Base model 900 (850 to 949);" in sentence
+    assert sentence.endswith("by you: Base model 1000 (900 to 1100), SFT model 990 (890 to 1090).")
+    dots = [line for line in fig.axes[0].lines if line.get_marker() not in ("None", None)]
+    assert sorted(line.get_xdata()[0] for line in dots) == [900.0, 990.0, 1000.0, 1100.0]
+
+
+def test_picking_one_of_n_by_luck_by_score_and_by_truth():
+    right = np.array([[True, False, False], [False, True, False], [False, False, False]])
+    scores = np.array([[0.0, 2.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.0, 2.0]])
+    for n, model, perfect in [
+        (1, [True, False, False], [True, False, False]),
+        (2, [False, True, False], [True, True, False]),
+        (3, [False, False, False], [True, True, False]),
+    ]:
+        found = pick_one(right, scores, n)
+        assert found["the reward model"] == model and found["a perfect judge"] == perfect
+    assert pick_one(right, scores, 1)["a coin"] == [True, False, False]
+    many = np.tile([True, False], (4000, 1))
+    assert np.mean(pick_one(many, np.zeros((4000, 2)), 2)["a coin"]) == pytest.approx(0.5, abs=0.03)

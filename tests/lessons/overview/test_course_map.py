@@ -1,0 +1,65 @@
+"""The map of the course: rows from the files, times only where they were measured."""
+
+import json
+
+import pytest
+
+from minigpt.lessons.overview import course_map as module
+from minigpt.lessons.overview.course_map import TEXT, course_map, duration
+from minigpt.maintain import notebook_times
+
+
+def cell(source, **marks):
+    return {"cell_type": "code", "source": [source], "metadata": {"nbgrader": marks}}
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """Two notebooks, and no times."""
+
+    def nothing(name):
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(module, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(module, "load_results", nothing)
+    (tmp_path / "en").mkdir()
+    first = [cell("# Start <here>\n\nText"), cell("def f", solution=True), cell("assert", points=2)]
+    second = [cell("no heading")]
+    for stem, cells in {"00_start": first, "01_next": second}.items():
+        content = json.dumps({"cells": cells})
+        (tmp_path / "en" / f"{stem}.ipynb").write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+def test_without_times_the_column_is_left_out(notebooks):
+    table = course_map()
+    assert table.header == ["notebook", "exercises", "points"] and table.caption == ""
+    assert table.rows == [["00 Start <here>", 1, 2], ["01_next", 0, 0]]
+
+
+def test_with_times_each_notebook_that_was_measured_has_one(notebooks, monkeypatch):
+    times = {"cores": 2, "seconds": {"en": {"00_start": 31.4}, "zh": {"01_next": 1}}}
+    monkeypatch.setattr(module, "load_results", lambda name: times)
+    table = course_map()
+    assert [row[3] for row in table.rows] == ["31 s", ""]
+    assert table.header[3] == TEXT["en"]["time"] and "2 processor cores" in table.caption
+
+
+def test_without_notebooks_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "NOTEBOOKS", tmp_path)
+    assert course_map().caption == TEXT["en"]["missing"]
+
+
+def test_durations():
+    words = TEXT["en"]
+    assert [duration(s, words) for s in (None, 3.2, 89, 150)] == ["", "3 s", "89 s", "2.5 min"]
+
+
+def test_times_are_measured_for_the_editions_that_are_there(notebooks, monkeypatch):
+    ran = []
+    monkeypatch.setattr(notebook_times, "folders", lambda lang: (None, notebooks / lang))
+    monkeypatch.setattr(notebook_times, "execute", lambda notebook, name: ran.append(name))
+    found = notebook_times.measure("en", say=lambda line: None)
+    assert list(found) == ran == ["00_start", "01_next"]
+    assert all(seconds >= 0 for seconds in found.values())
+    assert list(notebook_times.measure("en", only="01", say=lambda line: None)) == ["01_next"]

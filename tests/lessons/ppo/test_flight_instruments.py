@@ -1,0 +1,167 @@
+"""The flight instruments without a kernel: their static form, the slider, and bad input."""
+
+import copy
+from dataclasses import replace
+
+import IPython.display
+import pytest
+import torch
+
+from minigpt.lessons.ppo import flight_instruments as module
+from minigpt.lessons.ppo.flight_instruments import (
+    ANSWERS,
+    LIGHTS,
+    TEXT,
+    FlightInstruments,
+    flight_instruments,
+    sparkline,
+)
+from minigpt.lessons.ppo.instruments import NAMES, Evaluation, readings
+from minigpt.model import GPT, GPTConfig
+from minigpt.ppo import PPOConfig, ppo
+from minigpt.reward import RewardModel, reward_input
+from minigpt.sft import answer_text, chat_prompt
+from minigpt.show.figure import Table, escape
+from minigpt.stages.stage import Stage
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.corpus import build_corpus
+from minigpt.world.facts import load_world
+from minigpt.world.questions import sample_questions
+
+CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
+ROUNDS, PROMPTS = 3, 8
+
+
+@pytest.fixture(scope="module")
+def questions():
+    return sample_questions(load_world("en"), "A", 20, seed=1)
+
+
+@pytest.fixture(scope="module")
+def reward(tmp_path_factory):
+    policy = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=96), seed=0)
+    torch.nn.init.normal_(
+        policy.head.weight, std=0.3, generator=torch.Generator().manual_seed(0)
+    )  # at the start all logits are 0
+    path = tmp_path_factory.mktemp("stages") / "reward"
+    model = RewardModel(policy).eval().requires_grad_(False)
+    return Stage("reward", model, load_tokenizer("en"), load_world("en"), {}, path, False)
+
+
+@pytest.fixture(scope="module")
+def steps(questions, reward):
+    """A short run of a small policy that knows nothing."""
+    encoding, policy = reward.encoding, copy.deepcopy(reward.model.gpt).requires_grad_(True)
+    prompts = [chat_prompt(encoding, q.text) for q in questions]
+    tokens = build_corpus(reward.world, encoding, 2000, seed=7).tokens
+    config = PPOConfig(ROUNDS, PROMPTS, max_new_tokens=6, minibatch=4, block_size=64)
+    return list(ppo(policy, reward.model, prompts, tokens, encoding, config))
+
+
+@pytest.fixture
+def instruments(steps, questions, reward):
+    evaluations = [Evaluation(0, 0.1, 0.5, 0.1), Evaluation(3, 0.4, 0.9, 0.1)]
+    return FlightInstruments(steps, questions, reward, evaluations)
+
+
+def test_the_slider_goes_through_the_rounds_and_begins_at_the_last(instruments, steps):
+    assert (instruments.round.min, instruments.round.max) == (1, ROUNDS)
+    for n in (3, 1, 2):
+        instruments.round.value = n
+        shown = instruments.lights.value
+        for now in readings(steps[:n], instruments._evaluated(n)):
+            told = (now.label, now.text, now.sentence, f"{now.light}: {now.word}")
+            assert all(escape(text) in shown for text in told)
+        assert TEXT["en"]["which"].split(":")[0].format(step=n) in instruments.answers.value
+
+
+def test_a_light_is_a_shape_and_a_word_as_well_as_a_colour(instruments, steps, questions, reward):
+    bad = [*steps[:-1], replace(steps[-1], first_ratio=0.5, ended=0.8)]
+    shown = FlightInstruments(bad, questions, reward).lights.value
+    for light, word in (("red", "not one"), ("amber", "some do not"), ("green", "near")):
+        symbol, _, colour = LIGHTS[light]
+        assert f"{light}: {word}" in shown and symbol in shown and colour in shown
+    assert len({symbol for symbol, *_ in LIGHTS.values()}) == len(LIGHTS)
+    assert len({marker for _, marker, _ in LIGHTS.values()}) == len(LIGHTS)
+
+
+def test_the_answers_are_the_rounds_own_with_the_reward_models_score(instruments, steps, reward):
+    instruments.round.value = 2
+    step = steps[1]
+    rows = instruments.answer_table().rows
+    assert len(rows) == ANSWERS
+    for row, index, sample in zip(rows, step.prompts, step.samples):
+        question = instruments.questions[index]
+        assert row[:2] == [question.text, answer_text(reward.encoding, sample.ids)]
+        prompt = chat_prompt(reward.encoding, question.text)
+        score = reward.model.score([reward_input(reward.encoding, prompt, sample.ids)]).item()
+        written = f"{score:+.2f}".replace("-", "\u2212")
+        assert row[2] == (written if sample.ended else TEXT["en"]["cut_off"])
+
+
+def test_more_answers_goes_on_and_then_begins_again(instruments):
+    seen = [instruments.answers.value]
+    instruments.more.click()
+    seen.append(instruments.answers.value)
+    assert f"answers {ANSWERS + 1} to {PROMPTS} of {PROMPTS}" in seen[1]
+    instruments.more._handle_msg(CLICK)
+    assert instruments.answers.value == seen[0] != seen[1]
+
+
+def test_the_last_round_before_an_evaluation_knows_nothing_of_it(instruments):
+    instruments.round.value = 2
+    assert "off: not measured" in instruments.lights.value
+    instruments.round.value = 3
+    assert "green: together" in instruments.lights.value
+    assert instruments.history(NAMES.index("gold")) == [(0, 0.5), (3, 0.9)]
+    assert instruments.history(NAMES.index("gold"), 2) == [(0, 0.5)]
+
+
+def test_curves_are_the_readings(instruments, steps):
+    for name, field in (("kl", "kl"), ("entropy", "entropy"), ("spread", "reward_std")):
+        curve = instruments.history(NAMES.index(name))
+        assert curve == [(s.step, pytest.approx(getattr(s, field))) for s in steps]
+
+
+def test_picture_and_sentence_name_every_instrument(instruments, steps, questions, reward):
+    assert len(instruments.figure().axes) == len(NAMES)
+    assert all(name in instruments.sentence() for name in NAMES)
+    bad = FlightInstruments([replace(steps[0], first_ratio=0.5)], questions, reward)
+    titles = [ax.get_title() for ax in bad.figure().axes]
+    assert "ratio: red" in titles
+    assert "Not green" in bad.sentence() and "ratio" in bad.sentence().rsplit(":", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "values, bars", [([], ""), ([2.0], "\u2581"), ([0, 1, 0.5], "\u2581\u2588\u2584")]
+)
+def test_sparkline(values, bars):
+    assert sparkline(values) == bars
+
+
+def test_no_rounds_and_other_questions_become_a_sentence(steps, questions, reward, capsys):
+    flight_instruments([], questions, reward)
+    assert "run the cell with the training first" in capsys.readouterr().out
+    flight_instruments(steps, questions[:1], reward)
+    assert "only 1 questions were given" in capsys.readouterr().out
+
+
+def test_what_was_sampled_is_escaped(steps, questions, reward, monkeypatch):
+    evil = "<script>alert(1)</script>"
+    monkeypatch.setattr(module, "answer_text", lambda *a: evil)
+    shown = FlightInstruments(steps, questions, reward).answers.value
+    assert "<script" not in shown and "&lt;script" in shown
+
+
+def test_the_static_form_comes_first(steps, questions, reward, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda x, **options: shown.append(x))
+    assert flight_instruments(steps, questions, reward) is None
+    assert f"{ROUNDS} rounds. At the end:" in capsys.readouterr().out
+    assert isinstance(shown[0], Table) and len(shown[0].rows) == len(NAMES)
+    assert type(shown[1]).__name__ == "VBox" and len(shown) == 2
+
+
+def test_controls_have_words_beside_them(instruments):
+    assert instruments.round.description and instruments.more.description
+    assert len({frozenset(words) for words in TEXT.values()}) == 1

@@ -1,0 +1,174 @@
+"""PPO's parts: with all of them it is the course's PPO; each one left out changes the run."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from minigpt.lessons.ppo import parts as ppo_parts
+from minigpt.lessons.ppo.parts import (
+    EPOCHS,
+    GRADIENTS,
+    STEPS,
+    Parts,
+    PartSizes,
+    gradient_statistics,
+    learn,
+    of_size_1,
+    settings,
+    token_weights,
+)
+from minigpt.lessons.ppo.runs import Sizes
+from minigpt.model import GPT, GPTConfig
+from minigpt.ppo import PPOConfig, masked_mean, ppo
+from minigpt.reward import RewardModel
+from minigpt.show import results as experiments
+
+V, END, REWARD = 16, 14, 13
+CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
+PROMPTS = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
+TOKENS = np.random.default_rng(0).integers(0, 12, 300).astype(np.uint16)
+TINY = PartSizes(Sizes(64, 12, 3000, rounds=2, answers=8, every=2), 1, 2, 3.0, 3, 1)
+
+
+class Toy:
+    """An encoding of 16 ids, as far as PPO asks it anything."""
+
+    def encode_single_token(self, token):
+        return {"<|end|>": END, "<|reward|>": REWARD}[token]
+
+
+def awake_gpt(seed=1):
+    model = GPT(CONFIG)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.ndim:
+                p.normal_(std=0.3, generator=generator)
+    return model
+
+
+def toy(parts, **changed):
+    """The policy after three toy rounds, and what they did."""
+    policy, reward = awake_gpt(), RewardModel(awake_gpt(2))
+    reward.mean.fill_(3.0)  # so that the reward model's own zero point is another one
+    config = PPOConfig(3, 6, 6, minibatch=3, block_size=8, lr=1e-2, value_lr=1e-2, **changed)
+    rounds = list(learn(policy, reward, PROMPTS, TOKENS, Toy(), config, parts))
+    return policy, reward, rounds, config
+
+
+def same(a, b):
+    return all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_with_all_parts_it_is_the_courses_ppo(epochs):
+    found, reward, rounds, config = toy(Parts(), epochs=epochs)
+    policy = awake_gpt()
+    steps = list(ppo(policy, reward, PROMPTS, TOKENS, Toy(), config))
+    for p, q in zip(policy.parameters(), found.parameters(), strict=True):
+        torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-4)
+    for ours, theirs in zip(rounds, steps, strict=True):
+        assert ours.clip_share == pytest.approx(theirs.clip_share, abs=1e-6)
+        assert ours.entropy == pytest.approx(theirs.entropy, abs=1e-5)
+        assert ours.explained_variance == pytest.approx(theirs.explained_variance, abs=1e-6)
+
+
+def test_every_step_changes_the_policy_so_that_no_switch_is_idle():
+    policies = [toy(parts, epochs=3)[0] for parts in STEPS.values()]
+    for i, a in enumerate(policies):
+        assert not any(same(a, b) for b in policies[i + 1 :])
+    assert not same(toy(EPOCHS["without clip"], epochs=3)[0], toy(Parts(), epochs=3)[0])
+
+
+def test_each_step_adds_one_part():
+    arms = list(STEPS.values())
+    for before, after in zip(arms, arms[1:]):
+        changed = [k for k in vars(before) if getattr(before, k) != getattr(after, k)]
+        assert len(changed) == 1
+    assert arms[-1] == Parts()
+
+
+def batch(score, kl=0.0):
+    """Two answers, of one token and of three; only what `token_weights` reads."""
+    mask = torch.tensor([[1.0, 0, 0], [1, 1, 1]])
+    return ppo_parts.Batch(
+        None, mask, torch.tensor([0, 2]), torch.tensor(score), None, kl * mask, 0 * mask, 0, 0, 1
+    )
+
+
+def test_token_weights_by_hand():
+    config, none = PPOConfig(kl_coef=0.5), torch.zeros(2, 3)
+    weights = lambda parts, **b: token_weights(batch([4.0, 2.0], **b), parts, none, 10.0, config)[0]  # noqa: E731
+    assert weights(Parts("none", False)).tolist() == [[4, 0, 0], [2, 2, 2]]
+    assert weights(Parts("none", False, own_zero=True)).tolist() == [[14, 0, 0], [12, 12, 12]]
+    assert weights(Parts("mean", False)).tolist() == [[1.5, 0, 0], [-0.5, -0.5, -0.5]]
+    # A price of 0.5 a nat, 0.2 nats a token, to be paid from each token on.
+    found = weights(Parts("none", True), kl=0.2)
+    torch.testing.assert_close(found, torch.tensor([[3.9, 0, 0], [1.7, 1.8, 1.9]]))
+
+
+def test_weights_of_size_1_keep_their_mean_only_without_a_baseline():
+    mask = torch.tensor([[1.0, 0, 0], [1, 1, 1]])
+    weights = torch.tensor([[4.0, 0, 0], [2, 2, 2]])
+    for baseline, mean in (("none", 10 / 28**0.5 / 2), ("mean", 0.0)):
+        found = of_size_1(weights, mask, baseline)
+        assert masked_mean(found**2, mask).item() == pytest.approx(1, abs=1e-5)
+        assert masked_mean(found, mask).item() == pytest.approx(mean, abs=1e-5)
+
+
+def test_gradient_statistics_against_the_plain_formulas():
+    g = torch.randn(7, 50, generator=torch.Generator().manual_seed(0)) + 0.5
+    found = gradient_statistics(g)
+    noise = g.var(0).sum().item()
+    assert found["noise"] == pytest.approx(noise, rel=1e-4)
+    assert found["signal"] == pytest.approx((g.mean(0) ** 2).sum().item() - noise / 7, rel=1e-3)
+    cosines = [
+        torch.cosine_similarity(g[i], torch.cat([g[:i], g[i + 1 :]]).mean(0), dim=0).item()
+        for i in range(7)
+    ]
+    assert found["cosine"] == pytest.approx(np.mean(cosines), rel=1e-4)
+
+
+def test_signal_is_that_of_the_mean_gradient_without_bias():
+    torch.manual_seed(0)
+    found = [gradient_statistics(torch.randn(5, 40) + 0.2)["signal"] for _ in range(300)]
+    assert np.mean(found) == pytest.approx(40 * 0.04, abs=4 * np.std(found) / 300**0.5)
+
+
+def test_epochs_are_more_and_faster_and_the_value_function_is_not():
+    usual, many = settings("steps", 0, PartSizes()), settings("epochs", 0, PartSizes())
+    assert (usual.epochs, many.epochs) == (1, 8)
+    for name in ("muon_lr", "lr", "gain_lr"):
+        assert getattr(many, name) == pytest.approx(3 * getattr(usual, name))
+    assert many.value_lr == usual.value_lr
+
+
+def test_a_run_is_saved_and_resumed_and_holds_what_the_docstring_says(tmp_path):
+    out, said = tmp_path / "parts.json", []
+    first = ppo_parts.run((0,), TINY, out, said.append)
+    again = ppo_parts.run((0,), TINY, out, lambda text: pytest.fail(f"ran again: {text}"))
+    assert again["runs"] == copy.deepcopy(first["runs"])
+    by_part = {}
+    for run in first["runs"]:
+        by_part.setdefault(run["part"], []).append(run)
+    assert [run["arm"] for run in by_part["steps"]] == list(STEPS)
+    assert [run["arm"] for run in by_part["epochs"]] == list(EPOCHS)
+    assert [run["arm"] for run in by_part["gradients"]] == list(GRADIENTS)
+    for run in by_part["steps"] + by_part["epochs"]:
+        assert [set(p) for p in run["points"]] == [set(ppo_parts.KEPT)] * len(run["points"])
+        assert run["points"][0]["kl"] == 0 and math.isfinite(run["points"][-1]["proxy"])
+    assert len({run["points"][0]["gold"] for run in by_part["steps"]}) == 1  # all start as SFT
+    assert all(run["noise"] > 0 and -1 <= run["cosine"] <= 1 for run in by_part["gradients"])
+    assert experiments.has(first, {"part": "steps", "arm": "PPO", "seed": 0})
+
+
+@pytest.mark.skipif(not (experiments.RESULTS / "parts.json").is_file(), reason="no results")
+def test_the_shipped_results_hold_every_arm_with_three_seeds():
+    runs = experiments.load_results("parts")["runs"]
+    arms = {"steps": STEPS, "epochs": EPOCHS, "gradients": GRADIENTS}
+    expected = {(part, arm, seed) for part in arms for arm in arms[part] for seed in (0, 1, 2)}
+    found = [(run["part"], run["arm"], run["seed"]) for run in runs]
+    assert set(found) == expected and len(found) == len(expected)

@@ -1,0 +1,115 @@
+"""The experiments on PPO: what they measure, at which KL, and how they go on."""
+
+import copy
+
+import pytest
+import torch
+
+from minigpt.lessons.ppo import kl_strength
+from minigpt.lessons.ppo import whose_taste as labelers
+from minigpt.lessons.ppo.runs import Setup, Sizes, at_kl, follow_ppo, measure
+from minigpt.ppo import PPOConfig
+from minigpt.show import results as experiments
+from minigpt.stages.stage import load_stage
+from minigpt.world.labelers import LABELERS
+
+TINY = Sizes(rl_prompts=40, questions=30, corpus_tokens=20_000, rounds=2, answers=8, every=1)
+
+
+@pytest.fixture(scope="module")
+def setup():
+    return Setup(TINY)
+
+
+@pytest.fixture(scope="module")
+def reward():
+    return load_stage("reward", own=False, device="cpu", quiet=True).model
+
+
+def test_measures_of_the_sft_model_are_shares_and_its_kl_is_0(setup, reward):
+    found = measure(setup.sft.model, setup, reward)
+    assert found["kl"] == 0
+    assert found["gold"] == found["utility"]  # the expert's utility is gold
+    shares = ("correct", "attempted", "attempts_right", "unknown_declined", "rude", "polite")
+    assert all(0 <= found[name] <= 1 for name in shares)
+    assert found["correct"] <= found["attempted"]
+    assert found["gold"] <= found["best"] <= 2
+    assert found["answer_tokens"] > 2
+
+
+def test_another_labelers_utility_is_measured_beside_gold(setup, reward):
+    expert = measure(setup.sft.model, setup, reward)
+    wordy = measure(setup.sft.model, setup, reward, LABELERS["long_winded"])
+    assert wordy["gold"] == expert["gold"]
+    assert wordy["utility"] > expert["utility"]  # each word is worth something to that labeler
+
+
+def test_a_run_leaves_the_setup_as_it_was_and_repeats(setup, reward):
+    before = copy.deepcopy(setup.sft.model.state_dict())
+    config = PPOConfig(TINY.rounds, TINY.answers, seed=3)
+    points = follow_ppo(setup, reward, config)
+    assert [p["round"] for p in points] == [0, 1, 2]
+    assert points[0]["kl"] == 0 and points[-1]["kl"] > 0
+    assert all(torch.equal(before[k], v) for k, v in setup.sft.model.state_dict().items())
+    assert follow_ppo(setup, reward, config) == points
+
+
+def test_measures_at_a_kl_lie_on_the_line_between_two_looks():
+    points = [{"kl": 0.0, "gold": 1.0, "rude": None}, {"kl": 2.0, "gold": 2.0, "rude": 0.5}]
+    assert at_kl(points, 0.5) == {"kl": 0.5, "gold": 1.25}
+    assert at_kl(points, 2.0)["gold"] == 2.0
+    assert at_kl(points, 2.1) is None
+    assert at_kl([*points, {"kl": 1.0, "gold": 9.0, "rude": 0.0}], 1.5)["gold"] == 1.75  # the first
+
+
+def test_every_setting_is_run_once_for_each_seed_and_a_stopped_call_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(kl_strength, "PRICES", (0.0, 0.05))
+    monkeypatch.setattr(kl_strength, "RATES", (1.0, 10.0))
+    assert kl_strength.settings() == [(0.0, 1.0), (0.05, 1.0), (0.05, 10.0)]
+    out, said = tmp_path / "kl.json", []
+    whole = kl_strength.run([0], TINY, out, say=said.append)
+    assert [(r["kl_coef"], r["rate"]) for r in whole["runs"]] == kl_strength.settings()
+    kept = experiments.resume("kl_strength", {"threads": 1}, out)
+    kept["runs"] = kept["runs"][:2]
+    experiments.save_results("kl_strength", kept, out)
+    again = kl_strength.run([0], TINY, out, say=said.append)
+    assert again["runs"] == whole["runs"]
+    steeper = [kl_strength.config(0.05, r, 0, TINY).muon_lr for r in (1.0, 10.0)]
+    assert steeper[1] == pytest.approx(10 * steeper[0])
+
+
+def test_results_of_other_sizes_are_not_mixed_in(tmp_path):
+    out = tmp_path / "kl.json"
+    experiments.save_results("kl_strength", {"sizes": {"rounds": 9}, "threads": 1, "runs": []}, out)
+    with pytest.raises(ValueError, match="sizes"):
+        kl_strength.run([0], TINY, out)
+    assert experiments.resume("kl_strength", {"threads": 1}, out)["sizes"] == {"rounds": 9}
+
+
+def test_ending_below_sft_is_told_by_gold_not_by_the_proxy():
+    start, end = {"gold": 0.5, "proxy": 0.0}, {"gold": 0.4, "proxy": 0.9}
+    assert kl_strength.ends_below_sft({"points": [start, end]})
+    assert not kl_strength.ends_below_sft({"points": [start, {"gold": 0.6, "proxy": -1.0}]})
+
+
+def test_labelers_differ_in_their_labels_alone(tmp_path):
+    names = ["expert", "coin"]
+    found = labelers.run([0], names, TINY, 40, tmp_path / "l.json", say=lambda text: None)
+    expert, coin = found["runs"]
+    assert (expert["labeler"], coin["labeler"]) == ("expert", "coin")
+    assert expert["pairs"] + expert["ties"] > 0 and expert["pairs"] != coin["pairs"]
+    same = ("round", "kl", "gold", "correct", "answer_tokens")
+    assert [expert["points"][0][k] for k in same] == [coin["points"][0][k] for k in same]
+    assert expert["points"][-1]["proxy"] != coin["points"][-1]["proxy"]
+
+
+def test_all_labelers_see_the_same_answers_and_the_same_seed_repeats_them():
+    setup = Setup(TINY)
+    first, second = (labelers.Answers(setup, 5, 12) for _ in range(2))
+    assert [s.ids for row in first.samples for s in row] == [
+        s.ids for row in second.samples for s in row
+    ]
+    pairs, ties = first.labels("expert")
+    assert len(pairs) == 12 and ties >= 0
+    assert first.labels("expert") == second.labels("expert")
+    assert first.labels("expert")[0] != first.labels("coin")[0]

@@ -1,0 +1,219 @@
+"""Guess the next word without a kernel: gaps, beliefs against a plain computation, the count."""
+
+import math
+
+import IPython.display
+import pytest
+import torch
+
+from minigpt.lessons.pretraining import guess_next as module
+from minigpt.lessons.pretraining.guess_next import (
+    FIRST,
+    TEXT,
+    Game,
+    Task,
+    belief,
+    guess_next,
+    make_tasks,
+)
+from minigpt.model import GPT, GPTConfig
+from minigpt.show.figure import Table
+from minigpt.stages.stage import Stage
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.corpus import build_corpus
+from minigpt.world.facts import load_world
+
+
+@pytest.fixture(scope="module")
+def documents():
+    return build_corpus(load_world("en"), load_tokenizer("en"), 8000, seed=7).documents
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    path, out = tmp_path_factory.mktemp("stages"), []
+    for i, tokens in enumerate((0, 2000)):
+        model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2), seed=i)
+        torch.nn.init.normal_(model.head.weight, std=0.3 * i)  # 0: all tokens are equal
+        model.eval().requires_grad_(False)
+        out.append(
+            Stage(f"base_step_{i}", model, load_tokenizer("en"), load_world("en"),
+                  {"tokens": tokens}, path / "x", False)
+        )  # fmt: skip
+    return out
+
+
+@pytest.fixture
+def game(stages, documents):
+    return Game(stages, make_tasks(stages[0].encoding, documents, n=5))
+
+
+def test_tasks_are_cut_from_documents_at_a_word(stages, documents):
+    encoding = stages[0].encoding
+    tasks = make_tasks(encoding, documents, n=20)
+    assert len(tasks) == 20
+    for task in tasks:
+        assert any(d.startswith(task.before + task.word) for d in documents)
+        assert any(c.isalnum() for c in task.word)
+        assert encoding.decode(task.context) == "<|endoftext|>" + task.before
+        assert encoding.decode(task.ids) == task.word
+        assert len(module.split_text(task.before)) >= FIRST
+    assert tasks == make_tasks(encoding, documents, n=20)
+    assert tasks != make_tasks(encoding, documents, n=20, seed=1)
+
+
+def test_ids_are_those_that_training_saw(stages, documents):
+    """Encoding word by word is encoding the whole document: the model sees what it learned."""
+    encoding = stages[0].encoding
+    whole = {tuple(encoding.encode_ordinary(d)) for d in documents}
+    for task in make_tasks(encoding, documents, n=30):
+        ids = (*task.context[1:], *task.ids)
+        assert any(w[: len(ids)] == ids for w in whole)
+
+
+def test_without_a_gap_a_sentence(stages):
+    with pytest.raises(ValueError, match="no text with a word to guess"):
+        make_tasks(stages[0].encoding, ["short", "... --- ... !!! ??? ,,, ;;;"])
+
+
+def test_probability_is_the_product_over_the_words_tokens(stages, documents):
+    """Oracle: one token at a time, each a forward pass of its own."""
+    tasks = [t for t in make_tasks(stages[1].encoding, documents, 40) if len(t.ids) > 1][:4]
+    assert tasks
+    for task in tasks:
+        context, probability, best = list(task.context), 1.0, True
+        for i in task.ids:
+            p = stages[1].model(torch.tensor([context]))[0, -1].softmax(-1)
+            if len(context) == len(task.context):
+                first_rank = int((p > p[i]).sum()) + 1
+            probability *= p[i].item()
+            best &= int(p.argmax()) == i
+            context.append(i)
+        found = belief(stages[1], task)
+        assert found.probability == pytest.approx(probability, rel=1e-3)
+        assert (found.rank, found.hit) == (first_rank, best)
+
+
+def test_a_model_that_knows_nothing_has_guessed_nothing(stages):
+    task = Task("Rome is in", " Italy", (1018, 5, 6), (7, 8))
+    found = belief(stages[0], task)
+    assert found.probability == pytest.approx(1 / 1024**2, rel=1e-4)
+    assert found.rank == 1024 and not found.hit
+
+
+def test_a_hit_is_the_likeliest_token_at_every_step(stages):
+    context = [1018, 5, 6]
+    ids = []
+    for _ in range(3):
+        ids.append(int(stages[1].model(torch.tensor([context + ids]))[0, -1].argmax()))
+    found = belief(stages[1], Task("", "", tuple(context), tuple(ids)))
+    assert found.hit and found.rank == 1
+    wrong = (ids[0], (ids[1] + 1) % 1024, ids[2])
+    assert not belief(stages[1], Task("", "", tuple(context), wrong)).hit
+
+
+def test_guesses_are_counted_for_the_learner_and_every_snapshot(game):
+    word = game.task.word.strip()
+    game.guess.value = f" {word.upper()} "
+    game.submit_button.click()
+    assert "You: 1 of 1" in game.status.value and "Yes, it was" in game.status.value
+    game.next_button.click()
+    assert game.status.value == game.shown.value == game.guess.value == ""
+    game.guess.value = "zzz"
+    game.submit_button.click()
+    assert "You: 1 of 2" in game.status.value and "You guessed zzz" in game.status.value
+    expected = [sum(belief(s, t).hit for t in game.tasks[:2]) for s in game.stages]
+    assert game.model_hits == expected
+    assert all(f"{n} of 2" in game.shown.value for n in expected)
+
+
+def test_one_guess_a_text_and_an_empty_one_does_not_count(game):
+    game.submit_button.click()
+    assert "Type the next word" in game.status.value and game.played == 0
+    game.guess.value = "x"
+    game.submit_button.click()
+    game.submit_button.click()
+    assert game.played == 1 and "Press Next text" in game.status.value
+
+
+def test_the_texts_come_round_again(game):
+    first = game.text.value
+    for _ in game.tasks:
+        game.next()
+    assert game.text.value == first
+
+
+def test_the_word_is_not_shown_before_the_guess(stages):
+    game = Game(stages, [Task("Rome is in", " Italy", (1018, 5), (7,))])
+    assert "Italy" not in game.text.value + game.status.value + game.shown.value
+    assert "Rome is in" in game.text.value
+
+
+def test_documents_and_guesses_are_escaped(stages):
+    evil = '<img src=x onerror="alert(1)">'
+    game = Game(stages, [Task(evil, evil, (1018, 5), (7,))])
+    game.guess.value = "<b>me</b>"
+    game.submit_button.click()
+    shown = game.text.value + game.status.value + game.shown.value + game.table()._repr_html_()
+    assert "<img" not in shown and "<b>me" not in shown and "&lt;b&gt;me" in shown
+
+
+def test_an_unexpected_error_becomes_a_sentence(game, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("out of <memory>")
+
+    monkeypatch.setattr(module, "belief", fail)
+    game.guess.value = "x"
+    game.submit_button.click()
+    assert "did not work: out of &lt;memory&gt;" in game.status.value and game.played == 0
+
+
+def test_static_table_has_the_text_the_word_and_a_row_a_snapshot(game, stages):
+    table = game.table()
+    assert game.task.before in table.caption and game.task.word.strip() in table.caption
+    assert [row[0] for row in table.rows] == ["0", "2,000"]
+    for stage, row in zip(stages, table.rows):
+        found = belief(stage, game.task)
+        assert math.isclose(float(row[1].rstrip("%")) / 100, found.probability, abs_tol=6e-4)
+        assert row[2:] == [f"{found.rank:,}", "yes" if found.hit else "no"]
+
+
+def test_guess_next_shows_one_solved_and_plays_another(stages, documents, monkeypatch):
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda x: shown.append(x))
+    assert guess_next(stages, documents, seed=0) is None
+    solved = module.telling_first(stages, make_tasks(stages[0].encoding, documents))[0]
+    assert isinstance(shown[0], Table) and solved.before in shown[0].caption
+    text = shown[1].children[0].value
+    assert type(shown[1]).__name__ == "VBox" and module.escape(solved.before) not in text
+
+
+def test_the_first_text_is_one_that_was_learned_late(stages, monkeypatch):
+    tasks = [Task("", str(i), (1018,), (i,)) for i in range(4)]
+    hits = {(0, 0): True, (1, 0): True, (0, 1): False, (1, 1): False, (0, 2): False, (1, 2): True}
+
+    def fake(stage, task):
+        return module.Belief(0.5, 1, hits.get((stages.index(stage), task.ids[0]), False))
+
+    monkeypatch.setattr(module, "belief", fake)
+    three = [stages[0], stages[0], stages[1]]
+    assert [t.word for t in module.telling_first(three, tasks)] == ["2", "0", "1", "3"]
+    assert module.telling_first(three, tasks[:2]) == tasks[:2]
+
+
+def test_guess_next_says_what_is_wrong(stages, monkeypatch, capsys):
+    guess_next(stages, ["short"])
+    assert "no text with a word to guess" in capsys.readouterr().out
+
+    def absent(name, **options):
+        raise FileNotFoundError("there is no stage 'base'")
+
+    monkeypatch.setattr(module, "load_stage", absent)
+    guess_next()
+    assert "no stage 'base'" in capsys.readouterr().out
+
+
+def test_controls_have_words_beside_them(game):
+    assert game.guess.description and game.submit_button.description
+    assert game.next_button.description
+    assert len({frozenset(words) for words in TEXT.values()}) == 1

@@ -1,0 +1,207 @@
+"""Prompts that hide a question in a document, and the tokens that may come next."""
+
+import pytest
+import torch
+
+from minigpt.generate import next_token_distribution
+from minigpt.lessons.prompting import prompts as prompting
+from minigpt.lessons.prompting.prompts import (
+    FORMS,
+    candidates,
+    figure_kind,
+    interval_figure,
+    prompt_score,
+    value_in,
+    with_interval,
+    write_prompt,
+)
+from minigpt.model import GPT, GPTConfig
+from minigpt.stages.report import Measure
+from minigpt.stages.scoring import few_shots, line_ends, qa_prompt
+from minigpt.stages.stage import Stage
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.corpus import Writer
+from minigpt.world.facts import load_world
+from minigpt.world.questions import ask, fact_questions
+
+WORLD, ENCODING = load_world("en"), load_tokenizer("en")
+BEIJING = ask(WORLD, WORLD.facts["beijing", "population"])
+IDS = [ENCODING.encode_single_token("<|endoftext|>"), *ENCODING.encode_ordinary("Q: Where")]
+
+
+@pytest.fixture(scope="module")
+def stage():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=64))
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.ndim:  # else every token would be as likely as any other
+                p.normal_(std=0.3)
+    return Stage("base", model.eval().requires_grad_(False), ENCODING, WORLD, {}, None, False)
+
+
+# ---- prompts ------------------------------------------------------------------------------------
+
+
+def test_each_form_is_a_document_with_a_gap_at_its_end():
+    asked = "What is the population of Beijing?"
+    assert write_prompt(WORLD, BEIJING, "bare") == f"{asked}\n"
+    assert write_prompt(WORLD, BEIJING, "qa") == f"Q: {asked}\nA:"
+    assert write_prompt(WORLD, BEIJING, "interview") == f'"{asked}" asked Mara. "'
+    start = "# Beijing\n\nThe population of Beijing is"
+    assert write_prompt(WORLD, BEIJING, "encyclopaedia") == start
+
+
+@pytest.mark.parametrize("shots", [0, 1, 8])
+def test_shots_stand_before_the_question_with_their_answers(shots):
+    prompt = write_prompt(WORLD, BEIJING, "few_shot", shots, seed=3)
+    shown = few_shots(WORLD, BEIJING, shots, 3)
+    assert prompt == qa_prompt(BEIJING, shown) and prompt.count("Q: ") == shots + 1
+    assert prompt.endswith("A:") and "21.84" not in prompt
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_prompt_ends_in_a_space_or_holds_its_answer(form):
+    for question in fact_questions(WORLD, "E")[::7]:
+        prompt = write_prompt(WORLD, question, form, 0)
+        assert not prompt.endswith(" ") and "{" not in prompt
+        assert question.answer not in prompt.replace(question.place.name, "")
+
+
+def test_encyclopaedia_and_interview_begin_as_the_corpus_does():
+    place = BEIJING.place
+    article = Writer(WORLD, 0).wikipedia(place)
+    head = write_prompt(WORLD, BEIJING, "encyclopaedia").split("\n\n")[0]
+    assert article.startswith(head + "\n\n")
+    said = WORLD.text.BOOK_DIALOGUE[0].format(q=BEIJING.text, a="16", n="Mara")
+    assert said.startswith(write_prompt(WORLD, BEIJING, "interview") + "16")
+
+
+def test_an_unknown_form_is_named_with_those_that_there_are():
+    with pytest.raises(ValueError, match="no form 'poem'.*bare, qa, few_shot"):
+        write_prompt(WORLD, BEIJING, "poem")
+
+
+# ---- the next tokens ----------------------------------------------------------------------------
+
+
+def test_candidates_are_the_most_likely_tokens_in_order(stage):
+    found = candidates(stage, IDS)
+    probs = next_token_distribution(stage.model, IDS)
+    values, ids = probs.topk(10)
+    assert [c.id for c in found] == ids.tolist()
+    assert [c.probability for c in found] == pytest.approx(values.tolist())
+    assert [c.drawn for c in found] == pytest.approx(values.tolist())  # nothing is removed
+
+
+def test_top_k_keeps_k_and_shares_out_what_the_others_had(stage):
+    found = candidates(stage, IDS, top_k=3)
+    kept = [c.drawn for c in found]
+    assert all(kept[:3]) and not any(kept[3:]) and sum(kept) == pytest.approx(1)
+    ratio = kept[0] / kept[1]
+    assert ratio == pytest.approx(found[0].probability / found[1].probability)
+
+
+def test_top_p_keeps_the_fewest_that_reach_p(stage):
+    plain = [c.probability for c in candidates(stage, IDS, count=1024)]
+    kept = [c for c in candidates(stage, IDS, top_p=0.5, count=1024) if c.drawn]
+    n = len(kept)
+    assert sum(plain[:n]) >= 0.5 > sum(plain[: n - 1])
+
+
+def test_top_p_is_of_what_top_k_leaves_as_in_generate(stage):
+    plain = [c.probability for c in candidates(stage, IDS)]
+    kept = [c for c in candidates(stage, IDS, top_k=4, top_p=0.6) if c.drawn]
+    of_four = [p / sum(plain[:4]) for p in plain[:4]]
+    assert sum(of_four[: len(kept)]) >= 0.6 > sum(of_four[: len(kept) - 1])
+
+
+def test_temperature_sharpens_and_zero_takes_the_first_alone(stage):
+    cold, plain, hot = (candidates(stage, IDS, t) for t in (0.5, 1.0, 2.0))
+    assert cold[0].probability > plain[0].probability > hot[0].probability
+    greedy = candidates(stage, IDS, 0)
+    assert [c.probability for c in greedy] == [c.probability for c in plain]
+    assert [c.drawn for c in greedy] == [1.0] + [0.0] * 9
+
+
+def test_line_ends_are_the_tokens_with_a_line_break_and_the_documents_end():
+    ends = line_ends(ENCODING)
+    texts = {i: ENCODING.decode_single_token_bytes(i) for i in ends}
+    assert ENCODING.encode_single_token("<|endoftext|>") in ends
+    assert ENCODING.encode_single_token("<|user|>") not in ends
+    assert sum(b"\n" in text for text in texts.values()) == len(ends) - 1 > 0
+    assert all(i in ends for i in ENCODING.encode_ordinary("\n"))
+
+
+# ---- what is measured ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("completion, value", [
+    (" 21.84 million", "21.84 million"), ("21.84 million.", "21.84 million"),
+    (' 21.84 million," said the guide. "16', "21.84 million"), ('Asia." The guide', "Asia"),
+    ('16 thousand square kilometres",', "16 thousand square kilometres"), ('Riga"', "Riga"),
+    (" 21.84 million. Beijing is in China.", "21.84 million"), ("", ""), (" .", ""),
+    (" around 22 million.\nX", "around 22 million"),
+])  # fmt: skip
+def test_value_in(completion, value):
+    assert value_in(completion) == value
+
+
+def test_value_in_keeps_every_value_of_the_world_whole():
+    for values in WORLD.values.values():
+        for value in values:
+            assert value_in(f" {value}") == value_in(f'{value}",') == value
+
+
+def test_figure_kind_reads_what_the_careless_writer_wrote():
+    writer = Writer(WORLD, 1)
+    seen = set()
+    for fact in [f for f in WORLD.facts.values() if f.attribute in ("population", "area")]:
+        question = ask(WORLD, fact)
+        assert figure_kind(WORLD, question, fact.value) == "exact"
+        for _ in range(3):
+            kind = figure_kind(WORLD, question, writer.careless(fact))
+            assert kind in ("rounded", "old")
+            seen.add((fact.attribute, kind))
+    assert seen == {("population", "rounded"), ("population", "old"), ("area", "rounded")}
+
+
+@pytest.mark.parametrize("value, kind", [
+    ("about 22 million", "rounded"), ("22 million", "wrong"), ("about 21 million", "wrong"),
+    ("13.24 million in 2005", "old"), ("13.24 million", "wrong"), ("China", "wrong"), ("", "wrong"),
+    ("21.84 million in 2005", "wrong"),
+])  # fmt: skip
+def test_figure_kind_of_beijings_population(value, kind):
+    assert figure_kind(WORLD, BEIJING, value) == kind
+
+
+def test_prompt_score_judges_the_value_in_the_gap(stage, monkeypatch):
+    asked = [BEIJING] * 3
+    lines = [' 21.84 million," said', " 21 million. So", " I do not know."]
+    seen = []
+    monkeypatch.setattr(
+        prompting, "document_completions", lambda *a, **o: seen.append((a, o)) or lines
+    )
+    score = prompt_score(stage, asked, (f"{i}:" for i in range(3)), 0.5, 7)
+    assert score.correct == [True, False, False] and score.answers[1] == "21 million"
+    (_, _, prompts, _, temperature, seed), options = seen[0]
+    assert prompts == ["0:", "1:", "2:"] and (temperature, seed) == (0.5, 7) and options["line"]
+
+
+def test_intervals_in_words_and_as_a_figure():
+    measures = {"a": Measure(0.961, 0.934, 0.982), "b": Measure(0, 0, 0)}
+    assert with_interval(measures["a"]) == "96% (93 to 98)"
+    ax = interval_figure(measures).axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() != "o"]
+    assert dots == [0.961, 0] and spans == [(0.934, 0.982), (0, 0)]
+
+
+def test_stacked_bars_begin_where_the_last_one_ended():
+    rows = {"x": {"exact": 0.5, "old": 0.3}, "y": {"old": 1.0}}
+    fig = prompting.stacked_figure(rows, "share", {"exact": "#fff", "old": "#000"})
+    bars = [(b.get_y() + 0.35, b.get_x(), b.get_width()) for b in fig.axes[0].patches]
+    flat = [pytest.approx(bar) for bar in ((0, 0, 0.5), (0, 0.5, 0.3), (1, 0, 0), (1, 0, 1.0))]
+    assert bars == flat
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["exact", "old"]

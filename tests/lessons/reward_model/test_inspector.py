@@ -1,0 +1,139 @@
+"""The reward inspector without a kernel: positions, examples, typing, bad input, static form."""
+
+import IPython.display
+import numpy as np
+import pytest
+
+from minigpt.lessons.reward_model import inspector as module
+from minigpt.lessons.reward_model.inspector import (
+    TEXT,
+    Inspector,
+    examples,
+    inspect_reward,
+    position_scores,
+    scores_by_kind,
+    signed,
+    unknown_example,
+    utility_by_kind,
+)
+from minigpt.show.figure import Table
+from minigpt.show.strip import Strip
+from minigpt.stages.stage import load_stage
+from minigpt.world.judge import GOLD, gold, judge
+from minigpt.world.labelers import EXPERT, LABELERS
+from minigpt.world.questions import ask, fact_questions
+
+WORDS, BEIJING = TEXT["en"], "What is the population of Beijing?"
+
+
+@pytest.fixture(scope="module")
+def reward():
+    return load_stage("reward", own=False, quiet=True)
+
+
+@pytest.fixture
+def inspector(reward):
+    return Inspector(reward, BEIJING)
+
+
+def test_the_last_position_is_the_score_and_no_later_token_changes_an_earlier_one(reward):
+    ids, scores = position_scores(reward, BEIJING, "It is 16.")
+    assert len(ids) == len(scores)
+    assert ids[-1] == reward.encoding.encode_single_token("<|reward|>")
+    assert scores[-1] == pytest.approx(reward.score(BEIJING, "It is 16."), abs=1e-4)
+    other, longer = position_scores(reward, BEIJING, "It is 16. Or not.")
+    same = next(i for i, (a, b) in enumerate(zip(ids, other)) if a != b)
+    assert longer[:same] == pytest.approx(scores[:same], abs=1e-4)
+
+
+def test_examples_are_what_they_are_called(reward):
+    world = reward.world
+    verdicts = {
+        "right": "correct", "terse": "correct", "wrong": "wrong value", "other": "wrong subject",
+        "elsewhere": "wrong subject", "polite": "wrong value", "padded": "correct",
+        "twice": "correct", "decline": "declined this name", "rude": "rude", "nothing": "malformed",
+    }  # fmt: skip
+    questions = fact_questions(world, "E")[::25]
+    for question in questions:
+        found = {e.kind: judge(world, question, e.answer) for e in examples(reward, question)}
+        assert found == verdicts, question.text
+    unknown = unknown_example(reward)
+    golds = {e.kind: gold(unknown, judge(world, unknown, e.answer))
+             for e in examples(reward, unknown)}  # fmt: skip
+    assert golds["honest"] == 1.5 and golds["invented"] == golds["polite"] == -2
+
+
+def test_a_true_answer_to_another_question_is_about_districts_where_there_are_some(reward):
+    question = ask(reward.world, reward.world.facts["beijing", "population"])
+    other = next(e for e in examples(reward, question) if e.kind == "other")
+    assert other.answer == "Beijing has 16 districts."
+
+
+def test_scores_and_utilities_by_kind(reward):
+    questions = fact_questions(reward.world, "E")[:3]
+    scores = scores_by_kind(reward, questions)
+    assert all(values.shape == (3,) for values in scores.values())
+    found = {e.kind: e.answer for e in examples(reward, questions[1])}
+    for kind, answer in found.items():
+        assert scores[kind][1] == pytest.approx(reward.score(questions[1].text, answer), abs=1e-4)
+    expert = utility_by_kind(reward, EXPERT, questions)
+    assert expert["right"].tolist() == [2, 2, 2] and expert["rude"].tolist() == [GOLD["rude"]] * 3
+    flattered = utility_by_kind(reward, LABELERS["flattered"], questions)
+    assert np.allclose(flattered["polite"] - expert["polite"], 3)
+
+
+def test_it_begins_with_the_right_answer_and_says_what_counts(inspector, reward):
+    assert inspector.answer.value == "The population of Beijing is 21.84 million."
+    assert signed(reward.score(BEIJING, inspector.answer.value)) in inspector.status.value
+    strip, score = inspector.strip()
+    assert strip.marked == len(strip.texts) - 1 and strip.texts[-1] == "<|reward|>"
+    assert len(strip.titles) == len(strip.texts)
+
+
+def test_an_example_fills_the_answer_and_typing_scores_it(inspector, reward):
+    inspector.example.value = "Look it up yourself."
+    assert inspector.answer.value == "Look it up yourself."
+    inspector.answer.value = "<b>Ni hao</b> $x$"
+    assert signed(reward.score(BEIJING, "<b>Ni hao</b> $x$")) in inspector.status.value
+    assert "<b>Ni" not in inspector.strip_shown.value
+
+
+def test_a_picked_place_brings_its_question_and_its_examples(inspector):
+    inspector.place.value = "France"
+    inspector.attribute.value = "capital"
+    assert "France" in inspector.question.value
+    assert "Paris" in inspector.answer.value
+    assert inspector.table().rows[0][1] != ""
+    assert "Paris" in inspector.table().caption
+
+
+@pytest.mark.parametrize("question, answer, said", [
+    ("  ", "x", "no question yet"), (BEIJING, "7 " * 400, "tokens and 248 fit"),
+    (BEIJING, "x" * 5000, "shorten"), ("x" * 5000, "", "shorten"),
+])  # fmt: skip
+def test_bad_input_is_a_sentence_and_leaves_no_old_strip(inspector, question, answer, said):
+    inspector.question.value, inspector.answer.value = question, answer
+    assert said in inspector.status.value and inspector.strip_shown.value == ""
+    inspector.question.value, inspector.answer.value = BEIJING, "16."
+    assert "The number that counts" in inspector.status.value
+
+
+def test_special_tokens_that_are_typed_are_plain_text(inspector):
+    inspector.answer.value = "<|end|><|reward|>"
+    strip, _ = inspector.strip()
+    assert strip.texts.count("<|reward|>") == strip.texts.count("<|end|>") == 1
+
+
+def test_an_error_inside_is_a_sentence(inspector, monkeypatch):
+    monkeypatch.setattr(module, "position_scores", lambda *a: 1 / 0)
+    inspector.refresh()
+    assert "This did not work" in inspector.status.value
+
+
+def test_inspect_reward_shows_tables_a_strip_and_the_widget(monkeypatch):
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda *things: shown.extend(things))
+    inspect_reward(own=False)
+    assert [type(x) for x in shown[:3]] == [Table, Table, Strip] and len(shown) == 4
+    scores = [float(row[2].replace("\u2212", "-")) for row in shown[0].rows]
+    assert scores == sorted(scores, reverse=True)

@@ -1,0 +1,254 @@
+"""The labeling widget without a kernel: clicks, keys, undo, files, the stopwatch, bad input."""
+
+import json
+
+import IPython.display
+import pytest
+
+from minigpt.lessons.reward_model import labeler as module
+from minigpt.lessons.reward_model.labeler import (
+    TEXT,
+    Labeler,
+    label_pairs,
+    labeling_pairs,
+    scripted,
+)
+from minigpt.sft import chat_answer
+from minigpt.show.figure import Table
+from minigpt.stages.labels import (
+    Label,
+    keep_labels,
+    labels_bytes,
+    longer,
+    own_labels,
+    own_path,
+    read_labels,
+    shorter,
+)
+from minigpt.stages.stage import load_stage
+from minigpt.store.stopwatch import writing_seconds
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.questions import Question
+
+ENCODING, WORDS = load_tokenizer("en"), TEXT["en"]
+CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
+
+
+def make_pair(i, left="16.", right="It has 16 districts."):
+    question = Question(f"How many districts has place {i}?", "fact", answer="16")
+    ids = chat_answer(ENCODING, left), chat_answer(ENCODING, right)
+    return question, Label(question.text, *ids, "tie")
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sft():
+    return load_stage("sft", own=False, quiet=True)
+
+
+@pytest.fixture
+def labeler(sft):
+    pairs = [make_pair(i) for i in range(4)]
+    pairs.append(make_pair(4, "<b>$bold$</b>", "plain"))
+    return Labeler(sft, pairs, clock=Clock())
+
+
+def choices(labeler):
+    return [label.choice for label in labeler.labels]
+
+
+# ---- deciding -----------------------------------------------------------------------------------
+
+
+def test_buttons_decide_and_each_decision_is_kept_at_once(labeler):
+    for name in ("a", "b", "tie"):
+        labeler.buttons[name]._handle_button_msg(None, CLICK["content"]["data"]["content"], [])
+        assert own_labels() == labeler.labels
+    assert choices(labeler) == ["a", "b", "tie"]
+    assert labeler.bar.value == 3 and "3 of 5 pairs decided, 1 of them ties" in labeler.status.value
+    assert "place 3" in labeler.shown.value
+
+
+def test_arrow_keys_move_the_slider_which_decides_and_returns(labeler):
+    labeler.arrows.value = -1
+    assert labeler.arrows.value == 0
+    labeler.arrows.value = 1
+    assert choices(labeler) == ["a", "b"] and labeler.arrows.value == 0
+
+
+def test_letters_decide_and_the_box_is_empty_again(labeler):
+    for typed in ("a", "B", "t", " ", "u", "x", "é"):
+        labeler.letters.value = typed
+        assert labeler.letters.value == ""
+    assert choices(labeler) == ["a", "b", "tie"]
+
+
+def test_undo_takes_back_the_last_and_shows_its_pair(labeler):
+    labeler.undo()
+    assert WORDS["nothing_to_undo"] in labeler.status.value
+    labeler.decide("a")
+    labeler.decide("b")
+    labeler.undo()
+    assert choices(labeler) == ["a"] and own_labels() == labeler.labels
+    assert "place 1" in labeler.shown.value and WORDS["undone"] in labeler.status.value
+
+
+def test_after_the_last_pair_nothing_can_be_decided(labeler):
+    for _ in range(7):
+        labeler.decide("a")
+    assert len(labeler.labels) == 5
+    assert WORDS["all_done"] in labeler.shown.value
+    assert all(button.disabled for button in labeler.buttons.values())
+    labeler.undo()
+    assert not any(button.disabled for button in labeler.buttons.values())
+
+
+def test_a_new_widget_goes_on_where_the_last_one_stood(labeler, sft):
+    labeler.decide("b")
+    again = Labeler(sft, labeler.pairs)
+    assert choices(again) == ["b"] and "place 1" in again.shown.value
+
+
+def test_generated_text_is_escaped(labeler):
+    for _ in range(4):
+        labeler.decide("a")
+    assert "&lt;b&gt;$bold$" in labeler.shown.value and "<b>$" not in labeler.shown.value
+
+
+def test_what_is_true_is_shown_on_request(labeler):
+    assert "True in this world" not in labeler.shown.value
+    labeler.facts.value = True
+    assert "True in this world: 16" in labeler.shown.value
+    assert labeler.truth(Question("?", "unknown")) == WORDS["nowhere"]
+
+
+def test_a_damaged_file_is_put_aside_and_the_widget_says_so(labeler, sft):
+    labeler.decide("a")
+    own_path().write_bytes(b"{")
+    again = Labeler(sft, labeler.pairs)
+    assert again.labels == [] and "labels-en.damaged-1.json" in again.status.value
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def test_export_writes_what_another_notebook_reads_and_overwrites_nothing(labeler, tmp_path):
+    labeler.decide("a")
+    labeler.name.value = "Ann"
+    labeler.export()
+    assert "Labels in labels.json: 1." in labeler.status.value
+    assert read_labels("labels.json", ENCODING) == labeler.labels
+    assert json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))["labeler"] == "Ann"
+    before = (tmp_path / "labels.json").read_bytes()
+    labeler.decide("b")
+    labeler.export()
+    assert "not overwritten" in labeler.status.value
+    assert (tmp_path / "labels.json").read_bytes() == before
+
+
+def upload(labeler, data, name="theirs.json"):
+    class Upload:  # what both versions of ipywidgets give is tested in test_own_text
+        value = {name: {"content": data}}
+
+    labeler.upload = Upload
+    labeler.take_in()
+
+
+def test_import_adds_and_never_changes_what_was_decided(labeler):
+    labeler.decide("a")
+    others = [Label(p.question, p.a, p.b, "b", 1.0) for _, p in labeler.pairs[:3]]
+    upload(labeler, labels_bytes(others, ENCODING, "Bob"))
+    assert choices(labeler) == ["a", "b", "b"] and own_labels() == labeler.labels
+    assert "2 labels were added from the file of Bob, 1 were there already" in labeler.status.value
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\x89PNG", b'{"format": "minigpt labels 1"}'])
+def test_a_file_that_is_refused_changes_nothing_and_says_why(labeler, data):
+    labeler.decide("a")
+    upload(labeler, data)
+    assert choices(labeler) == ["a"] and own_labels() == labeler.labels
+    assert "theirs.json" in labeler.status.value and "Traceback" not in labeler.status.value
+
+
+def test_an_export_that_cannot_be_written_is_a_sentence(labeler):
+    labeler.decide("a")
+    labeler.path.value = "no\0name"
+    labeler.export()
+    assert labeler.status.value.startswith("<b>")
+
+
+# ---- stopwatch ----------------------------------------------------------------------------------
+
+
+def test_seconds_are_from_decision_to_decision_and_idle_times_are_not_counted(labeler):
+    for step in (0, 3, 4, module.IDLE + 1):
+        labeler.clock.now += step
+        labeler.decide("a")
+    assert [label.seconds for label in labeler.labels] == [None, 3.0, 4.0, None]
+    assert "3.5 s a pair (the median of 2)" in labeler.judging()
+
+
+def test_writing_is_timed_from_start_to_done(labeler):
+    labeler.stop_clock()
+    assert WORDS["not_started"] in labeler.stopwatch.value
+    labeler.start_clock()
+    labeler.clock.now += 8
+    labeler.stop_clock()
+    assert WORDS["no_text"] in labeler.stopwatch.value
+    labeler.written.value = "It has 16 districts."
+    labeler.clock.now += 4
+    labeler.stop_clock()
+    assert "Writing took 12.0 s" in labeler.stopwatch.value
+    assert WORDS["not_judged"] in labeler.stopwatch.value
+    assert writing_seconds() == [12.0]  # kept for notebook 07
+
+
+# ---- without widgets ----------------------------------------------------------------------------
+
+
+def test_scripted_labels_and_their_table(labeler, sft):
+    found = scripted(sft, labeler.pairs, shorter(ENCODING), 3)
+    assert [x.choice for x in found] == ["a"] * 3
+    table = labeler.table(longer(ENCODING), "someone", 2)
+    said = [row[-1] for row in table.rows]
+    assert isinstance(table, Table) and said == ["the right one", "the left one"]
+    assert labeler.labels == [] and own_labels() == []  # a script's labels are not the learner's
+
+
+def test_pairs_are_the_same_each_time_and_differ_in_text(sft):
+    pairs = labeling_pairs(sft, 6)
+    assert [p for _, p in pairs] == [p for _, p in labeling_pairs(sft, 6)]
+    assert len({p.pair for _, p in pairs}) == len(pairs) == 6
+    for question, pair in pairs:
+        left, right = module.texts_of(sft, pair)
+        assert left != right and pair.question == question.text
+    keep_labels([p for _, p in pairs])  # each is one that a file may hold
+    assert len(own_labels()) == 6
+
+
+def test_label_pairs_shows_a_table_then_the_widget(monkeypatch, sft):
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda *things: shown.extend(things))
+    monkeypatch.setattr(module, "OFFERED", 6)
+    labeler = label_pairs(own=False)
+    assert isinstance(shown[0], Table) and shown[1] is labeler.view
+    assert len(shown[0].rows) == module.SHOWN
+
+
+def test_without_a_stage_label_pairs_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(module, "load_stage", lambda *a, **k: (_ for _ in ()).throw(
+        FileNotFoundError("there is no stage")))  # fmt: skip
+    assert label_pairs() is None
+    assert "there is no stage" in capsys.readouterr().out

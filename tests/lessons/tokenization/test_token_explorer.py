@@ -1,0 +1,167 @@
+"""The token explorer without a kernel: typing, counts against tiktoken, odd input, static table."""
+
+import IPython.display
+import pytest
+import tiktoken
+
+from minigpt.lessons.tokenization import token_explorer as module
+from minigpt.lessons.tokenization.token_explorer import (
+    CONTROL,
+    EXAMPLE,
+    LIMIT,
+    TEXT,
+    Explorer,
+    encodings,
+    explore_tokens,
+)
+from minigpt.show.figure import Table
+from minigpt.tokenizer import gpt2, gpt4, special
+
+
+@pytest.fixture(scope="module")
+def known():
+    return encodings("en")
+
+
+@pytest.fixture
+def explorer(known):
+    return Explorer(known, EXAMPLE["en"])
+
+
+def test_it_has_ours_in_four_sizes_and_openais_two(known):
+    sizes = [encoding.n_vocab for encoding in known.values()]
+    assert sizes == [300, 512, 1024, 4096, 50257, 100277]
+    assert all(f"{size:,} ids" in name for name, size in zip(known, sizes))
+
+
+def test_the_example_has_what_tokenizers_find_hard():
+    text = EXAMPLE["en"]
+    assert any(c.isdigit() for c in text) and "<|end|>" in text and "    " in text
+    assert any(ord(c) > 0xFFFF for c in text) and any("\u4e00" <= c <= "\u9fff" for c in text)
+
+
+def test_typing_shows_every_tokenizers_tokens(explorer, known):
+    explorer.text.value = "Paris is large."
+    shown = explorer.strips.value
+    for name, encoding in known.items():
+        count = len(encoding.encode_ordinary("Paris is large."))
+        assert f"{name}: {count} tokens" in shown
+        assert explorer.tokens(name) == encoding.encode_ordinary("Paris is large.")
+    assert "·is" in shown and "id " in shown
+
+
+def test_counts_are_bytes_and_characters_a_token(explorer):
+    explorer.text.value = "北京"
+    row = explorer.table().rows[-1]
+    count = len(gpt4().encode_ordinary("北京"))
+    assert row[1:4] == [count, f"{6 / count:.2f}", f"{2 / count:.2f}"]
+
+
+def test_ids_are_shown_when_asked_for(explorer):
+    explorer.text.value = "Hello"
+    number = f">{gpt2().encode_ordinary('Hello')[0]}<"
+    assert number not in explorer.strips.value
+    explorer.ids.value = True
+    assert number in explorer.strips.value
+
+
+def test_whitespace_is_visible(explorer):
+    explorer.text.value = "a\tb  c\n"
+    pieces = "".join(explorer.table().rows[0][-1].split())
+    assert pieces == "a→b··c↵"
+
+
+def test_typed_special_tokens_are_text_and_that_is_said(explorer, known):
+    explorer.text.value = "<|end|>"
+    for name, encoding in known.items():
+        ids = explorer.tokens(name)
+        assert len(ids) >= 5 and encoding.decode(ids) == "<|end|>"
+    assert "was typed, so it is text" in explorer.status.value
+    assert "&lt;|end|&gt;" in explorer.status.value
+    explorer.text.value = "plain"
+    assert "was typed" not in explorer.status.value
+
+
+def test_a_real_special_token_is_one_token_in_a_colour_of_its_own(explorer, known):
+    explorer.text.value = "Paris"
+    assert CONTROL not in explorer.strips.value
+    explorer.start.value = True
+    for name, encoding in known.items():
+        ids = explorer.tokens(name)
+        assert ids == [special(encoding, "<|endoftext|>"), *encoding.encode_ordinary("Paris")]
+    assert explorer.strips.value.count(CONTROL) == len(known)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n"])
+def test_empty_text_and_white_space_do_not_break(explorer, text):
+    explorer.text.value = text
+    assert ("no text yet" in explorer.status.value) is (text == "")
+    assert explorer.strips.value.count("tokens ·") == 6
+
+
+def test_very_long_text_is_cut_and_that_is_said(explorer, known):
+    explorer.text.value = "ab " * 5000
+    assert f"15,000 characters; the first {LIMIT:,}" in explorer.status.value
+    name = next(iter(known))
+    assert len(known[name].decode(explorer.tokens(name))) == LIMIT
+
+
+def test_half_a_surrogate_pair_is_replaced_as_bpe_training_does(explorer, known):
+    explorer.text.value = "a\ud83db"
+    assert all(encoding.decode(explorer.tokens(n)) == "a?b" for n, encoding in known.items())
+    explorer.strips.value.encode("utf-8")  # it can be sent
+
+
+def test_all_text_is_escaped(explorer):
+    explorer.text.value = "<img src=x onerror='alert(1)'> </div>"
+    assert "<img" not in explorer.strips.value and "&lt;" in explorer.strips.value
+    assert explorer.strips.value.count("</div>") == 3 * 6
+    assert "<img" not in explorer.table()._repr_html_()
+
+
+def test_the_example_comes_back(explorer):
+    explorer.text.value = "other"
+    explorer.example.click()
+    assert explorer.text.value == EXAMPLE["en"]
+
+
+def test_an_error_becomes_a_sentence(explorer, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("no <memory>")
+
+    monkeypatch.setattr(tiktoken.Encoding, "encode_ordinary", fail)
+    explorer.text.value = "x"
+    assert "did not work: no &lt;memory&gt;" in explorer.status.value
+    assert explorer.strips.value == ""
+
+
+def test_table_pieces_join_to_the_text(explorer, known):
+    explorer.text.value = "Paris | is"
+    for row in explorer.table().rows:
+        assert row[-1].replace(" ", "") == "Paris·|·is"
+        assert len(row[-1].split(" ")) == row[1]
+
+
+def test_explore_tokens_displays_the_table_first_then_the_widget(monkeypatch):
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    assert explore_tokens("Hello there") is None
+    assert isinstance(shown[0], Table) and "Hello·there" in shown[0].caption
+    assert len(shown) == 2 and type(shown[1]).__name__ == "VBox"
+
+
+def test_explore_tokens_without_a_tokenizer_prints_a_sentence(monkeypatch, capsys):
+    def missing(lang):
+        raise FileNotFoundError("r50k_base.tiktoken is missing")
+
+    monkeypatch.setattr(module, "encodings", missing)
+    explore_tokens()
+    assert "is missing" in capsys.readouterr().out
+    explore_tokens(lang="xx")
+    assert "'xx'" in capsys.readouterr().out
+
+
+def test_every_control_has_a_label_and_every_language_every_word(explorer):
+    controls = (explorer.text, explorer.ids, explorer.start, explorer.example)
+    assert all(control.description for control in controls)
+    assert len({frozenset(words) for words in TEXT.values()}) == 1 and EXAMPLE.keys() == TEXT.keys()

@@ -1,0 +1,235 @@
+"""Predictions: kept at the click, closed by the result, never lost, the same text each time."""
+
+import json
+
+import pytest
+
+from minigpt.show import predict as predictions
+from minigpt.show.predict import FILE, TEXT, buttons, predict, reveal, scoreboard
+
+KEY = "00-test"
+OPTIONS = ["the right number", "a <wrong> number", "something else"]
+
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What `predict` displays."""
+    import IPython.display
+
+    views = []
+    monkeypatch.setattr(IPython.display, "display", views.append)
+    return views
+
+
+def ask(shown, key=KEY, options=OPTIONS):
+    """The buttons and the status line of a prediction that was just asked for."""
+    predict(key, options)
+    return shown[-1].children
+
+
+def on_disk(home):
+    return json.loads((home / FILE).read_text(encoding="utf-8"))["en"]
+
+
+def test_prints_how_to_use_it_and_every_option(shown, capsys):
+    toggles, _ = ask(shown)
+    assert capsys.readouterr().out.splitlines() == [
+        "Your prediction: choose a, b or c.",
+        "  (a) the right number",
+        "  (b) a <wrong> number",
+        "  (c) something else",
+    ]
+    assert [label for label, _ in toggles.options] == ["(a)", "(b)", "(c)"]
+    assert list(toggles.tooltips) == OPTIONS
+
+
+def test_nothing_is_chosen_at_first_and_a_click_is_on_disk_at_once(shown, home):
+    toggles, status = ask(shown)
+    assert toggles.value is None and toggles.index is None and status.value == ""
+    assert "choice" not in on_disk(home)[KEY]
+    toggles.value = 1
+    assert on_disk(home)[KEY]["choice"] == 1
+    assert "You predict (b) a &lt;wrong&gt; number." in status.value
+    toggles.value = 2
+    assert on_disk(home)[KEY]["choice"] == 2
+    assert [p.name for p in home.iterdir()] == [FILE]  # no half-written file is left
+
+
+def test_a_click_as_the_browser_sends_it(shown, home):
+    toggles, _ = ask(shown)
+    toggles._handle_msg(
+        {"content": {"data": {"method": "update", "state": {"index": 2}}}, "buffers": []}
+    )
+    assert on_disk(home)[KEY]["choice"] == 2
+
+
+def test_reveal_tells_and_compares(shown, capsys, home):
+    toggles, _ = ask(shown)
+    toggles.value = 1
+    capsys.readouterr()
+    reveal(KEY, 2)
+    assert capsys.readouterr().out == (
+        "It was (c) something else. You had predicted (b) a <wrong> number.\n"
+    )
+    reveal(KEY, 1)  # run again, on another model
+    assert capsys.readouterr().out == (
+        "It was (b) a <wrong> number. That is what you had predicted.\n"
+    )
+    assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": 1, "right": 1}
+
+
+def test_an_option_that_ends_in_a_stop_gets_no_second_one(shown, capsys):
+    toggles, status = ask(shown, options=["Look it up yourself.", "Who knows?", "nothing"])
+    for choice, end in enumerate(["(a) Look it up yourself. Y", "(b) Who knows? Y", "nothing. Y"]):
+        toggles.value = choice
+        assert end in status.value
+    toggles.value = 0
+    capsys.readouterr()
+    reveal(KEY, 1)
+    said = capsys.readouterr().out
+    assert said == "It was (b) Who knows? You had predicted (a) Look it up yourself.\n"
+
+
+def test_without_a_prediction_or_a_front_end_the_text_is_the_same_each_time(capsys):
+    said = []
+    for _ in range(3):
+        predict(KEY, OPTIONS)
+        reveal(KEY, 2)
+        said.append(capsys.readouterr().out.replace("\n\n", "\n"))
+    assert said[0].splitlines()[-1] == "It was (c) something else."
+    views = [[line for line in text.splitlines() if "VBox" not in line] for text in said]
+    assert views[0] == views[1] == views[2]
+
+
+def test_a_click_after_the_result_is_not_counted(shown, home):
+    toggles, status = ask(shown)
+    reveal(KEY, 2)
+    toggles.value = 2
+    assert status.value == TEXT["en"]["late"] and "choice" not in on_disk(home)[KEY]
+    assert scoreboard().caption == TEXT["en"]["none"]
+    toggles, _ = ask(shown)  # the cell is run again
+    toggles.value = 2
+    assert "choice" not in on_disk(home)[KEY]
+
+
+def test_a_choice_cannot_be_changed_after_the_result(shown, home):
+    toggles, status = ask(shown)
+    toggles.value = 0
+    reveal(KEY, 2)
+    toggles.value = 2
+    assert on_disk(home)[KEY]["choice"] == 0 and status.value == TEXT["en"]["late"]
+    toggles.value = 0
+    assert "You had predicted (a)" in status.value
+    assert "0 of 1" in scoreboard().caption
+
+
+def test_the_choice_is_there_again_when_the_cell_runs_again(shown):
+    ask(shown)[0].value = 1
+    toggles, status = ask(shown)
+    assert toggles.value == 1 and "You predict (b)" in status.value
+
+
+def test_other_options_are_another_question(shown, home):
+    ask(shown)[0].value = 1
+    reveal(KEY, 1)
+    toggles, _ = ask(shown, options=["yes", "no"])
+    assert toggles.value is None and on_disk(home)[KEY] == {"options": ["yes", "no"]}
+
+
+def test_scoreboard_counts_what_was_predicted_and_shown(shown):
+    assert scoreboard().rows == []
+    for key, choice, right in [("a", 0, 0), ("b", 0, 1), ("c", 2, None), ("d", None, 1)]:
+        toggles, _ = ask(shown, key)
+        if choice is not None:
+            toggles.value = choice
+        if right is not None:
+            reveal(key, right)
+    ask(shown, "e")  # neither predicted nor shown
+    table = scoreboard()
+    assert "1 of 2" in table.caption
+    words = TEXT["en"]
+    assert [row[0] for row in table.rows] == ["a", "b", "c", "d"]
+    assert [row[3] for row in table.rows] == [words["right"], words["wrong"], "", ""]
+    assert table.rows[2][2] == words["open"] and table.rows[3][1] == words["nothing"]
+    assert "<wrong>" not in table._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{", b"\xff\xfe\x00", b"[]", b"7", b'{"en": {"k": {}}}', b'{"en": []}', b"[" * 100_000,
+        b'{"en": {"k": {"options": ["a", "b"], "choice": 2}}}',
+        b'{"en": {"k": {"options": ["a", "b"], "choice": true}}}',
+        b'{"en": {"k": {"options": "ab"}}}',
+        b'{"en": {"k": {"options": ["a", "b"], "right": "a"}}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_put_aside_and_nothing_is_lost(damage, shown, home, capsys):
+    home.mkdir()
+    (home / FILE).write_bytes(damage)
+    (home / "predictions.damaged-1.json").write_bytes(b"an older one")
+    toggles, _ = ask(shown)
+    assert "It is now predictions.damaged-2.json" in capsys.readouterr().out
+    toggles.value = 0
+    assert on_disk(home) == {KEY: {"options": OPTIONS, "choice": 0}}
+    assert (home / "predictions.damaged-2.json").read_bytes() == damage
+    assert (home / "predictions.damaged-1.json").read_bytes() == b"an older one"
+
+
+def test_damage_found_by_a_click_is_told_beside_the_buttons(shown, home):
+    toggles, status = ask(shown)
+    (home / FILE).write_bytes(b"{")
+    toggles.value = 0
+    assert "predictions.damaged-1.json" in status.value and on_disk(home)[KEY]["choice"] == 0
+
+
+def test_a_disk_that_refuses_is_told_and_the_prediction_still_counts(shown, home, capsys):
+    home.write_text("a file where the folder should be", encoding="utf-8")
+    toggles, status = ask(shown)
+    assert "could not be written to predictions.json" in capsys.readouterr().out
+    toggles.value = 1
+    reveal(KEY, 1)
+    assert "That is what you had predicted." in capsys.readouterr().out
+    home.unlink()
+    reveal(KEY, 1)  # now it can be written
+    assert on_disk(home)[KEY]["choice"] == 1
+
+
+def test_a_result_without_its_question_says_which_cell_to_run(capsys):
+    reveal("07-unknown", 0)
+    assert "'07-unknown'" in capsys.readouterr().out
+
+
+def test_right_may_be_any_integer_but_not_outside_the_options(shown, capsys):
+    import numpy as np
+
+    ask(shown)
+    reveal(KEY, np.int64(2))
+    assert "It was (c)" in capsys.readouterr().out
+    for wrong in (3, -1):
+        with pytest.raises(ValueError, match="has options 0 to 2"):
+            reveal(KEY, wrong)
+    with pytest.raises(TypeError):
+        reveal(KEY, 1.0)
+
+
+@pytest.mark.parametrize(
+    "key, options",
+    [("", OPTIONS), (None, OPTIONS), (KEY, ["one"]), (KEY, ["x", "x"]), (KEY, "ab"),
+     (KEY, ["a", " "]), (KEY, [1, 2]), (KEY, [str(i) for i in range(9)])],
+)  # fmt: skip
+def test_bad_questions_are_refused_before_anything_is_kept(key, options, home):
+    with pytest.raises(ValueError, match="prediction"):
+        predict(key, options)
+    assert not home.exists()
+
+
+def test_two_options_read_well_and_languages_are_apart(shown, capsys, home):
+    ask(shown, options=["yes", "no"])
+    assert "choose a or b." in capsys.readouterr().out
+    assert len({frozenset(words) for words in TEXT.values()}) == 1
+    assert predictions.read("zh") == {}
+    assert buttons(KEY, ["yes", "no"], {}).children[0].value is None

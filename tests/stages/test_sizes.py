@@ -1,0 +1,155 @@
+"""The ladder of sizes: parameters, memory and FLOPs against the models themselves."""
+
+import json
+
+import pytest
+import torch
+
+from minigpt.engine.optim import make_optimizer
+from minigpt.model import GPT, GPTConfig, flops_per_token, next_token_loss
+from minigpt.pretrain import PretrainConfig
+from minigpt.stages.sizes import (
+    DEFAULT,
+    SIZES,
+    Size,
+    duration,
+    estimated_seconds,
+    ladder,
+    parameters,
+    training_memory,
+)
+from minigpt.stages.stage import load_stage, own_checkpoints
+
+TOY = Size(GPTConfig(64, 32, 2, 2, 16), 3, 4000)
+
+
+@pytest.fixture
+def meta_model(monkeypatch):
+    """Makes models without numbers: shapes alone."""
+    monkeypatch.setattr(GPT, "init_weights", lambda self, generator: None)
+    return lambda config: GPT(config).to("meta")
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_parameters_and_shapes(meta_model, name):
+    size = SIZES[name]
+    model = meta_model(size.model)  # GPTConfig checks itself when it is made
+    assert parameters(size.model) == model.num_params()
+    ids = torch.zeros(2, size.model.block_size, dtype=torch.long, device="meta")
+    assert model(ids).shape == (*ids.shape, size.model.vocab_size)
+    assert size.flops() == size.tokens * flops_per_token(size.model, size.model.block_size)
+    updates = size.tokens // (size.batch_size * size.model.block_size)
+    assert updates >= 800 and 2.5 < size.tokens / parameters(size.model) < 3.5
+
+
+def test_the_ladder_rises_from_the_course_to_gpt2s_shape(meta_model):
+    numbers = [parameters(size.model) for size in SIZES.values()]
+    assert numbers == sorted(numbers) and numbers[-1] == 86_507_521
+    assert next(iter(SIZES)) == DEFAULT and SIZES[DEFAULT].model == GPTConfig()
+    assert SIZES[DEFAULT].batch_size == PretrainConfig().batch_size
+    assert SIZES[DEFAULT].head_lr(0.01) == 0.01
+    c = SIZES["gpt2"].model
+    assert (c.n_layer, c.n_head, c.n_embd, c.block_size) == (12, 12, 768, 1024)
+    assert SIZES["gpt2"].head_lr(0.01) == pytest.approx(0.01 / 6)
+    # GPT-2's other parameters: its larger tied embedding, positions, biases and norms.
+    biases = 12 * (3 + 1 + 4 + 1) * 768
+    norms = (2 * 12 + 1) * 2 * 768
+    tables = (50257 + 1024) * 768 - 2 * 1024 * 768 - 1
+    assert numbers[-1] + tables + biases + norms == 124_439_808
+
+
+def test_what_stays_between_updates_is_counted_exactly():
+    """Weights, gradients and averages, where nothing else is needed: a batch of no windows."""
+    size = Size(GPTConfig(64, 32, 2, 2, 16), 3, 4000)
+    model = GPT(size.model)
+    optimizer = make_optimizer(model)
+    ids = torch.zeros(3, 32, dtype=torch.long)
+    next_token_loss(model(ids), ids).backward()
+    optimizer.step()
+    averages = [*optimizer.momentum.values()]
+    averages += [t for state in optimizer.adamw.state.values() for t in state.values()]
+    tensors = [t for p in model.parameters() for t in (p, p.grad)] + averages
+    found = sum(4 * t.numel() for t in tensors)
+    kept = training_memory(Size(size.model, 0, 0)) - 4 * 3 * 12 * 2 * 16**2
+    assert found - 4 * 3 == kept  # AdamW's three counters of steps are left out
+
+
+def test_what_the_backward_pass_needs_is_near_the_formula():
+    size = Size(GPTConfig(256, 128, 3, 2, 64), 4, 4000)
+    model, saved = GPT(size.model), {}
+
+    def pack(t):
+        saved[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    ids = torch.zeros(4, 128, dtype=torch.long)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        logits = model(ids)
+        next_token_loss(logits, ids).backward  # noqa: B018
+    for p in (*model.parameters(), model.rotation):
+        saved.pop(p.data_ptr(), None)
+    logit_bytes = 4 * logits.numel()  # the log-probabilities are saved; logits and gradient exist
+    found = sum(saved.values()) + 2 * logit_bytes
+    config = size.model
+    formula = 4 * 4 * 128 * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
+    assert found == pytest.approx(formula, rel=0.1)
+
+
+def test_ranks_divide_the_batch_and_not_the_weights():
+    one, four, many = (training_memory(SIZES["gpt2"], ranks) for ranks in (1, 4, 1000))
+    assert one > four > many > 12 * parameters(SIZES["gpt2"].model)
+    assert many == training_memory(SIZES["gpt2"], 2000)  # a window at least
+
+
+def test_the_table_names_each_size_and_estimates_its_time(monkeypatch):
+    monkeypatch.setattr("minigpt.stages.sizes.SIZES", {"toy": TOY, "mini": TOY})
+    lines = ladder(torch.device("cpu")).splitlines()
+    assert [line.split()[0] for line in lines] == ["size", "toy", "mini"]
+    assert "about" in lines[1] and f"{parameters(TOY.model):,}" in lines[1]
+    assert len({len(line) for line in lines}) == 1
+    assert estimated_seconds(TOY, torch.device("cpu")) > 0
+
+
+def test_the_estimate_counts_layers_batches_and_updates(monkeypatch):
+    def timed(config, rows, device):
+        return 0.1 + 0.2 * config.n_layer * rows, 0.01 * config.n_layer
+
+    monkeypatch.setattr("minigpt.stages.sizes.time_update", timed)
+    size = Size(GPTConfig(64, 1024, 5, 2, 16), 3, 3 * 1024 * 7)  # timed on one window
+    found = estimated_seconds(size, torch.device("cpu"))
+    assert found == pytest.approx(7 * (3 * (0.1 + 0.2 * 5) + 0.01 * 5))
+
+
+def test_durations():
+    assert [duration(s) for s in (40, 300, 11_500, 900_000)] == [
+        "40 s",
+        "5 min",
+        "3.2 h",
+        "10 days",
+    ]
+
+
+def test_stages_of_a_size_are_loaded_from_its_folder(monkeypatch, tmp_path):
+    from minigpt.stages import train as course
+
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    toy = Size(GPTConfig(1024, 320, 1, 2, 32), 4, 20_000)
+    monkeypatch.setitem(SIZES, "mini", toy)
+    monkeypatch.setattr(course, "HELD_OUT_TOKENS", 3000)
+    out, said = own_checkpoints("en", "mini"), []
+    runs = course.Course(out, device="cpu", say=said.append, size="mini")
+    runs.recipe.demonstrations = 64
+    runs.base()
+    runs.sft()
+    for name in ("base", "sft"):
+        stage = load_stage(name, size="mini", quiet=True)
+        assert stage.path.parent == tmp_path / "checkpoints" / "en-mini"
+        assert stage.model.config == toy.model
+        rate = {"base": 0.01, "sft": 0.003}[name]
+        assert stage.meta["settings"]["head_lr"] == pytest.approx(4 * rate)
+    assert load_stage("base", size="mini", quiet=True).meta["settings"]["block_size"] == 320
+    with pytest.raises(FileNotFoundError, match="train --size mini` makes them"):
+        load_stage("ppo", size="mini")
+    assert json.loads((out / "train.json").read_text(encoding="utf-8"))["stages"]["sft"]
+    with pytest.raises(ValueError, match="another size, .*give its --size, or another --out"):
+        course.Course(out, device="cpu", say=said.append).sft()

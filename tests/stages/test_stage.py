@@ -1,0 +1,191 @@
+"""Loading stages: whose file is taken, what is said of it, and what a stage cannot do."""
+
+import math
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from minigpt.model import GPT, GPTConfig
+from minigpt.reward import RewardModel, reward_input
+from minigpt.sft import chat_answer, chat_prompt
+from minigpt.stages import stage as module
+from minigpt.stages.stage import load_stage, own_checkpoints, read_stage, snapshots
+from minigpt.store.checkpoint import file_hash, load_model, save_checkpoint
+
+CONFIG = GPTConfig(block_size=128, n_layer=1, n_head=2, n_embd=16)
+
+
+def awake_model(seed: int) -> GPT:
+    """A model whose weights are all random and can be stored without rounding."""
+    model = GPT(CONFIG)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_((0.3 * torch.randn(p.shape, generator=generator)).bfloat16())
+    return model
+
+
+def write(folder, name: str, seed: int = 0, parent: str | None = None) -> GPT | RewardModel:
+    """A checkpoint as the course writes it; with a reward model the SFT model that is inside it."""
+    model, state, kind = awake_model(seed), None, "language model"
+    if name.startswith("reward"):
+        if not (folder / "sft.safetensors").is_file():
+            write(folder, "sft", seed)
+        gpt, _ = load_model(folder / "sft.safetensors")
+        model, kind = RewardModel(gpt, seed=seed), "reward"
+        parent = parent or file_hash(folder / "sft.safetensors")
+        with torch.no_grad():
+            for p in model.layers.parameters():
+                p.copy_(p.bfloat16())
+            model.mean.fill_(0.5)
+            model.std.fill_(2.0)
+        state = model.trained()
+    meta = {"stage": name, "kind": kind, "config": asdict(CONFIG), "parent": parent, "seed": seed}
+    save_checkpoint(folder / f"{name}.safetensors", state or model.state_dict(), meta)
+    return model.eval()
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """The folder of the shipped checkpoints, empty; MINIGPT_HOME is beside it."""
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    return tmp_path / "shipped" / "en"
+
+
+def test_own_comes_before_shipped(shipped, capsys):
+    theirs, mine = write(shipped, "sft", 1), write(own_checkpoints(), "sft", 2)
+    write(shipped, "base", 3)
+    found = load_stage("sft")
+    assert found.own and found.path == own_checkpoints() / "sft.safetensors"
+    assert torch.equal(found.model.head.weight, mine.head.weight)
+    assert "sft (your own run" in capsys.readouterr().out
+    found = load_stage("sft", own=False)
+    assert not found.own and torch.equal(found.model.head.weight, theirs.head.weight)
+    assert "sft (shipped" in capsys.readouterr().out
+    assert not load_stage("base").own  # where there is none of one's own
+
+
+def test_the_line_names_the_file_and_its_parent(shipped, capsys):
+    write(shipped, "base")
+    parent = file_hash(shipped / "base.safetensors")
+    write(shipped, "sft", parent=parent)
+    load_stage("base")
+    load_stage("sft")
+    own = file_hash(shipped / "sft.safetensors")
+    assert capsys.readouterr().out.splitlines() == [
+        f"base (shipped, {parent}, parent none)",
+        f"sft (shipped, {own}, parent {parent})",
+    ]
+
+
+def test_quiet_prints_nothing(shipped, capsys):
+    write(shipped, "base")
+    load_stage("base", quiet=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_not_there_is_an_error_that_lists_what_is(shipped):
+    with pytest.raises(FileNotFoundError, match=r"no stage 'ppo'\. There are: none\. .* train"):
+        load_stage("ppo")
+    write(shipped, "sft")
+    write(shipped, "base")
+    write(own_checkpoints(), "reward")
+    with pytest.raises(FileNotFoundError, match="no stage 'ppo'. There are: base, reward, sft. "):
+        load_stage("ppo")
+    with pytest.raises(FileNotFoundError, match="no stage 'reward'. There are: base, sft. "):
+        load_stage("reward", own=False)
+
+
+def test_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("MINIGPT_HOME", "~/runs")
+    assert own_checkpoints("zh") == tmp_path / "runs" / "checkpoints" / "zh"
+
+
+def test_a_loaded_stage_is_frozen_and_ready(shipped):
+    write(shipped, "base")
+    write(shipped, "reward")
+    for name in ("base", "reward"):
+        model = load_stage(name, quiet=True).model
+        assert not model.training and not any(p.requires_grad for p in model.parameters())
+
+
+def test_damaged_and_unfitting_files_are_clear_errors(shipped):
+    write(shipped, "base")
+    path = shipped / "base.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match="is damaged or cut off"):
+        load_stage("base", quiet=True)
+    meta = {"kind": "language model", "config": asdict(CONFIG)}
+    save_checkpoint(path, RewardModel(awake_model(0)).trained(), meta)
+    with pytest.raises(ValueError, match="does not fit the model"):
+        load_stage("base", quiet=True)
+
+
+def test_a_reward_model_scores_and_cannot_write(shipped):
+    model = write(shipped, "reward", 5)
+    stage = load_stage("reward", quiet=True)
+    question, answer = "What is the capital of Peru?", "The capital of Peru is Lima."
+    score = stage.score(question, answer)
+    assert math.isfinite(score) and score != stage.score(question, "Look it up yourself.")
+    ids = [*chat_prompt(stage.encoding, question), *chat_answer(stage.encoding, answer)]
+    with torch.no_grad():
+        raw = model(torch.tensor([reward_input(stage.encoding, ids, [])]))[0, -1].item()
+    assert score == pytest.approx((raw - 0.5) / 2.0, rel=1e-5)
+    for use in (stage.complete, stage.answer, lambda text: stage.sample(text, 2)):
+        with pytest.raises(ValueError, match="cannot write, only score"):
+            use(question)
+
+
+def test_a_reward_model_finds_the_sft_model_inside_it_by_its_hash(shipped):
+    write(shipped, "reward", 5)
+    first = file_hash(shipped / "sft.safetensors")
+    ids = [[1, 2, 3, 4]]
+    score = load_stage("reward", quiet=True).model.score(ids)
+    # One's own reward model on the shipped SFT model, while there is no SFT model of one's own …
+    own_checkpoints().mkdir(parents=True)
+    mine = own_checkpoints() / "reward.safetensors"
+    mine.write_bytes((shipped / "reward.safetensors").read_bytes())
+    for _ in range(2):
+        stage = load_stage("reward", quiet=True)
+        assert stage.own and torch.equal(stage.model.score(ids), score)
+        write(own_checkpoints(), "sft", 6)  # … and when there is one that it was not trained on.
+    write(shipped, "sft", 7)
+    message = f"belongs to an SFT model .{first}. that is neither .*Train the reward model again"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_stage("reward", quiet=True)
+
+
+def test_a_language_model_writes_and_cannot_score(shipped):
+    write(shipped, "sft", 4)
+    stage = load_stage("sft", quiet=True)
+    with pytest.raises(ValueError, match='"sft" has no reward head'):
+        stage.score("Hi", "Hello!")
+    assert stage.answer("Hi") == stage.answer(["Hi", "Bye"])[0]
+    assert len(stage.answer(["Hi", "Bye"])) == 2 and stage.answer([]) == []
+    assert len(set(stage.sample("Hi", 3, seed=1))) == 3  # each has a seed of its own
+    assert stage.sample("Hi", 3, seed=1) == stage.sample("Hi", 3, seed=1)
+    two = stage.complete("Peru is", samples=2, max_new_tokens=5)
+    assert len(two) == 2 and two[0] != two[1]
+
+
+@pytest.mark.parametrize(
+    "name, chat",
+    [("base", False), ("base_step_00040", False), ("sft", True), ("ppo_coin", True),
+     ("reward", False)],
+)  # fmt: skip
+def test_which_stages_know_the_chat_template(tmp_path, name, chat):
+    write(tmp_path, name)
+    assert read_stage(tmp_path / f"{name}.safetensors").is_chat == chat
+
+
+def test_snapshots_are_in_order_of_their_steps(shipped):
+    assert snapshots() == []
+    for step in (137, 0, 9, 1200):
+        write(shipped, f"base_step_{step:05d}")
+    write(shipped, "base")
+    write(own_checkpoints(), "base_step_00003")
+    assert snapshots() == [f"base_step_{step:05d}" for step in (0, 9, 137, 1200)]
