@@ -1,6 +1,7 @@
 """Each mutant of tests/mutants.py is noticed by the tests named there, which pass without it."""
 
 import pytest
+
 from mutants import MUTANTS, copy_of, mutate, place_of, run, tests_named
 
 pytestmark = pytest.mark.slow

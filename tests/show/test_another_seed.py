@@ -8,8 +8,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from minigpt.show.another_seed import KEPT, TEXT, AnotherSeed, another_seed
 from minigpt.show.figure import Table, figure, show
-
-CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
+from toys import CLICK
 
 
 @pytest.fixture

@@ -9,34 +9,26 @@ import pytest
 import torch
 
 from minigpt.generate import Sample
-from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel, normalise, reward_input
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.stages import report as m
 from minigpt.stages.scoring import Score, judged
-from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import Question, Questions, fact_questions, seen_phrasings
+from toys import awake_gpt, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
-CONFIG = GPTConfig(n_layer=1, n_head=2, n_embd=16)
 QUESTIONS = fact_questions(WORLD, "E")
 
 
-def awake_model(seed=1) -> GPT:
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:  # all but the gain
-                p.normal_(std=0.3, generator=generator)
-    return model.eval().requires_grad_(False)
+def awake_model(seed=1):
+    return awake_gpt(seed, n_embd=16).eval().requires_grad_(False)
 
 
-def stage(name: str, model, **meta) -> Stage:
-    return Stage(name, model, ENCODING, WORLD, meta, None, True)
+def stage(name: str, model, **meta):
+    return toy_stage(name, model, meta, own=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import IPython.display
 import pytest
-import torch
 
 from minigpt.generate import next_token_distribution
 from minigpt.lessons.arena import stage_tokens as module
@@ -14,14 +13,12 @@ from minigpt.lessons.arena.stage_tokens import (
     signed,
     stage_tokens,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.show.widget import QUESTION
 from minigpt.stages.scoring import line_ends, qa_prompt
-from minigpt.stages.stage import Stage
-from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Question
+from toys import tiny_gpt, toy_stage
 
 EN, ASKED, ANSWER = TEXT["en"], QUESTION["en"], "Beijing has 21.84 million residents."
 
@@ -30,14 +27,10 @@ EN, ASKED, ANSWER = TEXT["en"], QUESTION["en"], "Beijing has 21.84 million resid
 def stages(tmp_path_factory):
     """Three small stages that find different things likely."""
     path = tmp_path_factory.mktemp("stages")
-    found = {}
-    for seed, name in enumerate(("base", "sft", "ppo")):
-        model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16), seed=seed)
-        model.head.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
-        model.eval().requires_grad_(False)
-        parts = load_tokenizer("en"), load_world("en"), {}, path / name, False
-        found[name] = Stage(name, model, *parts)
-    return found
+    return {
+        name: toy_stage(name, tiny_gpt(seed, head=1.0, n_embd=16), path=path / name)
+        for seed, name in enumerate(("base", "sft", "ppo"))
+    }
 
 
 @pytest.fixture

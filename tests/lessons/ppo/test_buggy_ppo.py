@@ -4,35 +4,23 @@ import numpy as np
 import pytest
 import torch
 
+import toys
 from minigpt.lessons.ppo.buggy_ppo import MOVES, ppo_with
 from minigpt.lessons.ppo.bugs import TEXT
 from minigpt.lessons.ppo.instruments import readings
-from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel
+from toys import ToyEncoding
 
 V, END, REWARD = 16, 14, 13
-CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
+TOY = ToyEncoding(END, REWARD)
 PROMPTS = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
 TOKENS = np.random.default_rng(0).integers(0, 12, 300).astype(np.uint16)
 ROUND = 1e-4  # what is below is rounding
 
 
-class Toy:
-    """An encoding of 16 ids, as far as PPO asks it anything."""
-
-    def encode_single_token(self, token):
-        return {"<|end|>": END, "<|reward|>": REWARD}[token]
-
-
-def awake_gpt(seed=1, std=0.3):
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:
-                p.normal_(std=std, generator=generator)
-    return model
+def awake_gpt(seed=1):
+    return toys.awake_gpt(seed, vocab_size=V, block_size=16)
 
 
 def toy_config(**changed):
@@ -45,7 +33,7 @@ def toy_config(**changed):
 def toy_run(bug, **changed):
     """The policy, the records and the largest of each check of a toy run."""
     policy, reward, found, steps = awake_gpt(), RewardModel(awake_gpt(2)), {}, []
-    args = policy, reward, PROMPTS * 4, Toy(), toy_config(**changed)
+    args = policy, reward, PROMPTS * 4, TOY, toy_config(**changed)
     for step, checks in ppo_with(bug, *args):
         steps.append(step)
         found |= {k: max(abs(v), found.get(k, 0.0)) for k, v in checks.items()}
@@ -66,7 +54,7 @@ def test_without_a_bug_it_is_the_courses_ppo(changed):
     """Both ways: the course's PPO, which saves itself most of the padding, is the plain one."""
     found, steps, _ = toy_run("none", **changed)
     policy = awake_gpt()
-    args = policy, RewardModel(awake_gpt(2)), PROMPTS * 4, TOKENS, Toy(), toy_config(**changed)
+    args = policy, RewardModel(awake_gpt(2)), PROMPTS * 4, TOKENS, TOY, toy_config(**changed)
     for ours, plain in zip(ppo(*args), steps, strict=True):
         assert [s.ids for s in ours.samples] == [s.ids for s in plain.samples]
         ours, plain = ({**vars(step), "samples": None} for step in (ours, plain))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import toys
 from minigpt.lessons.ppo import parts as ppo_parts
 from minigpt.lessons.ppo.parts import (
     EPOCHS,
@@ -21,33 +22,20 @@ from minigpt.lessons.ppo.parts import (
     token_weights,
 )
 from minigpt.lessons.ppo.runs import Sizes
-from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, masked_mean, ppo
 from minigpt.reward import RewardModel
 from minigpt.show import results as experiments
+from toys import ToyEncoding
 
 V, END, REWARD = 16, 14, 13
-CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
+TOY = ToyEncoding(END, REWARD)
 PROMPTS = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
 TOKENS = np.random.default_rng(0).integers(0, 12, 300).astype(np.uint16)
 TINY = PartSizes(Sizes(64, 12, 3000, rounds=2, answers=8, every=2), 1, 2, 3.0, 3, 1)
 
 
-class Toy:
-    """An encoding of 16 ids, as far as PPO asks it anything."""
-
-    def encode_single_token(self, token):
-        return {"<|end|>": END, "<|reward|>": REWARD}[token]
-
-
 def awake_gpt(seed=1):
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:
-                p.normal_(std=0.3, generator=generator)
-    return model
+    return toys.awake_gpt(seed, vocab_size=V, block_size=16)
 
 
 def toy(parts, **changed):
@@ -55,7 +43,7 @@ def toy(parts, **changed):
     policy, reward = awake_gpt(), RewardModel(awake_gpt(2))
     reward.mean.fill_(3.0)  # so that the reward model's own zero point is another one
     config = PPOConfig(3, 6, 6, minibatch=3, block_size=8, lr=1e-2, value_lr=1e-2, **changed)
-    rounds = list(learn(policy, reward, PROMPTS, TOKENS, Toy(), config, parts))
+    rounds = list(learn(policy, reward, PROMPTS, TOKENS, TOY, config, parts))
     return policy, reward, rounds, config
 
 
@@ -67,7 +55,7 @@ def same(a, b):
 def test_with_all_parts_it_is_the_courses_ppo(epochs):
     found, reward, rounds, config = toy(Parts(), epochs=epochs)
     policy = awake_gpt()
-    steps = list(ppo(policy, reward, PROMPTS, TOKENS, Toy(), config))
+    steps = list(ppo(policy, reward, PROMPTS, TOKENS, TOY, config))
     for p, q in zip(policy.parameters(), found.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-4)
     for ours, theirs in zip(rounds, steps, strict=True):

@@ -16,8 +16,8 @@ from minigpt.lessons.pretraining.mixture_explorer import (
 from minigpt.show.figure import Table
 from minigpt.world.corpus import LISTS, MIXTURE
 from minigpt.world.facts import load_world
+from toys import CLICK
 
-CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
 WORLD, WORDS = load_world("en"), TEXT["en"]
 
 

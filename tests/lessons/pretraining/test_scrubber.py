@@ -2,16 +2,13 @@
 
 import IPython.display
 import pytest
-import torch
 
 from minigpt.lessons.pretraining import scrubber as module
 from minigpt.lessons.pretraining.scrubber import LONGEST, TEXT, Scrubber, printable, scrub
-from minigpt.model import GPT, GPTConfig
+from minigpt.model import GPTConfig
 from minigpt.show.figure import Table
 from minigpt.stages.scoring import document_completions
-from minigpt.stages.stage import Stage
-from minigpt.tokenizer import load_tokenizer
-from minigpt.world.facts import load_world
+from toys import tiny_gpt, toy_stage
 
 PROMPT = "# Rome\n\nRome is in"
 
@@ -20,13 +17,9 @@ PROMPT = "# Rome\n\nRome is in"
 def stages(tmp_path_factory):
     """Three snapshots of nothing in particular, with the metadata that real ones have."""
     path, out = tmp_path_factory.mktemp("stages"), []
-    encoding, world = load_tokenizer("en"), load_world("en")
     for i, (tokens, loss) in enumerate([(0, 6.9315), (131072, 2.4981), (3297280, 0.7144)]):
-        model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2), seed=i)
-        torch.nn.init.normal_(model.head.weight, std=0.1 * i)
-        model.eval().requires_grad_(False)
         meta = {"tokens": tokens, "metrics": {"held_out_loss": loss}}
-        out.append(Stage(f"base_step_{i:05d}", model, encoding, world, meta, path / "x", False))
+        out.append(toy_stage(f"base_step_{i:05d}", tiny_gpt(i, 0.1 * i), meta, path / "x"))
     return out
 
 
@@ -116,7 +109,7 @@ def test_an_unexpected_error_becomes_a_sentence(scrubber, monkeypatch):
 
 
 def test_missing_numbers_are_not_recorded(stages):
-    bare = Stage("base", stages[0].model, stages[0].encoding, stages[0].world, {}, None, True)
+    bare = toy_stage("base", stages[0].model, own=True)
     assert Scrubber([bare], PROMPT).table().rows[0][:2] == ["0", TEXT["en"]["unknown"]]
 
 

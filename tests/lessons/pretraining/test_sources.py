@@ -7,13 +7,12 @@ import pytest
 
 from minigpt.lessons.pretraining import sources
 from minigpt.lessons.pretraining.sources import VARIANTS, run, train
-from minigpt.model import GPT, GPTConfig
 from minigpt.show import results as experiments
 from minigpt.stages.report import qa_score
-from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import MIXTURE
 from minigpt.world.facts import load_world
+from toys import tiny_gpt, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 TOKENS = 150_000
@@ -21,12 +20,8 @@ QUESTIONS = sources.head_questions(WORLD, "E", 20)
 MARKED = re.compile(r"^\S.{0,30}? (?:What|Which|How|Where|In|Into|On)\b[^?\n]*\?\n", re.M)
 
 
-def toy() -> GPT:
-    return GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2), seed=0)
-
-
-def stage(model: GPT | None = None) -> Stage:
-    return Stage("base", (model or toy()).eval(), ENCODING, WORLD, {}, sources.Path(), True)
+def stage(model=None):
+    return toy_stage("base", model or tiny_gpt())
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +92,15 @@ def test_equal_tokens_whichever_the_corpus(monkeypatch):
 
     monkeypatch.setattr(sources, "pretrain", pretrain)
     for name in ("full", "the other 18 % alone"):
-        train(VARIANTS[name], 3 * 4096 + 5, 0, toy())
+        train(VARIANTS[name], 3 * 4096 + 5, 0, tiny_gpt())
     assert list(read.values()) == [3, 3]
     with pytest.raises(ValueError, match="100 tokens make no batch: give at least 4096"):
-        train(VARIANTS["full"], 100, 0, toy())
+        train(VARIANTS["full"], 100, 0, tiny_gpt())
 
 
 def test_a_seed_gives_the_same_model_and_another_seed_another():
     def weights(seed):
-        return train(VARIANTS["full"], 2 * 4096, seed, toy()).head.weight.numpy()
+        return train(VARIANTS["full"], 2 * 4096, seed, tiny_gpt()).head.weight.numpy()
 
     first = weights(0)
     assert np.array_equal(first, weights(0)) and not np.array_equal(first, weights(1))
@@ -160,7 +155,7 @@ def test_after_a_bare_question_more_questions_or_an_answer_are_told_apart(monkey
 
 
 def test_measures_are_shares_and_those_of_the_other_modules():
-    found = sources.measure(toy(), seed=3, places=4, held_out=3000)
+    found = sources.measure(tiny_gpt(), seed=3, places=4, held_out=3000)
     assert found["seed"] == 3
     assert {"qa", "dialogue", "statement", "bare_questions", "bare_answered", "held_out_loss",
             "wrong"} <= set(found)  # fmt: skip
