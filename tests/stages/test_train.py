@@ -16,6 +16,7 @@ from minigpt.stages.train import Course, Recipe, tokenizer_text
 from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.tokenizer import load_tokenizer, train_bpe
 from minigpt.world.facts import load_world
+from minigpt.world.labelers import LABELERS
 
 TINY = Recipe(corpus_tokens=1_200_000, demonstrations=1280, comparison_prompts=1280,
               answers_per_prompt=4, rl_prompts=1280, validation_questions=100)  # fmt: skip
@@ -290,39 +291,32 @@ def test_the_control_is_measured_and_not_kept(trained, monkeypatch):
     assert not trained.path("sft_clean").exists()
 
 
-def test_extras_train_every_labelers_ppo_to_its_last_round(tmp_path, monkeypatch):
-    course, done = tiny(tmp_path), []
-    monkeypatch.setattr(course, "overoptimised", lambda: done.append("overoptimised"))
-    monkeypatch.setattr(course, "clean_control", lambda: done.append("control"))
-
-    def reward(labeler):
-        course.path(f"reward_{labeler}").touch()
-        done.append(f"reward_{labeler}")
-
-    def ppo(name, labeler, config, choose):
-        assert course.path(f"reward_{labeler}").is_file()
-        assert choose({"step": 40, "gold": -9}) > choose({"step": 35, "gold": 9})
-        done.append(name)
-
-    monkeypatch.setattr(course, "reward", reward)
-    monkeypatch.setattr(course, "ppo", ppo)
-    course.extras()
-    labelers = ("mediocre", "flattered", "long_winded", "hurried", "coin")
-    pairs = [name for who in labelers for name in (f"reward_{who}", f"ppo_{who}")]
-    assert done == ["overoptimised", "control", *pairs]
-    assert not list(tmp_path.iterdir())  # their reward models are not kept
+def test_overoptimised_has_no_price_and_keeps_the_widest_gap(trained, monkeypatch):
+    trained.recipe.few_prompts = 8
+    monkeypatch.setattr(trained, "shrink", 5)  # 12 rounds
+    trained.overoptimised()
+    meta = read_meta(trained.path("ppo_overoptimised"))
+    assert meta["settings"]["kl_coef"] == 0 and meta["settings"]["seed"] == 0
+    assert meta["reward"] == file_hash(trained.path("reward_few"))
+    assert [vote["step"] for vote in meta["curve"]] == [5, 10, 12]
+    widest = max(meta["curve"], key=lambda vote: vote["proxy"] - vote["gold"])
+    assert meta["step"] == widest["step"]
+    for name in ("ppo_overoptimised", "reward_few"):
+        trained.path(name).unlink()
 
 
-def test_overoptimised_has_no_price_and_picks_the_widest_gap(tmp_path, monkeypatch):
-    course, got, made = tiny(tmp_path, seed=3), {}, []
-    monkeypatch.setattr(course, "reward", lambda name, few: made.append((name, few)))
-    monkeypatch.setattr(course, "ppo", lambda name, **options: got.update(options, name=name))
-    course.overoptimised()
-    config, choose = got["config"], got["choose"]
-    assert got["name"] == "ppo_overoptimised" and config.seed == 3 and config.kl_coef == 0
-    assert made == [("reward_few", True)] and got["reward"] == "reward_few"
-    assert choose({"proxy": 3, "gold": 1}) > choose({"proxy": 2, "gold": 1})
-    assert choose({"proxy": 2, "gold": 0}) > choose({"proxy": 2, "gold": 1})
+def test_extras_train_ppo_under_every_other_labeler(trained, monkeypatch):
+    monkeypatch.setattr(trained, "overoptimised", lambda: None)
+    monkeypatch.setattr(trained, "clean_control", lambda: None)
+    before = {path.name for path in trained.out.iterdir()}
+    trained.extras()
+    made = {path.name for path in trained.out.iterdir()} - before
+    others = LABELERS.keys() - {"expert"}
+    assert made == {f"ppo_{labeler}.safetensors" for labeler in others}  # no reward model of theirs
+    for labeler in others:
+        meta = read_meta(trained.path(f"ppo_{labeler}"))
+        assert meta["labeler"] == labeler and meta["step"] == meta["settings"]["iterations"]
+        trained.path(f"ppo_{labeler}").unlink()
 
 
 def test_a_reward_model_of_few_comparisons_has_seen_only_those(trained):
