@@ -21,6 +21,7 @@ from minigpt.sft import (
     introduce_chat_tokens,
     sft,
     sft_batch,
+    sft_batches,
     sft_loss,
 )
 from minigpt.stages.scoring import chat_answers
@@ -232,6 +233,14 @@ def test_each_demonstration_is_read_once_an_epoch(monkeypatch):
     for epoch in (read[0] + read[1], read[2] + read[3]):
         assert sorted(epoch) == [1, 5, 9, 11]
     assert [(s.step, s.steps) for s in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_seed_decides_the_order_of_the_demonstrations():
+    first, again, other = (
+        next(sft_batches(PAIRS * 10, TOKENS, SFTConfig(40, block_size=8, seed=seed), PAD))[0]
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def grads_of_first_update(monkeypatch, model, config):
