@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from minigpt.model import GPT, GPTConfig
+from minigpt.reward import RewardModel
 from minigpt.stages.stage import Stage
+from minigpt.store.checkpoint import file_hash, load_model, save_checkpoint
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 
@@ -66,3 +68,14 @@ def toy_stage(
     if model is not None:
         model.eval().requires_grad_(False)
     return Stage(name, model, load_tokenizer("en"), load_world("en"), meta or {}, path, own)
+
+
+def write_stage(folder: Path, name: str, seed: int = 1, meta: dict | None = None, **config) -> None:
+    """A checkpoint of an awake model; a reward model's stands on the sft.safetensors beside it."""
+    model, parent = awake_gpt(seed, **config), folder / "sft.safetensors"
+    known = {"stage": name, "kind": "language model", "config": vars(model.config), "parent": None}
+    if name.startswith("reward"):
+        model = RewardModel(load_model(parent)[0], seed=seed)
+        known |= {"kind": "reward", "parent": file_hash(parent)}
+    state = model.trained() if name.startswith("reward") else model.state_dict()
+    save_checkpoint(folder / f"{name}.safetensors", state, known | (meta or {}))

@@ -1,5 +1,6 @@
 """The report's measures on a tiny random model and on answers whose truth is known."""
 
+import json
 import math
 from dataclasses import replace
 from functools import partial
@@ -8,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from minigpt.commands.report import report_on
 from minigpt.generate import Sample
 from minigpt.reward import RewardModel, normalise, reward_input
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.stages import report as m
+from minigpt.stages import train
 from minigpt.stages.scoring import Score, judged
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import Question, Questions, fact_questions, seen_phrasings
-from toys import awake_gpt, toy_stage
+from toys import awake_gpt, toy_stage, write_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 QUESTIONS = fact_questions(WORLD, "E")
@@ -333,6 +336,63 @@ def test_gap_closed_is_0_for_the_sft_model_itself_and_1_for_a_perfect_one(few, r
     monkeypatch.setattr(m, "chat_score", perfect)
     whole = m.measure_ppo(stage("ppo", sft.model), sft, reward)["ppo.gold_gap_closed"]
     assert (whole.value, whole.low, whole.high) == (1, 1, 1)
+
+
+@pytest.fixture
+def folder(few, tmp_path, monkeypatch):
+    """Checkpoints of all stages, about which everything is right that an assistant answers."""
+    reads = {q.place.id: 60 if q.place.rank % 2 else 1 for q in QUESTIONS if q.place.rank < 20}
+    for seed, name in enumerate(("base", "sft", "ppo", "ppo_overoptimised", "base_step_00000")):
+        write_stage(tmp_path, name, seed, {"place_reads": reads}, n_embd=16)
+    for name in ("reward", "reward_few"):
+        write_stage(tmp_path, name, n_embd=16)
+
+    def perfect(which, questions, temperature=0.0, seed=0):
+        best = ["correct" if q.kind == "fact" else "declined this name" for q in questions]
+        return Score(list(questions), [""] * len(best), best), [True] * len(best)
+
+    monkeypatch.setattr(m, "chat_score", perfect)
+    monkeypatch.setattr(m, "measure_best_of_n", partial(m.measure_best_of_n, most=4, n=6))
+    monkeypatch.setattr(train, "HELD_OUT_TOKENS", 6000)
+    return tmp_path
+
+
+def measured(table: dict) -> set[str]:
+    """What was measured: the first parts of the names."""
+    return {name.split(".")[0] for name in table}
+
+
+def test_report_on_a_folder_measures_all_stages_and_adds_what_was_recorded(folder):
+    names = ("base", "sft", "reward", "ppo", "ppo_overoptimised")
+    row = {"seconds": 2.0, "tokens": 10, "flops": 100, "cpu_over_wall": 1.5, "ties": 3}
+    stages = json.dumps({"stages": dict.fromkeys(names, row)})
+    (folder / "train.json").write_text(stages, encoding="utf-8")
+    (folder / "controls.json").write_text('{"gold.sft_clean": 1.25}', encoding="utf-8")
+    table = report_on(folder)
+    assert measured(table) == {*names[:4], "best_of_n", "overoptimised", "gold", "train"}
+    for asked, shown in (("", "often"), ("_unseen_phrasing",) * 2):
+        few_shot = table[f"base.three_shot_{shown.removeprefix('_')}"].value
+        assert table[f"sft.accuracy{asked}_gap_to_base"].value == few_shot - 1
+    assert table["ppo.greedy_accuracy_change"].value == 0
+    assert table["sft.perplexity_ratio"].value != table["ppo.perplexity_ratio"].value
+    assert table["gold.sft_clean"].value == 1.25
+    assert table["train.seconds"].value == 8.0  # the four stages, not the over-optimised one
+    assert table["train.ppo_overoptimised.tokens"].value == 10
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["base"], {"base"}),
+        (["base", "sft", "ppo"], {"base", "sft"}),  # the reward model is part of PPO's measures
+        (["base", "sft", "reward"], {"base", "sft", "reward", "best_of_n"}),
+    ],
+)
+def test_report_on_some_of_the_stages_measures_what_can_be_measured(folder, names, expected):
+    for path in folder.iterdir():
+        if path.stem not in names:
+            path.unlink()
+    assert measured(report_on(folder)) == expected
 
 
 def test_scale_of_the_reward_model_moves_the_proxy(reward):

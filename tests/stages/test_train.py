@@ -1,12 +1,14 @@
 """The course's own runs, on a recipe so small that both of two trainings take seconds."""
 
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 
+from minigpt.commands.report import train_seed
 from minigpt.model import GPTConfig, flops_per_token
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
@@ -303,6 +305,21 @@ def test_overoptimised_has_no_price_and_keeps_the_widest_gap(trained, monkeypatc
     assert meta["step"] == widest["step"]
     for name in ("ppo_overoptimised", "reward_few"):
         trained.path(name).unlink()
+
+
+def test_the_report_trains_a_seed_only_as_far_as_it_is_not_there(trained, monkeypatch, tmp_path):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    tiny_course = partial(Course, device="cpu", recipe=replace(TINY, few_prompts=8), fast=True)
+    monkeypatch.setattr(module, "Course", tiny_course)
+    out = tmp_path.resolve() / "seeds" / "0" / "en"
+    shutil.copytree(trained.out, out)
+    (out / "ppo.safetensors").unlink()
+    there = {path: path.stat().st_mtime_ns for path in out.glob("*.safetensors")}
+    assert train_seed(0, "en", quiet=True) == out
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    new = {path.stem for path in out.glob("*.safetensors")} - {path.stem for path in there}
+    assert new == {"ppo", "ppo_overoptimised", "reward_few"}
+    assert file_hash(out / "ppo.safetensors") == file_hash(trained.path("ppo"))
 
 
 def test_extras_train_ppo_under_every_other_labeler(trained, monkeypatch):
