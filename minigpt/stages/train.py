@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from minigpt.engine.bpe import fast_merges
 from minigpt.engine.device import pick_device, pick_dtype
 from minigpt.engine.optim import make_optimizer
 from minigpt.engine.parallel import any_rank, is_first, replicated, world_size
+from minigpt.engine.ranks import save_ranks
 from minigpt.model import GPT, GPTConfig, flops_per_token
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
@@ -41,7 +43,7 @@ from minigpt.store.checkpoint import file_hash, read_meta, save_checkpoint
 from minigpt.store.files import atomic_write
 from minigpt.store.kept import put_aside
 from minigpt.store.resume import SUFFIX, Progress, fingerprint
-from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, save_ranks, train_bpe
+from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, demonstrations
 from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
 from minigpt.world.facts import DATA, load_world
@@ -82,7 +84,8 @@ def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
 
 def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
     """Train the course's tokenizer anew and write it into the package."""
-    ranks = train_bpe(tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS))
+    text, size = tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS)
+    ranks = train_bpe(text, size, merges=fast_merges)
     save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
     load_tokenizer.cache_clear()
 
