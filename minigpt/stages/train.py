@@ -20,9 +20,9 @@ import torch
 from minigpt.engine.bpe import fast_merges
 from minigpt.engine.device import pick_device, pick_dtype
 from minigpt.engine.optim import make_optimizer
-from minigpt.engine.parallel import any_rank, is_first, replicated, world_size
+from minigpt.engine.parallel import any_rank, is_first, over_ranks, replicated, world_size
 from minigpt.engine.ranks import save_ranks
-from minigpt.model import GPT, GPTConfig, flops_per_token
+from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
 from minigpt.reward import (
@@ -37,7 +37,7 @@ from minigpt.sft import SFTConfig, answer_text, chat_answer, chat_prompt, introd
 from minigpt.stages.fast import SHARE
 from minigpt.stages.report import chat_score, mean_kl, proxy_scores, report_questions
 from minigpt.stages.scoring import chat_answers, judged
-from minigpt.stages.sizes import DEFAULT, SIZES
+from minigpt.stages.sizes import DEFAULT, SIZES, flops_per_token
 from minigpt.stages.stage import Stage, read_stage
 from minigpt.store.checkpoint import file_hash, read_meta, save_checkpoint
 from minigpt.store.files import atomic_write
@@ -304,7 +304,8 @@ class Course:
         model = self.new_model()
         config, tokens = self.settings("base"), self.corpus.tokens
         progress = self.progress("base", model, config, fingerprint(tokens), started)
-        run = pretrain(replicated(model), tokens, config, progress.optimizer, progress.start)
+        run = pretrain(replicated(model), tokens, config, progress.optimizer, progress.start,
+                       over_ranks)  # fmt: skip
         per_token = flops_per_token(model.config, config.block_size)
 
         def keep(name, step, tokens):
@@ -349,7 +350,7 @@ class Course:
         data = fingerprint(tokens) + fingerprint(pairs)
         progress = self.progress(name, model, config, data, started)
         run = sft(replicated(model), pairs, tokens, config, self.pad, progress.optimizer,
-                  progress.start)  # fmt: skip
+                  progress.start, over_ranks)  # fmt: skip
         for _ in self.follow(progress.kept(run), name):
             pass
         last = progress.last

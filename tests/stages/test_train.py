@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from minigpt.engine.bpe import fast_merges
-from minigpt.model import GPTConfig, flops_per_token
+from minigpt.model import GPTConfig
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
 from minigpt.stages import train as module
-from minigpt.stages.sizes import SIZES
+from minigpt.stages.sizes import SIZES, flops_per_token
 from minigpt.stages.train import Course, Recipe, tokenizer_text
 from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.tokenizer import load_tokenizer, train_bpe
