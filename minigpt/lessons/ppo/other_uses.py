@@ -11,7 +11,7 @@ import numpy as np
 
 from minigpt.model import GPT
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.report import ATTEMPTS, answer_kl, best_of_answers, paired, proxy_scores
 from minigpt.stages.scoring import Score, complete_ids, judged
 from minigpt.stages.stage import Stage
