@@ -17,8 +17,8 @@ def read_catalogue(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     parts: dict[str, str] = {}
     name = ""
-    for line in [*path.read_text(encoding="utf-8").splitlines(), 'msgid ""']:
-        line = line.strip()
+    for line in [*path.read_text(encoding="utf-8").split("\n"), 'msgid ""']:
+        line = line.strip(" \t\r")
         if not line or line.startswith("#"):
             continue
         word, _space, quoted = line.partition(" ")
