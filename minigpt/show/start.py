@@ -46,8 +46,9 @@ def _explain(result) -> None:
             _(
                 "If a cell further up makes `{name}`, run that cell first.\n"
                 "Restarting the kernel takes all names away; in JupyterLab, Run > Run All Above "
-                "Selected Cell makes\nthem again."
-            ).format(name=error.name)
+                "Selected Cell makes\nthem again.",
+                name=error.name,
+            )
         )
 
 

@@ -116,7 +116,7 @@ def problem(error: Exception) -> str:
     """An error as HTML: as it is if it was written for whoever typed (ValueError), else inside a
     sentence, so that a learner's widget never shows a traceback."""
     known = isinstance(error, ValueError)
-    said = str(error) if known else _("This did not work: {error}").format(error=error)
+    said = str(error) if known else _("This did not work: {error}", error=error)
     return f"<b>{escape(said)}</b>"
 
 

@@ -47,6 +47,8 @@ def language() -> str:
     return _in_use["lang"]
 
 
-def _(text: str) -> str:
-    """The text in the language in use; as it is where there is no translation."""
-    return _in_use["words"].get(text) or text
+def _(text: str, **values) -> str:
+    """The text in the language in use, as it is where there is no translation; its gaps in braces
+    are filled with the values, where some are given."""
+    said = _in_use["words"].get(text) or text
+    return said.format(**values) if values else said

@@ -75,6 +75,7 @@ def test_the_language_in_use_is_spoken(tmp_path, monkeypatch):
         (tmp_path / f"{lang}.po").write_bytes(made)
     words.use_language("xx")
     assert (words._("Ask"), words._("Go"), words.language()) == ("Frag", "Go", "xx")
+    assert words._("Go {where:.1f}", where=2) == "Go 2.0"
     with pytest.raises(ValueError, match="choose one of en, xx"):
         words.use_language("yy")
     words.use_language("en")
