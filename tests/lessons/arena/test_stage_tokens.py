@@ -14,13 +14,13 @@ from minigpt.lessons.arena.stage_tokens import (
     stage_tokens,
 )
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.show.widget import QUESTION
+from minigpt.show.widget import first_question
 from minigpt.stages.scoring import line_ends, qa_prompt
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Question
 from toys import tiny_gpt, toy_stage
 
-EN, ASKED, ANSWER = TEXT["en"], QUESTION["en"], "Beijing has 21.84 million residents."
+EN, ASKED, ANSWER = TEXT["en"], first_question(), "Beijing has 21.84 million residents."
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from minigpt.lessons.ppo.instruments import NAMES, Evaluation, readings
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import Table, escape
+from minigpt.show.style import escape
+from minigpt.show.table import Table
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
 from minigpt.world.questions import sample_questions

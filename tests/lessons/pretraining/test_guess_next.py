@@ -16,7 +16,7 @@ from minigpt.lessons.pretraining.guess_next import (
     guess_next,
     make_tasks,
 )
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world

@@ -6,7 +6,7 @@ import pytest
 from minigpt.lessons.pretraining import scrubber as module
 from minigpt.lessons.pretraining.scrubber import LONGEST, TEXT, Scrubber, printable, scrub
 from minigpt.model import GPTConfig
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.scoring import document_completions
 from toys import tiny_gpt, toy_stage
 
