@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-import torch
 
 from minigpt.arena import (
     Match,
@@ -20,14 +19,12 @@ from minigpt.arena import (
     make_matches,
     reward_votes,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
-from minigpt.stages.stage import Stage
-from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import LABELERS
 from minigpt.world.questions import ask, sample_questions
+from toys import awake, tiny_gpt, toy_stage
 
 WORLD = load_world("en")
 
@@ -293,12 +290,8 @@ def test_noise_is_drawn_by_seed_and_changes_some_votes(questions):
 
 
 def test_a_reward_model_votes_for_its_higher_score_on_either_side(questions, tmp_path):
-    gpt = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16))
-    model = RewardModel(gpt, seed=1).eval().requires_grad_(False)
-    generator = torch.Generator().manual_seed(0)
-    for weight in model.parameters():  # a new model's output projections are 0: it sees no text
-        weight.normal_(std=0.3, generator=generator)
-    reward = Stage("reward", model, load_tokenizer("en"), WORLD, {}, tmp_path, False)
+    model = awake(RewardModel(tiny_gpt(n_embd=16), seed=1))
+    reward = toy_stage("reward", model, path=tmp_path)
     matches = [Match(q, "a", "b", "Rome.", "I do not know.") for q in questions[:6]]
     swapped = [Match(q, "b", "a", "I do not know.", "Rome.") for q in questions[:6]]
     for match, vote, other in zip(matches, reward_votes(reward, matches),
