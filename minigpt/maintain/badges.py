@@ -1,8 +1,8 @@
 """Sets the links of Colab, Binder and `git clone` for a fork or a class (badges --repo OWNER/NAME).
 
-The repository's name and branch are two constants of commands/common.py. This writes them, and the
-links that follow from them: in README.md, TEACHING.md and the notebooks, whose first code cell
-fetches the course in Colab. Any such link is set, whatever it named before, so notebooks that come
+The repository's name and branch are two constants of this file. This writes them, and the links
+that follow from them: in README.md, TEACHING.md and the notebooks, whose first code cell fetches
+the course in Colab. Any such link is set, whatever it named before, so notebooks that come
 from elsewhere (a merge) are put right by the next run. In these files `clone https://github.com/…`
 is always this course.
 """
@@ -14,11 +14,14 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+from minigpt.setup.common import require_repository
 from minigpt.setup.working_copy import LANGUAGES
-from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, require_repository
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = None
-CONSTANTS = "minigpt/store/files.py"
+REPOSITORY = "OWNER/minigpt"  # where the course is on GitHub
+BRANCH = "main"  # that its links name
+CONSTANTS = "minigpt/maintain/badges.py"  # whose lines above are written with the links
 PAGES = ("README.md", "README.zh.md", "TEACHING.md")
 MAIN = "main"
 COLAB = "https://colab.research.google.com/github/"
@@ -99,7 +102,7 @@ def relink(text: str, repository: str, branch: str) -> tuple[str, list[str]]:
 
 
 def constants(text: str) -> tuple[str, str]:
-    """The repository and branch that the source of commands/common.py names."""
+    """The repository and branch that the source of this file names."""
     found = [re.findall(rf'^{key} = "(.+)"', text, re.M) for key in ("REPOSITORY", "BRANCH")]
     if [len(values) for values in found] != [1, 1]:
         raise Problem(

@@ -23,9 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from minigpt.setup.common import become, require_repository
 from minigpt.setup.installing import PipFailed, disk_was_full, explain, pip_or_problem, run_pip
 from minigpt.setup.packages import missing, parse_requirement, read_extra, read_requirements
-from minigpt.store.files import PROGRAM, ROOT, Problem, become, require_repository
+from minigpt.store.files import PROGRAM, ROOT, Problem
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 STAMP = "minigpt-stamp.txt"

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from minigpt.maintain.build import is_exercise
+from minigpt.classroom.notebook import is_exercise
 from minigpt.setup.packages import read_requirements
 from minigpt.store.files import ROOT
 
