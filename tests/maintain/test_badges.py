@@ -10,7 +10,7 @@ import pytest
 from minigpt.classroom.notebook import read_notebook, to_bytes
 from minigpt.maintain import badges
 from minigpt.maintain.badges import BRANCH, REPOSITORY
-from minigpt.store import files as common
+from minigpt.setup import common
 from minigpt.store.files import ROOT, NotWritten, Problem
 
 NOTEBOOK = "notebooks/en/01_tokenization.ipynb"
