@@ -95,8 +95,8 @@ class Exercise:
     again: str  # the heading to read again, "" where none is named
 
 
-def without_solutions(source: dict, hidden: bool = False) -> dict:
-    """The notebook as students get it; `hidden` keeps the hidden tests."""
+def without_solutions(source: dict) -> dict:
+    """The notebook as students get it."""
     notebook = json.loads(json.dumps(source))
     for cell in notebook["cells"]:
         found = mark(cell)
@@ -104,7 +104,7 @@ def without_solutions(source: dict, hidden: bool = False) -> dict:
             cell["source"] = "YOUR ANSWER HERE"
         elif found.get("solution"):
             cell["source"] = SOLUTION.sub(rf"\1# YOUR CODE HERE\n\1{OPEN}", text(cell))
-        elif found and not hidden:
+        elif found:
             cell["source"] = HIDDEN.sub("", text(cell))
     return notebook
 

@@ -35,7 +35,7 @@ _BRANCH = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _LINK = re.compile(
     rf"(?P<colab>{re.escape(COLAB)}{_REPOSITORY}/blob/{_BRANCH}/)"
     rf"|(?P<binder>{re.escape(BINDER)}{_REPOSITORY}/{_BRANCH}\?labpath=)"
-    rf"|clone (?P<quick>-q --depth 1 )?(?:--branch {_BRANCH} )?"
+    rf"|clone (?P<quiet>-q )?(?:--depth 1 )?(?:--branch {_BRANCH} )?"
     rf"{re.escape(GITHUB)}{_REPOSITORY}(?P<enter> && cd {_NAME})?"
 )
 
@@ -93,10 +93,10 @@ def relink(text: str, repository: str, branch: str) -> tuple[str, list[str]]:
             return colab_link(repository, branch, "")
         if found["binder"]:
             return binder_link(repository, branch, "")
-        quick, named = found["quick"] or "", branch != MAIN
-        option = f"--branch {branch} " if quick or named else ""
+        quiet, named = found["quiet"] or "", branch != MAIN
+        option = f"--branch {branch} " if quiet or named else ""
         enter = f" && cd {repository.split('/')[1]}" if found["enter"] else ""
-        return f"clone {quick}{option}{GITHUB}{repository}{enter}"
+        return f"clone {quiet}--depth 1 {option}{GITHUB}{repository}{enter}"
 
     return _LINK.sub(link, text), before
 
