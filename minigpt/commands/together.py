@@ -40,7 +40,7 @@ def wrapped(text: str) -> str:
 
 
 def show(header: list, rows: list, caption: str) -> None:
-    from minigpt.show.figure import Table
+    from minigpt.show.table import Table
 
     print("\n" + wrapped(caption))
     print(Table(header, rows, width=22))

@@ -34,6 +34,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minigpt.engine.batching import pad_right
 from minigpt.engine.device import set_threads
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import generate
@@ -54,7 +55,7 @@ from minigpt.ppo import (
     whiten,
 )
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, pad_right, reward_input
+from minigpt.reward import RewardModel, reward_input
 from minigpt.show import results as experiments
 from minigpt.stages.stage import load_stage
 from minigpt.world.questions import sample_questions

@@ -4,6 +4,7 @@ import IPython.display
 import pytest
 import tiktoken
 
+from minigpt.engine.ranks import gpt2, gpt4
 from minigpt.lessons.tokenization import token_explorer as module
 from minigpt.lessons.tokenization.token_explorer import (
     CONTROL,
@@ -14,8 +15,8 @@ from minigpt.lessons.tokenization.token_explorer import (
     encodings,
     explore_tokens,
 )
-from minigpt.show.figure import Table
-from minigpt.tokenizer import gpt2, gpt4, special
+from minigpt.show.table import Table
+from minigpt.tokenizer import special
 
 
 @pytest.fixture(scope="module")
