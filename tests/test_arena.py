@@ -147,6 +147,15 @@ def test_everybody_has_won_as_often_as_the_ratings_expect(prior):
             assert surplus * (found[name] - 1000) >= -1e-3 and abs(surplus) < prior / 2 + 1e-6
 
 
+@pytest.mark.parametrize("prior", [0.5, 2.0, 10.0])
+def test_the_prior_is_so_many_ties_against_an_average_player(prior):
+    votes = [Vote("a", "b", "left")] * 9 + [Vote("a", "b", "right")]
+    found = bradley_terry_ratings(votes, prior=prior)
+    beyond = 9 - 10 * expected_score(found["a"], found["b"])  # won more than expected of b,
+    short = prior * (expected_score(found["a"], 1000) - 0.5)  # and less of the average player
+    assert beyond == pytest.approx(short) and beyond > 0
+
+
 def test_known_ratings_come_back():
     truth = {"a": 1250.0, "b": 1060.0, "c": 940.0, "d": 750.0}
     found = bradley_terry_ratings(simulated(truth, 3000, 0.0, seed=0))
