@@ -121,8 +121,12 @@ class BatchViewer(Widget):
         caption = _(
             "A batch of {rows} rows and {columns} columns. The last column holds only targets. "
             "[cell] in row {row}, column {column}, green; (context) before it, yellow; >target< "
-            "after it, red; the documents grey and light grey in turn."
-        ).format(rows=len(rows), columns=len(rows[0]) - 2, row=row, column=column)
+            "after it, red; the documents grey and light grey in turn.",
+            rows=len(rows),
+            columns=len(rows[0]) - 2,
+            row=row,
+            column=column,
+        )
         header = ["", *map(str, range(len(rows[0]) - 2)), _("next")]
         return Table(header, rows, caption, tokens=True)
 
@@ -148,8 +152,7 @@ class BatchViewer(Widget):
             rows.append([order.index(i) + 1, name, f"{p[i]:.1%} {bar}{mark}"])
         caption = _(
             "What comes after {context}? The target is {target}, with probability {p:.1%}, number "
-            "{rank:,} of {vocab:,}: a loss of {loss:.2f}."
-        ).format(
+            "{rank:,} of {vocab:,}: a loss of {loss:.2f}.",
             context="|".join(pieces(self.encoding, self.ids[row, : column + 1].tolist())),
             target=pieces(self.encoding, [target])[0], p=p[target].item(), rank=rank,
             vocab=len(p), loss=-p[target].log().item(),
@@ -167,8 +170,12 @@ class BatchViewer(Widget):
         if not (0 <= row <= last_row and 0 <= column <= last_column):
             message = _(
                 "row {row}, column {column} is outside the batch: rows are 0 to {last_row}, "
-                "columns 0 to {last_column}"
-            ).format(row=row, column=column, last_row=last_row, last_column=last_column)
+                "columns 0 to {last_column}",
+                row=row,
+                column=column,
+                last_row=last_row,
+                last_column=last_column,
+            )
             raise ValueError(message)
         return row, column
 

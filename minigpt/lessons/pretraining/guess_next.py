@@ -140,7 +140,7 @@ class Game(Widget):
         self.guessed, self.played, self.hits = True, self.played + 1, self.hits + hit
         self.model_hits = [n + b.hit for n, b in zip(self.model_hits, beliefs)]
         said = _("Yes, it was {word}.") if hit else _("It was {word}. You guessed {guess}.")
-        score = _("You: {hits} of {played}.").format(hits=self.hits, played=self.played)
+        score = _("You: {hits} of {played}.", hits=self.hits, played=self.played)
         said = escape(said.format(word=word, guess=guess))
         self.status.value = f"{said} <b>{escape(score)}</b>"
         self.shown.value = rendered(self.table(beliefs, score=True))
@@ -154,7 +154,7 @@ class Game(Widget):
             rows.append(row + ([f"{hits} of {self.played}"] if score else []))
         header = [_("tokens read"), _("its probability"), _("rank of its first token")]
         header += [_("guessed it"), *([_("right so far")] if score else [])]
-        goes_on = _('The text goes on with "{word}".').format(word=self.task.word.strip())
+        goes_on = _('The text goes on with "{word}".', word=self.task.word.strip())
         caption = "" if score else f"{self.task.before}{GAP}\n{goes_on}"
         return Table(header, rows, caption, width=60)
 

@@ -215,7 +215,7 @@ class MixtureExplorer(Widget):
             self.world, self.mixture(), self.lists.value / 100, self.seed, samples=False
         )
         self.results.value = rendered(table)
-        self.say(_("Measured on a corpus of {tokens} tokens.").format(tokens=amount(SMALL)))
+        self.say(_("Measured on a corpus of {tokens} tokens.", tokens=amount(SMALL)))
 
     def another(self) -> None:
         """Show the next document of the picked source."""
