@@ -199,7 +199,7 @@ def run(seeds=SEEDS, kinds=KINDS, out: Path | None = None) -> dict:
     base = load_stage("base", own=False, quiet=True)
     asked = report_facts(base.world)
     replayed, held_out = (
-        build_corpus(base.world, base.encoding, tokens, seed).tokens
+        build_corpus(base.world, base.encoding, tokens, seed=seed).tokens
         for tokens, seed in ((REPLAYED_TOKENS, 0), (HELD_OUT_TOKENS, 1000))
     )
 
