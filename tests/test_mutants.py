@@ -1,10 +1,15 @@
 """Each mutant of tests/mutants.py is noticed by the tests named there, which pass without it."""
 
+import os
+
 import pytest
 
 from mutants import MUTANTS, copy_of, mutate, place_of, run, tests_named
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="not everybody may make links on Windows"),
+]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.wrong.replace(" ", "_"))
