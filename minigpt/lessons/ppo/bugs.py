@@ -395,7 +395,7 @@ def diagnose(answers: dict[str, str]) -> list[Table]:
     caption = _("{right} of {said} right; there are {all} exhibits",
                 right=len(hits), said=len(rows), all=len(LETTERS))  # fmt: skip
     table = Table([_("exhibit"), _("you say"), "", _("why")], rows, caption, width=60)
-    return [table, *(difference(bug) for bug in hits if BUGS[bug].changes)]
+    return [table, *(difference(bug) for bug in hits if BUGS[bug][1])]
 
 
 def known_letter(letter: str) -> str:

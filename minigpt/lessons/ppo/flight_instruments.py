@@ -201,7 +201,7 @@ class FlightInstruments:
             _, marker, colour = LIGHTS[now.light]
             points = self.history(place)
             if now.name == "kl":
-                k1 = [step.k1 for step in self.steps]
+                k1 = [core.derived(step)["k1"] for step in self.steps]
                 ax.plot([step.step for step in self.steps], k1, ".", color=GREY, markersize=3)
             if now.name == "gold":
                 proxy = [e.proxy for e in self.evaluations]
