@@ -60,7 +60,7 @@ class Step:
 
     @property
     def rollout(self):
-        rest = (1 - self.explained_variance) ** 0.5 if self.explained_variance < 1 else 0.0
+        rest = (1 - self.explained_variance) ** 0.5
         return SimpleNamespace(
             samples=self.samples or SAMPLES,
             score=with_mean(self.reward, self.reward_std),
