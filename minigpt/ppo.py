@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minigpt.engine.answers import answer_mask, kl_and_entropy, masked_mean, whiten
+from minigpt.engine.batching import by_length, pad_right
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, by_length, pad_right, reward_input
+from minigpt.reward import RewardModel, new_value_function, reward_input
 
 
 @dataclass
@@ -74,25 +76,13 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     the end it is 0. Entries outside `mask` are 0. returns = advantages + values, before whitening.
     """
     advantages = torch.zeros_like(rewards)
-    running = torch.zeros_like(rewards[:, 0])
-    next_value = torch.zeros_like(running)
+    running = next_value = torch.zeros_like(rewards[:, 0])
     for t in reversed(range(rewards.shape[1])):
         delta = rewards[:, t] + gamma * next_value - values[:, t]
         running = (delta + gamma * lam * running) * mask[:, t]
         advantages[:, t] = running
         next_value = values[:, t] * mask[:, t]
     return advantages, (advantages + values) * mask
-
-
-def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the entries where mask is 1."""
-    return (x * mask).sum() / mask.sum()
-
-
-def whiten(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean 0 and variance 1 over the entries where mask is 1; 0 elsewhere."""
-    centered = (x - masked_mean(x, mask)) * mask
-    return centered / (masked_mean(centered**2, mask) + 1e-8).sqrt()
 
 
 def reinforce_loss(logp: Tensor, reward: Tensor, mask: Tensor) -> Tensor:
@@ -132,13 +122,6 @@ def kl_estimates(logp: Tensor, ref_logp: Tensor) -> tuple[Tensor, Tensor]:
     return k1, torch.expm1(-k1) + k1
 
 
-def kl_and_entropy(logits: Tensor, ref_logits: Tensor) -> tuple[Tensor, Tensor]:
-    """KL(π ‖ π_ref) and π's entropy at each position, exact: (B, T, V) twice → (B, T) twice."""
-    logp, ref_logp = logits.log_softmax(-1), ref_logits.log_softmax(-1)
-    p = logp.exp()
-    return (p * (logp - ref_logp)).sum(-1), -(p * logp).sum(-1)
-
-
 @dataclass(eq=False)
 class Rollout:
     """A round's answers and what the models say of them.
@@ -167,9 +150,7 @@ class Rollout:
 
 
 @torch.no_grad()
-def rollout(
-    policy, reference, reward_model, value_layers, asked, seeds, encoding, config: PPOConfig
-) -> Rollout:
+def rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config) -> Rollout:
     """Sample answers from the policy as it is now, at temperature 1 with no filter; have them
     scored, and read what policy, reference and value function say of them."""
     stop = encoding.encode_single_token("<|end|>")
@@ -187,7 +168,7 @@ def rollout(
         ref_logits = reference.head(ref_hidden[:, first:]).float()
         logps = [token_logprobs(x, idx[:, first:]) for x in (logits, ref_logits)]
         kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
-        values = value_layers(hidden, surprisal)[:, first:-1]
+        values = layers(hidden, surprisal)[:, first:-1]
         return score, *logps, kl, entropy, values, hidden, surprisal
 
     lengths = list(map(len, sequences))
@@ -196,11 +177,9 @@ def rollout(
     score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
     idx, last, lengths = idx[:, :-1], last - 1, [n - 1 for n in lengths]  # without <|reward|>
     mask = answer_mask(asked, last, idx.shape[1])[:, first:]
-    final = last - 1 - first
-    k1, k3 = kl_estimates(logp * mask, ref_logp * mask)
     return Rollout(
-        asked, samples, idx, lengths, first, mask, final, ended, score, logp, ref_logp, k1, k3,
-        kl, entropy, values, read,
+        asked, samples, idx, lengths, first, mask, last - 1 - first, ended, score, logp, ref_logp,
+        *kl_estimates(logp * mask, ref_logp * mask), kl, entropy, values, read,
     )  # fmt: skip
 
 
@@ -219,16 +198,14 @@ def policy_loss_on(policy: GPT, r: Rollout, rows: Tensor, advantages, config, lo
         return token_logprobs(policy.head(hidden[:, r.first :]).float(), idx[:, r.first :])
 
     (logp,) = by_length(logprobs, [r.lengths[i] for i in rows.tolist()], r.idx[rows])
-    mask = r.mask[rows]
-    logp, old_logp = logp * mask, r.logp[rows] * mask
+    logp, old_logp, mask = logp * r.mask[rows], r.logp[rows] * r.mask[rows], r.mask[rows]
     change = ((logp.detach() - old_logp).exp() - 1) * mask
     return *loss_of(logp, old_logp, advantages[rows], mask, config.clip_ratio), change.abs().max()
 
 
 def value_loss_on(layers: nn.Module, r: Rollout, rows: Tensor, returns, config, loss_of=value_loss):
     """The value function's loss on some rows."""
-    here, read = [r.lengths[i] for i in rows.tolist()], (x[rows] for x in r.read)
-    (values,) = by_length(layers, here, *read)
+    (values,) = by_length(layers, [r.lengths[i] for i in rows.tolist()], *(x[rows] for x in r.read))
     values = values[:, r.first : -1]
     return loss_of(values, r.values[rows], returns[rows], r.mask[rows], config.value_clip)
 
@@ -271,56 +248,49 @@ def ppo(
     The value function starts as the reward model's layers with a head of zeros: it expects 0.
     """
     if not prompts:
-        raise ValueError(
-            "there are no prompts: give at least one question, as chat_prompt makes it"
-        )
-    device, tokens = policy.embedding.weight.device, 0
+        raise ValueError("there are no prompts: give at least one question, as chat_prompt makes "
+                         "it")  # fmt: skip
     reference = reward_model.gpt  # which read the answers anyway, if it is the SFT model too
-    if not same_weights(policy, reference):
+    if not all(map(torch.equal, policy.parameters(), reference.parameters())):
         reference = copy.deepcopy(policy).requires_grad_(False)
-    value_layers = new_value_function(reward_model)
+    layers, tokens = new_value_function(reward_model), 0
     adam, lr = {"betas": (0.9, 0.95), "eps": 1e-8}, config.lr
     optimizer = make_optimizer(policy, config.muon_lr, lr, lr, config.gain_lr, **adam)
-    value_optimizer = make_optimizer(value_layers, adamw_lr=config.value_lr, **adam)
-    rng = np.random.default_rng(config.seed)
+    value_optimizer = make_optimizer(layers, adamw_lr=config.value_lr, **adam)
     windows = PretrainConfig(config.ptx_windows, config.block_size, seed=config.seed + 1)
-    documents = batches(pretraining_tokens, windows)
+    rng, documents = np.random.default_rng(config.seed), batches(pretraining_tokens, windows)
 
     for iteration in range(config.iterations):
         chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
-        asked = [prompts[i] for i in chosen]
-        seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
-        models = policy, reference, reward_model, value_layers
-        r = steps.rollout(*models, asked, seeds, encoding, config)
+        asked, seeds = [prompts[i] for i in chosen], rng.integers(0, 2**62, config.prompts).tolist()
+        r = steps.rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config)
         advantages, returns = steps.estimate(r, config)
 
         seen = []
         optimizer.set_lr_factor(1 - iteration / config.iterations)
         for _ in range(config.epochs):
-            order = torch.from_numpy(rng.permutation(config.prompts))
-            for rows in order.split(config.minibatch):
+            for rows in torch.from_numpy(rng.permutation(config.prompts)).split(config.minibatch):
                 loss, *more = policy_loss_on(policy, r, rows, advantages, config, steps.policy_loss)
                 optimizer.zero_grad()
                 loss.backward()
                 if config.ptx_coef:
-                    x, y = (t.to(device) for t in next(documents))
+                    x, y = (t.to(r.idx.device) for t in next(documents))
                     (config.ptx_coef * next_token_loss(policy(x), y)).backward()
                 nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
                 optimizer.step()
 
-                v_loss = value_loss_on(value_layers, r, rows, returns, config, steps.value_loss)
+                v_loss = value_loss_on(layers, r, rows, returns, config, steps.value_loss)
                 value_optimizer.zero_grad()
                 v_loss.backward()
-                nn.utils.clip_grad_norm_(value_layers.parameters(), config.max_grad_norm)
+                nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
                 value_optimizer.step()
                 seen.append((loss.detach(), *more))
 
         # Numbers are asked for once a round: a GPU runs on.
         losses, clip_shares, ratios = map(torch.stack, zip(*seen))
-        tokens += r.idx.numel()
+        kl, tokens = (r.kl * r.mask).sum(1).mean().item(), tokens + r.idx.numel()
         yield PPOStep(
-            step=iteration + 1, steps=config.iterations, reward=r.score.mean().item(),
-            kl=(kl := (r.kl * r.mask).sum(1).mean().item()),
+            step=iteration + 1, steps=config.iterations, reward=r.score.mean().item(), kl=kl,
             entropy=masked_mean(r.entropy, r.mask).item(), ended=r.ended.float().mean().item(),
             clip_share=clip_shares.mean().item(), first_ratio=ratios[0].item(),
             loss=losses.mean().item(), tokens=tokens, prompts=chosen.tolist(),
@@ -328,27 +298,3 @@ def ppo(
         )  # fmt: skip
         if config.kl_budget is not None and kl > config.kl_budget:
             return
-
-
-def new_value_function(reward_model: RewardModel) -> nn.Module:
-    """The reward model's layers with a head of zeros, to be trained: it expects 0 everywhere."""
-    layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
-    nn.init.zeros_(layers.head.weight)
-    nn.init.zeros_(layers.head.bias)
-    return layers
-
-
-def same_weights(a: nn.Module, b: nn.Module) -> bool:
-    """Whether two modules of one shape hold the same numbers."""
-    theirs = b.state_dict()
-    return all(
-        name in theirs and torch.equal(tensor, theirs[name])
-        for name, tensor in a.state_dict().items()
-    )
-
-
-def answer_mask(prompts: list[list[int]], last: Tensor, width: int) -> Tensor:
-    """(B, width - 1): 1 where the next token is the answer's. last: where each row ends, (B,)."""
-    position = torch.arange(width - 1, device=last.device)  # position t predicts token t + 1
-    first = torch.tensor([len(prompt) - 1 for prompt in prompts], device=last.device)
-    return ((position >= first[:, None]) & (position < last[:, None])).float()

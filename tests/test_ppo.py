@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import minigpt.ppo
+from minigpt.engine.answers import kl_and_entropy, masked_mean, whiten
 from minigpt.generate import generate
 from minigpt.lessons.ppo.instruments import derived
 from minigpt.model import GPT, GPTConfig, next_token_loss
@@ -23,16 +24,13 @@ from minigpt.ppo import (
     Rollout,
     Steps,
     gae,
-    kl_and_entropy,
     kl_estimates,
     kl_rewards,
-    masked_mean,
     ppo,
     ppo_loss,
     reinforce_loss,
     token_logprobs,
     value_loss,
-    whiten,
 )
 from minigpt.pretrain import PretrainConfig, batches
 from minigpt.reward import RewardModel, reward_input
@@ -78,13 +76,14 @@ def reward_model():
 
 def keep_copies(monkeypatch):
     """The list of the copies that a run makes: the reference, then the value function's layers."""
-    copies = []
+    copies, made = [], minigpt.ppo.new_value_function
 
-    def kept(module):
-        copies.append(copy.deepcopy(module))
+    def kept(module, real=copy.deepcopy):
+        copies.append(real(module))
         return copies[-1]
 
     monkeypatch.setattr(minigpt.ppo, "copy", SimpleNamespace(deepcopy=kept))
+    monkeypatch.setattr(minigpt.ppo, "new_value_function", lambda r: kept(r, made))
     return copies
 
 

@@ -20,8 +20,9 @@ from types import ModuleType
 import torch
 
 import minigpt.ppo
+from minigpt.engine.answers import answer_mask, masked_mean
 from minigpt.lessons.ppo.instruments import LIMITS, Reading, readings
-from minigpt.ppo import PPOConfig, PPOStep, answer_mask, masked_mean, ppo_loss
+from minigpt.ppo import PPOConfig, PPOStep, ppo_loss
 from minigpt.reward import reward_input
 from minigpt.sft import chat_prompt
 from minigpt.show.style import SKY, YELLOW
@@ -63,7 +64,7 @@ BUGS = {
     "none": (set(), {}),
     "pad_is_end": ({"learned", "sum"}, {"rollout": {
         "idx.shape[1])[:, first:]": "idx.shape[1])[:, first:] * (idx[:, first + 1 :] != stop)",
-        "final = last - 1 - first": "final = last - 1 - first - ended.long()"}}),
+        "last - 1 - first": "last - 1 - first - ended.long()"}}),
     "past_end": ({"padding", "target"}, {"gae": {
         "(delta + gamma * lam * running) * mask[:, t]": "delta + gamma * lam * running",
         "values[:, t] * mask[:, t]": "values[:, t]"}}),

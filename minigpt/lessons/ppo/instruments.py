@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from minigpt.engine.answers import masked_mean
 from minigpt.model import GPT
-from minigpt.ppo import PPOStep, masked_mean
+from minigpt.ppo import PPOStep
 from minigpt.show.table import Table
 from minigpt.stages.report import proxy_scores
 from minigpt.stages.scoring import chat_answers, judged

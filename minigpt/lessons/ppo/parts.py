@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minigpt.engine.answers import masked_mean, whiten
 from minigpt.engine.device import set_threads
 from minigpt.engine.optim import make_optimizer
 from minigpt.lessons.ppo.instruments import derived, explained_variance
@@ -43,16 +44,13 @@ from minigpt.ppo import (
     Steps,
     gae,
     kl_rewards,
-    masked_mean,
-    new_value_function,
     policy_loss_on,
     ppo,
     ppo_loss,
     rollout,
     value_loss_on,
-    whiten,
 )
-from minigpt.reward import RewardModel
+from minigpt.reward import RewardModel, new_value_function
 from minigpt.show import results as experiments
 from minigpt.stages.stage import load_stage
 from minigpt.world.questions import sample_questions

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from minigpt.engine.answers import kl_and_entropy
 from minigpt.generate import Sample, generate
 from minigpt.lessons.ppo.instruments import (
     AMBER,
@@ -23,7 +24,6 @@ from minigpt.lessons.ppo.instruments import (
     surprisal_gap,
 )
 from minigpt.model import GPT, GPTConfig
-from minigpt.ppo import kl_and_entropy
 from minigpt.stages.stage import load_stage
 from minigpt.world.questions import sample_questions
 

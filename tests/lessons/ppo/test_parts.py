@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from minigpt.engine.answers import masked_mean
 from minigpt.lessons.ppo import parts as ppo_parts
 from minigpt.lessons.ppo.parts import (
     EPOCHS,
@@ -23,7 +24,7 @@ from minigpt.lessons.ppo.parts import (
 )
 from minigpt.lessons.ppo.runs import Sizes
 from minigpt.model import GPT, GPTConfig
-from minigpt.ppo import PPOConfig, masked_mean, ppo
+from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel
 from minigpt.show import results as experiments
 
