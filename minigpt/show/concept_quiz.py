@@ -12,7 +12,7 @@ from minigpt.show.concept_items import ITEMS
 from minigpt.show.style import IGNORE_MATH, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import rendered
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 
 FILE = "concept_test.json"  # {"before": {id: option}, "after": {id: option}, "scored": true}
 WHEN = ("before", "after")
@@ -101,14 +101,14 @@ class ConceptTest:
 
     def read(self) -> dict:
         """All kept answers."""
-        return read_kept(FILE, valid, self.lang, self.notes.append)
+        return KEPT.read(self.notes.append)
 
     def _answered(self, item: str, choice: int | None) -> None:
         def change(contents: dict) -> None:
             if "scored" not in contents and choice is not None:
                 contents.setdefault(self.when, {})[item] = choice
 
-        change_kept(FILE, valid, change, self.lang, self.notes.append)
+        KEPT.change(change, self.notes.append)
         self._tell()
 
     def _tell(self) -> None:
@@ -152,7 +152,7 @@ class ConceptTest:
             numbers = ", ".join(map(str, missing))
             self.result.value = escape(self.words["missing"].format(numbers=numbers))
             return
-        change_kept(FILE, valid, lambda c: c.update(scored=True), self.lang, self.notes.append)
+        KEPT.change(lambda c: c.update(scored=True), self.notes.append)
         self.result.value = rendered(self.table())
         self._tell()
 
@@ -168,6 +168,9 @@ def valid(contents: dict) -> bool:
         )
     except (AttributeError, TypeError):
         return False
+
+
+KEPT = Kept(FILE, valid)
 
 
 def concept_test(when: str, lang: str = "en") -> None:

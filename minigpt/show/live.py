@@ -11,11 +11,9 @@ their last state stays in the file. Elsewhere the same appears as lines of text.
 
 import asyncio
 import signal
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +22,7 @@ from IPython.display import display
 
 from minigpt.show.figure import figure, picture
 from minigpt.show.style import BLUE, GREY, VERMILION, amount
+from minigpt.store.interrupts import held_interrupts
 
 FRAME = 0.4  # seconds between two pictures
 SPEED_OVER = 10.0  # seconds over which tokens/s is averaged
@@ -80,11 +79,11 @@ class Live:
 
     def __iter__(self) -> Iterator:
         done = None
-        with interrupts_held() as interrupted:
+        with held_interrupts(signal.SIGINT) as caught:
             for done in self.run:
                 self._see(done)
                 yield done
-                if interrupted():
+                if caught:
                     self._draw()
                     raise Paused(self.text["paused"].format(step=done.step, steps=done.steps))
         if done is None:
@@ -197,27 +196,6 @@ def live(
             "write `run = pretrain(...)` in a cell of its own, then `await live(run)`"
         )
     return Live(run, held_out, sample, looks, curves, lang)
-
-
-@contextmanager
-def interrupts_held():
-    """Within it ■ (SIGINT) sets a flag instead of raising; a second one raises. Gives the
-    function that reads the flag. Signals belong to the main thread: elsewhere nothing is held."""
-    flag = []
-
-    def hold(signum, frame):
-        if flag:
-            raise KeyboardInterrupt
-        flag.append(signum)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, hold)
-    try:
-        yield lambda: bool(flag)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def smooth(values: np.ndarray, share: float = 0.03) -> np.ndarray:

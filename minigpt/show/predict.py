@@ -12,7 +12,7 @@ import operator
 
 from minigpt.show.style import escape
 from minigpt.show.table import Table
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 
 FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right": 2}}}
 LETTERS = "abcdefgh"
@@ -104,7 +104,7 @@ def reveal(key: str, right: int, lang: str = "en") -> None:
     def close(contents: dict) -> None:
         contents.setdefault(lang, {}).setdefault(key, known)["right"] = right
 
-    change_kept(FILE, valid, close, lang)
+    KEPT.change(close)
     said = words["was"].format(option=sentence(options, right))
     if choice is not None:
         had = words["hit" if choice == right else "kept"]
@@ -174,9 +174,12 @@ def valid(contents: object) -> bool:
     return True
 
 
+KEPT = Kept(FILE, valid)
+
+
 def read(lang: str, say=print) -> dict:
     """All kept predictions of a language, in the order in which they were first asked for."""
-    return read_kept(FILE, valid, lang, say).get(lang, {})
+    return KEPT.read(say).get(lang, {})
 
 
 def keep(key: str, options: list[str], lang: str, choice: int | None = None, say=print) -> dict:
@@ -192,4 +195,4 @@ def keep(key: str, options: list[str], lang: str, choice: int | None = None, say
         if choice is not None and "right" not in entries[key]:
             entries[key]["choice"] = choice
 
-    return change_kept(FILE, valid, change, lang, say)[lang][key]
+    return KEPT.change(change, say)[lang][key]

@@ -12,6 +12,7 @@ from minigpt.commands.report import train_seed
 from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPTConfig
 from minigpt.ppo import PPOConfig
+from minigpt.pretrain import evaluate_loss
 from minigpt.reward import RewardModel
 from minigpt.stages import train as module
 from minigpt.stages.sizes import SIZES, flops_per_token
@@ -19,7 +20,6 @@ from minigpt.stages.train import Course, Recipe, tokenizer_text
 from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.tokenizer import load_tokenizer, train_bpe
 from minigpt.world.facts import load_world
-from minigpt.world.labelers import LABELERS
 
 TINY = Recipe(corpus_tokens=1_200_000, demonstrations=1280, comparison_prompts=1280,
               answers_per_prompt=4, rl_prompts=1280, validation_questions=100)  # fmt: skip
@@ -68,7 +68,7 @@ def test_every_stage_leaves_its_file_and_no_other(trained):
     assert found - snapshots == {f"{stage}.safetensors" for stage in STAGES} | {"train.json"}
     steps = [int(name[10:15]) for name in sorted(snapshots)]
     base = read_meta(trained.path("base"))
-    assert steps[0] == 0 and steps == sorted(set(steps)) and len(steps) >= 4
+    assert steps[0] > 0 and steps == sorted(set(steps)) and len(steps) >= 3
     assert steps[-1] < base["step"]
     for name, step in zip(sorted(snapshots), steps):
         meta = read_meta(trained.out / name)
@@ -111,10 +111,11 @@ def test_the_base_knows_how_often_each_place_was_read(trained):
 
 
 def test_the_base_learned_and_says_so_on_documents_that_it_did_not_read(trained):
-    first = read_meta(trained.out / "base_step_00000.safetensors")["metrics"]["held_out_loss"]
+    untrained = trained.load("base_step_00000")
+    first = evaluate_loss(untrained.model, trained.held_out_corpus.tokens, 256)
     last = read_meta(trained.path("base"))["metrics"]["held_out_loss"]
     assert first == pytest.approx(6.9315, abs=1e-3)  # ln 1024: all logits are zero
-    assert last < first - 1
+    assert untrained.meta["metrics"]["held_out_loss"] == round(first, 4) and last < first - 1
     both = set(trained.held_out_corpus.documents) & set(trained.corpus.documents)
     assert len(both) < 0.2 * len(trained.held_out_corpus.documents)
 
@@ -202,7 +203,7 @@ def test_the_same_seed_gives_the_same_bytes(trained, tmp_path):
     again = train(tmp_path)
     first = {path.name: path.read_bytes() for path in trained.out.glob("*.safetensors")}
     second = {path.name: path.read_bytes() for path in again.out.glob("*.safetensors")}
-    assert set(first) == set(second) and len(first) >= 8
+    assert set(first) == set(second) and len(first) >= 7
     assert [name for name in first if first[name] != second[name]] == []
 
 
@@ -321,20 +322,6 @@ def test_the_report_trains_a_seed_only_as_far_as_it_is_not_there(trained, monkey
     new = {path.stem for path in out.glob("*.safetensors")} - {path.stem for path in there}
     assert new == {"ppo", "ppo_overoptimised", "reward_few"}
     assert file_hash(out / "ppo.safetensors") == file_hash(trained.path("ppo"))
-
-
-def test_extras_train_ppo_under_every_other_labeler(trained, monkeypatch):
-    monkeypatch.setattr(trained, "overoptimised", lambda: None)
-    monkeypatch.setattr(trained, "clean_control", lambda: None)
-    before = {path.name for path in trained.out.iterdir()}
-    trained.extras()
-    made = {path.name for path in trained.out.iterdir()} - before
-    others = LABELERS.keys() - {"expert"}
-    assert made == {f"ppo_{labeler}.safetensors" for labeler in others}  # no reward model of theirs
-    for labeler in others:
-        meta = read_meta(trained.path(f"ppo_{labeler}"))
-        assert meta["labeler"] == labeler and meta["step"] == meta["settings"]["iterations"]
-        trained.path(f"ppo_{labeler}").unlink()
 
 
 def test_a_reward_model_of_few_comparisons_has_seen_only_those(trained):

@@ -13,7 +13,7 @@ from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
 from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import cards, problem, rendered, side_by_side
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 
 FILE = "arena_votes.json"  # {lang: [{"question": ..., "choice": "left", ...}]}: see FIELDS
 FIELDS = ("question", "group", "left", "right", "left_text", "right_text", "choice")
@@ -44,7 +44,7 @@ TEXT = {
 
 def read_rows(lang: str = "en", say=print) -> list[dict]:
     """All kept votes of a language, oldest first, as FIELDS."""
-    return read_kept(FILE, valid, lang, say).get(lang, [])
+    return KEPT.read(say).get(lang, [])
 
 
 def kept_votes(lang: str = "en", say=print) -> list[Vote]:
@@ -77,6 +77,9 @@ def valid(contents: dict) -> bool:
     except (AttributeError, KeyError, TypeError):
         return False
     return True
+
+
+KEPT = Kept(FILE, valid)
 
 
 def key(question: str, one: str, other: str) -> tuple:
@@ -147,7 +150,7 @@ class Arena:
             contents.setdefault(self.lang, []).append(row)
 
         try:
-            change_kept(FILE, valid, change, self.lang, self.notes.append)
+            KEPT.change(change, self.notes.append)
         except Exception as error:
             self.said.value = problem(error)
             return
@@ -164,7 +167,7 @@ class Arena:
             if contents.get(self.lang):
                 taken.append(contents[self.lang].pop())
 
-        change_kept(FILE, valid, change, self.lang, self.notes.append)
+        KEPT.change(change, self.notes.append)
         self.since = None  # the names of that pair have been seen: its time says nothing
         word = "undone" if taken else "nothing"
         self.refresh(self.words[word].format(question=taken[0]["question"] if taken else ""))

@@ -10,6 +10,7 @@ from minigpt.lessons.arena import vote as module
 from minigpt.lessons.arena.vote import FILE, TEXT, Arena, arena, kept_seconds, kept_votes, read_rows
 from minigpt.show.style import STAGE_NAMES
 from minigpt.show.table import Table
+from minigpt.store import kept
 from minigpt.store.files import learner_home
 from minigpt.world.facts import load_world
 from minigpt.world.names import unknown_places
@@ -181,8 +182,6 @@ def test_a_disk_that_refuses_loses_no_vote(widget, monkeypatch):
     def refuse(*arguments):
         raise OSError(28, "No space left on device")
 
-    from minigpt.store import kept
-
     with monkeypatch.context() as full:
         full.setattr(kept, "atomic_write", refuse)
         for votes in (1, 2):
@@ -197,7 +196,7 @@ def test_an_unexpected_error_becomes_a_sentence(widget, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("out of <memory>")
 
-    monkeypatch.setattr(module, "change_kept", fail)
+    monkeypatch.setattr(kept.Kept, "change", fail)
     widget.vote("left")
     assert "did not work: out of &lt;memory&gt;" in widget.said.value
 

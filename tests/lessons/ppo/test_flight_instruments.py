@@ -15,7 +15,7 @@ from minigpt.lessons.ppo.flight_instruments import (
     flight_instruments,
     sparkline,
 )
-from minigpt.lessons.ppo.instruments import NAMES, Evaluation, readings
+from minigpt.lessons.ppo.instruments import NAMES, Evaluation, derived, readings
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import answer_text, chat_prompt
@@ -82,7 +82,7 @@ def test_the_answers_are_the_rounds_own_with_the_reward_models_score(instruments
     step = steps[1]
     rows = instruments.answer_table().rows
     assert len(rows) == ANSWERS
-    for row, index, sample in zip(rows, step.prompts, step.samples):
+    for row, index, sample in zip(rows, step.prompts, step.rollout.samples):
         question = instruments.questions[index]
         assert row[:2] == [question.text, answer_text(reward.encoding, sample.ids)]
         prompt = chat_prompt(reward.encoding, question.text)
@@ -112,7 +112,8 @@ def test_the_last_round_before_an_evaluation_knows_nothing_of_it(instruments):
 def test_curves_are_the_readings(instruments, steps):
     for name, field in (("kl", "kl"), ("entropy", "entropy"), ("spread", "reward_std")):
         curve = instruments.history(NAMES.index(name))
-        assert curve == [(s.step, pytest.approx(getattr(s, field))) for s in steps]
+        said = [{**derived(s), "kl": s.kl, "entropy": s.entropy}[field] for s in steps]
+        assert curve == [(s.step, pytest.approx(value)) for s, value in zip(steps, said)]
 
 
 def test_picture_and_sentence_name_every_instrument(instruments, steps, questions, reward):
@@ -156,3 +157,4 @@ def test_the_static_form_comes_first(steps, questions, reward, monkeypatch, caps
 
 def test_controls_have_words_beside_them(instruments):
     assert instruments.round.description and instruments.more.description
+    assert len({frozenset(words) for words in TEXT.values()}) == 1
