@@ -39,12 +39,26 @@ class Widget:
     view: widgets.Widget
 
     def __init__(self) -> None:
+        self.quiet = False
         self.status = widgets.HTML()
         self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
 
     def control(self, kind, word: str = "", changed: Callable | None = None, **options):
         """`control`, whose errors become sentences."""
-        return control(kind, word, changed and (lambda: self.guarded(changed)), **options)
+
+        def settled() -> None:
+            if changed and not self.quiet:
+                self.guarded(changed)
+
+        return control(kind, word, settled, **options)
+
+    def quietly(self, control: widgets.Widget, value) -> None:
+        """Give a control a value without doing what its change would do."""
+        self.quiet = True
+        try:
+            control.value = value
+        finally:
+            self.quiet = False
 
     def button(self, word: str, clicked: Callable, *arguments, **options) -> widgets.Button:
         """A button that calls `clicked(*arguments)`."""

@@ -6,7 +6,7 @@ in the file, and under them the controls.
 
 import ipywidgets as widgets
 
-from minigpt.generate import generate
+from minigpt.generate import Sample, generate
 from minigpt.lessons.prompting.prompts import Candidate, candidates, write_prompt
 from minigpt.show.strip import TURNS, Strip, pieces
 from minigpt.show.style import BLUE, IGNORE_MATH, escape
@@ -23,23 +23,13 @@ LINE = 24  # the most tokens that a completion draws
 HATCHED = "repeating-linear-gradient(45deg,#999 0 3px,#fff 3px 7px)"
 
 
-def form_names() -> dict[str, str]:
-    """The forms of a prompt in words; "custom" is the learner's own text."""
-    return {
-        "bare": _("bare question"), "qa": _("Q: A:"), "few_shot": _("Q: A: with shots"),
-        "interview": _("interview"), "encyclopaedia": _("encyclopaedia"),
-        "custom": _("your own text"),
-    }  # fmt: skip
-
-
 class PromptLab(Widget):
     """The widget: `view` is what is displayed; the other attributes are its controls."""
 
     def __init__(self, base: Stage, question: str, form="bare", temperature=1.0, shots=3, seed=0):
         super().__init__()
         self.base, self.world, self.seed = base, base.world, seed
-        self.written, self.filling, self.last_form = [], False, form
-        self.found: list[Candidate] = []
+        self.written, self.found, self.last_form = [], [], form
         self.end = base.encoding.encode_single_token("<|endoftext|>")
         self.stops = line_ends(base.encoding)
         self._make_controls(question, form, temperature, shots)
@@ -50,7 +40,11 @@ class PromptLab(Widget):
     def _make_controls(self, question, form, temperature, shots) -> None:
         over, look = self.start_over, self.refresh
         slider, number = widgets.IntSlider, widgets.FloatSlider
-        forms = [(name, form) for form, name in form_names().items()]
+        forms = [
+            (_("bare question"), "bare"), (_("Q: A:"), "qa"), (_("Q: A: with shots"), "few_shot"),
+            (_("interview"), "interview"), (_("encyclopaedia"), "encyclopaedia"),
+            (_("your own text"), "custom"),
+        ]  # fmt: skip
         self.picker = self.fact_picker(self.world, question, self._picked, "population")
         self.question = self.control(widgets.Text, _("Question"), over, wide=True, value=question)
         self.form = self.control(
@@ -87,14 +81,8 @@ class PromptLab(Widget):
     # ---- controls ---------------------------------------------------------------------------
 
     def _picked(self, question: Question) -> None:
-        self._quietly(self.question, question.text)
+        self.quietly(self.question, question.text)
         self.start_over()
-
-    def _quietly(self, control, value) -> None:
-        """Set a control without starting over."""
-        self.filling = True
-        control.value = value
-        self.filling = False
 
     def _show_form(self) -> None:
         for control, form in ((self.shots, "few_shot"), (self.own_text, "custom")):
@@ -104,7 +92,7 @@ class PromptLab(Widget):
         """Show what the form needs; one's own text begins with the prompt that was there."""
         before, self.last_form = self.last_form, self.form.value
         if self.form.value == "custom" and not self.own_text.value.strip():
-            self._quietly(self.own_text, self._text_in(before))
+            self.quietly(self.own_text, self._text_in(before))
         self._show_form()
         self.start_over()
 
@@ -142,6 +130,14 @@ class PromptLab(Widget):
             )
         return ids
 
+    def ids(self, room: int = 0) -> list[int]:
+        """The prompt and what was written after it. ValueError where `room` more do not fit."""
+        ids, context = self.prompt_ids() + self.written, self.base.model.config.block_size
+        if len(ids) + room > context:
+            full = _("The context of {context} tokens is full. Start over, or shorten the prompt.")
+            raise ValueError(full.format(context=context))
+        return ids
+
     def settings(self) -> dict:
         """Temperature, top-k and top-p as `generate` takes them."""
         return {
@@ -154,35 +150,30 @@ class PromptLab(Widget):
 
     def start_over(self) -> None:
         """Back to the prompt alone."""
-        if not self.filling:
-            self.written = []
-            self.refresh()
+        self.written = []
+        self.refresh()
 
     def append(self, i: int) -> None:
         """Go on with the i-th of the tokens that are shown."""
-        self._go_on(1, lambda ids: ([self.found[i].id], click_one()))
+        self.ids(room=1)
+        self._write([self.found[i].id])
 
     def complete(self) -> None:
         """Let the model draw tokens to the end of the line."""
-        self._go_on(LINE, self._sample)
-        self.seed += 1  # the next completion is another one
-
-    def _sample(self, ids: list[int]) -> tuple[list[int], str]:
-        options = {"stop": self.stops, "seeds": [self.seed], **self.settings()}
-        sample = generate(self.base.model, [ids], LINE, **options)[0]
+        sample = self._sample(self.ids(room=LINE))
+        self._write(sample.ids)
         done = _("Sample {seed}: the line is at its end.")
         said = done if sample.ended else _("Sample {seed}: cut off after {n} tokens.")
-        return sample.ids, said.format(seed=self.seed, n=len(sample.ids))
+        self.say(said.format(seed=self.seed, n=len(sample.ids)))
+        self.seed += 1  # the next completion is another one
 
-    def _go_on(self, room: int, draw) -> None:
-        ids, context = self.prompt_ids() + self.written, self.base.model.config.block_size
-        if len(ids) + room > context:
-            full = _("The context of {context} tokens is full. Start over, or shorten the prompt.")
-            raise ValueError(full.format(context=context))
-        new, said = draw(ids)
+    def _write(self, new: list[int]) -> None:
         self.written = self.written + new
         self.refresh()
-        self.say(said)
+
+    def _sample(self, ids: list[int]) -> Sample:
+        options = {"stop": self.stops, "seeds": [self.seed], **self.settings()}
+        return generate(self.base.model, [ids], LINE, **options)[0]
 
     def refresh(self) -> None:
         """Show the prompt and what may come next; where that fails, there is nothing to click."""
@@ -193,7 +184,7 @@ class PromptLab(Widget):
             self._offer([])
             raise
         self._offer(found)
-        self.say(click_one())
+        self.say(_("Click a token to append it, or let the model complete the line."))
 
     def failed(self, error: Exception) -> None:
         self.status.value = problem(error)  # a prompt that is shown can be gone on from
@@ -211,17 +202,16 @@ class PromptLab(Widget):
 
     def candidates(self) -> list[Candidate]:
         """What may come next, most likely first."""
-        ids = self.prompt_ids() + self.written
-        return candidates(self.base, ids, count=COUNT, **self.settings())
+        return candidates(self.base, self.ids(), count=COUNT, **self.settings())
 
     def strip(self) -> Strip:
         """The prompt and what was written after it, token by token."""
-        ids = self.prompt_ids()
-        n, m = len(ids), len(self.written)
+        ids, m = self.ids(), len(self.written)
+        n = len(ids) - m
         wrote = _("The model reads a prompt of {n} tokens and {m} more (framed where they begin).")
         caption = wrote if m else _("The model reads this prompt of {n} tokens.")
         return Strip(
-            pieces(self.base.encoding, ids + self.written),
+            pieces(self.base.encoding, ids),
             [TURNS[i % 2 * 2] for i in range(n)] + [TURNS[1]] * m,
             [_("prompt")] * n + [_("after the prompt")] * m,
             caption.format(n=n, m=m),
@@ -243,16 +233,11 @@ class PromptLab(Widget):
 
     def completion(self) -> str:
         """What "Complete" would write now, as a sentence."""
-        new, _said = self._sample(self.prompt_ids() + self.written)
-        text = "".join(pieces(self.base.encoding, new))
+        text = "".join(pieces(self.base.encoding, self._sample(self.ids()).ids))
         return _("Completed (sample {seed}): {text}").format(seed=self.seed, text=text)
 
     def static(self) -> list:
         return [self.strip(), self.table(), self.completion()]
-
-
-def click_one() -> str:
-    return _("Click a token to append it, or let the model complete the line.")
 
 
 def percent(share: float) -> str:

@@ -45,7 +45,7 @@ class LossMask(Widget):
 
     def __init__(self, stage: Stage, question: str, answer: str) -> None:
         super().__init__()
-        self.stage, self.filling = stage, False
+        self.stage = stage
         self.picker = self.fact_picker(stage.world, question, self._picked)
         self.question, self.answer = (
             self.control(widgets.Text, word, self.update, wide=True, value=value)
@@ -66,15 +66,12 @@ class LossMask(Widget):
         """A question from the dropdowns, answered as a careful contractor would."""
         rng = random.Random(question.text)
         answer = sentence(self.stage.world, question, question.answer, rng)
-        self.filling = True  # or the old answer would be shown with the new question
-        self.question.value, self.answer.value = question.text, answer
-        self.filling = False
+        self.quietly(self.question, question.text)  # or the old answer would be shown with it
+        self.quietly(self.answer, answer)
         self.update()
 
     def update(self) -> None:
         """Show the demonstration that is in the boxes."""
-        if self.filling:
-            return
         masked = self.masked()
         rows = f'<div style="max-height:28em;overflow:auto">{rendered(self.table(masked))}</div>'
         self.shown.value = rendered(self.strip(masked)) + rows
