@@ -102,20 +102,18 @@ class ConceptTest(Widget):
         self._tell()
 
     def _tell(self) -> None:
-        kept, all_ = self.read(), len(self.items)
+        kept, n = self.read(), len(self.items)
         done = len(kept.get(self.when, {}))
         if "scored" in kept:
             said = _("You have seen the right answers, so what you choose now is not counted.")
-        elif done < all_:
-            said = _("{done} of {all} answered. Each answer is kept at once.")
+        elif done < n:
+            said = _("{done} of {n} answered. Each answer is kept at once.", done=done, n=n)
         elif self.when == "before":
-            said = _(
-                "All {all} answered. The right answers come in the last notebook, with the same "
-                "questions again."
-            )
+            said = _("All {n} answered. The right answers come in the last notebook, with the same "
+                     "questions again.", n=n)  # fmt: skip
         else:
-            said = _("All {all} answered. Now press the button.")
-        self.say(said.format(done=done, all=all_), *self.notes)
+            said = _("All {n} answered. Now press the button.", n=n)
+        self.say(said, *self.notes)
 
     # ---- afterwards -------------------------------------------------------------------------
 
@@ -129,9 +127,9 @@ class ConceptTest(Widget):
         before, after = (self._score(kept.get(when, {})) for when in WHEN)
         guess = sum(1 / len(item["options"]) for item in self.items)
         caption = _(
-            "Before the course: {before}. After it: {after}. Guessing gives {guess:g} of {all} on "
-            "average."
-        ).format(before=before, after=after, guess=guess, all=len(self.items))
+            "Before the course: {before}. After it: {after}. Guessing gives {guess:g} of {n} on "
+            "average.", before=before, after=after, guess=guess, n=len(self.items)
+        )  # fmt: skip
         header = [_("question"), _("before"), _("after"), _("the right answer, and why")]
         return Table(header, rows, caption, width=50)
 
@@ -139,7 +137,7 @@ class ConceptTest(Widget):
         if not answers:
             return _("not taken")
         right = sum(answers.get(item["id"]) == item["right"] for item in self.items)
-        return _("{right} of {all}").format(right=right, all=len(self.items))
+        return _("{right} of {n}", right=right, n=len(self.items))
 
     def show_score(self) -> None:
         """Close the test and show the table, or say which questions are still open."""
@@ -147,7 +145,7 @@ class ConceptTest(Widget):
         answers = kept.get("after", {})
         missing = [c.number for c, item in zip(self.cards, self.items) if item["id"] not in answers]
         if missing and "scored" not in kept:
-            still = _("Still open: {numbers}.").format(numbers=", ".join(map(str, missing)))
+            still = _("Still open: {numbers}.", numbers=", ".join(map(str, missing)))
             self.shown.value = escape(still)
             return
         self._change(lambda contents: contents.update(scored=True))

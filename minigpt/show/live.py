@@ -73,10 +73,8 @@ class Live:
                 yield done
                 if interrupted():
                     self._draw()
-                    said = _(
-                        "Paused after step {step:,} of {steps:,}. Run this cell again to go on."
-                    )
-                    raise Paused(said.format(step=done.step, steps=done.steps))
+                    raise Paused(_("Paused after step {n:,} of {steps:,}. Run this cell again to "
+                                   "go on.", n=done.step, steps=done.steps))  # fmt: skip
         if done is None:
             print(self._over())
         else:
@@ -129,19 +127,17 @@ class Live:
     def line(self, final: bool = False) -> str:
         """Where the run is, in words. A finished run has no times, which differ from run to run."""
         step = self.history.steps[-1]
-        at = (
-            _("done: {steps:,} steps, {tokens} tokens")
-            if final
-            else _("step {step:,} of {steps:,}")
-        )
-        parts = [at.format(step=step.step, steps=step.steps, tokens=amount(step.tokens))]
+        parts = [_("step {n:,} of {steps:,}", n=step.step, steps=step.steps)]
+        if final:
+            read = amount(step.tokens)
+            parts = [_("done: {steps:,} steps, {tokens} tokens", steps=step.steps, tokens=read)]
         for name in self.curves:
             parts.append(f"{name} {getattr(step, name):.3f}")
         if self.history.held_out:
-            parts.append(_("held-out loss {loss:.3f}").format(loss=self.history.held_out[-1][1]))
+            parts.append(_("held-out loss {loss:.3f}", loss=self.history.held_out[-1][1]))
         if not final and len(self.clock) > 1:
-            speed = _("{rate:,.0f} tokens/s, {left} left")
-            parts.append(speed.format(rate=self.rate(), left=minutes(self.seconds_left())))
+            left = minutes(self.seconds_left())
+            parts.append(_("{rate:,.0f} tokens/s, {left} left", rate=self.rate(), left=left))
         return " · ".join(parts)
 
     def rate(self) -> float:
@@ -157,9 +153,8 @@ class Live:
 
     def _samples(self) -> list[str]:
         shown = self.history.samples[-1:] if get_ipython() is None else self.history.samples
-        said = _("after {step:,} steps: {text}")
         return [
-            said.format(step=step, text=" / ".join(text.strip().split("\n")))
+            _("after {n:,} steps: {text}", n=step, text=" / ".join(text.strip().split("\n")))
             for step, text in shown
         ]
 

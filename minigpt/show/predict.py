@@ -46,18 +46,19 @@ class Prediction(Widget):
         choice = self.toggles.value
         if choice is None:
             return self.say(*notes)
+        yours = sentence(self.options, choice)
         if "right" not in entry:
-            said = _("You predict {option} You can change it until you see the result.")
+            said = _("You predict {yours} You can change it until you see the result.", yours=yours)
         elif entry.get("choice") == choice:
-            said = _("You had predicted {option}")
+            said = _("You had predicted {yours}", yours=yours)
         else:
             said = _("You have seen the result of this one already, so it is not counted.")
-        self.say(said.format(option=sentence(self.options, choice)), *notes)
+        self.say(said, *notes)
 
     def static(self) -> list:
         *letters, last = LETTERS[: len(self.options)]
-        choose = _("Your prediction: choose {letters} or {last}.")
-        lines = [choose.format(letters=", ".join(letters), last=last)]
+        letters = ", ".join(letters)
+        lines = [_("Your prediction: choose {letters} or {last}.", letters=letters, last=last)]
         lines += [f"  {named(self.options, i)}" for i in range(len(self.options))]
         return ["\n".join(lines)]
 
@@ -79,8 +80,9 @@ def reveal(key: str, right: int) -> None:
     """
     known = read().get(key)
     if known is None:
-        said = _("There is no prediction {key!r} yet: run the cell that asks for it first.")
-        print(said.format(key=key))
+        print(
+            _("There is no prediction {key!r} yet: run the cell that asks for it first.", key=key)
+        )
         return
     right, options, choice = operator.index(right), known["options"], known.get("choice")
     if not 0 <= right < len(options):
@@ -90,11 +92,11 @@ def reveal(key: str, right: int) -> None:
         entries.setdefault(key, known)["right"] = right
 
     change(close)
-    said = _("It was {option}").format(option=sentence(options, right))
+    said = _("It was {option}", option=sentence(options, right))
     if choice == right:
         said += " " + _("That is what you had predicted.")
     elif choice is not None:
-        said += " " + _("You had predicted {option}").format(option=sentence(options, choice))
+        said += " " + _("You had predicted {yours}", yours=sentence(options, choice))
     print(said)
 
 
@@ -114,8 +116,8 @@ def scoreboard() -> Table:
         rows.append([key.replace("-", ": ", 1).replace("-", " "), you, was, verdict])
     caption = _("You have made no predictions yet.")
     if hits:
-        caption = _("Of your predictions so far, {right} of {all} came true.")
-        caption = caption.format(right=sum(hits), all=len(hits))
+        caption = _("Of your predictions so far, {right} of {n} came true.",
+                    right=sum(hits), n=len(hits))  # fmt: skip
     return Table([_("prediction"), _("you"), _("it was"), ""], rows, caption, width=36)
 
 

@@ -17,6 +17,11 @@ def first_question() -> str:
     return _("What is the population of Beijing?")
 
 
+def no_question() -> str:
+    """What it says where nothing stands in the box for it."""
+    return _("There is no question yet. Type one, or pick a place and what to ask.")
+
+
 def control(kind, word: str = "", changed: Callable | None = None, wide=False, **options):
     """A control with its word beside it; `changed()` is called once a new value is settled."""
     if hasattr(kind, "continuous_update"):

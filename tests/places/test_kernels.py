@@ -227,13 +227,13 @@ def test_widgets_follow_their_controls(kernel, route):
     after = [changed[bar].get("value", value) for bar, value in zip(bars, before)]  # some may stay
     kernel.run("same = PromptLab(lab.base, lab.question.value, temperature=0.3)")
     assert after == kernel.value("[b.value for b in same.bars]") != before
-    box, status, strips = kernel.value(
-        "[w.model_id for w in [explorer.text, explorer.status, explorer.strips]]"
+    box, status, shown = kernel.value(
+        "[w.model_id for w in [explorer.text, explorer.status, explorer.shown]]"
     )
     changed = kernel.change(box, "<|endoftext|>", route)
     kernel.run("same = Explorer(explorer.encodings, '<|endoftext|>')")
     assert "was typed, so it is text" in changed[status]["value"]
-    assert changed[strips]["value"] == kernel.value("same.strips.value")
+    assert changed[shown]["value"] == kernel.value("same.shown.value")
 
 
 def test_killed_while_it_trains_and_run_from_the_start_reaches_the_same(

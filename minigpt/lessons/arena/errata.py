@@ -138,16 +138,12 @@ def check_errors(numbers: Collection[int]) -> tuple[list, list]:
         noted = [None]
     whole = all(type(n) is int and 1 <= n <= len(sentences) for n in noted)
     if not whole or len(set(noted)) < len(noted):
-        said = _(
-            "Give the numbers of the false sentences, whole numbers from 1 to {last}, each once, "
-            "in the form [1, 4]."
-        )
-        raise ValueError(said.format(last=len(sentences)))
+        raise ValueError(_("Give the numbers of the false sentences, whole numbers from 1 to {n}, "
+                           "each once, in the form [1, 4].", n=len(sentences)))  # fmt: skip
     missing, accused = [], []
     for number, sentence in enumerate(sentences, 1):
         if sentence.wrong and number not in noted:
-            missing.append(_("One more error is in the text. {hint}").format(hint=sentence.hint))
+            missing.append(_("One more error is in the text. {hint}", hint=sentence.hint))
         elif not sentence.wrong and number in noted:
-            no_error = _("Sentence {number} is no error. {hint}")
-            accused.append(no_error.format(number=number, hint=sentence.hint))
+            accused.append(_("Sentence {n} is no error. {hint}", n=number, hint=sentence.hint))
     return missing, accused

@@ -130,8 +130,7 @@ class Arena(Widget):
             "left": _("You found A better."), "tie": _("You called it a tie."),
             "right": _("You found B better."),
         }  # fmt: skip
-        names = _("A was {left}, B was {right}.")
-        names = names.format(left=player(match.left), right=player(match.right))
+        names = _("A was {a}, B was {b}.", a=player(match.left), b=player(match.right))
         self.refresh(f"{found[choice]} {names}")
         self.since = time.monotonic()
 
@@ -142,8 +141,8 @@ class Arena(Widget):
         self.since = None  # the names of that pair have been seen: its time says nothing
         if not taken:
             return self.refresh(_("There is no vote to take back."))
-        undone = _("Your last vote is taken back: {question}")
-        self.refresh(undone.format(question=taken[0]["question"]))
+        asked = taken[0]["question"]
+        self.refresh(_("Your last vote is taken back: {question}", question=asked))
 
     def look(self) -> None:
         """Show what is true, as somebody would find it who looks it up."""
@@ -152,7 +151,7 @@ class Arena(Widget):
             return
         nobody = _("Nobody has written about this place, so there is no true answer.")
         value = match.question.answer
-        self.say(_("The true answer: {value}.").format(value=value) if value else nobody)
+        self.say(_("The true answer: {value}.", value=value) if value else nobody)
 
     def failed(self, error: Exception) -> None:
         self.status.value = problem(error)  # the pair can still be voted on
@@ -160,14 +159,11 @@ class Arena(Widget):
     def refresh(self, said: str = "") -> None:
         """Show the next pair, what was just said, and the ratings so far."""
         match, own = self.match(), self.rows()
-        pair = _("Pair {n} of {all}. Who wrote A and who wrote B is shown after the vote.")
-        done = _(
-            "You have voted on all {all} pairs. Run the cell with the four voters again: your "
-            "votes stand beside theirs."
-        )
-        number = (pair if match else done).format(
-            n=self.matches.index(match) + 1 if match else 0, all=len(self.matches)
-        )
+        number = _("You have voted on all {n} pairs. Run the cell with the four voters again: your "
+                   "votes stand beside theirs.", n=len(self.matches))  # fmt: skip
+        if match:
+            number = _("Pair {n} of {all}. Who wrote A and who wrote B is shown after the vote.",
+                       n=self.matches.index(match) + 1, all=len(self.matches))  # fmt: skip
         self.number.value = escape("\n".join([number, *self.notes]))
         self.notes.clear()
         self.shown.value = pair_html(match) if match else ""
@@ -180,13 +176,12 @@ class Arena(Widget):
 
     def ratings(self) -> Table:
         """The ratings by the learner's own votes; by the script's while there are none."""
-        own = [as_vote(row) for row in self.rows()]
-        mine = _("Ratings from your own votes, {n} so far (Bradley-Terry, mean 1000)")
-        scripted = _(
-            "Ratings from {n} votes of a script that votes in your place (Bradley-Terry, mean 1000)"
-        )
-        votes = own or self.scripted
-        return ratings_table(votes, (mine if own else scripted).format(n=len(votes)))
+        if own := [as_vote(row) for row in self.rows()]:
+            return ratings_table(own, _("Ratings from your own votes, {n} so far (Bradley-Terry, "
+                                        "mean 1000)", n=len(own)))  # fmt: skip
+        caption = _("Ratings from {n} votes of a script that votes in your place (Bradley-Terry, "
+                    "mean 1000)", n=len(self.scripted))  # fmt: skip
+        return ratings_table(self.scripted, caption)
 
     def pair(self) -> Table | None:
         """The pair that is to be voted on, without the names; None after the last."""
@@ -209,14 +204,10 @@ def ratings_table(votes: Sequence[Vote], caption: str = "") -> Table:
         won = [1 - WORTH[v.choice] if name == v.right else WORTH[v.choice]
                for v in votes if name in (v.left, v.right)]  # fmt: skip
         counts = [won.count(worth) for worth in (1.0, 0.5, 0.0)]
-        interval = _("{low:.0f} to {high:.0f}").format(low=low, high=high)
-        few = len(votes) < FEWEST
-        rows.append(
-            [player(name), f"{rating:.0f}", _("too few votes") if few else interval, *counts]
-        )
-    header = [
-        _("player"), _("rating"), _("95 % interval"), _("won"), _("tied"), _("lost")
-    ]  # fmt: skip
+        interval = _("{low:.0f} to {high:.0f}", low=low, high=high)
+        interval = interval if len(votes) >= FEWEST else _("too few votes")
+        rows.append([player(name), f"{rating:.0f}", interval, *counts])
+    header = [_("player"), _("rating"), _("95 % interval"), _("won"), _("tied"), _("lost")]
     return Table(header, rows, caption)
 
 

@@ -53,8 +53,8 @@ class Comparer(Widget):
         """Put the question to all stages and show their replies."""
         self.say(_("Asking …"))
         self.shown.value = columns_html(self.replies())
-        said = _("Sample {seed} at temperature {temperature:.1f}.")
-        self.say(said.format(seed=self.seed, temperature=self.temperature.value))
+        heat = self.temperature.value
+        self.say(_("Sample {seed} at temperature {heat:.1f}.", seed=self.seed, heat=heat))
 
     def replies(self) -> list[Reply]:
         """What the stages make of the question in the box."""
@@ -65,9 +65,9 @@ class Comparer(Widget):
         """The same replies as a table."""
         rows = [[stage_name(r), asked(r), reply_text(r), score_text(r)] for r in self.replies()]
         header = [_("stage"), _("asked"), _("reply"), _("Reward model's score")]
-        caption = _("{question}   (temperature {temperature:.1f}, sample {seed})").format(
-            question=self.question.value, temperature=self.temperature.value, seed=self.seed
-        )
+        caption = _("{question}   (temperature {heat:.1f}, sample {seed})",
+                    question=self.question.value, heat=self.temperature.value,
+                    seed=self.seed)  # fmt: skip
         return [Table(header, rows, caption, width=40)]
 
 

@@ -26,8 +26,8 @@ def course_map() -> Table:
         points = sum(mark.get("points", 0) for mark in marks)
         rows.append([title(path, cells), exercises, points, duration(seconds.get(path.stem))])
     header = [_("notebook"), _("exercises"), _("points"), _("time to run all cells")]
-    caption = _("Times were measured on {cores} processor cores; reading takes longer.")
-    caption = caption.format(cores=times.get("cores", "?"))
+    cores = times.get("cores", "?")
+    caption = _("Times were measured on {n} processor cores; reading takes longer.", n=cores)
     if not rows:
         caption = _("The notebooks are not beside the package, so there is nothing to list.")
     elif not any(row[-1] for row in rows):  # nobody has measured them: leave the column out
@@ -48,5 +48,4 @@ def duration(seconds: float | None) -> str:
     """Seconds below a minute and a half, else minutes; nothing for None."""
     if seconds is None:
         return ""
-    minutes = _("{minutes:.1f} min").format(minutes=seconds / 60)
-    return _("{seconds:.0f} s").format(seconds=seconds) if seconds < 90 else minutes
+    return _("{n:.0f} s", n=seconds) if seconds < 90 else _("{n:.1f} min", n=seconds / 60)

@@ -11,7 +11,15 @@ from minigpt.lessons.prompting.prompts import Candidate, candidates, write_promp
 from minigpt.show.strip import TURNS, Strip, pieces
 from minigpt.show.style import BLUE, IGNORE_MATH, escape
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, first_question, present, problem, rendered, side_by_side
+from minigpt.show.widget import (
+    Widget,
+    first_question,
+    no_question,
+    present,
+    problem,
+    rendered,
+    side_by_side,
+)
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.scoring import line_ends
 from minigpt.stages.stage import Stage, load_stage
@@ -102,8 +110,7 @@ class PromptLab(Widget):
         if form == "custom":
             return self.own_text.value
         typed = self.question.value.strip()
-        place, attribute = self.picker.picked_place(), self.picker.attribute.value
-        question = Question(typed, "fact", place, attribute)
+        question = Question(typed, "fact", self.picker.picked_place(), self.picker.attribute.value)
         whole = typed or form == "encyclopaedia"  # which asks no question
         return write_prompt(self.world, question, form, self.shots.value) if whole else ""
 
@@ -113,29 +120,25 @@ class PromptLab(Widget):
         if not text.strip() and self.form.value == "custom":
             raise ValueError(_("There is no text yet. Type one."))
         if not text.strip():
-            raise ValueError(
-                _("There is no question yet. Type one, or pick a place and what to ask.")
-            )
+            raise ValueError(no_question())
         long = len(text) > LONGEST
         ids = [] if long else [self.end, *self.base.encoding.encode_ordinary(text)]
         if long or len(ids) > context - LINE:
-            size = _("{n:,} characters") if long else _("{n:,} tokens")
-            said = _(
+            size = _("{n:,} tokens", n=len(ids))
+            size = _("{n:,} characters", n=len(text)) if long else size
+            raise ValueError(_(
                 "This prompt has {size}. The model reads {context} tokens at once, and {line} are "
-                "kept for what it writes: {most} are left. Shorten it, or show fewer shots."
-            )
-            size = size.format(n=len(text if long else ids))
-            raise ValueError(
-                said.format(size=size, context=context, line=LINE, most=context - LINE)
-            )
+                "kept for what it writes: {most} are left. Shorten it, or show fewer shots.",
+                size=size, context=context, line=LINE, most=context - LINE,
+            ))  # fmt: skip
         return ids
 
     def ids(self, room: int = 0) -> list[int]:
         """The prompt and what was written after it. ValueError where `room` more do not fit."""
         ids, context = self.prompt_ids() + self.written, self.base.model.config.block_size
         if len(ids) + room > context:
-            full = _("The context of {context} tokens is full. Start over, or shorten the prompt.")
-            raise ValueError(full.format(context=context))
+            raise ValueError(_("The context of {n} tokens is full. Start over, or shorten the "
+                               "prompt.", n=context))  # fmt: skip
         return ids
 
     def settings(self) -> dict:
@@ -160,11 +163,11 @@ class PromptLab(Widget):
 
     def complete(self) -> None:
         """Let the model draw tokens to the end of the line."""
-        sample = self._sample(self.ids(room=LINE))
+        sample, seed = self._sample(self.ids(room=LINE)), self.seed
         self._write(sample.ids)
-        done = _("Sample {seed}: the line is at its end.")
-        said = done if sample.ended else _("Sample {seed}: cut off after {n} tokens.")
-        self.say(said.format(seed=self.seed, n=len(sample.ids)))
+        done = _("Sample {seed}: the line is at its end.", seed=seed)
+        cut = _("Sample {seed}: cut off after {n} tokens.", seed=seed, n=len(sample.ids))
+        self.say(done if sample.ended else cut)
         self.seed += 1  # the next completion is another one
 
     def _write(self, new: list[int]) -> None:
@@ -208,13 +211,15 @@ class PromptLab(Widget):
         """The prompt and what was written after it, token by token."""
         ids, m = self.ids(), len(self.written)
         n = len(ids) - m
-        wrote = _("The model reads a prompt of {n} tokens and {m} more (framed where they begin).")
-        caption = wrote if m else _("The model reads this prompt of {n} tokens.")
+        caption = _("The model reads this prompt of {n} tokens.", n=n)
+        if m:
+            caption = _("The model reads a prompt of {n} tokens and {m} more (framed where they "
+                        "begin).", n=n, m=m)  # fmt: skip
         return Strip(
             pieces(self.base.encoding, ids),
             [TURNS[i % 2 * 2] for i in range(n)] + [TURNS[1]] * m,
             [_("prompt")] * n + [_("after the prompt")] * m,
-            caption.format(n=n, m=m),
+            caption,
             marked=n if m else None,
         )
 
@@ -226,15 +231,15 @@ class PromptLab(Widget):
             for c in self.candidates()
         ]
         header = [_("next token"), _("probability"), "", _("drawn with")]
-        caption = _("The {n} most likely next tokens: temperature {t:g}, top-k {k}, top-p {p}")
-        p = every if now["top_p"] == 1 else now["top_p"]
-        caption = caption.format(n=len(rows), t=now["temperature"], k=now["top_k"] or every, p=p)
+        caption = _("The {n} most likely next tokens: temperature {t:g}, top-k {k}, top-p {p}",
+                    n=len(rows), t=now["temperature"], k=now["top_k"] or every,
+                    p=every if now["top_p"] == 1 else now["top_p"])  # fmt: skip
         return Table(header, rows, caption)
 
     def completion(self) -> str:
         """What "Complete" would write now, as a sentence."""
         text = "".join(pieces(self.base.encoding, self._sample(self.ids()).ids))
-        return _("Completed (sample {seed}): {text}").format(seed=self.seed, text=text)
+        return _("Completed (sample {seed}): {text}", seed=self.seed, text=text)
 
     def static(self) -> list:
         return [self.strip(), self.table(), self.completion()]

@@ -16,7 +16,7 @@ from minigpt.model import IGNORE, next_token_loss
 from minigpt.sft import sft_batch, sft_loss
 from minigpt.show.strip import Strip, pieces
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, first_question, present, rendered
+from minigpt.show.widget import Widget, first_question, no_question, present, rendered
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.store.words import _, language
 from minigpt.world.contractors import sentence
@@ -85,9 +85,7 @@ class LossMask(Widget):
         encoding, block_size = self.stage.encoding, self.stage.model.config.block_size
         question, answer = self.question.value.strip(), self.answer.value.strip()
         if not question:
-            raise ValueError(
-                _("There is no question yet. Type one, or pick a place and what to ask.")
-            )
+            raise ValueError(no_question())
         if not answer:
             raise ValueError(_("There is no answer yet. Type what the assistant should have said."))
         pair = encoded(encoding, question, answer, block_size, _("This demonstration"))
@@ -104,9 +102,8 @@ class LossMask(Widget):
     def strip(self, masked: Masked) -> Strip:
         """The tokens in a row: orange where they are counted as targets, grey where not."""
         counted = [False, *masked.counted]  # the first token is nobody's target
-        title = _("counted, loss {loss:.2f}")
         titles = [
-            title.format(loss=loss) if yes else ""
+            _("counted, loss {loss:.2f}", loss=loss) if yes else ""
             for yes, loss in zip(counted, [0.0, *masked.losses])
         ]
         fills = [COUNTED if yes else SKIPPED for yes in counted]
@@ -124,9 +121,9 @@ class LossMask(Widget):
                 special = names[t + 1] in self.stage.encoding.special_tokens_set
                 why, shown = _("no: the template's") if special else _("no: the user's"), ""
             rows.append([t, names[t], names[t + 1], why, shown])
-        caption = _("{name}: {counted} of {n} targets are counted").format(
-            name=self.stage.name, n=len(rows), counted=len(rows) if every else sum(masked.counted)
-        )
+        counted = len(rows) if every else sum(masked.counted)
+        caption = _("{name}: {counted} of {n} targets are counted",
+                    name=self.stage.name, counted=counted, n=len(rows))  # fmt: skip
         header = [_("position"), _("input"), _("target"), _("counted"), _("loss")]
         return Table(header, rows, caption)
 
@@ -134,16 +131,12 @@ class LossMask(Widget):
         """How many targets are counted, and their mean loss."""
         n, counted = len(masked.losses), sum(masked.counted)
         if self.all.value:
-            said = _(
-                "With no mask all {n} targets are counted, and the mean loss is {loss:.3f} nats. "
-                "With the mask it is {masked:.3f}."
-            )
-            return said.format(n=n, loss=sum(masked.losses) / n, masked=masked.loss)
-        said = _(
-            "{counted} of {n} targets are counted. Their mean loss is {loss:.3f} nats: that is "
-            "this demonstration's loss."
-        )
-        return said.format(counted=counted, n=n, loss=masked.loss)
+            return _("With no mask all {n} targets are counted, and the mean loss is {loss:.3f} "
+                     "nats. With the mask it is {masked:.3f}.",
+                     n=n, loss=sum(masked.losses) / n, masked=masked.loss)  # fmt: skip
+        return _("{counted} of {n} targets are counted. Their mean loss is {loss:.3f} nats: that "
+                 "is this demonstration's loss.",
+                 counted=counted, n=n, loss=masked.loss)  # fmt: skip
 
     def static(self) -> list:
         masked = self.masked()

@@ -17,8 +17,8 @@ def read_demonstrations(
     ValueError that names the line and the mend.
     """
     if not isinstance(text, str):
-        said = _("Give the demonstrations as one text with lines Q: and A:, not as {kind}.")
-        raise ValueError(said.format(kind=type(text).__name__))
+        raise ValueError(_("Give the demonstrations as one text with lines Q: and A:, not as "
+                           "{kind}.", kind=type(text).__name__))  # fmt: skip
     pairs, question, asked_in = [], None, 0
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
@@ -26,37 +26,33 @@ def read_demonstrations(
             continue
         mark, rest = line[:2].upper(), line[2:].strip()
         if mark not in ("Q:", "A:"):
-            said = _(
-                "Line {line} begins with neither Q: nor A: ({text!r}). Each demonstration has two "
-                "lines: Q: and the question, then A: and the answer."
-            )
-            raise ValueError(said.format(line=number, text=line[:30]))
+            raise ValueError(_(
+                "Line {n} begins with neither Q: nor A: ({text!r}). Each demonstration has two "
+                "lines: Q: and the question, then A: and the answer.", n=number, text=line[:30]
+            ))  # fmt: skip
         wanted = "Q:" if question is None else "A:"
         if mark != wanted:
-            said = _(
-                "Line {line} is {found}, where {wanted} should come: after each question comes its "
-                "answer."
-            )
-            raise ValueError(said.format(line=number, found=mark, wanted=wanted))
+            raise ValueError(_(
+                "Line {n} is {mark}, where {wanted} should come: after each question comes its "
+                "answer.", n=number, mark=mark, wanted=wanted
+            ))  # fmt: skip
         if not rest:
-            said = _("Line {line} has nothing after {mark}")
-            raise ValueError(said.format(line=number, mark=mark))
+            raise ValueError(_("Line {n} has nothing after {mark}", n=number, mark=mark))
         if mark == "Q:":
             question, asked_in = rest, number
         else:
-            name = _("The demonstration that ends in line {line}").format(line=number)
+            name = _("The demonstration that ends in line {n}", n=number)
             pairs.append(encoded(encoding, question, rest, block_size, name))
             question = None
     if question is not None:
-        said = _("The last question, in line {line}, has no answer. Add a line that begins with A:")
-        raise ValueError(said.format(line=asked_in))
+        raise ValueError(_("The last question, in line {n}, has no answer. Add a line that begins "
+                           "with A:", n=asked_in))  # fmt: skip
     if not pairs:
-        raise ValueError(
-            _("There are no demonstrations yet. Write a line Q: and a line A: for each.")
-        )
+        raise ValueError(_("There are no demonstrations yet. Write a line Q: and a line A: for "
+                           "each."))  # fmt: skip
     if len(pairs) > MOST:
-        said = _("These are {n} demonstrations. At most {most} are read here.")
-        raise ValueError(said.format(n=len(pairs), most=MOST))
+        raise ValueError(_("These are {n} demonstrations. At most {most} are read here.",
+                           n=len(pairs), most=MOST))  # fmt: skip
     return pairs
 
 
@@ -69,15 +65,12 @@ def encoded(
     once.
     """
     typed = len(question) + len(answer)
-    size = _("{n:,} characters").format(n=typed)
+    size = _("{n:,} characters", n=typed)
     if typed <= LONGEST:  # more is refused before it is encoded
         pair = chat_prompt(encoding, question), chat_answer(encoding, answer)
         tokens = len(pair[0]) + len(pair[1])
         if tokens - 1 <= block_size:  # the last token is a target alone
             return pair
-        size = _("{n:,} tokens").format(n=tokens)
-    said = _(
-        "{name} has {size}, more than the {context} tokens that the model reads at once. Shorten "
-        "it."
-    )
-    raise ValueError(said.format(name=name, size=size, context=block_size))
+        size = _("{n:,} tokens", n=tokens)
+    raise ValueError(_("{name} has {size}, more than the {n} tokens that the model reads at once. "
+                       "Shorten it.", name=name, size=size, n=block_size))  # fmt: skip

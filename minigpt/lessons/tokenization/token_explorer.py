@@ -28,8 +28,7 @@ def encodings() -> dict:
     """The tokenizers that are compared, by the names under which they are shown."""
     ours = [(_("ours"), our_encoding(size, language())) for size in OUR_SIZES]
     known = [*ours, ("GPT-2", gpt2()), ("GPT-4", gpt4())]
-    named = _("{name}, {size:,} ids")
-    return {named.format(name=name, size=encoding.n_vocab): encoding for name, encoding in known}
+    return {_("{name}, {n:,} ids", name=name, n=e.n_vocab): e for name, e in known}
 
 
 class Explorer(Widget):
@@ -44,7 +43,7 @@ class Explorer(Widget):
         )  # fmt: skip
         self.ids, self.start = (
             self.control(widgets.Checkbox, word, self.update, value=False, indent=False)
-            for word in (_("Show the ids"), _("Put {name} in front").format(name=START))
+            for word in (_("Show the ids"), _("Put {name} in front", name=START))
         )
         self.example = self.button(_("Example text"), self.reset)
         buttons = side_by_side(self.ids, self.start, self.example)
@@ -71,19 +70,17 @@ class Explorer(Widget):
         if not text:
             lines.append(_("There is no text yet: type some."))
         if len(self.text.value) > LIMIT:
-            cut = _("The text has {length:,} characters; the first {limit:,} are shown.")
-            lines.append(cut.format(length=len(self.text.value), limit=LIMIT))
+            lines.append(_("The text has {n:,} characters; the first {limit:,} are shown.",
+                           n=len(self.text.value), limit=LIMIT))  # fmt: skip
         known = sorted({name for e in self.encodings.values() for name in e.special_tokens_set})
         for name in (name for name in known if name in text):
             counts = "; ".join(
-                _("{count} tokens ({name})").format(count=len(e.encode_ordinary(name)), name=who)
+                _("{n} tokens ({name})", n=len(e.encode_ordinary(name)), name=who)
                 for who, e in self.encodings.items()
             )
-            typed = _(
-                "“{name}” was typed, so it is text: {counts}. A special token is put in by id and "
-                "is never read out of text."
-            )
-            lines.append(typed.format(name=name, counts=counts))
+            lines.append(_("“{name}” was typed, so it is text: {counts}. A special token is put in "
+                           "by id and is never read out of text.",
+                           name=name, counts=counts))  # fmt: skip
         legend = _(
             "· is a space, ↵ a line break, → a tab, and \\x.. a byte that is only a part of a "
             "character. Point at a token to see its id."
@@ -100,12 +97,9 @@ class Explorer(Widget):
         """The pieces that one tokenizer makes of the text, under its name and its counts."""
         encoding, ids = self.encodings[name], self.tokens(name)
         lengths = [len(encoding.decode_tokens_bytes([i])) for i in ids]
-        title = _("id {id}, {bytes} byte(s)")
-        titles = [title.format(id=i, bytes=n) for i, n in zip(ids, lengths)]
-        heading = _(
-            "{name}: {tokens} tokens · {bytes:.2f} bytes a token · {characters:.2f} characters a "
-            "token"
-        ).format(name=name, **measure(self.typed(), ids))
+        titles = [_("id {id}, {n} byte(s)", id=i, n=n) for i, n in zip(ids, lengths)]
+        heading = _("{name}: {tokens} tokens · {bytes:.2f} bytes a token · {characters:.2f} "
+                    "characters a token", name=name, **measure(self.typed(), ids))  # fmt: skip
         return Strip(pieces(encoding, ids), self._fills(name, ids), titles, heading)
 
     def _fills(self, name: str, ids: list[int]) -> list[str]:
@@ -134,9 +128,8 @@ class Explorer(Widget):
             _("tokenizer"), _("tokens"), _("bytes a token"), _("characters a token"), _("pieces")
         ]  # fmt: skip
         data = text.encode("utf-8")
-        caption = _("{bytes} bytes, {characters} characters: {text}").format(
-            bytes=len(data), characters=len(text), text=visible(data)
-        )
+        caption = _("{bytes} bytes, {characters} characters: {text}",
+                    bytes=len(data), characters=len(text), text=visible(data))  # fmt: skip
         return [Table(header, rows, caption, width=60)]
 
 
