@@ -7,13 +7,19 @@ Simplified against a real server: the batch only shrinks, nobody joins, and the 
 tokens to come is set aside at the start.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.engine.batching import (
+    check_finite,
+    check_prompts,
+    check_sampling,
+    pad_left,
+    similar_lengths,
+    uniform_numbers,
+)
 from minigpt.engine.decoding import Decoder
 from minigpt.model import GPT, KVCache
 
@@ -105,13 +111,6 @@ def read(model: GPT, idx: Tensor, cache: KVCache | None = None, pad=None) -> Ten
     return hidden
 
 
-def check_finite(x: Tensor) -> None:
-    """ValueError if not all of x are finite numbers."""
-    if not x.isfinite().all():
-        raise ValueError("the model computes no numbers (NaN): its training went wrong, perhaps at "
-                         "too high a learning rate; train it anew at a lower one")  # fmt: skip
-
-
 def draw(
     logits: Tensor, uniform: Tensor, temperature: float, top_k: int | None, top_p: float | None
 ) -> tuple[Tensor, Tensor]:
@@ -160,38 +159,6 @@ def keep_top_p(probs: Tensor, p: float) -> Tensor:
     return torch.zeros_like(probs).scatter_(-1, ids, values)
 
 
-def uniform_numbers(seeds: Iterable[int] | int | None, n_rows: int, n_columns: int) -> Tensor:
-    """Random numbers of [0, 1), each row from a generator of its own: (n_rows, n_columns)."""
-    if seeds is None:
-        seeds = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(seeds, int):
-        keys = [(seeds, row) for row in range(n_rows)]
-    else:
-        keys = [(int(seed), 0) for seed in seeds]
-    if len(keys) != n_rows:
-        raise ValueError(f"{len(keys)} seeds for {n_rows} prompts: give one a prompt, or one int")
-    if any(not 0 <= seed < 2**64 for seed, _ in keys):
-        raise ValueError("a seed must be a whole number from 0 to 2**64 - 1")
-    philox = [np.random.Philox(key=np.array(key, dtype=np.uint64)) for key in keys]
-    draws = [np.random.Generator(bits).random(n_columns, dtype=np.float32) for bits in philox]
-    return torch.from_numpy(np.stack(draws))
-
-
-def pad_left(prompts: list[list[int]], device=None) -> tuple[Tensor, Tensor | None]:
-    """Prompts as one tensor (B, T), padded at the left, and how much padding each row has (B,).
-
-    At the left, so that all rows go on in the same column. Any id does as padding, because no
-    token sees it. None in place of the lengths if there is no padding.
-    """
-    T = max(len(prompt) for prompt in prompts)
-    pad = [T - len(prompt) for prompt in prompts]
-    rows = [[0] * n + list(prompt) for n, prompt in zip(pad, prompts, strict=True)]
-    return (
-        torch.tensor(rows, device=device),
-        torch.tensor(pad, device=device) if any(pad) else None,
-    )
-
-
 def cut(ids: list[int], logprobs: list[float], stop_ids: set[int]) -> Sample:
     """A row up to its first stop token, which is kept: the model chose to stop, PPO rates that."""
     for n, token in enumerate(ids, start=1):
@@ -200,35 +167,29 @@ def cut(ids: list[int], logprobs: list[float], stop_ids: set[int]) -> Sample:
     return Sample(ids, logprobs, ended=False)
 
 
-def check_prompts(model: GPT, prompts: list[list[int]], max_new_tokens: int) -> None:
-    """ValueError that names the prompt, what is wrong with it, and the mend."""
-    config = model.config
-    for i, prompt in enumerate(prompts):
-        if isinstance(prompt, int):
-            raise ValueError("prompts must be a list of prompts, each a list of ids: [[1, 2, 3]]")
-        if len(prompt) == 0:
-            raise ValueError(f"prompt {i} is empty: begin it with <|endoftext|>, for example")
-        if min(prompt) < 0 or max(prompt) >= config.vocab_size:
-            raise ValueError(
-                f"prompt {i} has an id outside the model's {config.vocab_size} tokens: encode it "
-                "with the tokenizer that the model was trained with"
-            )
-        if len(prompt) + max_new_tokens > config.block_size:
-            raise ValueError(
-                f"prompt {i} has {len(prompt)} tokens: with {max_new_tokens} new ones it passes "
-                f"the context of {config.block_size}; shorten it, or ask for fewer new tokens"
-            )
+def generate_all(
+    model: GPT,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    *,
+    n: int = 1,
+    temperature: float = 1.0,
+    stop: int | set[int] | None = None,
+    seed: int = 0,
+    batch: int = 256,
+) -> list[list[Sample]]:
+    """`n` samples of each of many prompts; those of similar length are generated together.
 
-
-def check_sampling(
-    max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None
-) -> None:
-    """ValueError that names the argument and the mend."""
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens is {max_new_tokens}: give 1 or more")
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature is {temperature}: give 0 (the most likely token) or more")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}: give 1 or more, or None for no limit")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p is {top_p}: give more than 0 and at most 1, or None for no limit")
+    Each sample has a seed of its own, so all differ, and `batch` rows at a time or another number
+    of them say the same. The other arguments are generate's. Returns a list of `n` a prompt.
+    """
+    rows = [prompt for prompt in prompts for _ in range(n)]
+    samples: list = [None] * len(rows)
+    for part in similar_lengths(list(map(len, rows)), batch):
+        new = generate(
+            model, [rows[i] for i in part], max_new_tokens, temperature=temperature, stop=stop,
+            seeds=[seed * 10**7 + i for i in part],
+        )  # fmt: skip
+        for i, sample in zip(part, new, strict=True):
+            samples[i] = sample
+    return [samples[i * n : (i + 1) * n] for i in range(len(prompts))]

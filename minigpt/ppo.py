@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minigpt.engine.batching import by_length, pad_right
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, by_length, pad_right, reward_input
+from minigpt.reward import RewardModel, reward_input
 
 
 @dataclass

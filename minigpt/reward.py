@@ -10,16 +10,18 @@ and the SFT model in it stays as it is, where InstructGPT trains all weights.
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minigpt.engine.batching import by_length, check_pairs, pad_right, similar_lengths
 from minigpt.engine.optim import lr_factor, make_optimizer
-from minigpt.generate import Sample, generate
+from minigpt.generate import Sample, generate_all
 from minigpt.model import GPT, Block, GPTConfig, next_token_loss, norm, rotations
+from minigpt.sft import chat_answer, chat_prompt
 
 
 @dataclass
@@ -106,56 +108,21 @@ class RewardModel(nn.Module):
         return (scores - self.mean) / self.std
 
 
-def pad_right(sequences: list[list[int]], device=None) -> tuple[Tensor, Tensor]:
-    """Sequences as one (B, T) tensor and the position of each one's last token (B,).
-
-    What is filled in does not matter: no token sees what comes after it.
-    """
-    width = max(map(len, sequences))
-    idx = torch.tensor([list(s) + [0] * (width - len(s)) for s in sequences], device=device)
-    return idx, torch.tensor([len(s) - 1 for s in sequences], device=device)
-
-
-def by_length(function: Callable, lengths: list[int], *inputs: Tensor, rows: int = 32) -> tuple:
-    """What `function` gives for a padded batch, without computing most of the padding.
-
-    A batch is as wide as its longest row, and half of it is padding. On a CPU the function is
-    called on `rows` rows at a time that are about as long, cut to the longest of them. lengths: of
-    each row, in columns; inputs: (B,) or (B, T, …). The function returns tensors (b,) or
-    (b, columns, …), or one of them; columns that were cut off come back as zeros.
-    """
-    width = inputs[0].shape[1]
-    device = inputs[0].device
-    if device.type != "cpu":  # where calls take longer than the padding
-        rows = len(lengths)
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    parts = []
-    for start in range(0, len(order), rows):
-        part = order[start : start + rows]
-        at, longest = torch.tensor(part, device=device), lengths[part[-1]]
-        found = function(*(x[at] if x.ndim == 1 else x[at, :longest] for x in inputs))
-        found = found if isinstance(found, tuple) else (found,)
-        parts.append([
-            x if x.ndim == 1 else F.pad(x, (0, 0) * (x.ndim - 2) + (0, width - longest))
-            for x in found
-        ])  # fmt: skip
-    back = torch.tensor(order, device=device).argsort()
-    return tuple(torch.cat(columns)[back] for columns in zip(*parts))
-
-
 def reward_input(encoding, prompt: list[int], answer: list[int]) -> list[int]:
     """What the reward model reads: the prompt, the answer's ids as sampled, then `<|reward|>`."""
     return [*prompt, *answer, encoding.encode_single_token("<|reward|>")]
+
+
+def reward_text(encoding, question: str, answer: str) -> list[int]:
+    """The same for a question and an answer in words."""
+    return reward_input(encoding, chat_prompt(encoding, question), chat_answer(encoding, answer))
 
 
 def reward_inputs(
     encoding, prompts: list[list[int]], samples: list[list[Sample]]
 ) -> list[list[list[int]]]:
     """`reward_input` of every sampled answer, a list a prompt."""
-    return [
-        [reward_input(encoding, prompt, sample.ids) for sample in row]
-        for prompt, row in zip(prompts, samples)
-    ]
+    return [[reward_input(encoding, p, s.ids) for s in row] for p, row in zip(prompts, samples)]
 
 
 def bradley_terry_loss(better: Tensor, worse: Tensor) -> Tensor:
@@ -216,31 +183,11 @@ def train_reward(
         yield RewardStep(step + 1, steps, loss.item(), accuracy.item(), tokens)
 
 
-def check_pairs(sequences: list[list[list[int]]], pairs: list[list[tuple[int, int]]]) -> None:
-    """ValueError that says which comparison names no two answers of its prompt, or that none is."""
-    if len(sequences) != len(pairs):
-        raise ValueError(
-            f"there are answers to {len(sequences)} prompts and comparisons for {len(pairs)}: "
-            "give one list of each for every prompt"
-        )
-    if not any(pairs):
-        raise ValueError("there are no comparisons: all pairs were ties, or nothing was labeled")
-    for prompt, (answers, compared) in enumerate(zip(sequences, pairs)):
-        for b, w in compared:
-            if b == w or not (0 <= b < len(answers) and 0 <= w < len(answers)):
-                raise ValueError(
-                    f"prompt {prompt} compares answers {b} and {w}: "
-                    f"name two different ones of its {len(answers)}, counted from 0"
-                )
-
-
 @torch.no_grad()
 def score_all(model: RewardModel, sequences: list[list[int]], batch: int = 256) -> Tensor:
     """Scores (N,) of any number of sequences, in batches of similar length."""
-    order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
     scores = torch.zeros(len(sequences), device=model.mean.device)
-    for start in range(0, len(order), batch):
-        part = order[start : start + batch]
+    for part in similar_lengths(list(map(len, sequences)), batch):
         scores[part] = model.score([sequences[i] for i in part])
     return scores
 
@@ -263,17 +210,8 @@ def sample_answers(
     policy: GPT, encoding, prompts: list[list[int]], n: int, seed: int, max_new_tokens: int = 40
 ) -> list[list[Sample]]:
     """`n` answers to each prompt, sampled at temperature 1 with no filter."""
-    stop = encoding.encode_single_token("<|end|>")
-    rows = [prompt for prompt in prompts for _ in range(n)]
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # so that little is padding
-    samples: list = [None] * len(rows)
-    for start in range(0, len(order), 512):
-        part = order[start : start + 512]
-        seeds = [seed * 10**7 + i for i in part]
-        new = generate(policy, [rows[i] for i in part], max_new_tokens, stop=stop, seeds=seeds)
-        for i, sample in zip(part, new):
-            samples[i] = sample
-    return [samples[i * n : (i + 1) * n] for i in range(len(prompts))]
+    end = encoding.encode_single_token("<|end|>")
+    return generate_all(policy, prompts, max_new_tokens, n=n, stop=end, seed=seed, batch=512)
 
 
 def best_of_n(scores: Tensor, n: int) -> Tensor:

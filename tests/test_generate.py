@@ -11,11 +11,11 @@ from minigpt.generate import (
     cut,
     draw,
     generate,
+    generate_all,
     inverse_cdf,
     keep_top_k,
     keep_top_p,
     next_token_distribution,
-    uniform_numbers,
 )
 from minigpt.model import GPT, GPTConfig, KVCache
 
@@ -226,16 +226,6 @@ def test_sampled_frequencies_match_the_probabilities(model, temperature):
     assert statistic > freedom + 20 * math.sqrt(2 * freedom)  # the band can be left
 
 
-def test_uniform_numbers_are_uniform_and_rows_independent():
-    u = uniform_numbers(7, 500, 200)
-    assert u.shape == (500, 200) and u.min() >= 0 and u.max() < 1
-    assert abs(u.mean() - 0.5) < 0.005
-    counts = torch.histc(u, 20, 0, 1)
-    assert (counts - 5000).abs().max() < 5 * math.sqrt(5000)
-    assert torch.corrcoef(u).fill_diagonal_(0).abs().max() < 0.45  # 1/sqrt(200) = 0.07 is the sd
-    assert torch.equal(u[:3, :9], uniform_numbers(7, 3, 9))  # a shorter run begins the same
-
-
 def test_draw_returns_log_probabilities_of_a_normalised_distribution():
     logits = torch.log(rows_of_probs(6)) + 5
     u = torch.full((6,), 0.4)
@@ -248,6 +238,27 @@ def test_one_prompt_fills_the_context_exactly(model):
     assert len(generate(model, [[1] * 22], 10)[0].ids) == 10
     assert generate(model, [], 10) == []
     assert next_token_distribution(model, [1] * 32).sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("batch", [2, 3, 256])
+def test_rule_05_many_prompts_of_mixed_lengths_say_what_each_says_alone(model, batch):
+    found = generate_all(model, PROMPTS, 6, n=2, stop=9, seed=3, batch=batch)
+    for i, (prompt, row) in enumerate(zip(PROMPTS, found, strict=True)):
+        for j, sample in enumerate(row):
+            (alone,) = generate(model, [prompt], 6, stop=9, seeds=[3 * 10**7 + 2 * i + j])
+            assert sample.ids == alone.ids and sample.ended == alone.ended
+            assert sample.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
+
+
+def test_rule_34_each_sample_of_each_prompt_has_a_seed_of_its_own(model):
+    prompts = [[1, 2], [1, 2], [3], [1, 2], [4, 5, 6]]
+    found = generate_all(model, prompts, 8, n=3, seed=3)
+    assert [len(row) for row in found] == [3] * 5
+    texts = {tuple(sample.ids) for row in found for sample in row}
+    assert len(texts) == 15
+    other = generate_all(model, prompts, 8, n=3, seed=4)
+    assert not texts & {tuple(sample.ids) for row in other for sample in row}
+    assert generate_all(model, [], 8, n=3) == []
 
 
 @pytest.mark.parametrize(

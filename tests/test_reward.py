@@ -9,6 +9,7 @@ import math
 import pytest
 import torch
 
+from minigpt.engine.batching import by_length, pad_right
 from minigpt.engine.optim import lr_factor
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig
@@ -18,9 +19,7 @@ from minigpt.reward import (
     RewardStep,
     ScalarLayers,
     bradley_terry_loss,
-    by_length,
     normalise,
-    pad_right,
     reward_input,
     sample_answers,
     score_all,
@@ -236,33 +235,16 @@ def test_a_scale_cannot_be_set_from_one_score(model, rows):
         normalise(model, rows)
 
 
-def test_rule_34_the_answers_to_one_prompt_differ():
-    policy = awake_gpt()
-    answers = sample_answers(policy, Toy(), [[1, 2], [1, 2], [3]], 6, seed=0, max_new_tokens=8)
-    assert [len(a) for a in answers] == [6, 6, 6]
-    texts = [tuple(s.ids) for samples in answers for s in samples]
-    assert len(set(texts)) == 18  # also the second asking of the same prompt
-    again = sample_answers(policy, Toy(), [[1, 2], [1, 2], [3]], 6, seed=0, max_new_tokens=8)
-    assert again == answers
-    other = sample_answers(policy, Toy(), [[1, 2], [1, 2], [3]], 6, seed=1, max_new_tokens=8)
-    assert not set(texts) & {tuple(s.ids) for samples in other for s in samples}
-
-
-def test_rule_34_every_row_of_every_batch_has_a_seed_of_its_own(monkeypatch):
-    seeds, batches = [], []
-
-    def recorded(policy, prompts, max_new_tokens, **options):
-        seeds.extend(options.pop("seeds"))
-        batches.append((len(prompts), options))
-        return generate(policy, prompts, max_new_tokens, **options)
-
-    monkeypatch.setattr("minigpt.reward.generate", recorded)
-    answers = sample_answers(awake_gpt(), Toy(), [[i] for i in range(60)], 10, 2, max_new_tokens=1)
-    assert [n for n, _ in batches] == [512, 88]
-    assert len(set(seeds)) == 600
-    assert len(answers) == 60 and all(len(samples) == 10 for samples in answers)
-    # Rule 13: temperature 1, which is generate's own, and no filter.
-    assert all(options == {"stop": END} for _, options in batches)
+def test_rule_13_answers_are_sampled_at_temperature_1_with_no_filter_and_all_differ():
+    policy, prompts = awake_gpt(), [[1, 2], [1, 2], [3]]
+    answers = sample_answers(policy, Toy(), prompts, 6, seed=2, max_new_tokens=8)
+    assert [len(row) for row in answers] == [6, 6, 6]
+    found = [sample for row in answers for sample in row]
+    assert len({tuple(sample.ids) for sample in found}) == 18  # also of the same prompt put twice
+    rows = [prompt for prompt in prompts for _ in range(6)]
+    seeds = [2 * 10**7 + i for i in range(18)]
+    expected = generate(policy, rows, 8, stop=END, seeds=seeds)
+    assert [sample.ids for sample in found] == [sample.ids for sample in expected]
 
 
 def test_the_sft_model_inside_is_a_copy_that_training_leaves_alone():
@@ -403,27 +385,6 @@ def test_paused_and_resumed_equals_uninterrupted(model):
     score_all(paused, SEQUENCES[0])
     assert found + list(run) == steps
     assert same_weights(whole, paused)
-
-
-def test_by_length_computes_less_and_gives_the_same():
-    """Rows of like length together: against one call on the whole padded batch."""
-    seen = []
-
-    def sums(idx, factor):
-        seen.append(tuple(idx.shape))
-        running = idx.cumsum(dim=1)
-        return running, running[:, -1] * factor, running[:, :-1, None] * torch.ones(2)
-
-    lengths = [2, 5, 1, 4, 3]
-    idx = torch.ones(5, 6, dtype=torch.long)
-    factor = torch.tensor([1, 10, 100, 1000, 10000])
-    running, last, three = by_length(sums, lengths, idx, factor, rows=2)
-    assert seen == [(2, 2), (2, 4), (1, 5)]
-    for row, length in enumerate(lengths):
-        assert running[row, :length].tolist() == list(range(1, length + 1))
-        assert (running[row, 5:] == 0).all() and (three[row, 5 - 1 :] == 0).all()
-    assert running.shape == (5, 6) and three.shape == (5, 5, 2)
-    assert last.tolist() == [2 * 1, 5 * 10, 2 * 100, 4 * 1000, 4 * 10000]  # of the part's width
 
 
 def test_scores_by_length_are_those_of_the_whole_batch(model):

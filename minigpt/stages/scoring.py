@@ -7,35 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigpt.generate import generate
+from minigpt.generate import generate_all
 from minigpt.model import GPT
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.world.facts import World
 from minigpt.world.judge import BEST, gold, judge
 from minigpt.world.questions import Question
-
-BATCH = 256  # prompts generated together
-
-
-def complete_ids(
-    model: GPT, prompts: list[list[int]], max_new_tokens: int, stop, temperature=1.0, seed=0
-) -> list[list[int]]:
-    """The new ids for each prompt; prompts of similar length are batched together."""
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    out: list = [None] * len(prompts)
-    for start in range(0, len(order), BATCH):
-        part = order[start : start + BATCH]
-        samples = generate(
-            model,
-            [prompts[i] for i in part],
-            max_new_tokens,
-            stop=stop,
-            temperature=temperature,
-            seeds=[seed * 10**7 + i for i in part],
-        )
-        for i, sample in zip(part, samples):
-            out[i] = sample.ids
-    return out
 
 
 def line_ends(encoding) -> set[int]:
@@ -54,8 +31,8 @@ def document_completions(
     end = encoding.encode_single_token("<|endoftext|>")
     stop = line_ends(encoding) if line else {end}
     ids = [[end, *encoding.encode_ordinary(prompt)] for prompt in prompts]
-    out = complete_ids(model, ids, max_new_tokens, stop, temperature, seed)
-    texts = [encoding.decode([i for i in new if i != end]) for new in out]
+    out = generate_all(model, ids, max_new_tokens, temperature=temperature, stop=stop, seed=seed)
+    texts = [encoding.decode([i for i in sample.ids if i != end]) for (sample,) in out]
     return [text.split("\n")[0] for text in texts] if line else texts
 
 
@@ -65,10 +42,10 @@ def chat_answers(
     """An assistant's answer to each question, and whether it ended by itself."""
     end = encoding.encode_single_token("<|end|>")
     ids = [chat_prompt(encoding, question) for question in questions]
-    out = complete_ids(model, ids, max_new_tokens, end, temperature, seed)
+    out = generate_all(model, ids, max_new_tokens, temperature=temperature, stop=end, seed=seed)
     return (
-        [answer_text(encoding, new) for new in out],
-        [new[-1] == end for new in out],
+        [answer_text(encoding, sample.ids) for (sample,) in out],
+        [sample.ended for (sample,) in out],
     )
 
 

@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from minigpt.engine.bpe import fast_merges
 from minigpt.engine.device import pick_device, pick_dtype
 from minigpt.engine.optim import make_optimizer
-from minigpt.engine.parallel import any_rank, is_first, replicated, world_size
-from minigpt.model import GPT, GPTConfig, flops_per_token
+from minigpt.engine.parallel import any_rank, is_first, over_ranks, replicated, world_size
+from minigpt.engine.ranks import save_ranks
+from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
 from minigpt.reward import (
@@ -35,13 +37,13 @@ from minigpt.sft import SFTConfig, answer_text, chat_answer, chat_prompt, introd
 from minigpt.stages.fast import SHARE
 from minigpt.stages.report import chat_score, mean_kl, proxy_scores, report_questions
 from minigpt.stages.scoring import chat_answers, judged
-from minigpt.stages.sizes import DEFAULT, SIZES
+from minigpt.stages.sizes import DEFAULT, SIZES, flops_per_token
 from minigpt.stages.stage import Stage, read_stage
 from minigpt.store.checkpoint import file_hash, read_meta, save_checkpoint
 from minigpt.store.files import atomic_write
 from minigpt.store.kept import put_aside
 from minigpt.store.resume import SUFFIX, Progress, fingerprint
-from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, save_ranks, train_bpe
+from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, demonstrations
 from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
 from minigpt.world.facts import DATA, load_world
@@ -82,7 +84,8 @@ def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
 
 def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
     """Train the course's tokenizer anew and write it into the package."""
-    ranks = train_bpe(tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS))
+    text, size = tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS)
+    ranks = train_bpe(text, size, merges=fast_merges)
     save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
     load_tokenizer.cache_clear()
 
@@ -301,7 +304,8 @@ class Course:
         model = self.new_model()
         config, tokens = self.settings("base"), self.corpus.tokens
         progress = self.progress("base", model, config, fingerprint(tokens), started)
-        run = pretrain(replicated(model), tokens, config, progress.optimizer, progress.start)
+        run = pretrain(replicated(model), tokens, config, progress.optimizer, progress.start,
+                       over_ranks)  # fmt: skip
         per_token = flops_per_token(model.config, config.block_size)
 
         def keep(name, step, tokens):
@@ -346,7 +350,7 @@ class Course:
         data = fingerprint(tokens) + fingerprint(pairs)
         progress = self.progress(name, model, config, data, started)
         run = sft(replicated(model), pairs, tokens, config, self.pad, progress.optimizer,
-                  progress.start)  # fmt: skip
+                  progress.start, over_ranks)  # fmt: skip
         for _ in self.follow(progress.kept(run), name):
             pass
         last = progress.last

@@ -68,7 +68,7 @@ WIDGETS = """
 from minigpt.stages.stage import load_stage
 from minigpt.show.widget import first_question
 from minigpt.lessons.tokenization.token_explorer import Explorer
-from minigpt.tokenizer import gpt2
+from minigpt.engine.ranks import gpt2
 from minigpt.lessons.prompting.prompt_lab import PromptLab
 
 lab = PromptLab(load_stage("base", own=False, quiet=True), first_question())

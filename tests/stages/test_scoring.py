@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.generate import generate
+from minigpt.generate import generate_all
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import best_of_n
 from minigpt.sft import chat_prompt
@@ -14,7 +14,6 @@ from minigpt.stages.scoring import (
     Score,
     bootstrap,
     chat_answers,
-    complete_ids,
     document_completions,
     few_shots,
     judged,
@@ -56,33 +55,7 @@ def scripted(encoding, *texts):
     return model
 
 
-def awake_model(seed=1):
-    model = GPT(GPTConfig(vocab_size=64, block_size=32, n_layer=1, n_head=2, n_embd=32))
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.normal_(std=0.3, generator=generator)
-    return model
-
-
-def test_rule_05_completions_of_mixed_lengths_are_those_of_each_prompt_alone(monkeypatch):
-    model, prompts = awake_model(), [[1, 2, 3, 4, 5, 6], [7], [8, 9, 10], [7], [2, 3]]
-    alone = [generate(model, [p], 6, temperature=0, stop=9)[0].ids for p in prompts]
-    monkeypatch.setattr("minigpt.stages.scoring.BATCH", 2)  # sorted by length, put back in order
-    assert complete_ids(model, prompts, 6, 9, temperature=0) == alone
-
-
-def test_rule_34_each_prompt_has_a_seed_of_its_own_in_any_batch(monkeypatch):
-    model, prompts = awake_model(), [[1, 2], [1, 2], [3], [1, 2], [4, 5, 6], [1, 2]]
-    whole = complete_ids(model, prompts, 8, None, seed=3)
-    monkeypatch.setattr("minigpt.stages.scoring.BATCH", 2)
-    assert complete_ids(model, prompts, 8, None, seed=3) == whole
-    assert len({tuple(ids) for ids in whole}) == 6
-    assert complete_ids(model, prompts, 8, None, seed=4) != whole
-
-
 def test_no_prompts_no_completions(encoding):
-    assert complete_ids(awake_model(), [], 5, None) == []
     assert chat_answers(scripted(encoding), encoding, []) == ([], [])
 
 
@@ -104,9 +77,9 @@ def test_chat_answers_follow_the_chat_prompt(encoding, monkeypatch):
 
     def recorded(model, prompts, max_new_tokens, **options):
         asked.append((prompts, options["temperature"], max_new_tokens))
-        return generate(model, prompts, max_new_tokens, **options)
+        return generate_all(model, prompts, max_new_tokens, **options)
 
-    monkeypatch.setattr("minigpt.stages.scoring.generate", recorded)
+    monkeypatch.setattr("minigpt.stages.scoring.generate_all", recorded)
     model = scripted(encoding, "<|assistant|>Paris.<|end|>")
     chat_answers(model, encoding, ["Where?"], temperature=0.5, max_new_tokens=7)
     assert asked == [([chat_prompt(encoding, "Where?")], 0.5, 7)]
@@ -127,9 +100,9 @@ def test_line_stops_at_tokens_that_hold_a_line_break(encoding, monkeypatch):
 
     def recorded(model, prompts, max_new_tokens, stop=None, **options):
         stops.append(stop)
-        return generate(model, prompts, max_new_tokens, stop=stop, **options)
+        return generate_all(model, prompts, max_new_tokens, stop=stop, **options)
 
-    monkeypatch.setattr("minigpt.stages.scoring.generate", recorded)
+    monkeypatch.setattr("minigpt.stages.scoring.generate_all", recorded)
     document_completions(scripted(encoding), encoding, ["A"], max_new_tokens=1, line=True)
     end = encoding.encode_single_token("<|endoftext|>")
     with_break = {i for i in range(encoding.n_vocab) if "\n" in encoding.decode([i])}

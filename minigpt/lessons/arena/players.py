@@ -7,17 +7,17 @@ asked in a chat. Entropy and repetition are of such answers; bits per byte are o
 import numpy as np
 import torch
 
+from minigpt.engine.batching import pad_right
+from minigpt.generate import generate_all
 from minigpt.lessons.tokenization.vocabulary import bits_per_byte, count_bytes
 from minigpt.model import next_token_loss
 from minigpt.ppo import kl_and_entropy
 from minigpt.pretrain import windows
-from minigpt.reward import pad_right
 from minigpt.sft import chat_prompt
 from minigpt.show.figure import Figure, figure
 from minigpt.show.style import STAGE_NAMES, stage_colour
 from minigpt.stages.scoring import (
     chat_answers,
-    complete_ids,
     document_completions,
     line_ends,
     qa_prompt,
@@ -59,7 +59,8 @@ def answer_entropies(stage: Stage, questions: list[Question], seed: int = 0) -> 
         start = encoding.encode_single_token("<|endoftext|>")
         prompts = [[start, *encoding.encode_ordinary(qa_prompt(q))] for q in questions]
         stop, longest = line_ends(encoding), LONGEST_LINE
-    answers = complete_ids(stage.model, prompts, longest, stop, 1.0, seed)
+    rows = generate_all(stage.model, prompts, longest, stop=stop, seed=seed)
+    answers = [sample.ids for (sample,) in rows]
     device = stage.model.embedding.weight.device
     idx, _ = pad_right([p + a for p, a in zip(prompts, answers)], device)  # (B, T)
     logits = stage.model(idx)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minigpt.engine.batching import pad_right
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import generate
 from minigpt.model import GPT
@@ -29,7 +30,7 @@ from minigpt.ppo import (
     value_loss,
     whiten,
 )
-from minigpt.reward import RewardModel, pad_right, reward_input
+from minigpt.reward import RewardModel, reward_input
 
 MOVES = {  # the keys of the bugs, and the checks that each moves; the instruments show the others
     "alias": set(),

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigpt.generate import generate_all
 from minigpt.model import GPT
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.show.table import Table
 from minigpt.stages.report import ATTEMPTS, answer_kl, best_of_answers, paired, proxy_scores
-from minigpt.stages.scoring import Score, complete_ids, judged
+from minigpt.stages.scoring import Score, judged
 from minigpt.stages.stage import Stage
 from minigpt.world.questions import Question
 
@@ -76,7 +77,8 @@ def contend(
     end = encoding.encode_single_token("<|end|>")
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     for name, (model, temperature) in policies.items():
-        answers = complete_ids(model, prompts, LONGEST, end, temperature, seed)
+        rows = generate_all(model, prompts, LONGEST, temperature=temperature, stop=end, seed=seed)
+        answers = [sample.ids for (sample,) in rows]
         score = judged(sft.world, questions, [answer_text(encoding, ids) for ids in answers])
         proxy = proxy_scores(reward, score, [ids[-1] == end for ids in answers])
         kl = answer_kl(model, sft.model, prompts, answers, temperature)

@@ -1,8 +1,7 @@
-"""The reward model's labels: what is tested on, which runs are missing, how a run resumes."""
-
-import json
+"""The reward model's labels: who gives them, and what is tested on."""
 
 import pytest
+import torch
 
 from minigpt.lessons.reward_model import how_many_labels as module
 from minigpt.sft import answer_text
@@ -49,43 +48,6 @@ def test_the_test_pairs_are_the_experts(sft):
 
 def test_right_counts_the_pairs_that_the_scores_order(monkeypatch):
     test = module.TestPairs([[1], [2], [3]], [(0, 1), (1, 2)], [(2, 0)], 1.0, {})
-    monkeypatch.setattr(module, "score_all", lambda m, s: module.torch.tensor([2.0, 1.0, 3.0]))
+    monkeypatch.setattr(module, "score_all", lambda m, s: torch.tensor([2.0, 1.0, 3.0]))
     assert test.right(None, test.noisy) == [True, False]
     assert test.right(None, test.certain) == [True]
-
-
-def test_runs_are_saved_one_by_one_seed_by_seed_and_not_repeated(tmp_path, monkeypatch):
-    out, done = tmp_path / "results.json", []
-
-    def train_and_measure(sft, test, labels, seed):
-        done.append((seed, len(labels)))
-        return {"seed": seed, "questions": len(labels)}
-
-    monkeypatch.setattr(module, "test_pairs", lambda sft: None)
-    monkeypatch.setattr(module, "answered", lambda sft, n: (range(n), None))
-    monkeypatch.setattr(
-        module, "label", lambda sft, questions, samples, seed: [[]] * len(questions)
-    )
-    monkeypatch.setattr(module, "train_and_measure", train_and_measure)
-    module.run((8, 4), (1,), out, lambda text: None)
-    module.run((4, 8), (0, 1), out, lambda text: None)
-    assert done == [(1, 4), (1, 8), (0, 4), (0, 8)]
-    results = json.loads(out.read_text(encoding="utf-8"))
-    assert [(r["seed"], r["questions"]) for r in results["runs"]] == sorted(done)
-    assert results["command"] == "python3 -m minigpt.lessons.reward_model.how_many_labels"
-    monkeypatch.setattr(module, "load_stage", lambda *a, **k: pytest.fail("nothing is lacking"))
-    assert module.run((4, 8), (0, 1), out)["runs"] == results["runs"]
-
-
-def test_a_small_run_measures_every_share(sft, data):
-    labels = module.label(sft, *data, seed=0)
-    found = module.train_and_measure(sft, module.test_pairs(sft, 8), labels, 0)
-    assert found["questions"] == 12 and found["pairs"] + found["ties"] == sum(map(len, labels))
-    for key in ("pair_accuracy", "gold_preference", "right_over_wrong", "ceiling"):
-        assert 0 <= found[key] <= 1
-
-
-def test_too_few_questions_are_refused(capsys):
-    with pytest.raises(SystemExit):
-        module.main(["--sizes", "1"])
-    assert "2 or more" in capsys.readouterr().err

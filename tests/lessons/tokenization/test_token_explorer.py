@@ -2,6 +2,7 @@
 
 import pytest
 
+from minigpt.engine.ranks import gpt2, gpt4
 from minigpt.lessons.tokenization.token_explorer import (
     CONTROL,
     LIMIT,
@@ -11,7 +12,7 @@ from minigpt.lessons.tokenization.token_explorer import (
     explore_tokens,
 )
 from minigpt.show.table import Table
-from minigpt.tokenizer import gpt2, gpt4, special
+from minigpt.tokenizer import special
 
 
 @pytest.fixture(scope="module")
