@@ -12,7 +12,7 @@ from minigpt.show.concept_items import ITEMS
 from minigpt.show.style import IGNORE_MATH, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, rendered
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 from minigpt.store.words import _, language
 
 FILE = "concept_test.json"  # {"before": {id: option}, "after": {id: option}, "scored": true}
@@ -86,10 +86,7 @@ class ConceptTest(Widget):
 
     def read(self) -> dict:
         """All kept answers."""
-        return read_kept(FILE, valid, say=self.notes.append)
-
-    def _change(self, change) -> None:
-        change_kept(FILE, valid, change, say=self.notes.append)
+        return KEPT.read(self.notes.append)
 
     def _answered(self, number: int) -> None:
         item, choice = self.items[number]["id"], self.buttons[number].value
@@ -98,7 +95,7 @@ class ConceptTest(Widget):
             if "scored" not in contents and choice is not None:
                 contents.setdefault(self.when, {})[item] = choice
 
-        self._change(change)
+        KEPT.change(change, self.notes.append)
         self._tell()
 
     def _tell(self) -> None:
@@ -148,7 +145,7 @@ class ConceptTest(Widget):
             still = _("Still open: {numbers}.", numbers=", ".join(map(str, missing)))
             self.shown.value = escape(still)
             return
-        self._change(lambda contents: contents.update(scored=True))
+        KEPT.change(lambda contents: contents.update(scored=True), self.notes.append)
         self.shown.value = rendered(self.table())
         self._tell()
 
@@ -169,6 +166,9 @@ def valid(contents: dict) -> bool:
         )
     except (AttributeError, TypeError):
         return False
+
+
+KEPT = Kept(FILE, valid)
 
 
 def concept_test(when: str) -> None:

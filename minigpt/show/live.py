@@ -11,11 +11,9 @@ their last state stays in the file. Elsewhere the same appears as lines of text.
 
 import asyncio
 import signal
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +22,7 @@ from IPython.display import display
 
 from minigpt.show.figure import figure, picture
 from minigpt.show.style import BLUE, GREY, VERMILION, amount
+from minigpt.store.interrupts import held_interrupts
 from minigpt.store.words import _
 
 FRAME = 0.4  # seconds between two pictures
@@ -67,11 +66,11 @@ class Live:
 
     def __iter__(self) -> Iterator:
         done = None
-        with interrupts_held() as interrupted:
+        with held_interrupts(signal.SIGINT) as caught:
             for done in self.run:
                 self._see(done)
                 yield done
-                if interrupted():
+                if caught:
                     self._draw()
                     raise Paused(_("Paused after step {n:,} of {steps:,}. Run this cell again to "
                                    "go on.", n=done.step, steps=done.steps))  # fmt: skip
@@ -191,27 +190,6 @@ def live(
             "write `run = pretrain(...)` in a cell of its own, then `await live(run)`"
         )
     return Live(run, held_out, sample, looks, curves)
-
-
-@contextmanager
-def interrupts_held():
-    """Within it ■ (SIGINT) sets a flag instead of raising; a second one raises. Gives the
-    function that reads the flag. Signals belong to the main thread: elsewhere nothing is held."""
-    flag = []
-
-    def hold(signum, frame):
-        if flag:
-            raise KeyboardInterrupt
-        flag.append(signum)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, hold)
-    try:
-        yield lambda: bool(flag)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def smooth(values: np.ndarray, share: float = 0.03) -> np.ndarray:

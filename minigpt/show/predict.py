@@ -15,7 +15,7 @@ import ipywidgets as widgets
 
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 from minigpt.store.words import _, language
 
 FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right": 2}}}
@@ -165,9 +165,12 @@ def valid(contents: object) -> bool:
     return True
 
 
+KEPT = Kept(FILE, valid)
+
+
 def read(say=print) -> dict:
     """All kept predictions of the language in use, in the order in which they were first asked."""
-    return read_kept(FILE, valid, say=say).get(language(), {})
+    return KEPT.read(say).get(language(), {})
 
 
 def change(alter: Callable[[dict], None], say=print) -> dict:
@@ -176,7 +179,7 @@ def change(alter: Callable[[dict], None], say=print) -> dict:
     def contents(kept: dict) -> None:
         alter(kept.setdefault(language(), {}))
 
-    return change_kept(FILE, valid, contents, say=say)[language()]
+    return KEPT.change(contents, say)[language()]
 
 
 def keep(key: str, options: list[str], choice: int | None = None, say=print) -> dict:

@@ -29,7 +29,7 @@ from minigpt.reward import (
 )
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.store.files import atomic_write, learner_home
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 from minigpt.world.facts import World
 from minigpt.world.labelers import LABELERS, utility
 from minigpt.world.questions import Question, sample_questions
@@ -285,7 +285,7 @@ def own_labels(lang: str = "en", say: Callable[[str], None] = print) -> list[Lab
     from minigpt.tokenizer import load_tokenizer
 
     encoding = load_tokenizer(lang)
-    contents = read_kept(own_file(lang), _valid(encoding, lang), lang, say)
+    contents = Kept(own_file(lang), _valid(encoding, lang)).read(say)
     return parse_labels(contents, encoding, lang) if contents else []
 
 
@@ -303,7 +303,7 @@ def keep_labels(
         contents.clear()
         contents.update(new)
 
-    change_kept(own_file(lang), _valid(encoding, lang), change, lang, say)
+    Kept(own_file(lang), _valid(encoding, lang)).change(change, say)
 
 
 def own_path(lang: str = "en") -> Path:

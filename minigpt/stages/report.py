@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from minigpt.engine.answers import answer_mask, kl_and_entropy
 from minigpt.engine.batching import pad_right
 from minigpt.model import GPT
-from minigpt.ppo import PPOConfig, answer_mask, kl_and_entropy, token_logprobs
+from minigpt.ppo import PPOConfig, token_logprobs
 from minigpt.pretrain import evaluate_loss
 from minigpt.reward import (
     best_of_n,

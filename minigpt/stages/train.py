@@ -39,9 +39,8 @@ from minigpt.stages.report import chat_score, mean_kl, proxy_scores, report_ques
 from minigpt.stages.scoring import chat_answers, judged
 from minigpt.stages.sizes import DEFAULT, SIZES, flops_per_token
 from minigpt.stages.stage import Stage, read_stage
-from minigpt.store.checkpoint import file_hash, read_meta, save_checkpoint
-from minigpt.store.files import atomic_write
-from minigpt.store.kept import put_aside
+from minigpt.store.checkpoint import check_not_shipped, file_hash, read_meta, save_checkpoint
+from minigpt.store.files import atomic_write, put_aside, try_writing
 from minigpt.store.resume import SUFFIX, Progress, fingerprint
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, demonstrations
@@ -51,7 +50,7 @@ from minigpt.world.labelers import LABELERS, rank
 from minigpt.world.questions import Questions, sample_questions
 
 HELD_OUT_TOKENS = 150_000  # documents that are read for the held-out loss alone
-SNAPSHOTS = (0, 0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
+SNAPSHOTS = (0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
 
 
 @dataclass
@@ -299,7 +298,7 @@ class Course:
         return Progress(path, model, optimizer, identity, self.resume, self.say, started)
 
     def base(self) -> None:
-        """Stage 1: pretraining, with snapshots from step 0 on."""
+        """Stage 1: pretraining, with snapshots; step 0 needs none, its seed makes it again."""
         started = time.perf_counter(), time.process_time()
         model = self.new_model()
         config, tokens = self.settings("base"), self.corpus.tokens
@@ -318,12 +317,13 @@ class Course:
             self.save(name, model, config, meta)
 
         total = len(tokens) // config.block_size // config.batch_size
-        wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
-        if not progress.start:
-            keep("base_step_00000", 0, 0)  # first, for it tells where nothing can be written
-            for stale in self.out.glob("base_step_*.safetensors") if is_first() else ():
-                if stale != self.path("base_step_00000"):
-                    stale.unlink()  # of another run, whose steps were others
+        wanted = {max(1, int(share * total)) for share in SNAPSHOTS}
+        if not progress.start and is_first():
+            if not self.ship:
+                check_not_shipped(self.out)
+            try_writing(self.path("base"), 2 * sum(p.numel() for p in model.parameters()))
+            for stale in self.out.glob("base_step_*.safetensors"):
+                stale.unlink()  # of another run, whose steps were others
         for step in self.follow(progress.kept(run), "base"):
             if step.step in wanted:
                 keep(f"base_step_{step.step:05d}", step.step, step.tokens)
@@ -489,13 +489,6 @@ class Course:
         self.path("sft_clean").unlink()
 
     def extras(self) -> None:
-        """The over-optimised model, and PPO under each other labeler: the same answers labeled
-        anew, the same seeds, the last checkpoint of as many rounds."""
+        """The over-optimised model, and the control."""
         self.overoptimised()
         self.clean_control()
-        for labeler in LABELERS:
-            if labeler != "expert":
-                self.reward(labeler)
-                config = PPOConfig(seed=self.seed)
-                self.ppo(f"ppo_{labeler}", labeler, config, choose=lambda vote: vote["step"])
-                self.path(f"reward_{labeler}").unlink()

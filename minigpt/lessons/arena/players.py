@@ -7,11 +7,11 @@ asked in a chat. Entropy and repetition are of such answers; bits per byte are o
 import numpy as np
 import torch
 
+from minigpt.engine.answers import kl_and_entropy
 from minigpt.engine.batching import pad_right
 from minigpt.generate import generate_all
 from minigpt.lessons.tokenization.vocabulary import bits_per_byte, count_bytes
 from minigpt.model import next_token_loss
-from minigpt.ppo import kl_and_entropy
 from minigpt.pretrain import windows
 from minigpt.sft import chat_prompt
 from minigpt.show.figure import Figure, figure

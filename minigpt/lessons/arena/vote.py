@@ -13,7 +13,7 @@ from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
 from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, cards, present, problem, rendered, side_by_side
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 from minigpt.store.words import _, language
 
 FILE = "arena_votes.json"  # {lang: [{"question": ..., "choice": "left", ...}]}: see FIELDS
@@ -25,7 +25,7 @@ FEWEST = 10  # votes; an interval from fewer would claim what they cannot show
 
 def read_rows(say=print) -> list[dict]:
     """All kept votes of the language in use, oldest first, as FIELDS."""
-    return read_kept(FILE, valid, say=say).get(language(), [])
+    return KEPT.read(say).get(language(), [])
 
 
 def kept_votes(say=print) -> list[Vote]:
@@ -58,6 +58,9 @@ def valid(contents: dict) -> bool:
     except (AttributeError, KeyError, TypeError):
         return False
     return True
+
+
+KEPT = Kept(FILE, valid)
 
 
 def key(question: str, one: str, other: str) -> tuple:
@@ -109,7 +112,7 @@ class Arena(Widget):
         def rows_of(contents: dict) -> None:
             change(contents.setdefault(language(), []))
 
-        change_kept(FILE, valid, rows_of, say=self.notes.append)
+        KEPT.change(rows_of, self.notes.append)
 
     # ---- what is clicked --------------------------------------------------------------------
 

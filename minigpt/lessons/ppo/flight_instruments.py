@@ -118,7 +118,7 @@ class FlightInstruments:
     def next_answers(self, button=None) -> None:
         """Show the next answers of this round; after the last the first ones again."""
         self.start += ANSWERS
-        if self.start >= len(self._step().samples):
+        if self.start >= len(self._step().rollout.samples):
             self.start = 0
         self.answers.value = rendered(self.answer_table())
 
@@ -163,10 +163,10 @@ class FlightInstruments:
     def answer_table(self) -> Table:
         """Some answers of the chosen round, with the reward model's score and the verdict."""
         step, words = self._step(), self.words
-        shown = range(self.start, min(self.start + ANSWERS, len(step.samples)))
+        shown = range(self.start, min(self.start + ANSWERS, len(step.rollout.samples)))
         rows = []
         for i in shown:
-            question, sample = self.questions[step.prompts[i]], step.samples[i]
+            question, sample = self.questions[step.prompts[i]], step.rollout.samples[i]
             prompt = chat_prompt(self.reward.encoding, question.text)
             ids = reward_input(self.reward.encoding, prompt, sample.ids)
             text = answer_text(self.reward.encoding, sample.ids)
@@ -176,7 +176,7 @@ class FlightInstruments:
             rows.append([question.text, text, said, verdict_group(verdict)])
         last = shown[-1] + 1
         caption = words["which"].format(
-            step=step.step, first=self.start + 1, last=last, n=len(step.samples)
+            step=step.step, first=self.start + 1, last=last, n=len(step.rollout.samples)
         )
         return Table(words["answers"], rows, caption, width=44)
 
@@ -201,7 +201,7 @@ class FlightInstruments:
             _, marker, colour = LIGHTS[now.light]
             points = self.history(place)
             if now.name == "kl":
-                k1 = [step.k1 for step in self.steps]
+                k1 = [core.derived(step)["k1"] for step in self.steps]
                 ax.plot([step.step for step in self.steps], k1, ".", color=GREY, markersize=3)
             if now.name == "gold":
                 proxy = [e.proxy for e in self.evaluations]

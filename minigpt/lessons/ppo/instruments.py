@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
+from minigpt.engine.answers import masked_mean
 from minigpt.model import GPT
 from minigpt.ppo import PPOStep
 from minigpt.show.table import Table
@@ -215,18 +217,19 @@ def readings(
     gap, error = surprisal_gap(now)
     z = gap / max(error, 1e-6)  # what is smaller is rounding
     share = now.entropy / first.entropy if first.entropy else 1.0
-    kl_light = RED if now.k1 + 3 * now.k1_error < 0 else AMBER if now.kl > limits.kl else GREEN
-    kl = {"k1": now.k1, "k1_error": now.k1_error, "k3": now.k3}
+    seen = derived(now)
+    negative = seen["k1"] + 3 * seen["k1_error"] < 0
+    kl_light = RED if negative else AMBER if now.kl > limits.kl else GREEN
     found = [
         ("ratio", now.first_ratio, above(now.first_ratio, limits.ratio), {}),
-        ("kl", now.kl, kl_light, kl),
+        ("kl", now.kl, kl_light, seen),
         ("sampling", gap, above(abs(z), limits.sampling), {"z": z}),
         ("entropy", now.entropy, below(share, limits.entropy), {"share": share}),
         ("ended", now.ended, below(now.ended, limits.ended), {}),
         ("reward", now.reward, reward_light(steps, limits), {"first": first.reward}),
-        ("spread", now.reward_std, below(now.reward_std, limits.spread), {}),
-        ("explained", now.explained_variance,
-         below(now.explained_variance, limits.explained) if late else OFF, {}),
+        ("spread", seen["reward_std"], below(seen["reward_std"], limits.spread), {}),
+        ("explained", seen["explained_variance"],
+         below(seen["explained_variance"], limits.explained) if late else OFF, {}),
         ("clip", now.clip_share, above(now.clip_share, limits.clip), {}),
         gold_reading(evaluations, limits),
     ]  # fmt: skip
@@ -248,14 +251,40 @@ def panel(
     return Table(text["header"], rows, text["caption"].format(step=now.step, steps=now.steps))
 
 
+def derived(step: PPOStep) -> dict[str, float]:
+    """What the instruments show beyond the step's own numbers, from its rollout.
+
+    `k1`, `k3`: means over the answers of two estimates of the KL from the sampled tokens alone, in
+    nats, the first of which may be negative; `k1_error`: its standard error; `reward_std`: standard
+    deviation of the scores; `explained_variance`: of the returns, by the value function.
+    """
+    r = step.rollout
+    k1, k3 = r.k1.sum(1), r.k3.sum(1)  # (B,) each
+    return {
+        "k1": k1.mean().item(),
+        "k1_error": (k1.std(unbiased=False) / len(k1) ** 0.5).item(),
+        "k3": k3.mean().item(),
+        "reward_std": r.score.std(unbiased=False).item(),
+        "explained_variance": explained_variance(step.returns, r.values, r.mask),
+    }
+
+
+def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> float:
+    """How much of the variance of the returns the values foresaw: 1 is all, 0 none. All (B, T)."""
+    rest, spread = (
+        masked_mean((x - masked_mean(x, mask)) ** 2, mask) for x in (returns - values, returns)
+    )
+    return (1 - rest / (spread + 1e-8)).item()
+
+
 def surprisal_gap(step: PPOStep) -> tuple[float, float]:
     """Mean surprisal of the sampled tokens less the mean entropy, and its standard error, in nats.
 
     The first is taken under the distribution that was sampled from, the second under the one that
     is learned. If they are one and the same, the difference is 0 but for chance.
     """
-    sums = np.array([-sum(s.logprobs) for s in step.samples])
-    lengths = np.array([len(s.logprobs) for s in step.samples])
+    sums = np.array([-sum(s.logprobs) for s in step.rollout.samples])
+    lengths = np.array([len(s.logprobs) for s in step.rollout.samples])
     rest = sums - step.entropy * lengths
     gap = rest.sum() / lengths.sum()
     spread = (rest - gap * lengths).std()  # of a ratio of means, by answers
@@ -282,10 +311,10 @@ def reward_light(steps: Sequence[PPOStep], limits: Limits) -> str:
     score above it after twice as many rounds as make a start."""
     if len(steps) < limits.early:
         return OFF
-    latest, n = steps[-limits.latest :], len(steps[0].samples)
+    latest, n = steps[-limits.latest :], len(steps[0].rollout.samples)
     rise = np.mean([s.reward for s in latest]) - steps[0].reward
-    variance = steps[0].reward_std ** 2 / n
-    variance += np.mean([s.reward_std**2 for s in latest]) / n / len(latest)
+    first, *spreads = (s.rollout.score.var(unbiased=False).item() for s in (steps[0], *latest))
+    variance = (first + np.mean(spreads) / len(latest)) / n
     amber, red = limits.errors
     if not rise >= -red * variance**0.5:  # NaN, too
         return RED

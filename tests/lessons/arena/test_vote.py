@@ -8,6 +8,7 @@ from minigpt.arena import Match
 from minigpt.lessons.arena import vote as module
 from minigpt.lessons.arena.vote import FILE, Arena, kept_seconds, kept_votes, read_rows
 from minigpt.show.style import STAGE_NAMES
+from minigpt.store import kept
 from minigpt.store.files import learner_home
 from minigpt.world.facts import load_world
 from minigpt.world.names import unknown_places
@@ -178,8 +179,6 @@ def test_a_disk_that_refuses_loses_no_vote(widget, monkeypatch):
     def refuse(*arguments):
         raise OSError(28, "No space left on device")
 
-    from minigpt.store import kept
-
     with monkeypatch.context() as full:
         full.setattr(kept, "atomic_write", refuse)
         for votes in (1, 2):
@@ -194,7 +193,7 @@ def test_a_vote_that_cannot_be_kept_leaves_the_pair(widget, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(module, "change_kept", fail)
+    monkeypatch.setattr(kept.Kept, "change", fail)
     widget.buttons["left"].click()
     assert "did not work: out of memory" in widget.status.value and names_in(widget) == []
     assert "first sentence" in widget.shown.value

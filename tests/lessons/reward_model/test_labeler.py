@@ -26,7 +26,7 @@ from minigpt.stages.labels import (
     shorter,
 )
 from minigpt.stages.stage import load_stage
-from minigpt.store.stopwatch import writing_seconds
+from minigpt.store.kept import writing_seconds
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.questions import Question
 
