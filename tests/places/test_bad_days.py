@@ -143,8 +143,8 @@ def votes() -> list[str]:
 
 
 CLICKS = {  # what a click keeps; and what is kept after the clicks 1 and 2
-    "predictions": (lambda n, say: predictions.keep(str(n), OPTIONS, "en", 1, say),
-                    lambda: list(predictions.read("en")), ["1", "2"]),
+    "predictions": (lambda n, say: predictions.keep(str(n), OPTIONS, 1, say),
+                    lambda: list(predictions.read()), ["1", "2"]),
     "labels-en": (lambda n, say: keep_labels(labels(*"12"[:n]), say=say),
                   own_labels, labels("1", "2")),
     "arena_votes": (vote, votes, ["1", "2"]),
@@ -335,9 +335,9 @@ def test_a_home_that_is_a_file(course, home, capsys):
     for command, arguments in ((lab, []), (reset, ["03"]), (train, ["--threads", "1"])):
         with pytest.raises(Problem, match=message):
             command.main(arguments)
-    predictions.keep("one", OPTIONS, "en", 0)
+    predictions.keep("one", OPTIONS, 0)
     assert "predictions.json (a file is in the place" in capsys.readouterr().out
-    assert predictions.read("en")["one"]["choice"] == 0
+    assert predictions.read()["one"]["choice"] == 0
     assert not load_stage("base", quiet=True).own
     assert home.read_bytes() == b"a file"
 
