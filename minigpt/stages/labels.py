@@ -8,31 +8,19 @@ it is. The learner's own labels lie in MINIGPT_HOME or `.minigpt`, where `own_la
 
 import json
 import os
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, groupby
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from minigpt.generate import Sample
-from minigpt.reward import (
-    RewardConfig,
-    RewardModel,
-    normalise,
-    reward_input,
-    reward_inputs,
-    sample_answers,
-    train_reward,
-)
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.store.files import atomic_write, learner_home
+from minigpt.store.files import atomic_write
 from minigpt.store.kept import change_kept, read_kept
-from minigpt.world.facts import World
-from minigpt.world.labelers import LABELERS, utility
-from minigpt.world.questions import Question, sample_questions
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.labelers import Chooser
+from minigpt.world.questions import Question
 
 FORMAT = "minigpt labels 1"
 LARGEST = 4_000_000  # bytes of a file: some ten thousand labels
@@ -40,10 +28,6 @@ LONGEST = 256  # tokens of question, answer and template: the models' context
 LONGEST_NAME = 80  # characters of a labeler's name
 CHOICES = ("a", "b", "tie")
 FIELDS = {"question", "a", "b", "a_ids", "b_ids", "choice", "seconds"}
-FEW = 1000  # questions below which the new layers do not learn where to look
-PASSES = 24  # over few labels; over more of them fewer, so that about UPDATES are made
-UPDATES = 160
-Choose = Callable[[Question, str, str], str]  # (question, text a, text b) -> one of CHOICES
 TEXT = {
     "en": {
         "file": "The uploaded file",
@@ -71,8 +55,6 @@ TEXT = {
         "answers and differ. One labeler decides a pair once. Take one of the two out.",
         "labeler": "{name} has no usable name of its labeler: it must be a text of 1 to {most} "
         "characters.",
-        "none": "There are no labels that prefer one answer: all are ties, or nothing was "
-        "labeled. Label some pairs first.",
     },
 }  # fmt: skip
 
@@ -282,8 +264,6 @@ def own_labels(lang: str = "en", say: Callable[[str], None] = print) -> list[Lab
 
     A file that cannot be read is put aside under another name, and `say` gets a sentence.
     """
-    from minigpt.tokenizer import load_tokenizer
-
     encoding = load_tokenizer(lang)
     contents = read_kept(own_file(lang), _valid(encoding, lang), lang, say)
     return parse_labels(contents, encoding, lang) if contents else []
@@ -294,8 +274,6 @@ def keep_labels(
     say: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Make these the learner's own labels, at once and whole; a full disk is told through `say`."""
-    from minigpt.tokenizer import load_tokenizer
-
     encoding = load_tokenizer(lang)
     new = labels_contents(labels, encoding, labeler)
 
@@ -304,11 +282,6 @@ def keep_labels(
         contents.update(new)
 
     change_kept(own_file(lang), _valid(encoding, lang), change, lang, say)
-
-
-def own_path(lang: str = "en") -> Path:
-    """Where the learner's own labels lie."""
-    return learner_home() / own_file(lang)
 
 
 def _valid(encoding, lang: str) -> Callable[[object], bool]:
@@ -325,131 +298,37 @@ def _valid(encoding, lang: str) -> Callable[[object], bool]:
 # ---- who labels ------------------------------------------------------------------------------
 
 
+def compared(
+    encoding, question: Question, answers: Sequence[Sample], choose: Chooser
+) -> list[tuple[int, int, str]]:
+    """What a scripted labeler says of all pairs among a question's answers: (i, j, choice).
+
+    Pairs of the same text and answers that were cut off are left out: nobody is asked about them.
+    """
+    found = choose.ranking(question, [answer_text(encoding, s.ids) for s in answers])
+    return [(i, j, choice) for i, j, choice in found if answers[i].ended and answers[j].ended]
+
+
 def simulated_labels(
-    world: World, encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]],
-    choose: Choose,
-) -> list[Label]:  # fmt: skip
-    """What a scripted labeler says of all pairs among each question's answers.
-
-    samples: the answers to each question, as `sample_answers` gives them. Pairs of the same text
-    and answers that were cut off are left out: nobody is asked about them.
-    """
-    labels = []
-    for question, answers in zip(questions, samples):
-        for a, b in combinations([s for s in answers if s.ended], 2):
-            texts = answer_text(encoding, a.ids), answer_text(encoding, b.ids)
-            if texts[0] != texts[1]:
-                labels.append(Label(question.text, a.ids, b.ids, choose(question, *texts)))
-    return labels
+    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
+) -> list[Label]:
+    """A scripted labeler's labels; samples: the answers to each question, as `sample_answers`
+    gives them."""
+    return [
+        Label(question.text, answers[i].ids, answers[j].ids, choice)
+        for question, answers in zip(questions, samples)
+        for i, j, choice in compared(encoding, question, answers, choose)
+    ]
 
 
-def labeler_choice(world: World, name: str, seed: int = 0) -> Choose:
-    """How one of LABELERS chooses. The slip of the hand belongs to an answer, as in
-    `labelers.rank`, so the pairs of a question never contradict each other; when another question
-    comes, and later the same one again, slips are drawn anew."""
-    who, rng = LABELERS[name], random.Random(f"choices/{name}/{seed}")
-    felt: dict[str, float] = {}  # utility with its slip, of the answers to the last question
-    last: list[Question] = []
-
-    def feel(question: Question, text: str) -> float:
-        if text not in felt:
-            felt[text] = utility(world, who, question, text) + rng.gauss(0, who.noise)
-        return felt[text]
-
-    def choose(question: Question, a: str, b: str) -> str:
-        if last != [question]:
-            felt.clear()
-            last[:] = [question]
-        difference = feel(question, a) - feel(question, b)
-        return "tie" if abs(difference) < who.margin else "a" if difference > 0 else "b"
-
-    return choose
-
-
-def shorter(encoding) -> Choose:
-    """Prefers the answer with fewer tokens."""
-
-    def choose(question: Question, a: str, b: str) -> str:
-        n, m = (len(encoding.encode_ordinary(" " + text)) for text in (a, b))
-        return "tie" if n == m else "a" if n < m else "b"
-
-    return choose
-
-
-def longer(encoding) -> Choose:
-    """Prefers the answer with more tokens."""
-    short = shorter(encoding)
-    return lambda question, a, b: short(question, b, a)
-
-
-# ---- learning from labels --------------------------------------------------------------------
-
-
-def grouped(labels: Sequence[Label], encoding) -> tuple[list, list]:
-    """Labels as `train_reward` takes them: for each question its answers as `reward_input` makes
-    them, and its (better, worse) pairs. Ties are left out. Labels that follow one another and have
-    the same question are of one ranking; the question may come again later."""
-    sequences, pairs = [], []
-    decided = (label for label in labels if label.preferred is not None)
-    for question, ranking in groupby(decided, key=lambda label: label.question):
-        answers: dict[tuple, int] = {}
-        pairs.append([])
-        for label in ranking:
-            i, j = (answers.setdefault(ids, len(answers)) for ids in (label.a, label.b))
-            pairs[-1].append((i, j) if label.choice == "a" else (j, i))
-        prompt = chat_prompt(encoding, question)
-        sequences.append([reward_input(encoding, prompt, list(ids)) for ids in answers])
-    return sequences, pairs
-
-
-def reward_from_labels(labels: Sequence[Label], sft_stage, seed: int = 0) -> RewardModel:
-    """A reward model of these labels, scaled to 0 ± 1 on the SFT model's own answers.
-
-    Few labels are read several times in small batches, or there would be too few updates to learn
-    anything, and the new layers then look at all tokens alike (`even_attention`). ValueError if no
-    label prefers one answer.
-    """
-    encoding, world = sft_stage.encoding, sft_stage.world
-    sequences, pairs = grouped(labels, encoding)
-    if not pairs:
-        raise ValueError(TEXT[world.lang]["none"])
-    model = RewardModel(sft_stage.model, seed=seed).to(sft_stage.model.embedding.weight.device)
-    config, passes = few_labels_config(len(pairs), seed)
-    if len(pairs) < FEW:
-        even_attention(model)
-    for _ in train_reward(model, sequences * passes, pairs * passes, config):
-        pass
-    normalise(model, reference_answers(sft_stage))
-    return model.eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def even_attention(model: RewardModel) -> None:
-    """Make the new layers' attention an even mean over all tokens so far, for good.
-
-    Where to look takes many labels to learn. From thirty, a model that may choose finds some token
-    that happens to tell the pairs apart; an even mean knows of length and manners, and of surprise.
-    """
-    for block in model.layers.blocks:
-        queries_and_keys = block.qkv.weight.chunk(3)[:2]
-        for weight in queries_and_keys:
-            weight.zero_()  # scores are 0 then, and so are the gradients: it stays
-
-
-def few_labels_config(questions: int, seed: int = 0) -> tuple[RewardConfig, int]:
-    """Settings for labels of so many questions, and how many times they are read."""
-    batch = 8 if questions < FEW else 32
-    passes = max(1, min(PASSES, UPDATES * batch // questions))
-    return RewardConfig(prompts_per_batch=batch, seed=seed), passes
-
-
-def reference_answers(sft_stage, n: int = 64, each: int = 4) -> list[list[int]]:
-    """Answers of the SFT model that set a reward model's scale, as `reward_input` makes them."""
-    encoding = sft_stage.encoding
-    questions = sample_questions(sft_stage.world, "A", n, seed=11)
-    prompts = [chat_prompt(encoding, q.text) for q in questions]
-    samples = sample_answers(sft_stage.model, encoding, prompts, each, seed=11)
-    return [ids for row in reward_inputs(encoding, prompts, samples) for ids in row]
+def simulated_pairs(
+    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
+) -> tuple[list[list[tuple[int, int]]], int]:
+    """The same as `train_reward` takes it: for each question its (better, worse) pairs, indices
+    into its answers; and how many ties there were."""
+    rankings = [compared(encoding, q, row, choose) for q, row in zip(questions, samples)]
+    pairs = [[(i, j) if c == "a" else (j, i) for i, j, c in row if c != "tie"] for row in rankings]
+    return pairs, sum(map(len, rankings)) - sum(map(len, pairs))
 
 
 # ---- several labelers ------------------------------------------------------------------------

@@ -19,6 +19,11 @@ class Question:
     answer: str | None = None  # the true value; None where there is none
     replies: tuple = ()  # what a kind assistant may say, for "chat" and "other"
 
+    @property
+    def entity(self) -> str:
+        """What questions hang together by: the place, or the question itself without one."""
+        return self.place.id if self.place else self.text
+
 
 class Questions(list):
     """A list of questions, most popular place first."""
