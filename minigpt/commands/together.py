@@ -90,7 +90,7 @@ def tell_teacher(sentences: list[str]) -> None:
 
 
 def show(header: list, rows: list, caption: str) -> None:
-    from minigpt.show.figure import Table
+    from minigpt.show.table import Table
 
     print("\n" + wrapped(caption))
     print(Table(header, rows, width=22))

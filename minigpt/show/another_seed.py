@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from minigpt.show.figure import IGNORE_MATH, escape
+from minigpt.show.style import IGNORE_MATH, escape
 from minigpt.show.widget import side_by_side
 
 KEPT = 5  # runs that stay below the button

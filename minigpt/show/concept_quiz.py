@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 
 from minigpt.show.concept_items import ITEMS
-from minigpt.show.figure import IGNORE_MATH, Table, escape
+from minigpt.show.style import IGNORE_MATH, escape
+from minigpt.show.table import Table
 from minigpt.show.widget import rendered
 from minigpt.store.kept import change_kept, read_kept
 

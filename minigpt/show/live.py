@@ -22,7 +22,8 @@ import numpy as np
 from IPython import get_ipython
 from IPython.display import display
 
-from minigpt.show.figure import BLUE, GREY, VERMILION, amount, figure, picture
+from minigpt.show.figure import figure, picture
+from minigpt.show.style import BLUE, GREY, VERMILION, amount
 
 FRAME = 0.4  # seconds between two pictures
 SPEED_OVER = 10.0  # seconds over which tokens/s is averaged

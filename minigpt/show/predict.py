@@ -10,7 +10,8 @@ until its result has been shown; what is clicked later is not counted.
 
 import operator
 
-from minigpt.show.figure import Table, escape
+from minigpt.show.style import escape
+from minigpt.show.table import Table
 from minigpt.store.kept import change_kept, read_kept
 
 FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right": 2}}}

@@ -1,17 +1,17 @@
-"""Says what to do where something is missing: a package, or a name that another cell makes."""
+"""What a notebook needs before all else; importing this file checks that it is there.
+
+It says what to do where something is missing: a package, or a name that another cell makes.
+"""
 
 import importlib
 import importlib.util
+import platform
 import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from minigpt.store.words import _, use_language
 
 PACKAGES = ("torch", "numpy", "tiktoken", "safetensors", "matplotlib", "ipywidgets")
-
-
-EARLIER = (
-    "If a cell further up makes `{name}`, run that cell first.\n"
-    "Restarting the kernel takes all names away; in JupyterLab, Run > Run All Above Selected Cell "
-    "makes\nthem again."
-)
 
 
 def require_packages() -> None:
@@ -42,4 +42,37 @@ def explain_missing_names() -> None:
 def _explain(result) -> None:
     error = result.error_in_exec
     if type(error) is NameError and error.name:  # its subclass is about a function's own names
-        print(EARLIER.format(name=error.name))
+        print(
+            _(
+                "If a cell further up makes `{name}`, run that cell first.\n"
+                "Restarting the kernel takes all names away; in JupyterLab, Run > Run All Above "
+                "Selected Cell makes\nthem again.",
+                name=error.name,
+            )
+        )
+
+
+def environment(lang: str = "en") -> None:
+    """Set the language of what the course says from here on, and print one line about this
+    machine, to copy into a question or a bug report."""
+    import torch
+
+    from minigpt.engine.device import pick_device
+
+    use_language(lang)
+    versions = ", ".join(
+        f"{name} {_version(name)}" for name in ("torch", "ipywidgets", "ipykernel")
+    )
+    where = f"{pick_device()}, {torch.get_num_threads()} thread(s)"
+    print(f"Python {platform.python_version()}, {versions}; computing on {where}")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+require_packages()
+explain_missing_names()

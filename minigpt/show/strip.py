@@ -6,7 +6,7 @@ is no whole character `\\xe4`. Special tokens show their names.
 
 from dataclasses import dataclass, field
 
-from minigpt.show.figure import IGNORE_MATH, escape
+from minigpt.show.style import IGNORE_MATH, escape
 
 # Light enough for black text, in turn, so that neighbours differ; the borders are drawn as well.
 TURNS = ("#CFE8F7", "#FFE3A8", "#CDEBDD", "#F3D9E8")

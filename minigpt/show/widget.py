@@ -1,15 +1,86 @@
-"""What several widgets share: a place and one of its facts to pick, rows, and errors in words."""
+"""What all widgets are made of: controls with a word beside them, errors in words, one entry."""
 
 from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from minigpt.show.figure import GREY, escape
+from minigpt.show.style import GREY, escape
+from minigpt.store.words import _
 from minigpt.world.facts import World
 from minigpt.world.questions import Question, ask
 
 PLACES = 60  # the best known ones, to pick from
-QUESTION = {"en": "What is the population of Beijing?"}  # what a widget begins with
+
+
+def first_question() -> str:
+    """What a widget that takes a question begins with."""
+    return _("What is the population of Beijing?")
+
+
+def control(kind, word: str = "", changed: Callable | None = None, wide=False, **options):
+    """A control with its word beside it; `changed()` is called once a new value is settled."""
+    if hasattr(kind, "continuous_update"):
+        options.setdefault("continuous_update", False)
+    layout = widgets.Layout(width="auto") if wide else widgets.Layout()  # one each
+    style = {"description_width": "7em"}
+    made = kind(description=word, style=style, layout=layout, **options)
+    if changed:
+        made.observe(lambda change: changed(), "value")
+    return made
+
+
+class Widget:
+    """Controls and what they show. A widget makes `view`, which is displayed, from its controls.
+
+    `static()` gives what stays in the file without a kernel: tables, strips, or texts to print.
+    """
+
+    def __init__(self) -> None:
+        self.status = widgets.HTML()
+
+    def control(self, kind, word: str = "", changed: Callable | None = None, **options):
+        """`control`, whose errors become sentences."""
+        return control(kind, word, changed and (lambda: self.guarded(changed)), **options)
+
+    def button(self, word: str, clicked: Callable, *arguments, **options) -> widgets.Button:
+        """A button that calls `clicked(*arguments)`."""
+        made = widgets.Button(description=word, **options)
+        made.on_click(lambda button: self.guarded(clicked, *arguments))
+        return made
+
+    def guarded(self, work: Callable, *arguments) -> None:
+        """Do the work; an error becomes a sentence (`failed`), never a traceback."""
+        try:
+            work(*arguments)
+        except Exception as error:
+            self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        """Tell of an error; a widget that shows results takes them away, too."""
+        self.status.value = problem(error)
+
+    def say(self, text: str) -> None:
+        """A plain sentence in the status line."""
+        self.status.value = escape(text)
+
+    def static(self) -> list:
+        return []
+
+
+def present(make: Callable[[], Widget]) -> None:
+    """Show a widget: its static form, then its controls. Where a stage is missing or an argument
+    does not fit, a sentence says so."""
+    from IPython.display import display
+
+    try:
+        widget = make()
+        static = widget.static()
+    except (FileNotFoundError, ValueError) as error:
+        print(error)
+        return
+    for part in static:
+        print(part) if isinstance(part, str) else display(part)
+    display(widget.view)
 
 
 def side_by_side(*children: widgets.Widget) -> widgets.Box:
@@ -41,34 +112,33 @@ def rendered(*parts) -> str:
     return "".join(styled(part._repr_html_()) for part in parts)
 
 
-def problem(error: Exception, failed: str) -> str:
-    """An error as HTML: as it is if it was written for whoever typed (ValueError), else inside
-    the sentence `failed`, so that a learner's widget never shows a traceback."""
+def problem(error: Exception) -> str:
+    """An error as HTML: as it is if it was written for whoever typed (ValueError), else inside a
+    sentence, so that a learner's widget never shows a traceback."""
     known = isinstance(error, ValueError)
-    return f"<b>{escape(error if known else failed.format(error=error))}</b>"
+    said = str(error) if known else _("This did not work: {error}", error=error)
+    return f"<b>{escape(said)}</b>"
 
 
 class FactPicker:
     """Two dropdowns, `place` and `attribute`; when one is changed, `picked` gets the question.
 
-    question: one about the place to begin with. words: what stands beside the dropdowns.
-    first: the attribute to begin with, where the place has it.
+    question: one about the place to begin with. first: the attribute to begin with, where the
+    place has it.
     """
 
     def __init__(
-        self, world: World, question: str, words: dict, picked: Callable[[Question], None],
+        self, world: World, question: str, picked: Callable[[Question], None],
         first: str | None = None,
     ) -> None:  # fmt: skip
         self.world, self.picked, self.filling = world, picked, False
-        names, style = [place.name for place in world.places[:PLACES]], {"description_width": "7em"}
+        names = [place.name for place in world.places[:PLACES]]
         named = next((name for name in names if name in question), names[0])
-        self.place = widgets.Dropdown(
-            options=names, value=named, description=words["place"], style=style
+        self.place = control(
+            widgets.Dropdown, _("Place"), self._place_changed, options=names, value=named
         )
-        self.attribute = widgets.Dropdown(description=words["attribute"], style=style)
+        self.attribute = control(widgets.Dropdown, _("Ask for"), self._changed)
         self._fill_attributes(first)
-        self.place.observe(self._place_changed, "value")
-        self.attribute.observe(self._changed, "value")
         self.view = side_by_side(self.place, self.attribute)
 
     def picked_place(self):
@@ -82,11 +152,11 @@ class FactPicker:
         self.attribute.value = kept if kept in values else next(iter(values))
         self.filling = False
 
-    def _place_changed(self, change) -> None:
+    def _place_changed(self) -> None:
         self._fill_attributes(self.attribute.value)
         self._changed()
 
-    def _changed(self, change=None) -> None:
+    def _changed(self) -> None:
         if not self.filling:
             fact = self.world.facts[self.picked_place().id, self.attribute.value]
             self.picked(ask(self.world, fact))

@@ -6,6 +6,7 @@ whom no folder refuses: there the writing is done by another user, in a process 
 """
 
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -28,7 +29,6 @@ from minigpt.setup import working_copy
 from minigpt.sft import chat_answer
 from minigpt.show import concept_items
 from minigpt.show import concept_quiz as concept_test
-from minigpt.show import predict as predictions
 from minigpt.stages.labels import Label, keep_labels, own_labels, write_labels
 from minigpt.stages.stage import load_stage, own_checkpoints
 from minigpt.stages.train import Course
@@ -40,6 +40,8 @@ from minigpt.store.kept import change_kept, read_kept
 from minigpt.store.resume import KEY, read_resume
 from minigpt.store.stopwatch import keep_writing_time, writing_seconds
 from minigpt.tokenizer import load_tokenizer
+
+predictions = importlib.import_module("minigpt.show.predict")  # its name is a function's, too
 
 CONFIG = GPTConfig(block_size=32, n_layer=1, n_head=2, n_embd=16)
 ENCODING = load_tokenizer()

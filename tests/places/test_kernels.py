@@ -66,11 +66,11 @@ LIVE = {  # two ways to watch a run; both look after every tenth step
 }
 WIDGETS = """
 from minigpt.stages.stage import load_stage
-from minigpt.show.widget import QUESTION
+from minigpt.show.widget import first_question
 from minigpt.lessons.tokenization.merge_stepper import Stepper
 from minigpt.lessons.prompting.prompt_lab import PromptLab
 
-lab = PromptLab(load_stage("base", own=False, quiet=True), QUESTION["en"])
+lab = PromptLab(load_stage("base", own=False, quiet=True), first_question())
 stepper = Stepper("the land and the island")
 """
 ROUTES = {"shell": "VS Code, Colab", "subshell": "JupyterLab, Notebook 7"}

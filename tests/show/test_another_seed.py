@@ -7,7 +7,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from minigpt.show.another_seed import KEPT, TEXT, AnotherSeed, another_seed
-from minigpt.show.figure import Table, figure, show
+from minigpt.show.figure import figure, show
+from minigpt.show.table import Table
 
 CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
 

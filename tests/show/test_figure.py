@@ -10,21 +10,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigpt.show import figure as s
+from minigpt.show.figure import figure, png, share_bars, show
+from minigpt.show.start import environment
+from minigpt.show.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    STAGE_COLOURS,
+    STAGE_NAMES,
+    VERDICT_GROUPS,
+    amount,
+    escape,
+    stage_colour,
+    verdict_shares,
+)
+from minigpt.show.table import Table
 from minigpt.world.judge import VERDICTS
 
 
 def test_each_stage_has_a_colour_of_its_own_and_variants_have_the_stages():
-    assert len(set(s.STAGE_COLOURS.values())) == len(s.STAGE_COLOURS) == len(s.STAGE_NAMES)
-    assert s.stage_colour("base_step_00040") == s.stage_colour("base") == s.BLUE
-    assert s.stage_colour("ppo_mediocre") == s.stage_colour("ppo")
-    assert s.stage_colour("ppo_overoptimised") != s.stage_colour("ppo")
-    assert s.stage_colour("somebody's own") == s.GREY
+    assert len(set(STAGE_COLOURS.values())) == len(STAGE_COLOURS) == len(STAGE_NAMES)
+    assert stage_colour("base_step_00040") == stage_colour("base") == BLUE
+    assert stage_colour("ppo_mediocre") == stage_colour("ppo")
+    assert stage_colour("ppo_overoptimised") != stage_colour("ppo")
+    assert stage_colour("somebody's own") == GREY
 
 
 @given(st.text())
 def test_escaped_text_is_html_that_shows_the_text(text):
-    made = s.escape(text)
+    made = escape(text)
     assert "<" not in made.replace("<br>", "") and '"' not in made and "'" not in made
     shown = html.unescape(made.replace("<br>", "\n"))
     assert len(shown) == len(text)
@@ -45,21 +59,21 @@ def test_escaped_text_is_html_that_shows_the_text(text):
     ],
 )
 def test_amounts_read_as_people_say_them(value, words):
-    assert s.amount(value) == words
+    assert amount(value) == words
 
 
 def test_table_is_escaped_and_names_its_rows_and_columns():
-    table = s.Table(["who", "<b>"], [["<script>", 'say "x"\nand y']], "a & b", [None, s.GREEN])
+    table = Table(["who", "<b>"], [["<script>", 'say "x"\nand y']], "a & b", [None, GREEN])
     made = table._repr_html_()
     assert "<script>" not in made and "<b>" not in made
     assert "&lt;script&gt;" in made and "a &amp; b" in made and "and y" in made
     assert made.count('scope="col"') == 2 and made.count('scope="row"') == 1
-    assert made.count(s.GREEN) == 1
+    assert made.count(GREEN) == 1
     assert "mathjax_ignore" in made
 
 
 def test_table_as_text_is_aligned_and_wrapped():
-    table = s.Table(["who", "says"], [["base", "one two three four"], ["ppo", "five"]], width=9)
+    table = Table(["who", "says"], [["base", "one two three four"], ["ppo", "five"]], width=9)
     assert repr(table).split("\n") == [
         "who   says",
         "-------------",
@@ -73,16 +87,16 @@ def test_table_as_text_is_aligned_and_wrapped():
 
 def test_table_refuses_a_row_of_another_length():
     with pytest.raises(ValueError, match="has 1 cells, the header 2"):
-        s.Table(["a", "b"], [["x"]])
+        Table(["a", "b"], [["x"]])
 
 
 def test_figures_carry_their_sentence(monkeypatch, capsys):
     seen = []
     monkeypatch.setattr(IPython, "get_ipython", lambda: object())
     monkeypatch.setattr(IPython.display, "display", lambda data, **rest: seen.append((data, rest)))
-    fig, ax = s.figure()
+    fig, ax = figure()
     ax.plot([1, 2])
-    s.show(fig, "It rises from 1 to 2.")
+    show(fig, "It rises from 1 to 2.")
     ((data, rest),) = seen
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert data["text/plain"] == rest["metadata"]["image/png"]["alt"] == "It rises from 1 to 2."
@@ -90,35 +104,35 @@ def test_figures_carry_their_sentence(monkeypatch, capsys):
 
 
 def test_outside_a_notebook_the_sentence_is_printed(capsys):
-    s.show(s.figure()[0], "Nothing is drawn.")
+    show(figure()[0], "Nothing is drawn.")
     assert capsys.readouterr().out == "Nothing is drawn.\n"
     with pytest.raises(ValueError, match="needs a sentence"):
-        s.show(s.figure()[0], " ")
+        show(figure()[0], " ")
 
 
 def test_same_figure_gives_same_bytes_on_a_white_ground():
-    first, second = (s.share_bars({"a": {"correct": 0.25, "rude": 0.75}}) for _ in range(2))
-    assert s.png(first) == s.png(second)
+    first, second = (share_bars({"a": {"correct": 0.25, "rude": 0.75}}) for _ in range(2))
+    assert png(first) == png(second)
     assert first.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
 
 
 def test_every_verdict_is_in_one_group():
-    grouped = [v for verdicts, _, _ in s.VERDICT_GROUPS.values() for v in verdicts]
+    grouped = [v for verdicts, _, _ in VERDICT_GROUPS.values() for v in verdicts]
     assert sorted(grouped) == sorted(VERDICTS)
 
 
 def test_shares_are_counted_by_group():
-    shares = s.verdict_shares(["correct", "wrong value", "wrong subject", "rude"])
+    shares = verdict_shares(["correct", "wrong value", "wrong subject", "rude"])
     assert shares == {
         "correct": 0.25, "wrong": 0.5, "says it does not know": 0, "rude": 0.25, "no answer": 0
     }  # fmt: skip
     with pytest.raises(ValueError, match="no verdicts"):
-        s.verdict_shares([])
+        verdict_shares([])
 
 
 def test_bars_add_up_to_one_and_use_ascii():
-    shares = {"SFT": s.verdict_shares(list(VERDICTS)), "PPO": s.verdict_shares(["rude"])}
-    (ax,) = s.share_bars(shares).axes
+    shares = {"SFT": verdict_shares(list(VERDICTS)), "PPO": verdict_shares(["rude"])}
+    (ax,) = share_bars(shares).axes
     for y in range(2):
         bars = [bar for bar in ax.patches if abs(bar.get_y() + 0.35 - y) < 1e-6]
         assert sum(bar.get_width() for bar in bars) == pytest.approx(1)
@@ -128,7 +142,7 @@ def test_bars_add_up_to_one_and_use_ascii():
 
 
 def test_environment_is_one_line_without_a_path(capsys):
-    s.environment()
+    environment()
     line = capsys.readouterr().out
     assert line.count("\n") == 1 and line.startswith("Python 3.") and "thread" in line
     assert "/" not in line and "\\" not in line

@@ -1,6 +1,7 @@
 """Watching a run: pausing between updates, resuming, and what is shown of it."""
 
 import asyncio
+import importlib
 import signal
 import threading
 from types import SimpleNamespace
@@ -11,8 +12,9 @@ import torch
 
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
-from minigpt.show import live as module
 from minigpt.show.live import Paused, live, minutes, smooth
+
+module = importlib.import_module("minigpt.show.live")  # its name is a function's, too
 
 TOKENS = np.random.default_rng(0).integers(0, 50, 900).astype(np.uint16)
 CONFIG = PretrainConfig(batch_size=4, block_size=16, steps=12)

@@ -2,10 +2,8 @@
 
 import pytest
 
-from minigpt.show.widget import PLACES, QUESTION, FactPicker, problem, side_by_side
+from minigpt.show.widget import PLACES, FactPicker, first_question, problem, side_by_side
 from minigpt.world.facts import load_world
-
-WORDS = {"place": "Place", "attribute": "Ask for"}
 
 
 @pytest.fixture
@@ -15,7 +13,7 @@ def asked():
 
 @pytest.fixture
 def picker(asked):
-    return FactPicker(load_world("en"), QUESTION["en"], WORDS, asked.append, "population")
+    return FactPicker(load_world("en"), first_question(), asked.append, "population")
 
 
 def test_it_begins_with_the_questions_place_and_asks_nothing_yet(picker, asked):
@@ -40,8 +38,8 @@ def test_an_attribute_that_the_next_place_has_not_gives_way_to_one_that_it_has(p
 
 
 def test_errors_are_sentences_and_escaped():
-    assert problem(ValueError("no <b> here"), "failed: {error}") == "<b>no &lt;b&gt; here</b>"
-    assert problem(KeyError("x<"), "failed: {error}") == "<b>failed: &#x27;x&lt;&#x27;</b>"
+    assert problem(ValueError("no <b> here")) == "<b>no &lt;b&gt; here</b>"
+    assert problem(KeyError("x<")) == "<b>This did not work: &#x27;x&lt;&#x27;</b>"
 
 
 def test_controls_side_by_side_keep_their_order(picker):

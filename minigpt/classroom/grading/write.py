@@ -17,7 +17,7 @@ from pathlib import Path
 from minigpt.classroom.grading.marking import SECONDS, Report, Result, for_nbgrader, grade_notebook
 from minigpt.classroom.notebook import belongs_to, exercises, without_solutions
 from minigpt.maintain.build import to_bytes
-from minigpt.show.figure import escape
+from minigpt.show.style import escape
 from minigpt.store.files import Problem, atomic_write
 
 COLUMNS = ("student_id", "assignment", "score", "max_score", "waiting", "remarks")

@@ -14,7 +14,8 @@ from minigpt.model import next_token_loss
 from minigpt.ppo import kl_and_entropy
 from minigpt.pretrain import windows
 from minigpt.sft import chat_prompt
-from minigpt.show.figure import STAGE_NAMES, Figure, figure, stage_colour
+from minigpt.show.figure import Figure, figure
+from minigpt.show.style import STAGE_NAMES, stage_colour
 from minigpt.stages.scoring import (
     chat_answers,
     document_completions,

@@ -13,10 +13,11 @@ import ipywidgets as widgets
 import torch
 
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.show.figure import IGNORE_MATH, STAGE_NAMES, Table, escape, stage_colour
-from minigpt.show.figure import signed as number_with_sign
 from minigpt.show.strip import RAMP, pieces, shades
-from minigpt.show.widget import QUESTION, FactPicker, problem, rendered, side_by_side
+from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape, stage_colour
+from minigpt.show.style import signed as number_with_sign
+from minigpt.show.table import Table
+from minigpt.show.widget import FactPicker, first_question, problem, rendered, side_by_side
 from minigpt.stages.replies import check_question, load_stages
 from minigpt.stages.scoring import line_ends, qa_prompt
 from minigpt.stages.stage import Stage
@@ -163,7 +164,7 @@ class StageTokens:
         self.stages, self.world, self.words = stages, world, TEXT[world.lang]
         words, wide = self.words, {"description_width": "7em"}
         answer = self.own_answer(list(stages)[-1], question) if answer is None else answer
-        self.picker = FactPicker(world, question, words, self._picked)
+        self.picker = FactPicker(world, question, self._picked)
         self.question, self.answer = (
             widgets.Text(value=text, description=words[name], style=wide,
                          layout=widgets.Layout(width="auto"), continuous_update=False)
@@ -221,7 +222,7 @@ class StageTokens:
         try:
             self.answer.value = self.own_answer(name, self.question.value)
         except Exception as error:
-            self.shown.value, self.status.value = "", problem(error, self.words["failed"])
+            self.shown.value, self.status.value = "", problem(error)
             return
         self.show()
 
@@ -231,7 +232,7 @@ class StageTokens:
             self.shown.value = rendered(self.grid())
             self.status.value = escape(self.words["shown"])
         except Exception as error:
-            self.shown.value, self.status.value = "", problem(error, self.words["failed"])
+            self.shown.value, self.status.value = "", problem(error)
 
 
 def stage_tokens(
@@ -247,7 +248,7 @@ def stage_tokens(
 
     try:
         stages = load_stages(names, own, lang)
-        widget = StageTokens(stages, load_world(lang), question or QUESTION[lang], answer)
+        widget = StageTokens(stages, load_world(lang), question or first_question(), answer)
         display(widget.grid())
     except (FileNotFoundError, ValueError) as error:
         print(error)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 
 from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
-from minigpt.show.figure import IGNORE_MATH, STAGE_NAMES, Table, escape
+from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape
+from minigpt.show.table import Table
 from minigpt.show.widget import cards, problem, rendered, side_by_side
 from minigpt.store.kept import change_kept, read_kept
 
@@ -148,7 +149,7 @@ class Arena:
         try:
             change_kept(FILE, valid, change, self.lang, self.notes.append)
         except Exception as error:
-            self.said.value = problem(error, self.words["failed"])
+            self.said.value = problem(error)
             return
         names = {side: player(getattr(match, side)) for side in SIDES}
         said = self.words["tied" if choice == "tie" else choice]

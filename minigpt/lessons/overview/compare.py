@@ -5,8 +5,9 @@
 
 import ipywidgets as widgets
 
-from minigpt.show.figure import IGNORE_MATH, STAGE_NAMES, Table, escape, signed, stage_colour
-from minigpt.show.widget import QUESTION, FactPicker, problem, side_by_side
+from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape, signed, stage_colour
+from minigpt.show.table import Table
+from minigpt.show.widget import FactPicker, first_question, problem, side_by_side
 from minigpt.stages.replies import Reply, load_stages, replies
 from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
@@ -51,7 +52,7 @@ class Comparer:
             value=question, description=words["question"], style=wide, layout=box,
             continuous_update=False,  # a new value is there when Enter is pressed
         )  # fmt: skip
-        self.picker = FactPicker(world, question, words, self._picked)
+        self.picker = FactPicker(world, question, self._picked)
         self.place, self.attribute = self.picker.place, self.picker.attribute
         self.temperature = widgets.FloatSlider(
             value=temperature, min=0.0, max=2.0, step=0.1, description=words["temperature"],
@@ -93,7 +94,7 @@ class Comparer:
         try:
             found = replies(self.stages, self.question.value, temperature, self.seed)
         except Exception as error:
-            self.columns.value, self.status.value = "", problem(error, self.words["failed"])
+            self.columns.value, self.status.value = "", problem(error)
             return
         self.columns.value = columns_html(found, self.words)
         said = self.words["sample"].format(seed=self.seed, temperature=temperature)
@@ -157,7 +158,9 @@ def compare(
 
     try:
         stages = load_stages(own=own, lang=lang)
-        comparer = Comparer(stages, load_world(lang), question or QUESTION[lang], temperature, seed)
+        comparer = Comparer(
+            stages, load_world(lang), question or first_question(), temperature, seed
+        )
         display(comparer.table())
     except (FileNotFoundError, ValueError) as error:
         print(error)

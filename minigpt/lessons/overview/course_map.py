@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from minigpt.show.figure import Table
 from minigpt.show.results import load_results
+from minigpt.show.table import Table
 from minigpt.store.files import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"

@@ -18,7 +18,7 @@ from minigpt.lessons.ppo.buggy_ppo import MOVES, ppo_with
 from minigpt.lessons.ppo.instruments import LIMITS, Reading, readings
 from minigpt.ppo import PPOConfig
 from minigpt.sft import chat_prompt
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.fast import shorten
 from minigpt.stages.stage import load_stage
 from minigpt.world.questions import sample_questions

@@ -9,7 +9,8 @@ from IPython import get_ipython
 from IPython.display import display
 
 from minigpt.model import GPT
-from minigpt.show.figure import Table, verdict_group
+from minigpt.show.style import verdict_group
+from minigpt.show.table import Table
 from minigpt.stages.scoring import chat_answers
 from minigpt.world.facts import World
 from minigpt.world.judge import judge

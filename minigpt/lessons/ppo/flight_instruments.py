@@ -15,18 +15,18 @@ from minigpt.lessons.ppo.instruments import LIMITS, Evaluation, Limits, Reading,
 from minigpt.ppo import PPOStep
 from minigpt.reward import reward_input
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import (
+from minigpt.show.figure import show
+from minigpt.show.style import (
     GREEN,
     GREY,
     IGNORE_MATH,
     ORANGE,
     VERMILION,
-    Table,
     escape,
-    show,
     signed,
     verdict_group,
 )
+from minigpt.show.table import Table
 from minigpt.show.widget import rendered, side_by_side, styled
 from minigpt.stages.stage import Stage
 from minigpt.world.judge import judge

@@ -19,7 +19,7 @@ import numpy as np
 
 from minigpt.model import GPT
 from minigpt.ppo import PPOStep
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.report import proxy_scores
 from minigpt.stages.scoring import chat_answers, judged
 from minigpt.stages.stage import Stage

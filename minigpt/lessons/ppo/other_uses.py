@@ -12,7 +12,7 @@ import numpy as np
 from minigpt.generate import generate_all
 from minigpt.model import GPT
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.report import ATTEMPTS, answer_kl, best_of_answers, paired, proxy_scores
 from minigpt.stages.scoring import Score, judged
 from minigpt.stages.stage import Stage

@@ -14,7 +14,9 @@ from minigpt.lessons.ppo.kl_strength import ends_below_sft
 from minigpt.lessons.ppo.other_uses import Contender
 from minigpt.lessons.ppo.runs import at_kl
 from minigpt.lessons.ppo.thirty_labels import length_ratio
-from minigpt.show.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, YELLOW, Table, figure
+from minigpt.show.figure import figure
+from minigpt.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, YELLOW
+from minigpt.show.table import Table
 
 STYLES = ((BLUE, "o-"), (GREEN, "s--"), (PURPLE, "^-."), (VERMILION, "D:"), (GREY, "v-"))
 

@@ -15,8 +15,9 @@ import torch
 
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.show.figure import IGNORE_MATH, Table, escape
 from minigpt.show.strip import pieces
+from minigpt.show.style import IGNORE_MATH, escape
+from minigpt.show.table import Table
 from minigpt.show.widget import rendered, side_by_side
 from minigpt.tokenizer import load_tokenizer
 

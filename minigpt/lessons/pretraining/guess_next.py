@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import torch
 
-from minigpt.show.figure import IGNORE_MATH, Table, amount, escape
+from minigpt.show.style import IGNORE_MATH, amount, escape
+from minigpt.show.table import Table
 from minigpt.show.widget import rendered, side_by_side
 from minigpt.stages.stage import Stage, load_stage, snapshots
 from minigpt.tokenizer import split_text

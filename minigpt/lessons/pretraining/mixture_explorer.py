@@ -7,7 +7,8 @@ controls. Nothing is trained here: a small corpus is written and counted.
 import ipywidgets as widgets
 
 from minigpt.lessons.pretraining.mixture import READ, SMALL, count_mixture
-from minigpt.show.figure import IGNORE_MATH, Table, amount, escape
+from minigpt.show.style import IGNORE_MATH, amount, escape
+from minigpt.show.table import Table
 from minigpt.show.widget import problem, rendered, side_by_side
 from minigpt.world.corpus import LISTS, MIXTURE, Writer, documents
 from minigpt.world.facts import World, load_world
@@ -125,7 +126,7 @@ class MixtureExplorer:
         try:
             shares = self.mixture()
         except ValueError as error:
-            self.status.value = problem(error, self.words["failed"])
+            self.status.value = problem(error)
             return
         for source, share in shares.items():
             tokens = amount(share * self.size.value)
@@ -146,7 +147,7 @@ class MixtureExplorer:
                 self.world, self.mixture(), self.lists.value / 100, self.seed, samples=False
             )
         except Exception as error:
-            self.results.value, self.status.value = "", problem(error, self.words["failed"])
+            self.results.value, self.status.value = "", problem(error)
             return
         self.results.value = rendered(table)
         self.status.value = escape(self.words["done"].format(tokens=amount(SMALL)))

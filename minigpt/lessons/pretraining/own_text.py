@@ -10,7 +10,7 @@ import math
 import os
 from pathlib import Path
 
-from minigpt.show.figure import amount
+from minigpt.show.style import amount
 
 LARGEST = 8_000_000  # bytes that are read of a file: some minutes of training on two cores
 BOMS = (  # longest first: UTF-32's mark begins with UTF-16's

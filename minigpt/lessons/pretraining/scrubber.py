@@ -6,7 +6,8 @@ a slider over them.
 
 import ipywidgets as widgets
 
-from minigpt.show.figure import IGNORE_MATH, STAGE_COLOURS, Table, amount, escape
+from minigpt.show.style import IGNORE_MATH, STAGE_COLOURS, amount, escape
+from minigpt.show.table import Table
 from minigpt.show.widget import problem, side_by_side
 from minigpt.stages.scoring import document_completions
 from minigpt.stages.stage import Stage, load_stage, snapshots
@@ -91,7 +92,7 @@ class Scrubber:
         try:
             text = self.completion(self.checkpoint.value)
         except Exception as error:
-            self.status.value, self.shown.value = problem(error, self.words["failed"]), ""
+            self.status.value, self.shown.value = problem(error), ""
             return
         self.status.value = escape(
             self.words["state"].format(

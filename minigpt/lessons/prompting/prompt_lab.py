@@ -10,9 +10,10 @@ import ipywidgets as widgets
 
 from minigpt.generate import generate
 from minigpt.lessons.prompting.prompts import FORMS, Candidate, candidates, write_prompt
-from minigpt.show.figure import BLUE, IGNORE_MATH, Table, escape
 from minigpt.show.strip import TURNS, Strip, pieces
-from minigpt.show.widget import QUESTION, FactPicker, problem, rendered, side_by_side
+from minigpt.show.style import BLUE, IGNORE_MATH, escape
+from minigpt.show.table import Table
+from minigpt.show.widget import FactPicker, first_question, problem, rendered, side_by_side
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.scoring import line_ends
 from minigpt.stages.stage import Stage, load_stage
@@ -64,7 +65,7 @@ class PromptLab:
     def _make_controls(self, question, form, temperature, shots) -> None:
         forms = [(self.words[f], f) for f in (*FORMS, "custom")]
         self.question = self._control(widgets.Text, "question", value=question, wide=True)
-        self.picker = FactPicker(self.world, question, self.words, self._picked, "population")
+        self.picker = FactPicker(self.world, question, self._picked, "population")
         self.place, self.attribute = self.picker.place, self.picker.attribute
         self.form = self._control(widgets.Dropdown, "form", options=forms, value=form)
         self.shots = self._control(widgets.IntSlider, "shots", value=shots, max=8)
@@ -196,7 +197,7 @@ class PromptLab:
                 raise ValueError(self.words["full"].format(context=context))
             new, said = draw(ids)
         except Exception as error:
-            self.status.value = problem(error, self.words["failed"])
+            self.status.value = problem(error)
             return
         self.seed += room == LINE  # the next completion is another one
         self.written = self.written + new
@@ -210,7 +211,7 @@ class PromptLab:
             self.status.value = escape(said or self.words["click"])
         except Exception as error:
             self.found, self.prompt_shown.value = [], ""
-            self.status.value = problem(error, self.words["failed"])
+            self.status.value = problem(error)
         rows = [*self.found, *[None] * COUNT]  # none if there is nothing to click
         for button, bar, candidate in zip(self.buttons, self.bars, rows):
             button.description = candidate.text if candidate else ""
@@ -291,7 +292,7 @@ def prompt_lab(
 
     try:
         base = load_stage("base", own, lang, quiet=True)
-        lab = PromptLab(base, question or QUESTION[lang], form, temperature, shots, seed)
+        lab = PromptLab(base, question or first_question(), form, temperature, shots, seed)
         display(lab.strip(), lab.table())
         print(lab.completion())
     except (FileNotFoundError, ValueError) as error:

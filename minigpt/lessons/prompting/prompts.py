@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 
 from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
-from minigpt.show.figure import BLUE, Figure, figure, stacked_bars
+from minigpt.show.figure import Figure, figure, stacked_bars
 from minigpt.show.strip import pieces
+from minigpt.show.style import BLUE
 from minigpt.stages.report import Measure
 from minigpt.stages.scoring import Score, document_completions, few_shots, judged, qa_prompt
 from minigpt.stages.stage import Stage

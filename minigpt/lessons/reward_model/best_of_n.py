@@ -15,7 +15,9 @@ import numpy as np
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel, kl_bound, reward_inputs, sample_answers, score_all
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import BLUE, IGNORE_MATH, STAGE_COLOURS, Table, escape, figure, signed
+from minigpt.show.figure import figure
+from minigpt.show.style import BLUE, IGNORE_MATH, STAGE_COLOURS, escape, signed
+from minigpt.show.table import Table
 from minigpt.show.widget import problem, rendered, side_by_side
 from minigpt.stages.report import entity
 from minigpt.stages.scoring import bootstrap
@@ -196,7 +198,7 @@ class Explorer:
             said = escape(self.sentence())
             self.status.value = f'<div class="{IGNORE_MATH}" role="status">{said}</div>'
         except Exception as error:
-            self.status.value = problem(error, self.words["failed"])
+            self.status.value = problem(error)
 
     # ---- without widgets --------------------------------------------------------------------
 

@@ -6,7 +6,8 @@
 import ipywidgets as widgets
 
 from minigpt.lessons.pretraining.own_text import uploads
-from minigpt.show.figure import Table, escape
+from minigpt.show.style import escape
+from minigpt.show.table import Table
 from minigpt.show.widget import rendered
 from minigpt.stages.labels import Label, agreement, labeler_of, merge_labels, read_labels
 

@@ -14,9 +14,10 @@ import torch
 
 from minigpt.reward import reward_input, score_all
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.show.figure import IGNORE_MATH, Table, escape, signed
 from minigpt.show.strip import Strip, pieces, shades
-from minigpt.show.widget import QUESTION, FactPicker, problem, rendered, side_by_side
+from minigpt.show.style import IGNORE_MATH, escape, signed
+from minigpt.show.table import Table
+from minigpt.show.widget import FactPicker, first_question, problem, rendered, side_by_side
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.world.judge import gold, judge
@@ -150,7 +151,7 @@ class Inspector:
         self.words, self.filling = TEXT[self.world.lang], False
         words, wide = self.words, {"description_width": "7em"}
         box = widgets.Layout(width="auto")
-        self.picker = FactPicker(self.world, question, words, self._picked, first="population")
+        self.picker = FactPicker(self.world, question, self._picked, first="population")
         self.place, self.attribute = self.picker.place, self.picker.attribute
         fact = self.world.facts[self.picker.picked_place().id, self.attribute.value]
         self.asked = Question(question, "fact", fact.place, fact.attribute, fact.value)
@@ -213,7 +214,7 @@ class Inspector:
         try:
             strip, score = self.strip()
         except Exception as error:
-            self.strip_shown.value, self.status.value = "", problem(error, self.words["failed"])
+            self.strip_shown.value, self.status.value = "", problem(error)
             return
         said = escape(self.words["counts"].format(score=signed(score)))
         told = f"<b>{said}</b><br><small>{escape(self.words['scale'])}</small>"
@@ -262,7 +263,7 @@ def inspect_reward(lang: str = "en", question: str | None = None, own: bool = Tr
 
     try:
         reward = load_stage("reward", own, lang, quiet=True)
-        inspector = Inspector(reward, question or QUESTION[lang])
+        inspector = Inspector(reward, question or first_question())
         display(inspector.table(), inspector.table(unknown_example(reward)))
         display(inspector.strip()[0])
     except (FileNotFoundError, ValueError) as error:

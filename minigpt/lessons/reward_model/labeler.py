@@ -17,7 +17,8 @@ import numpy as np
 from minigpt.lessons.pretraining.own_text import uploaded
 from minigpt.reward import sample_answers
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import IGNORE_MATH, Table, escape
+from minigpt.show.style import IGNORE_MATH, escape
+from minigpt.show.table import Table
 from minigpt.show.widget import cards, problem, side_by_side
 from minigpt.stages.labels import (
     Choose,
@@ -275,7 +276,7 @@ class Labeler:
                 raise ValueError(self.words["exists"].format(path=path))
             write_labels(path, self.labels, self.sft.encoding, self._name())
         except Exception as error:
-            self.status.value = problem(error, self.words["failed"])
+            self.status.value = problem(error)
             return
         said = self.words["exported"].format(n=len(self.labels), path=path.resolve().name)
         self.refresh(said=said)
@@ -290,7 +291,7 @@ class Labeler:
             new = read_labels(data, self.sft.encoding, self.lang, name)
             who = labeler_of(data, self.lang)
         except Exception as error:
-            self.status.value = problem(error, self.words["failed"])
+            self.status.value = problem(error)
             return
         mine = {label.pair for label in self.labels}
         added = [label for label in new if label.pair not in mine]

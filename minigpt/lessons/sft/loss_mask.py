@@ -14,9 +14,10 @@ import torch
 from minigpt.lessons.sft.own_demonstrations import encoded
 from minigpt.model import IGNORE, next_token_loss
 from minigpt.sft import sft_batch, sft_loss
-from minigpt.show.figure import IGNORE_MATH, Table, escape
 from minigpt.show.strip import Strip, pieces
-from minigpt.show.widget import QUESTION, FactPicker, problem, rendered
+from minigpt.show.style import IGNORE_MATH, escape
+from minigpt.show.table import Table
+from minigpt.show.widget import FactPicker, first_question, problem, rendered
 from minigpt.stages.stage import Stage
 from minigpt.world.contractors import sentence
 from minigpt.world.questions import Question
@@ -80,7 +81,7 @@ class LossMask:
             )
             for word, value in (("question", question), ("answer", answer))
         )  # fmt: skip
-        self.picker = FactPicker(self.world, question, self.words, self._picked)
+        self.picker = FactPicker(self.world, question, self._picked)
         self.place, self.attribute = self.picker.place, self.picker.attribute
         self.all = widgets.Checkbox(value=False, description=self.words["all"], indent=False)
         self.status = widgets.HTML()
@@ -111,7 +112,7 @@ class LossMask:
             masked = self.masked()
             table, strip = self.table(masked), self.strip(masked)
         except Exception as error:
-            self.shown.value, self.status.value = "", problem(error, self.words["failed"])
+            self.shown.value, self.status.value = "", problem(error)
             return
         rows = f'<div style="max-height:28em;overflow:auto">{rendered(table)}</div>'
         self.shown.value = rendered(strip) + rows
@@ -188,7 +189,7 @@ def view_loss_mask(
 
     try:
         stage = stage or load_stage("sft", lang=lang, quiet=True)
-        asked = question or QUESTION[lang]
+        asked = question or first_question()
         if answer is None:
             fact = stage.world.facts["beijing", "population"]
             answer = stage.world.text.STATEMENTS["population"][0].format(

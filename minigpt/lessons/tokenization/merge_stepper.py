@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import ipywidgets as widgets
 
-from minigpt.show.figure import Table, escape
 from minigpt.show.strip import TURNS, Strip, visible
+from minigpt.show.style import escape
+from minigpt.show.table import Table
 from minigpt.show.widget import rendered
 from minigpt.tokenizer import BYTES, Merge, Pair, bpe_merges, merge_pair, split_text
 

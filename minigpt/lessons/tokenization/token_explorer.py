@@ -7,8 +7,9 @@ type in. Our tokenizer is there with four sizes of vocabulary, beside OpenAI's f
 import ipywidgets as widgets
 
 from minigpt.lessons.tokenization.vocabulary import our_encoding
-from minigpt.show.figure import Table, escape
 from minigpt.show.strip import TURNS, Strip, pieces, visible
+from minigpt.show.style import escape
+from minigpt.show.table import Table
 from minigpt.show.widget import side_by_side
 from minigpt.tokenizer import gpt2, gpt4, special
 

@@ -16,14 +16,14 @@ from minigpt.lessons.arena.stage_tokens import (
 )
 from minigpt.model import GPT, GPTConfig
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.show.widget import QUESTION
+from minigpt.show.widget import first_question
 from minigpt.stages.scoring import line_ends, qa_prompt
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Question
 
-EN, ASKED, ANSWER = TEXT["en"], QUESTION["en"], "Beijing has 21.84 million residents."
+EN, ASKED, ANSWER = TEXT["en"], first_question(), "Beijing has 21.84 million residents."
 
 
 @pytest.fixture(scope="module")

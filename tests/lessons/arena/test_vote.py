@@ -8,7 +8,8 @@ import pytest
 from minigpt.arena import Match, Vote
 from minigpt.lessons.arena import vote as module
 from minigpt.lessons.arena.vote import FILE, TEXT, Arena, arena, kept_seconds, kept_votes, read_rows
-from minigpt.show.figure import STAGE_NAMES, Table
+from minigpt.show.style import STAGE_NAMES
+from minigpt.show.table import Table
 from minigpt.store.files import learner_home
 from minigpt.world.facts import load_world
 from minigpt.world.names import unknown_places

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from minigpt.lessons.overview import compare as module
-from minigpt.lessons.overview.compare import QUESTION, TEXT, Comparer, compare
+from minigpt.lessons.overview.compare import TEXT, Comparer, compare
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
-from minigpt.show.figure import STAGE_COLOURS, Table
+from minigpt.show.style import STAGE_COLOURS
+from minigpt.show.table import Table
+from minigpt.show.widget import first_question
 from minigpt.stages import replies as core
 from minigpt.stages.replies import Reply, replies
 from minigpt.stages.stage import Stage
@@ -33,7 +35,7 @@ def stages(tmp_path_factory):
 
 @pytest.fixture
 def comparer(stages):
-    return Comparer(stages, load_world("en"), QUESTION["en"])
+    return Comparer(stages, load_world("en"), first_question())
 
 
 def test_ask_shows_every_stage_in_its_colour_and_scores_the_assistants(comparer):
@@ -64,7 +66,7 @@ def test_new_sample_changes_the_replies_and_the_same_seed_gives_them_again(compa
     assert first != second and comparer.seed == 1
     comparer.ask_button.click()
     assert comparer.columns.value == second
-    again = Comparer(stages, load_world("en"), QUESTION["en"], seed=1)
+    again = Comparer(stages, load_world("en"), first_question(), seed=1)
     again.ask_button.click()
     assert again.columns.value == second
 
@@ -160,11 +162,11 @@ def test_scores_have_a_sign_and_cut_off_answers_say_so(comparer, monkeypatch):
 
 def test_static_table_has_what_the_widget_has(comparer, stages):
     table = comparer.table()
-    found = replies(stages, QUESTION["en"], 1.0, 0)
+    found = replies(stages, first_question(), 1.0, 0)
     assert all(row[2].startswith(r.text) for row, r in zip(table.rows, found))
     assert [row[2].endswith("(cut off)") for row in table.rows] == [not r.ended for r in found]
     assert [bool(row[3]) for row in table.rows] == [False, False, True, True]
-    assert QUESTION["en"] in table.caption
+    assert first_question() in table.caption
 
 
 def test_compare_displays_the_table_first_then_the_widget(stages, monkeypatch):

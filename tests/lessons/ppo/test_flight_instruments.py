@@ -21,7 +21,8 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import Table, escape
+from minigpt.show.style import escape
+from minigpt.show.table import Table
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus

@@ -9,8 +9,8 @@ from minigpt.lessons.pretraining import batch_viewer as module
 from minigpt.lessons.pretraining.batch_viewer import COLOURS, TEXT, BatchViewer, view_batch
 from minigpt.model import GPT, GPTConfig, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches, windows
-from minigpt.show.figure import Table
 from minigpt.show.strip import pieces
+from minigpt.show.table import Table
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world

@@ -17,7 +17,7 @@ from minigpt.lessons.pretraining.guess_next import (
     make_tasks,
 )
 from minigpt.model import GPT, GPTConfig
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus

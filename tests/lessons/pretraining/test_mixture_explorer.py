@@ -13,7 +13,7 @@ from minigpt.lessons.pretraining.mixture_explorer import (
     explore_mixture,
     mixture_table,
 )
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.world.corpus import LISTS, MIXTURE
 from minigpt.world.facts import load_world
 

@@ -7,7 +7,7 @@ import torch
 from minigpt.lessons.pretraining import scrubber as module
 from minigpt.lessons.pretraining.scrubber import LONGEST, TEXT, Scrubber, printable, scrub
 from minigpt.model import GPT, GPTConfig
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.scoring import document_completions
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer

@@ -6,11 +6,12 @@ import torch
 
 from minigpt.generate import generate
 from minigpt.lessons.prompting import prompt_lab as module
-from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, QUESTION, TEXT, PromptLab, prompt_lab
+from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, TEXT, PromptLab, prompt_lab
 from minigpt.lessons.prompting.prompts import FORMS
 from minigpt.model import GPT, GPTConfig
-from minigpt.show.figure import Table
 from minigpt.show.strip import Strip
+from minigpt.show.table import Table
+from minigpt.show.widget import first_question
 from minigpt.stages.scoring import line_ends
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
@@ -39,7 +40,7 @@ def stage():
 
 @pytest.fixture
 def lab(stage):
-    return PromptLab(stage, QUESTION["en"])
+    return PromptLab(stage, first_question())
 
 
 def text_of(lab) -> str:
@@ -237,7 +238,7 @@ def test_the_longest_prompt_that_is_allowed_is_completed_and_one_token_more_is_n
 
 
 def test_too_many_shots_for_a_small_context_are_refused_with_the_mend():
-    lab = PromptLab(make_stage(64), QUESTION["en"], "few_shot", shots=8)
+    lab = PromptLab(make_stage(64), first_question(), "few_shot", shots=8)
     assert "show fewer shots" in lab.status.value and refused(lab)
     lab.shots.value = 0
     assert not refused(lab)

@@ -18,7 +18,7 @@ from minigpt.lessons.reward_model.best_of_n import (
     kl_bound,
     sample_pool,
 )
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.stage import load_stage
 from minigpt.world.judge import gold, judge
 from minigpt.world.questions import Question, sample_questions

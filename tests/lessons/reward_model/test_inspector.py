@@ -16,8 +16,8 @@ from minigpt.lessons.reward_model.inspector import (
     unknown_example,
     utility_by_kind,
 )
-from minigpt.show.figure import Table
 from minigpt.show.strip import Strip
+from minigpt.show.table import Table
 from minigpt.stages.stage import load_stage
 from minigpt.world.judge import GOLD, gold, judge
 from minigpt.world.labelers import EXPERT, LABELERS

@@ -14,7 +14,7 @@ from minigpt.lessons.reward_model.labeler import (
     scripted,
 )
 from minigpt.sft import chat_answer
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.stages.labels import (
     Label,
     keep_labels,

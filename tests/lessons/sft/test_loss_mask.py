@@ -8,8 +8,8 @@ from minigpt.lessons.sft import loss_mask as module
 from minigpt.lessons.sft.loss_mask import COUNTED, SKIPPED, TEXT, LossMask, view_loss_mask
 from minigpt.model import GPT, IGNORE, GPTConfig, next_token_loss
 from minigpt.sft import chat_answer, chat_prompt, sft_batch, sft_loss
-from minigpt.show.figure import Table
 from minigpt.show.strip import Strip, pieces
+from minigpt.show.table import Table
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world

@@ -15,7 +15,7 @@ from minigpt.lessons.tokenization.merge_stepper import (
     name,
     step_merges,
 )
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.tokenizer import bpe_encode, bpe_merges, split_text, train_bpe
 
 

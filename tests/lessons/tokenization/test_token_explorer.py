@@ -14,7 +14,7 @@ from minigpt.lessons.tokenization.token_explorer import (
     encodings,
     explore_tokens,
 )
-from minigpt.show.figure import Table
+from minigpt.show.table import Table
 from minigpt.tokenizer import gpt2, gpt4, special
 
 

@@ -1,0 +1,73 @@
+"""Colours and names that are the same in every notebook, and text that is safe as HTML."""
+
+import html
+import re
+
+from minigpt.store.words import _
+
+# Okabe & Ito (2008): eight colours that people with any colour vision can tell apart.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999"
+STAGE_COLOURS = {
+    "base": BLUE,
+    "sft": ORANGE,
+    "reward": PURPLE,
+    "ppo_overoptimised": VERMILION,
+    "ppo": GREEN,
+}
+STAGE_NAMES = {
+    "base": "Base model",
+    "sft": "SFT model",
+    "reward": "Reward model",
+    "ppo_overoptimised": "Over-optimised PPO",
+    "ppo": "PPO model",
+}
+VERDICT_GROUPS = {  # the judge's verdicts as readers see them: (verdicts, colour, hatch)
+    "correct": (("correct",), SKY, ""),
+    "wrong": (("wrong value", "wrong subject", "several values"), YELLOW, "//"),
+    "says it does not know": (("declined this name", "declined another name"), GREY, ""),
+    "rude": (("rude",), BLACK, ""),
+    "no answer": (("malformed",), "#E8E8E8", ".."),
+}
+IGNORE_MATH = "tex2jax_ignore mathjax_ignore"  # or Jupyter would typeset what stands between two $
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def stage_colour(name: str) -> str:
+    """The fixed colour of a stage; variants ("ppo_mediocre", "base_step_00040") have its own."""
+    return next((c for stage, c in STAGE_COLOURS.items() if name.startswith(stage)), GREY)
+
+
+def verdict_group(verdict: str) -> str:
+    """The group that a verdict belongs to, as readers see it."""
+    return next(name for name, (group, *_rest) in VERDICT_GROUPS.items() if verdict in group)
+
+
+def verdict_shares(verdicts: list[str]) -> dict[str, float]:
+    """The share of each group of verdicts."""
+    if not verdicts:
+        raise ValueError("there are no verdicts to count")
+    return {
+        name: sum(v in group for v in verdicts) / len(verdicts)
+        for name, (group, *_rest) in VERDICT_GROUPS.items()
+    }
+
+
+def escape(text: str) -> str:
+    """Any text as HTML that shows just that text: no tags, line breaks kept, controls replaced."""
+    return html.escape(_CONTROL.sub("\ufffd", str(text))).replace("\n", "<br>")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, so that no colour or place need say it."""
+    return f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
+def amount(value: float) -> str:
+    """A large number in words: 640, 16 thousand, 2.7 million, 300 billion, 1.4 trillion."""
+    words = ((1e12, _("trillion")), (1e9, _("billion")), (1e6, _("million")), (1e4, _("thousand")))
+    for size, word in words:
+        if abs(value) >= size:
+            scaled = value / (1e3 if size == 1e4 else size)
+            return f"{scaled:.1f}".removesuffix(".0") + " " + word
+    return f"{value:,.0f}"

@@ -1,0 +1,54 @@
+"""The course's words in the language of a notebook: `_("Ask")` stands where the word is used.
+
+A catalogue a language lies in data/words/, in gettext's form (.po); a translator needs no program
+of ours to change it. English is what stands in the code; its catalogue lists it, with no
+translations. `python3 -m minigpt words` brings the catalogues up to date with the code.
+"""
+
+import ast
+from pathlib import Path
+
+CATALOGUES = Path(__file__).parents[1] / "data" / "words"
+_in_use = {"lang": "en", "words": {}}
+
+
+def read_catalogue(path: Path) -> dict[str, str]:
+    """What a .po file translates: {text: its translation, "" where there is none yet}."""
+    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
+    name = ""
+    for line in [*path.read_text(encoding="utf-8").split("\n"), 'msgid ""']:
+        line = line.strip(" \t\r")
+        if not line or line.startswith("#"):
+            continue
+        word, _space, quoted = line.partition(" ")
+        if word == "msgid" and "msgstr" in parts:
+            found[parts["msgid"]] = parts["msgstr"]
+            parts = {}
+        if word in ("msgid", "msgstr"):
+            name, parts[word] = word, ""
+            line = quoted
+        parts[name] += ast.literal_eval(line)
+    found.pop("", None)  # the header
+    return found
+
+
+def use_language(lang: str) -> None:
+    """From now on `_` speaks this language. ValueError where it has no catalogue."""
+    path = CATALOGUES / f"{lang}.po"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in CATALOGUES.glob("*.po")))
+        raise ValueError(f"there is no language {lang!r}: choose one of {known}")
+    _in_use.update(lang=lang, words=read_catalogue(path))
+
+
+def language() -> str:
+    """The language that is in use, such as "en"."""
+    return _in_use["lang"]
+
+
+def _(text: str, **values) -> str:
+    """The text in the language in use, as it is where there is no translation; its gaps in braces
+    are filled with the values, where some are given."""
+    said = _in_use["words"].get(text) or text
+    return said.format(**values) if values else said
