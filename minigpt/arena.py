@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 
 from minigpt.reward import score_all
-from minigpt.stages.report import entity, inputs_of
+from minigpt.stages.exam import inputs_of
 from minigpt.world.facts import World
 from minigpt.world.labelers import EXPERT, Labeler, utility
 from minigpt.world.questions import Question
@@ -143,7 +143,7 @@ class Match:
     right_text: str
 
     def vote(self, choice: str) -> Vote:
-        return Vote(self.left, self.right, choice, entity(self.question))
+        return Vote(self.left, self.right, choice, self.question.entity)
 
     def by_scores(self, left: float, right: float, margin: float = 0.0) -> Vote:
         """The vote of who gives the answers these scores; a tie if equal or within the margin."""

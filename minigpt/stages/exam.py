@@ -21,7 +21,7 @@ from minigpt.reward import (
     score_all,
 )
 from minigpt.sft import answer_text, chat_answer, chat_prompt
-from minigpt.stages.labels import simulated_pairs
+from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.scoring import Score, judged
 from minigpt.stages.stage import Stage, chat_answers
 from minigpt.world.facts import World
@@ -88,7 +88,7 @@ def right_over_wrong(reward: Stage) -> tuple[list[bool], list[Question]]:
 
 
 @dataclass
-class Exam:
+class RewardExam:
     """Answers to questions that nobody labeled, and which of two is better: (better, worse)."""
 
     sequences: list[list[int]]  # as `reward_input` makes them
@@ -103,7 +103,7 @@ class Exam:
         return [scores[better] > scores[worse] for better, worse in pairs]
 
 
-def exam(sft: Stage, n: int = 400, labeler: str = "expert", answers: int = 4) -> Exam:
+def reward_exam(sft: Stage, n: int = 400, labeler: str = "expert", answers: int = 4) -> RewardExam:
     """`n` of the report's questions, four answers each, and the labeler's view of their pairs."""
     world, encoding, who = sft.world, sft.encoding, LABELERS[labeler]
     slips = random.Random(f"report/{labeler}")
@@ -111,7 +111,7 @@ def exam(sft: Stage, n: int = 400, labeler: str = "expert", answers: int = 4) ->
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft.model, encoding, prompts, answers, seed=99)
     pairs, _ = simulated_pairs(encoding, questions, samples, choose)
-    out, agreed = Exam([], [], [], math.nan, {}), []
+    out, agreed = RewardExam([], [], [], math.nan, {}), []
     for question, prompt, row, noisy in zip(questions, prompts, samples, pairs):
         first = len(out.sequences)
         true = [utility(world, who, question, answer_text(encoding, s.ids)) for s in row]

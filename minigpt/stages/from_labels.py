@@ -1,4 +1,5 @@
-"""A reward model from labels: a few of one's own, or thousands of a scripted labeler.
+"""From answers to labels, and from labels to a reward model: a few of one's own, or thousands of a
+scripted labeler.
 
 Labels of one question are a ranking of its answers, and all its pairs are in one batch.
 """
@@ -8,6 +9,7 @@ from itertools import groupby
 
 import torch
 
+from minigpt.generate import Sample
 from minigpt.reward import (
     RewardConfig,
     RewardModel,
@@ -17,14 +19,54 @@ from minigpt.reward import (
     sample_answers,
     train_reward,
 )
-from minigpt.sft import chat_prompt
+from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.labels import Label
 from minigpt.stages.stage import Stage
-from minigpt.world.questions import sample_questions
+from minigpt.world.labelers import Chooser
+from minigpt.world.questions import Question, sample_questions
 
 FEW = 1000  # questions below which the new layers do not learn where to look
 PASSES = 24  # over few labels; over more of them fewer, so that about UPDATES are made
 UPDATES = 160
+
+
+# ---- who labels ------------------------------------------------------------------------------
+
+
+def compared(
+    encoding, question: Question, answers: Sequence[Sample], choose: Chooser
+) -> list[tuple[int, int, str]]:
+    """What a scripted labeler says of all pairs among a question's answers: (i, j, choice).
+
+    Pairs of the same text and answers that were cut off are left out: nobody is asked about them.
+    """
+    found = choose.ranking(question, [answer_text(encoding, s.ids) for s in answers])
+    return [(i, j, choice) for i, j, choice in found if answers[i].ended and answers[j].ended]
+
+
+def simulated_labels(
+    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
+) -> list[Label]:
+    """A scripted labeler's labels; samples: the answers to each question, as `sample_answers`
+    gives them."""
+    return [
+        Label(question.text, answers[i].ids, answers[j].ids, choice)
+        for question, answers in zip(questions, samples)
+        for i, j, choice in compared(encoding, question, answers, choose)
+    ]
+
+
+def simulated_pairs(
+    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
+) -> tuple[list[list[tuple[int, int]]], int]:
+    """The same as `train_reward` takes it: for each question its (better, worse) pairs, indices
+    into its answers; and how many ties there were."""
+    rankings = [compared(encoding, q, row, choose) for q, row in zip(questions, samples)]
+    pairs = [[(i, j) if c == "a" else (j, i) for i, j, c in row if c != "tie"] for row in rankings]
+    return pairs, sum(map(len, rankings)) - sum(map(len, pairs))
+
+
+# ---- learning from labels --------------------------------------------------------------------
 
 
 def grouped(labels: Sequence[Label], encoding) -> tuple[list, list]:

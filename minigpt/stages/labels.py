@@ -14,13 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.generate import Sample
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.store.files import atomic_write
+from minigpt.store.files import atomic_write, read_given
 from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.words import _
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.labelers import Chooser
-from minigpt.world.questions import Question
 
 FORMAT = "minigpt labels 1"
 LARGEST = 4_000_000  # bytes of a file: some ten thousand labels
@@ -28,35 +26,6 @@ LONGEST = 256  # tokens of question, answer and template: the models' context
 LONGEST_NAME = 80  # characters of a labeler's name
 CHOICES = ("a", "b", "tie")
 FIELDS = {"question", "a", "b", "a_ids", "b_ids", "choice", "seconds"}
-TEXT = {
-    "en": {
-        "file": "The uploaded file",
-        "missing": "There is no file {name}. A path is looked for from the notebook's folder on.",
-        "folder": "{name} is a folder: give the path of one labels file in it.",
-        "unreadable": "{name} cannot be read: {reason}.",
-        "large": "{name} has more than {most} million bytes, and a labels file has at most that. "
-        "Is it another file?",
-        "json": "{name} is no labels file, or it was cut off: it cannot be read as JSON. Export "
-        "the labels again, and do not edit the file by hand.",
-        "format": "{name} is not a labels file of this course: its \"format\" is not "
-        "\"{format}\". Choose a file that the labeling widget exported.",
-        "version": "{name} has the format {found!r}, and this minigpt reads {format!r}: it is of "
-        "another version of the course. Update the older of the two, and export the labels again.",
-        "lang": "{name} has labels in the language {found}, and these models speak {lang}. "
-        "Choose a file of the same edition.",
-        "fields": "{name} is damaged: label {n} has not the fields of a label. Export it again.",
-        "value": "{name} is damaged: in label {n}, \"{field}\" has a value that cannot be. "
-        "Export it again.",
-        "tokens": "{name} belongs to another tokenizer: in label {n}, ids and text of an answer "
-        "differ. Labels of another version of the course cannot be used with this one.",
-        "long": "{name}: label {n} does not fit the models' context of {most} tokens.",
-        "same": "{name} is damaged: label {n} compares an answer with itself.",
-        "contradiction": "{name} contradicts itself: labels {n} and {m} compare the same two "
-        "answers and differ. One labeler decides a pair once. Take one of the two out.",
-        "labeler": "{name} has no usable name of its labeler: it must be a text of 1 to {most} "
-        "characters.",
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,19 +71,15 @@ def read_labels(
     encoding: the tokenizer whose ids the file must hold. name: what an upload is called in
     messages. FileNotFoundError or ValueError with the mend; the file is never changed.
     """
-    return parse_labels(_contents(source, lang, name), encoding, lang, _named(source, lang, name))
+    contents, called = _contents(source, name)
+    return parse_labels(contents, encoding, lang, called)
 
 
-def labeler_of(source: str | os.PathLike | bytes, lang: str = "en") -> str:
+def labeler_of(source: str | os.PathLike | bytes) -> str:
     """The name of the labeler that stands in a labels file. Errors as read_labels."""
-    words, name = TEXT[lang], _named(source, lang)
-    contents = _contents(source, lang)
-    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
-        raise ValueError(words["format"].format(name=name, format=FORMAT))
-    labeler = contents.get("labeler")
-    if not isinstance(labeler, str) or not 1 <= len(labeler) <= LONGEST_NAME:
-        raise ValueError(words["labeler"].format(name=name, most=LONGEST_NAME))
-    return labeler
+    contents, name = _contents(source)
+    check_header(contents, name)
+    return contents["labeler"]
 
 
 def write_labels(
@@ -143,46 +108,81 @@ def labels_contents(labels: Sequence[Label], encoding, labeler: str) -> dict:
     return {"format": FORMAT, "lang": lang, "labeler": labeler, "labels": rows}
 
 
+def check_header(contents, name: str) -> None:
+    """ValueError unless these are the contents of a labels file, with its labeler's name."""
+    found = contents.get("format") if isinstance(contents, dict) else None
+    if isinstance(found, str) and found != FORMAT and found.startswith(FORMAT.rstrip("1")):
+        raise ValueError(_(
+            "{name} has the format {found}, and this minigpt reads {format}: it is of another "
+            "version of the course. Update the older of the two, and export the labels again.",
+            name=name, found=repr(found[:40]), format=repr(FORMAT),
+        ))  # fmt: skip
+    if found != FORMAT or not isinstance(contents.get("labels"), list):
+        raise ValueError(_(
+            '{name} is not a labels file of this course: its "format" is not "{format}". Choose a '
+            "file that the labeling widget exported.", name=name, format=FORMAT,
+        ))  # fmt: skip
+    labeler = contents.get("labeler")
+    if not isinstance(labeler, str) or not 1 <= len(labeler) <= LONGEST_NAME:
+        raise ValueError(_(
+            "{name} has no usable name of its labeler: it must be a text of 1 to {most} "
+            "characters.", name=name, most=LONGEST_NAME,
+        ))  # fmt: skip
+
+
 def parse_labels(contents, encoding, lang: str = "en", name: str = "the file") -> list[Label]:
     """The labels in the contents of a labels file, each checked. ValueError as read_labels."""
-    words = TEXT[lang]
-
-    def refuse(reason: str, **values) -> None:
-        raise ValueError(words[reason].format(name=name, **values))
-
-    if not isinstance(contents, dict):
-        refuse("format", format=FORMAT)
-    found = contents.get("format")
-    if found != FORMAT:
-        ours = isinstance(found, str) and found.startswith(FORMAT[: FORMAT.rindex(" ")])
-        refuse("version" if ours else "format", found=str(found)[:40], format=FORMAT)
+    check_header(contents, name)
     if contents.get("lang") != lang:
-        refuse("lang", found=repr(contents.get("lang"))[:20], lang=lang)
-    labeler, rows = contents.get("labeler"), contents.get("labels")
-    if not isinstance(labeler, str) or not 1 <= len(labeler) <= LONGEST_NAME:
-        refuse("labeler", most=LONGEST_NAME)
-    if not isinstance(rows, list):
-        refuse("format", format=FORMAT)
+        raise ValueError(_(
+            "{name} has labels in the language {found}, and these models speak {lang}. "
+            "Choose a file of the same edition.",
+            name=name, found=repr(contents.get("lang"))[:20], lang=lang,
+        ))  # fmt: skip
     decided: dict[tuple, tuple[int, Label]] = {}
-    for n, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or row.keys() != FIELDS:
-            refuse("fields", n=n)
-        if field := _impossible(row, encoding):
-            refuse("value", n=n, field=field)
-        prompt = chat_prompt(encoding, row["question"])
-        for side in "ab":
-            ids = row[f"{side}_ids"]
-            if len(prompt) + len(ids) >= LONGEST:  # `<|reward|>` must fit, too
-                refuse("long", n=n, most=LONGEST)
-            if answer_text(encoding, ids) != row[side]:
-                refuse("tokens", n=n)
+    for n, row in enumerate(contents["labels"], 1):
+        check_row(row, n, encoding, name)
         label = Label(row["question"], row["a_ids"], row["b_ids"], row["choice"], row["seconds"])
-        if label.a == label.b:
-            refuse("same", n=n)
         first, known = decided.setdefault(label.pair, (n, label))
         if known.preferred != label.preferred:
-            refuse("contradiction", n=first, m=n)
-    return [label for _, label in decided.values()]
+            raise ValueError(_(
+                "{name} contradicts itself: labels {n} and {m} compare the same two answers and "
+                "differ. One labeler decides a pair once. Take one of the two out.",
+                name=name, n=first, m=n,
+            ))  # fmt: skip
+    return [label for _first, label in decided.values()]
+
+
+def check_row(row, n: int, encoding, name: str) -> None:
+    """ValueError that says what is wrong with label `n` of a file."""
+    if not isinstance(row, dict) or row.keys() != FIELDS:
+        raise ValueError(_(
+            "{name} is damaged: label {n} has not the fields of a label. Export it again.",
+            name=name, n=n,
+        ))  # fmt: skip
+    if field := _impossible(row, encoding):
+        raise ValueError(_(
+            '{name} is damaged: in label {n}, "{field}" has a value that cannot be. Export it '
+            "again.", name=name, n=n, field=field,
+        ))  # fmt: skip
+    prompt = chat_prompt(encoding, row["question"])
+    for side in "ab":
+        ids = row[f"{side}_ids"]
+        if len(prompt) + len(ids) >= LONGEST:  # `<|reward|>` must fit, too
+            raise ValueError(_(
+                "{name}: label {n} does not fit the models' context of {most} tokens.",
+                name=name, n=n, most=LONGEST,
+            ))  # fmt: skip
+        if answer_text(encoding, ids) != row[side]:
+            raise ValueError(_(
+                "{name} belongs to another tokenizer: in label {n}, ids and text of an answer "
+                "differ. Labels of another version of the course cannot be used with this one.",
+                name=name, n=n,
+            ))  # fmt: skip
+    if row["a_ids"] == row["b_ids"]:
+        raise ValueError(_(
+            "{name} is damaged: label {n} compares an answer with itself.", name=name, n=n
+        ))  # fmt: skip
 
 
 def _impossible(row: dict, encoding) -> str:
@@ -219,36 +219,21 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _named(source, lang: str, name: str = "") -> str:
-    if name:
-        return f"'{name}'"
-    is_bytes = isinstance(source, (bytes, bytearray, memoryview))
-    return TEXT[lang]["file"] if is_bytes else f"'{source}'"
-
-
-def _contents(source, lang: str, name: str = ""):
-    """What the JSON holds; at most LARGEST bytes are read."""
-    words, name = TEXT[lang], _named(source, lang, name)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
-    else:
-        path = Path(source).expanduser()
-        if path.is_dir():
-            raise ValueError(words["folder"].format(name=name))
-        try:
-            with open(path, "rb") as file:
-                data = file.read(LARGEST + 1)
-        except FileNotFoundError:
-            raise FileNotFoundError(words["missing"].format(name=name)) from None
-        except OSError as error:
-            reason = error.strerror or error
-            raise ValueError(words["unreadable"].format(name=name, reason=reason)) from None
-    if len(data) > LARGEST:
-        raise ValueError(words["large"].format(name=name, most=LARGEST // 10**6))
+def _contents(source, name: str = "") -> tuple[object, str]:
+    """What the JSON holds, and what to call the file; at most LARGEST bytes are read."""
+    data, size, name = read_given(source, LARGEST, name)
+    if size > LARGEST:
+        raise ValueError(_(
+            "{name} has more than {most} million bytes, and a labels file has at most that. "
+            "Is it another file?", name=name, most=LARGEST // 10**6,
+        ))  # fmt: skip
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig")), name
     except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested beyond reason
-        raise ValueError(words["json"].format(name=name)) from None
+        raise ValueError(_(
+            "{name} is no labels file, or it was cut off: it cannot be read as JSON. Export the "
+            "labels again, and do not edit the file by hand.", name=name,
+        )) from None  # fmt: skip
 
 
 # ---- the learner's own -----------------------------------------------------------------------
@@ -293,42 +278,6 @@ def _valid(encoding, lang: str) -> Callable[[object], bool]:
         return True
 
     return valid
-
-
-# ---- who labels ------------------------------------------------------------------------------
-
-
-def compared(
-    encoding, question: Question, answers: Sequence[Sample], choose: Chooser
-) -> list[tuple[int, int, str]]:
-    """What a scripted labeler says of all pairs among a question's answers: (i, j, choice).
-
-    Pairs of the same text and answers that were cut off are left out: nobody is asked about them.
-    """
-    found = choose.ranking(question, [answer_text(encoding, s.ids) for s in answers])
-    return [(i, j, choice) for i, j, choice in found if answers[i].ended and answers[j].ended]
-
-
-def simulated_labels(
-    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
-) -> list[Label]:
-    """A scripted labeler's labels; samples: the answers to each question, as `sample_answers`
-    gives them."""
-    return [
-        Label(question.text, answers[i].ids, answers[j].ids, choice)
-        for question, answers in zip(questions, samples)
-        for i, j, choice in compared(encoding, question, answers, choose)
-    ]
-
-
-def simulated_pairs(
-    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
-) -> tuple[list[list[tuple[int, int]]], int]:
-    """The same as `train_reward` takes it: for each question its (better, worse) pairs, indices
-    into its answers; and how many ties there were."""
-    rankings = [compared(encoding, q, row, choose) for q, row in zip(questions, samples)]
-    pairs = [[(i, j) if c == "a" else (j, i) for i, j, c in row if c != "tie"] for row in rankings]
-    return pairs, sum(map(len, rankings)) - sum(map(len, pairs))
 
 
 # ---- several labelers ------------------------------------------------------------------------

@@ -13,9 +13,9 @@ import numpy as np
 from minigpt.pretrain import evaluate_loss
 from minigpt.reward import expected_best, kl_bound
 from minigpt.stages.exam import (
-    exam,
     proxy_scores,
     report_questions,
+    reward_exam,
     right_over_wrong,
     sample_pool,
 )
@@ -165,7 +165,7 @@ def perplexity_ratio(stage: Stage, base: Stage, tokens: np.ndarray) -> Measure:
 
 def measure_reward(reward: Stage, sft: Stage, labeler="expert") -> dict[str, Measure]:
     """Stage 3: how well the reward model orders answers about facts that were never labeled."""
-    test = exam(sft, labeler=labeler)
+    test = reward_exam(sft, labeler=labeler)
     right, about = right_over_wrong(reward)
 
     def ordered(pairs):

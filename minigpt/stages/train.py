@@ -21,7 +21,7 @@ from minigpt.reward import RewardModel, normalise, reward_inputs, train_reward
 from minigpt.sft import introduce_chat_tokens, sft
 from minigpt.stages.exam import report_questions, sampled_score
 from minigpt.stages.folder import Course
-from minigpt.stages.labels import simulated_pairs
+from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.recipe import SNAPSHOTS
 from minigpt.stages.scoring import chat_score, mean_kl
 from minigpt.stages.stage import Stage

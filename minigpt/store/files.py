@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from minigpt.store.words import _
+
 ROOT = Path(__file__).resolve().parents[2]  # the repository: it holds minigpt/ and notebooks/
 # Where the course is on GitHub, and the branch that its links name. `badges --repo OWNER/NAME`
 # writes these two lines together with every link in the pages and notebooks.
@@ -131,3 +133,28 @@ def become(arguments: list[str]) -> int:
     if os.name == "nt":
         return wait_for(arguments)
     os.execv(arguments[0], arguments)
+
+
+def read_given(source: str | Path | bytes, most: int, name: str = "") -> tuple[bytes, int, str]:
+    """A file that a reader gave, by its path or as an upload's bytes: its first `most` bytes, how
+    many there are, and what to call it. FileNotFoundError or ValueError with the mend."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+        return data[:most], len(data), f"'{name}'" if name else _("The uploaded file")
+    name, path = f"'{name or source}'", Path(source).expanduser()
+    if path.is_dir():
+        raise ValueError(_("{name} is a folder: give the path of one file in it.", name=name))
+    try:
+        with open(path, "rb") as file:
+            return file.read(most), path.stat().st_size, name
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            _(
+                "There is no file {name}. A path is looked for from the notebook's folder on; give "
+                "the whole path, or upload the file.",
+                name=name,
+            )
+        ) from None
+    except OSError as error:
+        why = error.strerror or error
+        raise ValueError(_("{name} cannot be read: {reason}.", name=name, reason=why)) from None

@@ -10,7 +10,7 @@ import sys
 
 from side_by_side import compare, main, skipped
 
-from minigpt.stages.train import tokenizer_text
+from minigpt.stages.recipe import tokenizer_text
 from minigpt.tokenizer import GPT4_PATTERN, build_encoding, train_bpe
 
 

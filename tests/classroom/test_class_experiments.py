@@ -41,21 +41,13 @@ from minigpt.lessons.reward_model.labeler import labeling_pairs, scripted
 from minigpt.model import GPT, GPTConfig
 from minigpt.sft import chat_answer
 from minigpt.stages import labels as labels_module
-from minigpt.stages.labels import (
-    Label,
-    labeler_choice,
-    labels_bytes,
-    longer,
-    read_labels,
-    shorter,
-    write_labels,
-)
+from minigpt.stages.labels import Label, labels_bytes, read_labels, write_labels
 from minigpt.stages.stage import SHIPPED, load_stage, read_stage
 from minigpt.store.checkpoint import load_tensors, read_meta, save_checkpoint
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import judge
-from minigpt.world.labelers import LABELERS
+from minigpt.world.labelers import LABELERS, chooser, longer, shorter
 from minigpt.world.questions import fact_questions, sample_questions
 
 ENCODING, WORLD = load_tokenizer(), load_world()
@@ -76,7 +68,7 @@ def labeling(sft, most):
     pairs = labeling_pairs(sft, most)
 
     def labeled(who, n, seed=0):
-        choose = labeler_choice(sft.world, who, seed) if isinstance(who, str) else who
+        choose = chooser(sft.world, who, seed) if isinstance(who, str) else who
         return scripted(sft, pairs[:n], choose)
 
     return labeled

@@ -12,7 +12,7 @@ from minigpt.reward import RewardModel
 from minigpt.stages import report as measures_module
 from minigpt.stages import stage as stages_module
 from minigpt.stages import train as course_module
-from minigpt.stages.report import Measure
+from minigpt.stages.scoring import Measure
 from minigpt.store.checkpoint import file_hash, save_checkpoint
 from minigpt.store.files import Problem
 

@@ -7,28 +7,28 @@ import torch
 from minigpt.reward import reward_input, sample_answers, score_all
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.stages import labels as module
+from minigpt.stages.from_labels import (
+    few_labels_config,
+    grouped,
+    reward_from_labels,
+    simulated_labels,
+)
 from minigpt.stages.labels import (
     Label,
     agreement,
-    few_labels_config,
-    grouped,
     keep_labels,
-    labeler_choice,
     labeler_of,
     labels_bytes,
-    longer,
     merge_labels,
     own_labels,
     own_path,
     read_labels,
-    reward_from_labels,
-    shorter,
-    simulated_labels,
     write_labels,
 )
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
+from minigpt.world.labelers import chooser, longer, shorter
 from minigpt.world.questions import sample_questions
 
 ENCODING = load_tokenizer()
@@ -242,7 +242,7 @@ def test_simulated_labels_are_of_all_pairs_that_differ(sft):
 
 def test_a_labelers_pairs_are_transitive_and_right_where_it_is_sure(sft):
     world = load_world()
-    choose = labeler_choice(world, "expert", seed=1)
+    choose = chooser(world, "expert", seed=1)
     question = sample_questions(world, "A", 1, seed=1, unknown=0.0)[0]
     texts = [question.answer, "Look it up yourself.", "the moon", "I do not know."]
     assert choose(question, texts[0], texts[1]) == "a"  # 2 against -2, noise 0.5
@@ -264,13 +264,13 @@ def test_slips_are_drawn_anew_when_a_question_comes_again():
     def choices(choose, question):
         return [choose(question, a, b) for a, b in zip(texts, texts[1:])]
 
-    choose = labeler_choice(world, "hurried", seed=1)
+    choose = chooser(world, "hurried", seed=1)
     once = choices(choose, first)
     assert choices(choose, first) == once
     choices(choose, second)
     assert choices(choose, first) != once
-    assert choices(labeler_choice(world, "hurried", seed=1), first) == once
-    assert choices(labeler_choice(world, "hurried", seed=2), first) != once
+    assert choices(chooser(world, "hurried", seed=1), first) == once
+    assert choices(chooser(world, "hurried", seed=2), first) != once
 
 
 def test_each_ranking_is_a_group():

@@ -13,8 +13,6 @@ from minigpt.sft import chat_prompt
 from minigpt.stages.scoring import (
     Score,
     bootstrap,
-    chat_answers,
-    document_completions,
     few_shots,
     judged,
     macro,
@@ -22,6 +20,7 @@ from minigpt.stages.scoring import (
     more_questions,
     qa_prompt,
 )
+from minigpt.stages.stage import chat_answers, document_completions
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import BEST, GOLD, GOLD_UNKNOWN, VERDICTS

@@ -11,8 +11,9 @@ from minigpt.model import GPTConfig, flops_per_token
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
 from minigpt.stages import train as module
+from minigpt.stages.recipe import Recipe, tokenizer_text
 from minigpt.stages.sizes import SIZES
-from minigpt.stages.train import Course, Recipe, tokenizer_text
+from minigpt.stages.train import Course
 from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.tokenizer import load_tokenizer, train_bpe
 from minigpt.world.facts import load_world

@@ -9,9 +9,10 @@ import torch
 
 from minigpt.model import GPTConfig
 from minigpt.stages import train as course_module
+from minigpt.stages.recipe import Recipe
 from minigpt.stages.sizes import SIZES, Size
 from minigpt.stages.stage import load_stage
-from minigpt.stages.train import Course, Recipe
+from minigpt.stages.train import Course
 from minigpt.store import resume as module
 from minigpt.store.resume import fingerprint, interruptions
 

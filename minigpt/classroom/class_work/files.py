@@ -109,7 +109,7 @@ def read_class_labels(folder: Path, encoding, key: str, lang: str = "en") -> Han
             name = path.relative_to(folder).as_posix()
             try:
                 labels = read_labels(path, encoding, lang, name)
-                labelers.append(labeler_of(path, lang))
+                labelers.append(labeler_of(path))
             except (OSError, ValueError) as error:
                 out.refused.append(str(error))
                 continue

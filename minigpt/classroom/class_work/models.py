@@ -13,18 +13,19 @@ import numpy as np
 import torch
 
 from minigpt.classroom.class_work.taste import CLASS, wilson
-from minigpt.lessons.reward_model.how_many_labels import ANSWERS, TestPairs, test_pairs
+from minigpt.lessons.reward_model.how_many_labels import ANSWERS
 from minigpt.reward import RewardModel, reward_input, score_all, train_reward
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.stages.labels import (
-    Label,
+from minigpt.stages.exam import RewardExam, report_questions, reward_exam
+from minigpt.stages.from_labels import (
     even_attention,
     few_labels_config,
     grouped,
     reference_answers,
     reward_from_labels,
 )
-from minigpt.stages.report import Measure, report_questions, share
+from minigpt.stages.labels import Label
+from minigpt.stages.scoring import Measure, share
 from minigpt.stages.stage import Stage
 from minigpt.store.checkpoint import file_hash, save_checkpoint
 from minigpt.world.judge import judge
@@ -151,7 +152,7 @@ class Exam:
     (longer, shorter) with the same verdict, where length alone could decide.
     """
 
-    test: TestPairs
+    test: RewardExam
     longer: list[tuple[int, int]]
     about: dict[tuple[int, int], Question]
 
@@ -167,7 +168,7 @@ class Exam:
 
 def make_exam(sft: Stage, n: int = 200) -> Exam:
     """`n` questions, four answers of the SFT model to each."""
-    exam, encoding = Exam(test_pairs(sft, n), [], {}), sft.encoding
+    exam, encoding = Exam(reward_exam(sft, n), [], {}), sft.encoding
     end = encoding.encode_single_token("<|end|>")
     for i, question in enumerate(report_questions(sft.world, n)):
         start = len(chat_prompt(encoding, question.text))

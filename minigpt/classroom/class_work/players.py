@@ -17,7 +17,6 @@ from minigpt.classroom.class_work.files import (
     question_of,
     student_files,
 )
-from minigpt.lessons.arena.players import ask_all
 from minigpt.model import GPTConfig
 from minigpt.stages.sizes import parameters
 from minigpt.stages.stage import Stage, read_stage
@@ -154,7 +153,7 @@ def ask_players(
     for number, (who, stage) in enumerate(players.items(), 1):
         say(f"{who} answers ({number} of {len(players)})")
         try:
-            answers[who] = ask_all(stage, questions, 1.0, seed)
+            answers[who] = stage.answer(questions, 1.0, seed)
         except (ValueError, RuntimeError, IndexError) as error:  # a model of another shape
             failed.append(TEXT[stage.world.lang]["fails"].format(name=who, reason=error))
     return answers, failed

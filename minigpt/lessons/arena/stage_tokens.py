@@ -19,8 +19,8 @@ from minigpt.show.style import signed as number_with_sign
 from minigpt.show.table import Table
 from minigpt.show.widget import FactPicker, first_question, problem, rendered, side_by_side
 from minigpt.stages.replies import check_question, load_stages
-from minigpt.stages.scoring import line_ends, qa_prompt
-from minigpt.stages.stage import Stage
+from minigpt.stages.scoring import qa_prompt
+from minigpt.stages.stage import Stage, line_ends
 from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
 

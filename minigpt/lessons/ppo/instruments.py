@@ -20,8 +20,7 @@ import numpy as np
 from minigpt.model import GPT
 from minigpt.ppo import PPOStep
 from minigpt.show.table import Table
-from minigpt.stages.report import proxy_scores
-from minigpt.stages.scoring import chat_answers, judged
+from minigpt.stages.exam import sampled_score
 from minigpt.stages.stage import Stage
 
 GREEN, AMBER, RED, OFF = "green", "amber", "red", "off"
@@ -189,12 +188,11 @@ def evaluate_round(
     step: int, policy: GPT, reward: Stage, questions: Sequence, seed: int = 0
 ) -> Evaluation:
     """Judge one answer to each question, sampled at temperature 1, by reward model and by truth."""
-    texts = [q.text for q in questions]
-    answers, ended = chat_answers(policy, reward.encoding, texts, 1.0, seed)
-    score = judged(reward.world, questions, answers)
+    score, proxy = sampled_score(policy, reward, questions, seed)
     gold = np.array(score.gold)
-    proxy = float(proxy_scores(reward, score, ended).mean())
-    return Evaluation(step, proxy, float(gold.mean()), float(gold.std() / len(gold) ** 0.5))
+    return Evaluation(
+        step, float(proxy.mean()), float(gold.mean()), float(gold.std() / len(gold) ** 0.5)
+    )
 
 
 def readings(

@@ -9,8 +9,7 @@ import ipywidgets as widgets
 from minigpt.show.style import IGNORE_MATH, STAGE_COLOURS, amount, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import problem, side_by_side
-from minigpt.stages.scoring import document_completions
-from minigpt.stages.stage import Stage, load_stage, snapshots
+from minigpt.stages.stage import Stage, document_completions, load_stage, snapshots
 
 NEW_TOKENS = 48  # of a completion: enough to see what kind of document it is
 LONGEST = 160  # tokens of a prompt; with the completion they fit the context of 256

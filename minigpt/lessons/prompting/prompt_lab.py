@@ -15,8 +15,7 @@ from minigpt.show.style import BLUE, IGNORE_MATH, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import FactPicker, first_question, problem, rendered, side_by_side
 from minigpt.stages.replies import LONGEST
-from minigpt.stages.scoring import line_ends
-from minigpt.stages.stage import Stage, load_stage
+from minigpt.stages.stage import Stage, line_ends, load_stage
 from minigpt.world.questions import Question
 
 COUNT = 10  # how many of the next tokens are shown

@@ -61,7 +61,7 @@ class ClassMerger:
         for name, data in uploads(self.upload.value):
             try:
                 labels = read_labels(data, self.encoding, self.lang, name)
-                self.people[f"{labeler_of(data, self.lang)} ({name})"] = labels
+                self.people[f"{labeler_of(data)} ({name})"] = labels
             except ValueError as error:
                 refused.append(f"<p><b>{escape(self.words['refused'].format(error=error))}</b></p>")
         table = rendered(agreement_table(self.people, self.lang)) if self.people else ""

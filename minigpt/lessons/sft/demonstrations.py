@@ -27,12 +27,20 @@ from pathlib import Path
 import torch
 
 from minigpt.engine.device import set_threads
-from minigpt.lessons.prompting.prompts import prompt_score
 from minigpt.pretrain import evaluate_loss
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_tokens, sft
 from minigpt.show import results as experiments
-from minigpt.stages.report import ATTEMPTS, chat_score, share, unknown_questions, unseen_phrasings
-from minigpt.stages.scoring import Score, few_shots, macro, qa_prompt
+from minigpt.stages.report import unknown_questions, unseen_phrasings
+from minigpt.stages.scoring import (
+    ATTEMPTS,
+    Score,
+    chat_score,
+    few_shots,
+    macro,
+    prompt_score,
+    qa_prompt,
+    share,
+)
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, Demonstration, demonstrations
 from minigpt.world.corpus import build_corpus

@@ -17,8 +17,8 @@ from minigpt.lessons.arena.stage_tokens import (
 from minigpt.model import GPT, GPTConfig
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.show.widget import first_question
-from minigpt.stages.scoring import line_ends, qa_prompt
-from minigpt.stages.stage import Stage
+from minigpt.stages.scoring import qa_prompt
+from minigpt.stages.stage import Stage, line_ends
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Question

@@ -6,7 +6,7 @@ import torch
 from minigpt.lessons.ppo import completions as module
 from minigpt.lessons.ppo.completions import COLUMNS, Completions
 from minigpt.model import GPT, GPTConfig
-from minigpt.stages.scoring import chat_answers
+from minigpt.stages.stage import chat_answers
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import ask

@@ -11,8 +11,8 @@ from minigpt.lessons.ppo.other_uses import LONGEST, Contender, answer_kl, conten
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_prompt
-from minigpt.stages.report import mean_kl, report_questions
-from minigpt.stages.scoring import Score
+from minigpt.stages.exam import report_questions
+from minigpt.stages.scoring import Score, mean_kl
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world

@@ -8,8 +8,7 @@ from minigpt.lessons.pretraining import scrubber as module
 from minigpt.lessons.pretraining.scrubber import LONGEST, TEXT, Scrubber, printable, scrub
 from minigpt.model import GPT, GPTConfig
 from minigpt.show.table import Table
-from minigpt.stages.scoring import document_completions
-from minigpt.stages.stage import Stage
+from minigpt.stages.stage import Stage, document_completions
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 

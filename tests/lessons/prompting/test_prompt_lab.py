@@ -12,8 +12,7 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.show.strip import Strip
 from minigpt.show.table import Table
 from minigpt.show.widget import first_question
-from minigpt.stages.scoring import line_ends
-from minigpt.stages.stage import Stage
+from minigpt.stages.stage import Stage, line_ends
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 

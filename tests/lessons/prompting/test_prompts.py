@@ -10,15 +10,18 @@ from minigpt.lessons.prompting.prompts import (
     candidates,
     figure_kind,
     interval_figure,
-    prompt_score,
-    value_in,
-    with_interval,
     write_prompt,
 )
 from minigpt.model import GPT, GPTConfig
-from minigpt.stages.report import Measure
-from minigpt.stages.scoring import few_shots, line_ends, qa_prompt
-from minigpt.stages.stage import Stage
+from minigpt.stages.scoring import (
+    Measure,
+    few_shots,
+    prompt_score,
+    qa_prompt,
+    value_in,
+    with_interval,
+)
+from minigpt.stages.stage import Stage, line_ends
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import Writer
 from minigpt.world.facts import load_world

@@ -11,14 +11,13 @@ from minigpt.lessons.reward_model import best_of_n as module
 from minigpt.lessons.reward_model.best_of_n import (
     CUT_OFF,
     Explorer,
-    Pool,
     best_of_n_curve,
     best_of_n_explorer,
-    expected_best,
     kl_bound,
-    sample_pool,
 )
+from minigpt.reward import expected_best
 from minigpt.show.table import Table
+from minigpt.stages.exam import Pool, sample_pool
 from minigpt.stages.stage import load_stage
 from minigpt.world.judge import gold, judge
 from minigpt.world.questions import Question, sample_questions

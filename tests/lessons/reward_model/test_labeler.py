@@ -19,15 +19,14 @@ from minigpt.stages.labels import (
     Label,
     keep_labels,
     labels_bytes,
-    longer,
     own_labels,
     own_path,
     read_labels,
-    shorter,
 )
 from minigpt.stages.stage import load_stage
 from minigpt.store.stopwatch import writing_seconds
 from minigpt.tokenizer import load_tokenizer
+from minigpt.world.labelers import longer, shorter
 from minigpt.world.questions import Question
 
 ENCODING, WORDS = load_tokenizer("en"), TEXT["en"]

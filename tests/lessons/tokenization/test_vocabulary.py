@@ -10,9 +10,7 @@ from minigpt.lessons.tokenization import vocabulary as module
 from minigpt.lessons.tokenization.vocabulary import (
     SIZES,
     Budget,
-    bits_per_byte,
     by_vocabulary,
-    count_bytes,
     keep_average,
     main,
     our_encoding,
@@ -22,6 +20,7 @@ from minigpt.lessons.tokenization.vocabulary import (
 )
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig
+from minigpt.stages.scoring import bits_per_byte, count_bytes
 from minigpt.tokenizer import load_tokenizer, special
 
 TOY = GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=64)
