@@ -94,7 +94,7 @@ class Stage:
         asked = [self.prompt(question, bare) for question in questions]
         if not asked:
             return []
-        prompts, (stop, *_), (most, *_) = zip(*asked)
+        prompts, (stop, *_), (most, *_) = map(list, zip(*asked))
         found = generate_all(
             self.model, prompts, longest or most, temperature=temperature, stop=stop, seed=seed
         )

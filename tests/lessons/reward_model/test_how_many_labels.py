@@ -5,9 +5,7 @@ import json
 import pytest
 
 from minigpt.lessons.reward_model import how_many_labels as module
-from minigpt.sft import answer_text
 from minigpt.stages.stage import load_stage
-from minigpt.world.judge import gold, judge
 
 
 @pytest.fixture(scope="module")
@@ -28,32 +26,6 @@ def test_a_seed_draws_the_order_of_the_questions_and_the_slips(sft, data):
     assert {x.question for q in first for x in q} <= known
 
 
-def test_the_test_pairs_are_the_experts(sft):
-    test = module.test_pairs(sft, 12)
-    questions = module.report_questions(sft.world, 12)
-
-    def utility(i):
-        question, encoding = questions[i // module.ANSWERS], sft.encoding
-        start = test.sequences[i].index(encoding.encode_single_token("<|assistant|>")) + 1
-        text = answer_text(encoding, test.sequences[i][start:-1])
-        return gold(question, judge(sft.world, question, text))
-
-    for better, worse in test.certain:
-        assert utility(better) - utility(worse) >= 0.5
-    agreed = [(utility(b) > utility(w)) + 0.5 * (utility(b) == utility(w)) for b, w in test.noisy]
-    assert test.ceiling == pytest.approx(sum(agreed) / len(agreed))
-    for pair in test.noisy + test.certain:
-        assert pair[0] // module.ANSWERS == pair[1] // module.ANSWERS  # of one question
-        assert test.about[pair] == questions[pair[0] // module.ANSWERS]
-
-
-def test_right_counts_the_pairs_that_the_scores_order(monkeypatch):
-    test = module.TestPairs([[1], [2], [3]], [(0, 1), (1, 2)], [(2, 0)], 1.0, {})
-    monkeypatch.setattr(module, "score_all", lambda m, s: module.torch.tensor([2.0, 1.0, 3.0]))
-    assert test.right(None, test.noisy) == [True, False]
-    assert test.right(None, test.certain) == [True]
-
-
 def test_runs_are_saved_one_by_one_seed_by_seed_and_not_repeated(tmp_path, monkeypatch):
     out, done = tmp_path / "results.json", []
 
@@ -61,7 +33,7 @@ def test_runs_are_saved_one_by_one_seed_by_seed_and_not_repeated(tmp_path, monke
         done.append((seed, len(labels)))
         return {"seed": seed, "questions": len(labels)}
 
-    monkeypatch.setattr(module, "test_pairs", lambda sft: None)
+    monkeypatch.setattr(module, "reward_exam", lambda sft: None)
     monkeypatch.setattr(module, "answered", lambda sft, n: (range(n), None))
     monkeypatch.setattr(
         module, "label", lambda sft, questions, samples, seed: [[]] * len(questions)
@@ -79,7 +51,7 @@ def test_runs_are_saved_one_by_one_seed_by_seed_and_not_repeated(tmp_path, monke
 
 def test_a_small_run_measures_every_share(sft, data):
     labels = module.label(sft, *data, seed=0)
-    found = module.train_and_measure(sft, module.test_pairs(sft, 8), labels, 0)
+    found = module.train_and_measure(sft, module.reward_exam(sft, 8), labels, 0)
     assert found["questions"] == 12 and found["pairs"] + found["ties"] == sum(map(len, labels))
     for key in ("pair_accuracy", "gold_preference", "right_over_wrong", "ceiling"):
         assert 0 <= found[key] <= 1

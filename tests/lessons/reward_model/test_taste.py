@@ -59,7 +59,7 @@ def test_scripted_labelers_show_their_taste():
 
     def share(name, trait):
         choose = chooser(WORLD, name)
-        labels = simulated_labels(WORLD, ENCODING, questions, samples, choose)
+        labels = simulated_labels(ENCODING, questions, samples, choose)
         return preferences(WORLD, ENCODING, questions, labels)[trait][0]
 
     assert share("expert", "correct, popular place") > 0.9
