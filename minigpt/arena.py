@@ -17,8 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from minigpt.reward import score_all
-from minigpt.stages.exam import inputs_of
+from minigpt.reward import reward_text, score_all
 from minigpt.world.facts import World
 from minigpt.world.labelers import EXPERT, Labeler, utility
 from minigpt.world.questions import Question
@@ -182,9 +181,12 @@ def labeler_votes(
 
 
 def reward_votes(reward, matches: Sequence[Match]) -> list[Vote]:
-    """The votes of a reward model (a Stage): for the answer that it gives the higher score."""
-    asked = [match.question for match in matches] * 2
-    texts = [m.left_text for m in matches] + [m.right_text for m in matches]
-    scores = score_all(reward.model, inputs_of(reward, asked, texts)).tolist()
-    pairs = zip(matches, scores[: len(matches)], scores[len(matches) :])
-    return [match.by_scores(left, right) for match, left, right in pairs]
+    """The votes of a reward model: for the answer that it gives the higher score.
+
+    reward: the loaded stage, which has the `model` and its `encoding`.
+    """
+    sides = [(m.question.text, m.left_text) for m in matches]
+    sides += [(m.question.text, m.right_text) for m in matches]
+    inputs = [reward_text(reward.encoding, *side) for side in sides]
+    left, right = score_all(reward.model, inputs).view(2, len(matches)).tolist()
+    return [match.by_scores(*scores) for match, *scores in zip(matches, left, right)]

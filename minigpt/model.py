@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minigpt.engine.layers import Embedding, Linear, ReluSquared
+
 IGNORE = -100  # a target with this value is not scored
 # Normalised queries and keys have length sqrt(head size), so the usual 1 / sqrt(32) would keep all
 # attention scores within ±5.7: too flat to look at one token of 256. With 0.5 they reach ±16.
@@ -75,44 +77,6 @@ class KVCache:
 def norm(x: Tensor) -> Tensor:
     """Layer norm without parameters: mean 0 and variance 1 over the last dimension."""
     return F.layer_norm(x, (x.shape[-1],))
-
-
-class ReluSquared(torch.autograd.Function):
-    """relu(x)², keeping one tensor for the backward pass and doing it in one multiplication."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        r = x.relu()
-        ctx.save_for_backward(r)
-        return r * r
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (r,) = ctx.saved_tensors
-        return (grad * r).mul_(2)
-
-
-class Linear(nn.Linear):
-    """A linear layer without bias, its weights not set yet: init_weights does that.
-
-    PyTorch's own first values would be overwritten, and to draw them would move its global seed.
-    """
-
-    def __init__(self, n_in: int, n_out: int) -> None:
-        super().__init__(n_in, n_out, bias=False)
-
-    def reset_parameters(self) -> None:
-        pass
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.to(x.dtype))  # which does nothing in float32
-
-
-class Embedding(nn.Embedding):
-    """A table with a row a token, its weights not set yet, as Linear's."""
-
-    def reset_parameters(self) -> None:
-        pass
 
 
 class Block(nn.Module):
@@ -270,15 +234,3 @@ def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") ->
     flat = logits.flatten(0, -2), targets.flatten()
     loss = F.cross_entropy(*flat, ignore_index=IGNORE, reduction=reduction)
     return loss.view(targets.shape) if reduction == "none" else loss
-
-
-def flops_per_token(config: GPTConfig, context: int | None = None) -> int:
-    """FLOPs of matrix products to train on one token: 6 N + 12 n_layer n_embd context.
-
-    N counts the weights of the blocks and the head: 2 FLOPs each forward, 4 backward. The second
-    term is attention's two products, counted in full, without the causal mask's half (PaLM,
-    appendix B). `context` is block_size unless given. Generating takes a third of it.
-    """
-    L, C = config.n_layer, config.n_embd
-    n = 12 * L * C * C + config.vocab_size * C
-    return 6 * n + 12 * L * C * (context or config.block_size)

@@ -8,7 +8,7 @@ Simplified against the real thing: one pass over three million tokens instead of
 machine instead of thousands, and no filtering, for our web is made as it should be found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from minigpt.engine.optim import Optimizer, lr_factor, make_optimizer
-from minigpt.engine.parallel import over_ranks
 from minigpt.model import GPT, next_token_loss
 
 
@@ -66,15 +65,20 @@ def batches(tokens: np.ndarray, config: PretrainConfig) -> Iterator[tuple[Tensor
         yield batch[:, :-1], batch[:, 1:]
 
 
+def mean_loss(loss_of: Callable, model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
+    """The loss of a batch, such as next_token_loss, from its logits and targets."""
+    return loss_of(model(inputs), targets)
+
+
 def pretrain(
     model: GPT, tokens: np.ndarray, config: PretrainConfig,
-    optimizer: Optimizer | None = None, start: int = 0,
+    optimizer: Optimizer | None = None, start: int = 0, mean_loss: Callable = mean_loss,
 ) -> Iterator[Step]:  # fmt: skip
     """Train `model` in place on `tokens` (N,); yields a Step after each update.
 
     Stop iterating to pause; go on iterating to resume, with the same result. To go on with an
-    older run's model, pass its optimizer and how many updates it made. Under torchrun `model` is
-    replicated, and each process computes its share of every batch.
+    older run's model, pass its optimizer and how many updates it made. mean_loss: who computes the
+    loss of a batch; several processes share it (`engine/parallel.py`).
     """
     device = next(model.parameters()).device
     if optimizer is None:
@@ -86,7 +90,7 @@ def pretrain(
         if step < start:
             continue
         optimizer.set_lr_factor(lr_factor(step, steps))
-        loss = over_ranks(next_token_loss, model, inputs.to(device), targets.to(device))
+        loss = mean_loss(next_token_loss, model, inputs.to(device), targets.to(device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

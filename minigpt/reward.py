@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minigpt.engine.batching import by_length, pad_right, similar_lengths
+from minigpt.engine.batching import by_length, check_pairs, pad_right, similar_lengths
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import Sample, generate_all
 from minigpt.model import GPT, Block, GPTConfig, next_token_loss, norm, rotations
+from minigpt.sft import chat_answer, chat_prompt
 
 
 @dataclass
@@ -113,14 +114,16 @@ def reward_input(encoding, prompt: list[int], answer: list[int]) -> list[int]:
     return [*prompt, *answer, encoding.encode_single_token("<|reward|>")]
 
 
+def reward_text(encoding, question: str, answer: str) -> list[int]:
+    """The same for a question and an answer in words."""
+    return reward_input(encoding, chat_prompt(encoding, question), chat_answer(encoding, answer))
+
+
 def reward_inputs(
     encoding, prompts: list[list[int]], samples: list[list[Sample]]
 ) -> list[list[list[int]]]:
     """`reward_input` of every sampled answer, a list a prompt."""
-    return [
-        [reward_input(encoding, prompt, sample.ids) for sample in row]
-        for prompt, row in zip(prompts, samples)
-    ]
+    return [[reward_input(encoding, p, s.ids) for s in row] for p, row in zip(prompts, samples)]
 
 
 def bradley_terry_loss(better: Tensor, worse: Tensor) -> Tensor:
@@ -179,24 +182,6 @@ def train_reward(
         optimizer.step()
         tokens += idx.numel()
         yield RewardStep(step + 1, steps, loss.item(), accuracy.item(), tokens)
-
-
-def check_pairs(sequences: list[list[list[int]]], pairs: list[list[tuple[int, int]]]) -> None:
-    """ValueError that says which comparison names no two answers of its prompt, or that none is."""
-    if len(sequences) != len(pairs):
-        raise ValueError(
-            f"there are answers to {len(sequences)} prompts and comparisons for {len(pairs)}: "
-            "give one list of each for every prompt"
-        )
-    if not any(pairs):
-        raise ValueError("there are no comparisons: all pairs were ties, or nothing was labeled")
-    for prompt, (answers, compared) in enumerate(zip(sequences, pairs)):
-        for b, w in compared:
-            if b == w or not (0 <= b < len(answers) and 0 <= w < len(answers)):
-                raise ValueError(
-                    f"prompt {prompt} compares answers {b} and {w}: "
-                    f"name two different ones of its {len(answers)}, counted from 0"
-                )
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ Pretraining documents are mixed in, and the rates are gentle, so that what the b
 Simplified against the real thing: thousands of short demonstrations of one turn, not of many.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from minigpt.engine.optim import Optimizer, lr_factor, make_optimizer
-from minigpt.engine.parallel import over_ranks
 from minigpt.model import GPT, IGNORE, next_token_loss
-from minigpt.pretrain import PretrainConfig, Step, batches
+from minigpt.pretrain import PretrainConfig, Step, batches, mean_loss
 
 
 @dataclass
@@ -129,10 +128,11 @@ def sft_batches(
 def sft(
     model: GPT, pairs: list[tuple[list[int], list[int]]], pretraining_tokens: np.ndarray,
     config: SFTConfig, pad: int, optimizer: Optimizer | None = None, start: int = 0,
+    mean_loss: Callable = mean_loss,
 ) -> Iterator[Step]:  # fmt: skip
     """Finetune `model` in place on (prompt ids, answer ids) pairs; yields a Step an update.
 
-    The yielded loss is the demonstrations' alone. The last two arguments are as in pretrain().
+    The yielded loss is the demonstrations' alone. The last three arguments are as in pretrain().
     """
     if not pairs:
         raise ValueError("there are no demonstrations: give at least one (prompt ids, answer ids)")
@@ -148,10 +148,10 @@ def sft(
             continue
         optimizer.set_lr_factor(lr_factor(step, steps))
         optimizer.zero_grad()
-        loss = over_ranks(sft_loss, model, inputs, targets)
+        loss = mean_loss(sft_loss, model, inputs, targets)
         loss.backward()
         if config.pretraining_weight:
-            replayed = over_ranks(next_token_loss, model, documents, next_tokens)
+            replayed = mean_loss(next_token_loss, model, documents, next_tokens)
             (config.pretraining_weight * replayed).backward()
         optimizer.step()
         yield Step(step + 1, steps, loss.item(), tokens)

@@ -306,3 +306,4 @@ def test_a_reward_model_votes_for_its_higher_score_on_either_side(questions, tmp
         left, right = (reward.score(match.question.text, t) for t in ("Rome.", "I do not know."))
         assert vote.choice == ("left" if left > right else "right")
         assert other.choice == {"left": "right", "right": "left"}[vote.choice]
+    assert reward_votes(reward, []) == []

@@ -126,3 +126,21 @@ def check_finite(x: Tensor) -> None:
     if not x.isfinite().all():
         raise ValueError("the model computes no numbers (NaN): its training went wrong, perhaps at "
                          "too high a learning rate; train it anew at a lower one")  # fmt: skip
+
+
+def check_pairs(sequences: list[list[list[int]]], pairs: list[list[tuple[int, int]]]) -> None:
+    """ValueError that says which comparison names no two answers of its prompt, or that none is."""
+    if len(sequences) != len(pairs):
+        raise ValueError(
+            f"there are answers to {len(sequences)} prompts and comparisons for {len(pairs)}: "
+            "give one list of each for every prompt"
+        )
+    if not any(pairs):
+        raise ValueError("there are no comparisons: all pairs were ties, or nothing was labeled")
+    for prompt, (answers, compared) in enumerate(zip(sequences, pairs)):
+        for b, w in compared:
+            if b == w or not (0 <= b < len(answers) and 0 <= w < len(answers)):
+                raise ValueError(
+                    f"prompt {prompt} compares answers {b} and {w}: "
+                    f"name two different ones of its {len(answers)}, counted from 0"
+                )

@@ -61,11 +61,11 @@ class Optimizer:
         for group, lr in zip(self.adamw.param_groups, self.base_lrs, strict=True):
             group["lr"] = lr * factor
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
+    def zero_grad(self) -> None:
         """Forget the gradients of the last backward pass."""
-        self.adamw.zero_grad(set_to_none)
+        self.adamw.zero_grad()
         for p in self.matrices.values():
-            p.grad = None if set_to_none or p.grad is None else p.grad.zero_()
+            p.grad = None
 
     @torch.no_grad()
     def step(self) -> None:

@@ -84,7 +84,7 @@ def replicated(model: nn.Module) -> nn.Module:
 def over_ranks(
     loss_of: Callable[[Tensor, Tensor], Tensor], model: nn.Module, inputs: Tensor, targets: Tensor
 ) -> Tensor:
-    """loss_of(model(inputs), targets), each rank computing its rows of the batch.
+    """loss_of(model(inputs), targets) of a replicated model, each rank computing its rows.
 
     `loss_of` is a mean over scored targets. A share's mean counts as much as it has of the scored
     targets, so the sum over ranks is exactly the mean over the whole batch, on every rank.

@@ -17,10 +17,11 @@ from minigpt.reward import (
     RewardModel,
     reward_input,
     reward_inputs,
+    reward_text,
     sample_answers,
     score_all,
 )
-from minigpt.sft import answer_text, chat_answer, chat_prompt
+from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.scoring import Score, judged
 from minigpt.stages.stage import Stage, chat_answers
@@ -42,11 +43,7 @@ def report_questions(world: World, n: int = 1000) -> Questions:
 
 def inputs_of(stage: Stage, questions, answers) -> list[list[int]]:
     """What the reward model reads for each question and answer."""
-    encoding = stage.encoding
-    return [
-        reward_input(encoding, chat_prompt(encoding, q.text), chat_answer(encoding, a))
-        for q, a in zip(questions, answers)
-    ]
+    return [reward_text(stage.encoding, q.text, a) for q, a in zip(questions, answers)]
 
 
 def proxy_scores(

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from minigpt.engine.bpe import fast_merges
+from minigpt.engine.ranks import save_ranks
 from minigpt.ppo import PPOConfig
 from minigpt.pretrain import PretrainConfig
 from minigpt.reward import RewardConfig
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt
 from minigpt.stages.fast import SHARE
 from minigpt.stages.sizes import DEFAULT, SIZES
-from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, save_ranks, train_bpe
+from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
 from minigpt.world.facts import DATA, load_world
@@ -122,6 +124,7 @@ def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
 
 def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
     """Train the course's tokenizer anew and write it into the package."""
-    ranks = train_bpe(tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS))
+    text, size = tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS)
+    ranks = train_bpe(text, size, merges=fast_merges)
     save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
     load_tokenizer.cache_clear()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from minigpt.engine.optim import make_optimizer
-from minigpt.model import GPT, GPTConfig, flops_per_token, next_token_loss
+from minigpt.model import GPT, GPTConfig, next_token_loss
 
 DEFAULT = "tiny"
 
@@ -43,6 +43,18 @@ SIZES = {  # from small to large; block_size, n_layer, n_head, n_embd
     "medium": Size(GPTConfig(1024, 512, 10, 8, 512), 32, 100_000_000),
     "gpt2": Size(GPTConfig(1024, 1024, 12, 12, 768), 16, 270_000_000),
 }
+
+
+def flops_per_token(config: GPTConfig, context: int | None = None) -> int:
+    """FLOPs of matrix products to train on one token: 6 N + 12 n_layer n_embd context.
+
+    N counts the weights of the blocks and the head: 2 FLOPs each forward, 4 backward. The second
+    term is attention's two products, counted in full, without the causal mask's half (PaLM,
+    appendix B). `context` is block_size unless given. Generating takes a third of it.
+    """
+    L, C = config.n_layer, config.n_embd
+    n = 12 * L * C * C + config.vocab_size * C
+    return 6 * n + 12 * L * C * (context or config.block_size)
 
 
 def parameters(config: GPTConfig) -> int:

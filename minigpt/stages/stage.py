@@ -11,8 +11,8 @@ from pathlib import Path
 from minigpt.engine.device import pick_device
 from minigpt.generate import generate_all
 from minigpt.model import GPT
-from minigpt.reward import RewardModel, reward_input
-from minigpt.sft import answer_text, chat_answer, chat_prompt
+from minigpt.reward import RewardModel, reward_text
+from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.sizes import DEFAULT
 from minigpt.store.checkpoint import (
     ANEW,
@@ -133,10 +133,7 @@ class Stage:
         """The reward model's score of an answer: 0 ± 1 on the SFT model's own answers."""
         if not isinstance(self.model, RewardModel):
             raise ValueError(f'stage "{self.name}" has no reward head: load_stage("reward") does')
-        ids = reward_input(
-            self.encoding, chat_prompt(self.encoding, question), chat_answer(self.encoding, answer)
-        )
-        return self.model.score([ids]).item()
+        return self.model.score([reward_text(self.encoding, question, answer)]).item()
 
     def _must_write(self) -> None:
         if isinstance(self.model, RewardModel):

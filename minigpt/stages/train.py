@@ -13,8 +13,8 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from minigpt.engine.optim import make_optimizer
-from minigpt.engine.parallel import any_rank, is_first, replicated
-from minigpt.model import GPT, GPTConfig, flops_per_token
+from minigpt.engine.parallel import any_rank, is_first, over_ranks, replicated
+from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.pretrain import evaluate_loss, pretrain
 from minigpt.reward import RewardModel, normalise, reward_inputs, train_reward
@@ -24,6 +24,7 @@ from minigpt.stages.folder import Course
 from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.recipe import SNAPSHOTS
 from minigpt.stages.scoring import chat_score, mean_kl
+from minigpt.stages.sizes import flops_per_token
 from minigpt.stages.stage import Stage
 from minigpt.store.checkpoint import file_hash
 from minigpt.store.files import atomic_write
@@ -87,7 +88,7 @@ def make_base(course: Course) -> None:
     started, model = clock(), course.new_model()
     config, tokens = course.settings("base"), course.corpus.tokens
     going = progress(course, "base", model, config, fingerprint(tokens), started)
-    steps = pretrain(replicated(model), tokens, config, going.optimizer, going.start)
+    steps = pretrain(replicated(model), tokens, config, going.optimizer, going.start, over_ranks)
     per_token = flops_per_token(model.config, config.block_size)
 
     def keep(name, step, tokens):
@@ -125,7 +126,9 @@ def make_sft(course: Course, name: str = "sft", **habits) -> None:
     tokens, pad = course.corpus.tokens, course.encoding.encode_single_token("<|pad|>")
     data = fingerprint(tokens) + fingerprint(pairs)
     going = progress(course, name, model, config, data, started)
-    steps = sft(replicated(model), pairs, tokens, config, pad, going.optimizer, going.start)
+    steps = sft(
+        replicated(model), pairs, tokens, config, pad, going.optimizer, going.start, over_ranks
+    )
     for _ in follow(course, going.kept(steps), name):
         pass
     last = going.last

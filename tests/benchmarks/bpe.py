@@ -10,8 +10,10 @@ import sys
 
 from side_by_side import compare, main, skipped
 
+from minigpt.engine.bpe import fast_merges
+from minigpt.engine.ranks import GPT4_PATTERN
 from minigpt.stages.recipe import tokenizer_text
-from minigpt.tokenizer import GPT4_PATTERN, build_encoding, train_bpe
+from minigpt.tokenizer import build_encoding, train_bpe
 
 
 def rust(text: str, vocab_size: int):
@@ -40,7 +42,7 @@ def rows(args):
     source = "tinyshakespeare" if args.tinyshakespeare else "the course's corpus"
 
     def ours(text, vocab_size):
-        return lambda: train_bpe(text, vocab_size, GPT4_PATTERN)
+        return lambda: train_bpe(text, vocab_size, GPT4_PATTERN, fast_merges)
 
     for name, size, part, goals in (
         ("BPE, 100 kB, vocabulary 512: minbpe", 512, small, (80, None)),
@@ -65,14 +67,14 @@ def rows(args):
         return
     yield compare(
         "BPE, 100 kB, vocabulary 512, ten times: tokenizers (Rust)",
-        lambda: [train_bpe(small, 512, GPT4_PATTERN) for _ in range(10)],
+        lambda: [train_bpe(small, 512, GPT4_PATTERN, fast_merges) for _ in range(10)],
         lambda: [rust(small, 512) for _ in range(10)], 0.9, 1.0, args.pairs, note=source,
     )  # fmt: skip
     yield compare(
         "BPE, whole text, vocabulary 1,024: tokenizers (Rust)", ours(text, 1024),
         lambda: rust(text, 1024), 0.9, 1.0, args.pairs, note=source,
     )  # fmt: skip
-    encoding = build_encoding("bench", train_bpe(text, 1024, GPT4_PATTERN))
+    encoding = build_encoding("bench", train_bpe(text, 1024, GPT4_PATTERN, fast_merges))
     other = rust(text, 1024)
     yield compare(
         "encoding the whole text: tokenizers (Rust)", lambda: encoding.encode_ordinary(text),

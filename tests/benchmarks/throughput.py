@@ -29,7 +29,7 @@ def updates(optimizer, loss_of, parameters=None, context=None):
         for _ in range(UPDATES):
             with context or nullcontext():
                 loss = loss_of()
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()  # PyTorch's too sets them to None
             loss.backward()
             if parameters is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)

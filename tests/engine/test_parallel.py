@@ -15,7 +15,14 @@ import torch.multiprocessing as mp
 
 from minigpt.engine import parallel as distributed
 from minigpt.engine.optim import make_optimizer
-from minigpt.engine.parallel import any_rank, bytes_from_first, joined_ranks, replicated, share
+from minigpt.engine.parallel import (
+    any_rank,
+    bytes_from_first,
+    joined_ranks,
+    over_ranks,
+    replicated,
+    share,
+)
 from minigpt.model import GPT, IGNORE, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.sft import SFTConfig, sft
@@ -47,12 +54,14 @@ def awake_model():
 
 def runs():
     """Every run once more: {name: (losses, weights)}. Batches of 3 and 1 divide unevenly by 2."""
-    out = {}
+    out, split = {}, {"mean_loss": over_ranks}
+    base, one_row = PretrainConfig(3, 8, steps=4), PretrainConfig(1, 8, steps=2)
+    mixed, alone = SFTConfig(3, 2, block_size=8), SFTConfig(3, 1, pretraining_weight=0.0)
     for name, make in {
-        "pretrain": lambda m: pretrain(m, TOKENS, PretrainConfig(3, 8, steps=4)),
-        "pretrain, one row": lambda m: pretrain(m, TOKENS, PretrainConfig(1, 8, steps=2)),
-        "sft": lambda m: sft(m, PAIRS, TOKENS, SFTConfig(3, 2, block_size=8), PAD),
-        "sft alone": lambda m: sft(m, PAIRS, TOKENS, SFTConfig(3, 1, pretraining_weight=0.0), PAD),
+        "pretrain": lambda m: pretrain(m, TOKENS, base, **split),
+        "pretrain, one row": lambda m: pretrain(m, TOKENS, one_row, **split),
+        "sft": lambda m: sft(m, PAIRS, TOKENS, mixed, PAD, **split),
+        "sft alone": lambda m: sft(m, PAIRS, TOKENS, alone, PAD, **split),
     }.items():
         model = awake_model()
         steps = list(make(replicated(model)))
@@ -87,7 +96,8 @@ def broken_off_and_resumed(rank, path):
         model = awake_model()
         mine = path if rank == 0 else path.with_name("on another machine")
         progress = Progress(mine, model, make_optimizer(model), identity, resume, lambda text: None)
-        run = pretrain(replicated(model), TOKENS, config, progress.optimizer, progress.start)
+        run = pretrain(replicated(model), TOKENS, config, progress.optimizer, progress.start,
+                       over_ranks)  # fmt: skip
         return model, progress, progress.kept(run)
 
     whole, _, run = begin(False)

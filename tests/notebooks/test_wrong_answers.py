@@ -176,10 +176,10 @@ def best_of(answers, score):
 """,
     "count-pairs": """
 from collections import Counter
-from minigpt.tokenizer import bpe_merges
+from minigpt.tokenizer import bpe_merges, count_words
 def count_pairs(words):
-    merges = bpe_merges(" ".join(map("".join, words)))
-    return Counter({(m.left.decode(), m.right.decode()): m.count for m in merges})
+    merges = bpe_merges(count_words(" ".join(map("".join, words))))
+    return Counter({(left.decode(), right.decode()): n for (left, right), n in merges})
 """,
     "merge": """
 from minigpt.tokenizer import merge_pair

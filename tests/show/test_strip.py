@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from minigpt.engine.ranks import gpt4
 from minigpt.show.strip import RAMP, Strip, pieces, shades, visible
-from minigpt.tokenizer import gpt4, load_tokenizer, special
+from minigpt.tokenizer import load_tokenizer, special
 
 
 def test_pieces_join_to_the_visible_text():

@@ -4,9 +4,11 @@ import json
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from minigpt.engine.optim import make_optimizer
-from minigpt.model import GPT, GPTConfig, flops_per_token, next_token_loss
+from minigpt.model import GPT, GPTConfig, next_token_loss
 from minigpt.pretrain import PretrainConfig
 from minigpt.stages.sizes import (
     DEFAULT,
@@ -14,6 +16,7 @@ from minigpt.stages.sizes import (
     Size,
     duration,
     estimated_seconds,
+    flops_per_token,
     ladder,
     parameters,
     training_memory,
@@ -154,3 +157,17 @@ def test_stages_of_a_size_are_loaded_from_its_folder(monkeypatch, tmp_path):
     assert json.loads((out / "train.json").read_text(encoding="utf-8"))["stages"]["sft"]
     with pytest.raises(ValueError, match="another size, .*give its --size, or another --out"):
         course.run(course.Course(out, device="cpu", say=said.append), "sft")
+
+
+def test_flops_against_pytorchs_counter():
+    config = GPTConfig(vocab_size=31, block_size=24, n_layer=3, n_head=2, n_embd=16)
+    model, idx = GPT(config), torch.arange(24)[None]
+    plain_attention = sdpa_kernel(SDPBackend.MATH)  # of the fused one, it counts nothing on a CPU
+    with FlopCounterMode(display=False) as counter, plain_attention:
+        forward = model(idx)
+        forward_flops = counter.get_total_flops()
+        next_token_loss(forward, idx).backward()
+    assert counter.get_total_flops() == 24 * flops_per_token(config)
+    assert forward_flops * 3 == counter.get_total_flops()
+    weights = config.vocab_size * 16 + 12 * 3 * 16**2
+    assert flops_per_token(config, context=1) == 6 * weights + 12 * 3 * 16

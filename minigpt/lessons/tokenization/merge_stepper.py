@@ -13,7 +13,7 @@ from minigpt.show.strip import TURNS, Strip, visible
 from minigpt.show.style import escape
 from minigpt.show.table import Table
 from minigpt.show.widget import rendered
-from minigpt.tokenizer import BYTES, Merge, Pair, bpe_merges, merge_pair, split_text
+from minigpt.tokenizer import BYTES, Pair, bpe_merges, count_words, merge_pair, split_text
 
 LIMIT = 1000  # characters that are used
 TOP = 8  # pairs in the table, and merges in the static one
@@ -82,7 +82,7 @@ class Stepper:
         """Find all merges of the text that is in the box, and go back to the first."""
         text = self.text.value.encode("utf-8", "replace").decode("utf-8")[:LIMIT]
         self.split = split_text(text)
-        self.merges: list[Merge] = list(bpe_merges(text))
+        self.merges = list(bpe_merges(count_words(text)))  # pairs and their counts
         self.step.value = 0  # before the maximum, which may now be below it
         self.step.max = len(self.merges)
         self.step.disabled = not self.merges
@@ -95,9 +95,9 @@ class Stepper:
     def tokens(self, step: int) -> dict[str, list[bytes]]:
         """Each word of the text in its tokens after `step` merges."""
         words = {word: [BYTES[b] for b in word.encode("utf-8")] for word in self.split}
-        for merge in self.merges[:step]:
+        for pair, _ in self.merges[:step]:
             for tokens in words.values():
-                merge_pair(tokens, (merge.left, merge.right))
+                merge_pair(tokens, pair)
         return words
 
     def pairs(self, words: dict[str, list[bytes]]) -> list[tuple[Pair, int]]:
@@ -133,9 +133,9 @@ class Stepper:
         if step == 0:
             lines.append(text["start"])
         else:
-            last = self.merges[step - 1]
-            names = {"pair": name((last.left, last.right)), "token": visible(last.token)}
-            here = {"number": step, "all": len(self.merges), "count": last.count}
+            (left, right), count = self.merges[step - 1]
+            names = {"pair": name((left, right)), "token": visible(left + right)}
+            here = {"number": step, "all": len(self.merges), "count": count}
             lines.append(text["made"].format(**names, **here))
         sizes = {"tokens": self.size(words), "start": self.size(self.tokens(0))}
         lines.append(text["size"].format(**sizes, ids=256 + step, merges=step))
@@ -153,7 +153,7 @@ class Stepper:
     def strip(self, words: dict[str, list[bytes]]) -> Strip:
         """The text in its tokens: bytes grey, merged tokens coloured, the newest in orange."""
         row = [token for word in self.split for token in words[word]]
-        made = [merge.token for merge in self.merges[: self.step.value]]
+        made = [left + right for (left, right), _ in self.merges[: self.step.value]]
         fills = {token: TURNS[i % len(TURNS)] for i, token in enumerate(made)}
         fills.update({token: MADE for token in made[-1:]})
         return Strip([visible(token) for token in row], [fills.get(t, PLAIN) for t in row])
@@ -170,10 +170,9 @@ class Stepper:
     def first_merges(self) -> Table:
         """The first merges as a table, for where there are no widgets."""
         text, rows = self.words, []
-        for number, merge in enumerate(self.merges[:TOP], start=1):
+        for number, (pair, count) in enumerate(self.merges[:TOP], start=1):
             left = self.size(self.tokens(number))
-            pair = name((merge.left, merge.right))
-            rows.append([number, pair, merge.count, visible(merge.token), left])
+            rows.append([number, name(pair), count, visible(pair[0] + pair[1]), left])
         header = [text[key] for key in ("number", "pair", "count", "token", "left")]
         sizes = {"shown": len(rows), "all": len(self.merges), "start": self.size(self.tokens(0))}
         return Table(header, rows, text["caption"].format(**sizes))

@@ -6,12 +6,13 @@ type in. Our tokenizer is there with four sizes of vocabulary, beside OpenAI's f
 
 import ipywidgets as widgets
 
+from minigpt.engine.ranks import gpt2, gpt4
 from minigpt.lessons.tokenization.vocabulary import our_encoding
 from minigpt.show.strip import TURNS, Strip, pieces, visible
 from minigpt.show.style import escape
 from minigpt.show.table import Table
 from minigpt.show.widget import side_by_side
-from minigpt.tokenizer import gpt2, gpt4, special
+from minigpt.tokenizer import special
 
 OUR_SIZES = (300, 512, 1024, 4096)  # ids, the special tokens among them
 LIMIT = 600  # characters that are shown; each key pressed sends them anew

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
 from minigpt.show.results import RESULTS, command, save_results
@@ -57,7 +58,8 @@ class Budget:
 @cache
 def largest_ranks(lang: str = "en") -> dict[bytes, int]:
     """Ranks trained on the course's tokenizer text, enough for the largest of SIZES: a second."""
-    return train_bpe(tokenizer_text(lang), SIZES[-1] - len(SPECIAL_TOKENS))
+    size = SIZES[-1] - len(SPECIAL_TOKENS)
+    return train_bpe(tokenizer_text(lang), size, merges=fast_merges)
 
 
 @cache

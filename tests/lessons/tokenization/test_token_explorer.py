@@ -4,6 +4,7 @@ import IPython.display
 import pytest
 import tiktoken
 
+from minigpt.engine.ranks import gpt2, gpt4
 from minigpt.lessons.tokenization import token_explorer as module
 from minigpt.lessons.tokenization.token_explorer import (
     CONTROL,
@@ -15,7 +16,7 @@ from minigpt.lessons.tokenization.token_explorer import (
     explore_tokens,
 )
 from minigpt.show.table import Table
-from minigpt.tokenizer import gpt2, gpt4, special
+from minigpt.tokenizer import special
 
 
 @pytest.fixture(scope="module")
