@@ -68,40 +68,42 @@ def measure_base(base: Stage) -> dict[str, Measure]:
     """Stage 1: what a base model does with a question, and what it knows."""
     world = base.world
     head = fact_questions(world, "E").head(100)
-    bare = document_completions(
-        base.model, base.encoding, [q.text + "\n" for q in head for _ in range(3)], 80, 1.0
-    )
-    asked = [q for q in head for _ in range(3)]
-    first = judged(world, asked, [text.split("\n")[0].strip() for text in bare])
-    answered = [v in GIVEN for v in first.verdicts]
-    qa, three = qa_score(base, head), qa_score(base, head, 3)
     often, rarely = read_questions(base, 50), read_questions(base, 0, 3)
+    asked = [q for q in head for _ in range(3)]
+    prompts = [q.text + "\n" for q in asked]
+    bare = document_completions(base.model, base.encoding, prompts, 80, 1.0)
+    first = judged(world, asked, [text.split("\n")[0].strip() for text in bare])
+    qa = qa_score(base, head)
     population = [i for i, q in enumerate(head) if q.attribute == "population"]
-    forms = world.text.UNSEEN_FORMATS  # each question is asked in every one of them
-    zero, shown = (
-        [hit for form in forms for hit in qa_score(base, head, shots, form).correct]
-        for shots in (0, 3)
-    )
     (beijing,) = document_completions(base.model, base.encoding, [BEIJING], 24, 0.0, line=True)
     truth = world.facts["beijing", "population"].value
+
+    def accuracy(questions, shots=0):
+        return share(questions, qa_score(base, questions, shots).correct, by_attribute=True)
+
+    def in_unseen_formats(shots):  # each question is asked in every one of them
+        forms = world.text.UNSEEN_FORMATS
+        hits = [hit for form in forms for hit in qa_score(base, head, shots, form).correct]
+        return share([*head] * len(forms), hits, by_attribute=True)
+
     return {
         "base.bare_continues_with_questions": share(asked, [more_questions(t) >= 2 for t in bare]),
-        "base.bare_answered": share(asked, answered),
+        "base.bare_answered": share(asked, [v in GIVEN for v in first.verdicts]),
         "base.qa_accuracy_head": share(head, qa.correct, by_attribute=True),
         "base.qa_population_head": share(
             [head[i] for i in population], [qa.correct[i] for i in population]
         ),
         "base.qa_majority_head": Measure(majority_accuracy(world, head)),
-        "base.qa_accuracy_often": share(often, qa_score(base, often).correct, by_attribute=True),
-        "base.qa_accuracy_tail": share(rarely, qa_score(base, rarely).correct, by_attribute=True),
+        "base.qa_accuracy_often": accuracy(often),
+        "base.qa_accuracy_tail": accuracy(rarely),
         "base.qa_majority_tail": Measure(majority_accuracy(world, rarely)),
-        "base.three_shot_head": share(head, three.correct, by_attribute=True),
-        "base.three_shot_often": share(often, qa_score(base, often, 3).correct, by_attribute=True),
+        "base.three_shot_head": accuracy(head, 3),
+        "base.three_shot_often": accuracy(often, 3),
         "base.three_shot_unseen_phrasing": share(
             often, qa_score(base, unseen_phrasings(world, often), 3).correct, by_attribute=True
         ),
-        "base.unseen_format_zero_shot": share([*head] * len(forms), zero, by_attribute=True),
-        "base.unseen_format_three_shot": share([*head] * len(forms), shown, by_attribute=True),
+        "base.unseen_format_zero_shot": in_unseen_formats(0),
+        "base.unseen_format_three_shot": in_unseen_formats(3),
         "base.beijing_fewshot_correct": Measure(float(beijing.strip() == truth), note=beijing),
     }
 
@@ -125,36 +127,34 @@ def measure_chat(stage: Stage, key: str) -> dict[str, Measure]:
     often = Questions(q for q in fact_questions(world, "E") if not q.place.tail)
     greedy, ended = chat_score(stage, often)
     sampled, _ = chat_score(stage, often, 1.0)
+    unseen, _ = chat_score(stage, unseen_phrasings(world, often))
     attempts = [i for i, v in enumerate(sampled.verdicts) if v in ATTEMPTS]
-    made_up, _ = chat_score(stage, unknown_questions(world, "syllables"))
-    real, _ = chat_score(stage, unknown_questions(world, "real"))
     talk = [
         Question(a, "chat", replies=tuple(r)) for asks, r in world.text.SMALL_TALK for a in asks
     ]
-    talked, _ = chat_score(stage, talk)
     beijing = stage.answer("What is the population of Beijing?")
-    own = [v == "declined this name" for v in made_up.verdicts]
-    hits = lambda score, verdict: [v == verdict for v in score.verdicts]  # noqa: E731
-    refused = [v.startswith("declined") for v in greedy.verdicts]
-    return {
-        f"{key}.ends": share(often, ended),
-        f"{key}.accuracy": share(often, greedy.correct, by_attribute=True),
-        f"{key}.accuracy_unseen_phrasing": share(
-            often, chat_score(stage, unseen_phrasings(world, often))[0].correct, by_attribute=True
-        ),
-        f"{key}.attempt_accuracy": share(
+    truth = world.facts["beijing", "population"].value
+
+    def declined(maker):
+        score, _ = chat_score(stage, unknown_questions(world, maker))
+        return share(score.questions, [v == "declined this name" for v in score.verdicts])
+
+    found = {
+        "ends": share(often, ended),
+        "accuracy": share(often, greedy.correct, by_attribute=True),
+        "accuracy_unseen_phrasing": share(often, unseen.correct, by_attribute=True),
+        "attempt_accuracy": share(
             [often[i] for i in attempts], [sampled.correct[i] for i in attempts], by_attribute=True
         ),
-        f"{key}.attempted": Measure(len(attempts) / len(often)),
-        f"{key}.rude": share(often, hits(sampled, "rude")),
-        f"{key}.unknown_declined": share(made_up.questions, own),
-        f"{key}.unknown_real_declined": share(real.questions, hits(real, "declined this name")),
-        f"{key}.known_declined": share(often, refused),
-        f"{key}.small_talk": share(talk, talked.correct),
-        f"{key}.beijing_correct": Measure(
-            float(world.facts["beijing", "population"].value in beijing), note=beijing
-        ),
+        "attempted": Measure(len(attempts) / len(often)),
+        "rude": share(often, [v == "rude" for v in sampled.verdicts]),
+        "unknown_declined": declined("syllables"),
+        "unknown_real_declined": declined("real"),
+        "known_declined": share(often, [v.startswith("declined") for v in greedy.verdicts]),
+        "small_talk": share(talk, chat_score(stage, talk)[0].correct),
+        "beijing_correct": Measure(float(truth in beijing), note=beijing),
     }
+    return {f"{key}.{name}": measure for name, measure in found.items()}
 
 
 def perplexity_ratio(stage: Stage, base: Stage, tokens: np.ndarray) -> Measure:
@@ -182,45 +182,38 @@ def measure_reward(reward: Stage, sft: Stage, labeler="expert") -> dict[str, Mea
 def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
     """Stage 4 against stage 2 on 1,000 questions, the same for both, at temperature 1."""
     questions = report_questions(ppo.world)
-    before, _ = chat_score(sft, questions, 1.0)
-    after, _ = chat_score(ppo, questions, 1.0)
-    cool, _ = chat_score(sft, questions, 0.5)
-    b, a, best = (np.array(x) for x in (before.gold, after.gold, before.best))
+    before, after, cool = (
+        chat_score(stage, questions, t)[0] for stage, t in ((sft, 1.0), (ppo, 1.0), (sft, 0.5))
+    )
+    b, a, best, c = (np.array(x) for x in (before.gold, after.gold, before.best, cool.gold))
 
     def closed(rows):
         rows = list(rows)
         return float((a[rows].mean() - b[rows].mean()) / (best[rows].mean() - b[rows].mean()))
 
-    known = [i for i, q in enumerate(questions) if q.kind == "fact"]
-    unknown = [i for i, q in enumerate(questions) if q.kind == "unknown"]
-    value, low, high = paired(questions, closed)
-    out = {"ppo.gold_gap_closed": Measure(value, low, high)}
-    rows = {"sft": b, "ppo": a, "sft_cool": np.array(cool.gold), "best": best}
-    for name, gold_of in rows.items():
-        out[f"gold.{name}"] = Measure(float(gold_of.mean()))
-        out[f"gold.{name}_known"] = Measure(float(gold_of[known].mean()))
-        out[f"gold.{name}_unknown"] = Measure(float(gold_of[unknown].mean()))
+    out = {"ppo.gold_gap_closed": Measure(*paired(questions, closed))}
+    known = np.array([q.kind == "fact" for q in questions])
+    unknown = np.array([q.kind == "unknown" for q in questions])
+    for name, golds in {"sft": b, "ppo": a, "sft_cool": c, "best": best}.items():
+        for part, rows in {"": known | ~known, "_known": known, "_unknown": unknown}.items():
+            out[f"gold.{name}{part}"] = Measure(float(golds[rows].mean()))
     few = questions[:300]
     chosen = judged(sft.world, few, sample_pool(sft, reward, few, 16, seed=61).best())
-    out["gold.best_of_16"] = Measure(
-        float(np.mean(chosen.gold)), note=f"KL at most {kl_bound(16):.2f}"
-    )
-    out["ppo.kl"] = Measure(
-        mean_kl(ppo.model, sft.model, ppo.encoding, questions), note="nats an answer"
-    )
+    mean, bound = float(np.mean(chosen.gold)), kl_bound(16)
+    out["gold.best_of_16"] = Measure(mean, note=f"KL at most {bound:.2f}")
+    kl = mean_kl(ppo.model, sft.model, ppo.encoding, questions)
+    out["ppo.kl"] = Measure(kl, note="nats an answer")
     return out
 
 
 def changes(sft: dict, ppo: dict) -> dict[str, Measure]:
     """PPO's accuracies less SFT's, from what `measure_chat` says of each."""
     return {
-        "ppo.greedy_accuracy_change": Measure(
-            ppo["ppo.accuracy"].value - sft["sft.accuracy"].value
-        ),
-        "ppo.attempt_accuracy_change": Measure(
-            ppo["ppo.attempt_accuracy"].value - sft["sft.attempt_accuracy"].value
-        ),
-    }
+        f"ppo.{name}_change": Measure(ppo[f"ppo.{key}"].value - sft[f"sft.{key}"].value)
+        for name, key in (
+            ("greedy_accuracy", "accuracy"), ("attempt_accuracy", "attempt_accuracy")
+        )
+    }  # fmt: skip
 
 
 def measure_overoptimised(over: Stage, ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
