@@ -69,15 +69,36 @@ def elo_ratings(votes: Iterable[Vote], k: float = 16.0, players: Sequence = ()) 
     return ratings
 
 
+def fit(x, worth, counts, ridge: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The weights w under which votes are likeliest, and the curvature there, by Newton's method.
+
+    Bradley & Terry's model on features: P(the first is preferred) = σ(w · x). x: (votes, features),
+    the first's features less the second's; worth: (votes,), 1 where the first was preferred, 0
+    where the second was, ½ for a tie; counts: (..., votes), how often each vote counts; ridge: 1/σ²
+    of a normal prior of mean 0 on each weight. Returns the weights in nats (..., features) and the
+    curvature (..., features, features).
+    """
+    w = np.zeros((*counts.shape[:-1], x.shape[1]))
+    for _ in range(100):
+        chance = 1 / (1 + np.exp(-w @ x.T))  # (..., votes)
+        slope = (counts * (worth - chance)) @ x - ridge * w  # (..., features)
+        spread = counts * chance * (1 - chance)
+        curve = np.einsum("...n,ni,nj->...ij", spread, x, x) + ridge * np.eye(x.shape[1])
+        step = (np.linalg.pinv(curve) @ slope[..., None])[..., 0].clip(-1, 1)
+        w += step
+        if np.abs(step).max(initial=0) < 1e-9:
+            break
+    return w, curve
+
+
 def bradley_terry_ratings(
     votes: Iterable[Vote], players: Sequence = (), prior: float = 1.0
 ) -> dict:
     """The ratings {player: rating} under which the votes are likeliest, with mean 1000.
 
-    There every player has won as often as its rating expects: Newton's method finds the point.
-    Ties are half a win each. prior: so many tied votes against an average player are added for
-    everybody, or who has won every vote would have no finite rating. ValueError where that is so
-    at prior 0.
+    There every player has won as often as its rating expects. Ties are half a win each. prior: so
+    many tied votes against an average player are added for everybody, or who has won every vote
+    would have no finite rating. ValueError where that is so at prior 0.
     """
     votes = list(votes)
     names = list(dict.fromkeys([*players, *(n for v in votes for n in (v.left, v.right))]))
@@ -92,16 +113,12 @@ def bradley_terry_ratings(
             "some players won every vote against the others, or never met them: no finite "
             "ratings; add votes, or give a prior above 0"
         )
-    met, r = wins + wins.T, np.zeros(len(names))  # r: ratings in nats
-    for _ in range(100):
-        chance, average = 1 / (1 + np.exp(r - r[:, None])), 1 / (1 + np.exp(-r))
-        surplus = (wins - met * chance).sum(1) + prior * (0.5 - average)  # won, less expected
-        spread = met * chance * (1 - chance)
-        curve = np.diag(spread.sum(1) + prior * average * (1 - average)) - spread
-        step = np.linalg.pinv(curve) @ surplus
-        r += step.clip(-1, 1)
-        if np.abs(step).max(initial=0) < 1e-9:
-            break
+    left, right = np.nonzero(wins)
+    player = np.eye(len(names))  # and an average one, of rating 0 nats, is all zeros
+    pairs = np.vstack([player[left] - player[right], player])  # (votes, players)
+    worth = np.concatenate([np.ones(len(left)), np.full(len(names), 0.5)])
+    counts = np.concatenate([wins[left, right], np.full(len(names), prior)])
+    r, _ = fit(pairs, worth, counts)
     ratings = START + SCALE / np.log(10) * (r - r.sum() / max(1, len(r)))
     return dict(zip(names, ratings.tolist()))
 

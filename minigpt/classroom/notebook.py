@@ -1,14 +1,87 @@
-"""The exercises of a notebook: which cells they are, and the notebook without their solutions."""
+"""Notebooks as JSON: read, written, and their exercises with and without the solutions."""
 
+import copy
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from minigpt.classroom.grading.repair import MARK, is_code, mark, text
+from minigpt.store.files import ROOT, Problem
 
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.M | re.S)
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[ \t]*\n?", re.M | re.S)
 OPEN = "raise NotImplementedError()"
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+EXPECTED_ERROR = "raises-exception"  # the tag with which "Run all" goes on after an exercise
+
+
+# ---- files ----------------------------------------------------------------------------------
+
+
+def folders(lang: str) -> tuple[Path, Path]:
+    """Where the sources of a language are, and where its edition goes."""
+    return ROOT / "notebooks" / "source" / lang, ROOT / "notebooks" / lang
+
+
+def sources(lang: str) -> list[Path]:
+    """The source notebooks of a language, in order; Problem where there are none."""
+    folder = folders(lang)[0]
+    found = sorted(folder.glob("*.ipynb"))
+    if not found:
+        raise Problem(f"There are no sources in {folder}: start in the folder that you cloned.")
+    return found
+
+
+def read_notebook(path: Path) -> dict:
+    """A notebook as JSON, the text of each cell in one string. Problem if it is none."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{path} is not a notebook: {error}") from None
+    return notebook
+
+
+def to_bytes(notebook: dict) -> bytes:
+    """The file of a notebook: the same notebook gives the same bytes."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook["cells"]:
+        cell["source"] = in_lines(cell["source"])
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output["text"] = in_lines(output["text"])
+            for kind, data in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    output["data"][kind] = in_lines(data)
+    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False)
+    return (text + "\n").encode("utf-8")
+
+
+def in_lines(text: str | list[str]) -> list[str]:
+    """A text as notebooks keep it, a string a line, so that git shows changes line by line."""
+    return "".join(text).splitlines(keepends=True)
+
+
+# ---- exercises ------------------------------------------------------------------------------
+
+
+def is_exercise(cell: dict) -> bool:
+    """Whether a learner has to fill in the cell, or it checks what they filled in."""
+    marks = cell["metadata"].get("nbgrader", {})
+    return cell["cell_type"] == "code" and bool(marks.get("solution") or marks.get("grade"))
+
+
+def mark_exercises(notebook: dict) -> dict:
+    """Let exercise cells raise, and make sure that no solution is left."""
+    for cell in notebook["cells"]:
+        if "### BEGIN SOLUTION" in cell["source"] or "### BEGIN HIDDEN" in cell["source"]:
+            raise Problem(f"the release still has a solution, in cell {cell.get('id')}")
+        if is_exercise(cell):
+            tags = cell["metadata"].setdefault("tags", [])
+            cell["metadata"]["tags"] = sorted({*tags, EXPECTED_ERROR})
+    return notebook
 
 
 @dataclass(frozen=True)
@@ -22,8 +95,8 @@ class Exercise:
     again: str  # the heading to read again, "" where none is named
 
 
-def without_solutions(source: dict, hidden: bool = False) -> dict:
-    """The notebook as students get it; `hidden` keeps the hidden tests."""
+def without_solutions(source: dict) -> dict:
+    """The notebook as students get it."""
     notebook = json.loads(json.dumps(source))
     for cell in notebook["cells"]:
         found = mark(cell)
@@ -31,7 +104,7 @@ def without_solutions(source: dict, hidden: bool = False) -> dict:
             cell["source"] = "YOUR ANSWER HERE"
         elif found.get("solution"):
             cell["source"] = SOLUTION.sub(rf"\1# YOUR CODE HERE\n\1{OPEN}", text(cell))
-        elif found and not hidden:
+        elif found:
             cell["source"] = HIDDEN.sub("", text(cell))
     return notebook
 

@@ -10,10 +10,11 @@ import re
 import secrets
 from pathlib import Path
 
+from minigpt.classroom.notebook import sources, to_bytes
 from minigpt.classroom.worksheet.worksheet import worksheet
-from minigpt.maintain.build import sources, to_bytes
+from minigpt.setup.common import outside_course
 from minigpt.setup.working_copy import LANGUAGES
-from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, outside_course
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = None
 CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from minigpt.classroom.notebook import sources
 from minigpt.commands.course import trial_seed
-from minigpt.maintain.build import sources
 from minigpt.setup.working_copy import LANGUAGES
 from minigpt.store.files import PROGRAM, Problem
 

@@ -10,9 +10,10 @@ import os
 import sys
 from pathlib import Path
 
+from minigpt.setup.common import become
 from minigpt.setup.environment import KERNEL_SETTINGS
 from minigpt.setup.working_copy import LANGUAGES, copies_folder, course_notebooks, update_copies
-from minigpt.store.files import PROGRAM, become
+from minigpt.store.files import PROGRAM
 
 ENVIRONMENT = "lab"
 

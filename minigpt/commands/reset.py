@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from minigpt.setup.working_copy import LANGUAGES, copies_folder, course_notebooks, reset_copy
-from minigpt.store.files import PROGRAM, Problem
+from minigpt.setup.working_copy import (
+    LANGUAGES,
+    choose,
+    copies_folder,
+    course_notebooks,
+    reset_copy,
+)
+from minigpt.store.files import PROGRAM
 
 ENVIRONMENT = None
-
-
-def choose(name: str, notebooks: list[Path]) -> Path:
-    """The notebook that '3', '03' or '03_prompting' names; Problem where there is none."""
-    for path in notebooks:
-        number = path.stem.split("_")[0]
-        if name in (path.stem, path.name) or name.isdigit() and name.zfill(2) == number:
-            return path
-    known = "\n".join(f"    {path.stem}" for path in notebooks)
-    raise Problem(f"There is no notebook {name!r}. The notebooks are:\n{known}")
 
 
 def main(argv: list[str]) -> int:

@@ -13,7 +13,8 @@ import os
 import sys
 import tempfile
 
-from minigpt.store.files import PROGRAM, ROOT, Problem, require_repository, wait_for
+from minigpt.setup.common import require_repository, wait_for
+from minigpt.store.files import PROGRAM, ROOT, Problem
 
 ENVIRONMENT = "test"
 TWO = ["-n", "2", "--dist", "loadfile"]  # processes, which is what two cores can do at once

@@ -10,9 +10,10 @@ import re
 import sys
 from pathlib import Path
 
-from minigpt.maintain.build import to_bytes
+from minigpt.classroom.notebook import to_bytes
+from minigpt.setup.common import outside_course
 from minigpt.setup.working_copy import LANGUAGES
-from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, learner_home
+from minigpt.store.files import PROGRAM, Problem, atomic_write, learner_home
 
 ENVIRONMENT = None
 PLAIN = re.compile(r"[a-z0-9]([a-z0-9._@-]{0,58}[a-z0-9])?")  # ids that are file names as they are
@@ -146,11 +147,7 @@ def main(argv: list[str]) -> int:
             print_tasks(student, args.lang, args.answers)
         return 0
     folder = (args.out or learner_home() / "worksheets").expanduser().resolve()
-    if folder.is_relative_to(ROOT) and not folder.is_relative_to(learner_home()):
-        raise Problem(
-            f"{folder} lies inside the course's own folder, which `git` and updates look after: "
-            "choose one beside it"
-        )
+    outside_course(folder)
     try:
         there, kept = write_worksheets(students, folder, args.lang)
     except OSError as error:

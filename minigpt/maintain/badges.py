@@ -1,8 +1,8 @@
 """Sets the links of Colab, Binder and `git clone` for a fork or a class (badges --repo OWNER/NAME).
 
-The repository's name and branch are two constants of commands/common.py. This writes them, and the
-links that follow from them: in README.md, TEACHING.md and the notebooks, whose first code cell
-fetches the course in Colab. Any such link is set, whatever it named before, so notebooks that come
+The repository's name and branch are two constants of this file. This writes them, and the links
+that follow from them: in README.md, TEACHING.md and the notebooks, whose first code cell fetches
+the course in Colab. Any such link is set, whatever it named before, so notebooks that come
 from elsewhere (a merge) are put right by the next run. In these files `clone https://github.com/…`
 is always this course.
 """
@@ -14,11 +14,14 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+from minigpt.setup.common import require_repository
 from minigpt.setup.working_copy import LANGUAGES
-from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, require_repository
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = None
-CONSTANTS = "minigpt/store/files.py"
+REPOSITORY = "OWNER/minigpt"  # where the course is on GitHub
+BRANCH = "main"  # that its links name
+CONSTANTS = "minigpt/maintain/badges.py"  # whose lines above are written with the links
 PAGES = ("README.md", "README.zh.md", "TEACHING.md")
 MAIN = "main"
 COLAB = "https://colab.research.google.com/github/"
@@ -32,7 +35,7 @@ _BRANCH = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _LINK = re.compile(
     rf"(?P<colab>{re.escape(COLAB)}{_REPOSITORY}/blob/{_BRANCH}/)"
     rf"|(?P<binder>{re.escape(BINDER)}{_REPOSITORY}/{_BRANCH}\?labpath=)"
-    rf"|clone (?P<quick>-q --depth 1 )?(?:--branch {_BRANCH} )?"
+    rf"|clone (?P<quiet>-q )?(?:--depth 1 )?(?:--branch {_BRANCH} )?"
     rf"{re.escape(GITHUB)}{_REPOSITORY}(?P<enter> && cd {_NAME})?"
 )
 
@@ -90,16 +93,16 @@ def relink(text: str, repository: str, branch: str) -> tuple[str, list[str]]:
             return colab_link(repository, branch, "")
         if found["binder"]:
             return binder_link(repository, branch, "")
-        quick, named = found["quick"] or "", branch != MAIN
-        option = f"--branch {branch} " if quick or named else ""
+        quiet, named = found["quiet"] or "", branch != MAIN
+        option = f"--branch {branch} " if quiet or named else ""
         enter = f" && cd {repository.split('/')[1]}" if found["enter"] else ""
-        return f"clone {quick}{option}{GITHUB}{repository}{enter}"
+        return f"clone {quiet}--depth 1 {option}{GITHUB}{repository}{enter}"
 
     return _LINK.sub(link, text), before
 
 
 def constants(text: str) -> tuple[str, str]:
-    """The repository and branch that the source of commands/common.py names."""
+    """The repository and branch that the source of this file names."""
     found = [re.findall(rf'^{key} = "(.+)"', text, re.M) for key in ("REPOSITORY", "BRANCH")]
     if [len(values) for values in found] != [1, 1]:
         raise Problem(

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 
-from minigpt.store.files import PROGRAM, ROOT, Problem, require_repository
+from minigpt.setup.common import require_repository
+from minigpt.store.files import PROGRAM, ROOT, Problem
 
 ENVIRONMENT = "test"
 FOLDER = ROOT / "tests" / "benchmarks"

@@ -13,71 +13,26 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from minigpt.commands.reset import choose
-from minigpt.setup.working_copy import LANGUAGES
-from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write, require_repository
+from minigpt.classroom.notebook import (
+    KERNELSPEC,
+    folders,
+    is_exercise,
+    mark_exercises,
+    read_notebook,
+    sources,
+    to_bytes,
+)
+from minigpt.setup.working_copy import LANGUAGES, choose
+from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = "test"  # nbgrader and nbclient
 
-KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-EXPECTED_ERROR = "raises-exception"  # the tag with which "Run all" goes on after an exercise
 TIMEOUT = 900  # seconds a cell
 THREADS = "2"  # of PyTorch, where OMP_NUM_THREADS does not say: sums, and so losses, depend on it
 
 
-def folders(lang: str) -> tuple[Path, Path]:
-    """Where the sources of a language are, and where its edition goes."""
-    return ROOT / "notebooks" / "source" / lang, ROOT / "notebooks" / lang
-
-
-def sources(lang: str) -> list[Path]:
-    """The source notebooks of a language, in order; Problem where there are none."""
-    require_repository()
-    found = sorted(folders(lang)[0].glob("*.ipynb"))
-    if not found:
-        raise Problem(f"There are no sources in {folders(lang)[0]}.")
-    return found
-
-
 # ---- notebooks as JSON ----------------------------------------------------------------------
-
-
-def read_notebook(path: Path) -> dict:
-    """A notebook as JSON, the text of each cell in one string. Problem if it is none."""
-    try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        for cell in notebook["cells"]:
-            cell["source"] = "".join(cell["source"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise Problem(f"{path} is not a notebook: {error}") from None
-    return notebook
-
-
-def to_bytes(notebook: dict) -> bytes:
-    """The file of a notebook: the same notebook gives the same bytes."""
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook["cells"]:
-        cell["source"] = in_lines(cell["source"])
-        for output in cell.get("outputs", []):
-            if "text" in output:
-                output["text"] = in_lines(output["text"])
-            for kind, data in output.get("data", {}).items():
-                if kind.startswith("text/"):
-                    output["data"][kind] = in_lines(data)
-    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False)
-    return (text + "\n").encode("utf-8")
-
-
-def in_lines(text: str | list[str]) -> list[str]:
-    """A text as notebooks keep it, a string a line, so that git shows changes line by line."""
-    return "".join(text).splitlines(keepends=True)
-
-
-def is_exercise(cell: dict) -> bool:
-    """Whether a learner has to fill in the cell, or it checks what they filled in."""
-    marks = cell["metadata"].get("nbgrader", {})
-    return cell["cell_type"] == "code" and bool(marks.get("solution") or marks.get("grade"))
 
 
 def normalise(notebook: dict) -> dict:
@@ -166,17 +121,6 @@ def run_nbgrader(course: Path) -> None:
     )  # fmt: skip
     if result.returncode:
         raise Problem(f"nbgrader could not make the release:\n{result.stderr[-3000:]}")
-
-
-def mark_exercises(notebook: dict) -> dict:
-    """Let exercise cells raise, and make sure that no solution is left."""
-    for cell in notebook["cells"]:
-        if "### BEGIN SOLUTION" in cell["source"] or "### BEGIN HIDDEN" in cell["source"]:
-            raise Problem(f"the release still has a solution, in cell {cell.get('id')}")
-        if is_exercise(cell):
-            tags = cell["metadata"].setdefault("tags", [])
-            cell["metadata"]["tags"] = sorted({*tags, EXPECTED_ERROR})
-    return notebook
 
 
 # ---- execution ------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ Run it on two idle cores: `python3 -m minigpt.maintain.notebook_times`. It needs
 import os
 import time
 
-from minigpt.maintain.build import execute, folders, read_notebook
+from minigpt.classroom.notebook import folders, read_notebook
+from minigpt.maintain.build import execute
 from minigpt.setup.working_copy import LANGUAGES
 from minigpt.show.results import load_results, save_results
 

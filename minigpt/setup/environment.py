@@ -16,16 +16,18 @@ import importlib.util
 import locale
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from minigpt.setup.installing import PipFailed, disk_was_full, explain, pip_or_problem, run_pip
-from minigpt.setup.packages import missing, parse_requirement, read_extra, read_requirements
-from minigpt.store.files import PROGRAM, ROOT, Problem, become, require_repository
+from minigpt.setup.common import become, require_repository
+from minigpt.setup.installing import PipFailed, run_pip
+from minigpt.setup.packages import missing, name_of
+from minigpt.store.files import PROGRAM, ROOT, Problem
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 STAMP = "minigpt-stamp.txt"
@@ -35,12 +37,11 @@ KERNEL_SETTINGS = "etc/ipython/ipython_kernel_config.py"  # below the environmen
 HANDED_OVER = "MINIGPT_ENVIRONMENT"  # set for the child: the environment it was started in
 
 
-@dataclass
-class Size:
-    """What an installation costs; GB are 10^9 bytes."""
+class Size(NamedTuple):
+    """What an installation costs."""
 
     download: str  # in words
-    disk: float  # GB
+    disk: float  # GB, of 10^9 bytes
     minutes: str  # on a line of 100 Mbit/s
 
 
@@ -49,16 +50,16 @@ CUDA = Size("about 3 GB", 5.6, "five to fifteen minutes")
 
 
 def requirements(kind: str) -> list[str]:
-    """What a command of this kind ("package", "lab" or "test") needs to run."""
-    lines = read_requirements(ROOT / "requirements.txt")
+    """What a command of this kind ("package", "lab" or "test") needs to run, a line a package."""
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    lines = [line.strip() for line in text.splitlines() if re.match(r"\w", line)]
     if kind == "package":
-        return [line for line in lines if parse_requirement(line)[0] not in NOT_IMPORTED]
-    return lines + (read_extra(ROOT / "pyproject.toml", "test") if kind == "test" else [])
-
-
-def contents(kind: str) -> list[str]:
-    """What the environment for this kind is filled with: .venv always with all of it."""
-    return requirements("test" if kind == "test" else "lab")
+        return [line for line in lines if name_of(line) not in NOT_IMPORTED]
+    if kind == "test":  # Python 3.10 has no reader of TOML
+        text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        extra = re.search(r"^test = \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
+        lines += re.findall(r'"([^"]+)"', extra[1])
+    return lines
 
 
 def environment_python(directory: Path) -> Path:
@@ -67,8 +68,9 @@ def environment_python(directory: Path) -> Path:
 
 
 def stamp_text(directory: Path, kind: str) -> str:
-    """What a finished environment's stamp says: a hash of its requirements and of its place."""
-    parts = [*contents(kind), str(directory)]
+    """What the stamp of an environment says that was filled with all of requirements(kind): a hash
+    of them and of its place."""
+    parts = [*requirements(kind), str(directory)]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -81,24 +83,29 @@ def read_stamp(directory: Path) -> str | None:
 
 
 def ensure(kind: str, fresh: bool = False) -> Path | None:
-    """The Python to go on with, made and filled if need be; None: the running one will do."""
+    """The Python to go on with, made and filled if need be; None: the running one will do.
+
+    pip is asked about versions only where the running Python is no environment of ours.
+    """
     if kind == "package" and not (ROOT / "requirements.txt").exists():
         return None  # installed by pip, outside the repository: pip saw to the packages
     require_repository()
-    lacking = missing(requirements(kind))
+    here, filling = Path(sys.prefix).resolve(), "test" if kind == "test" else "lab"
+    ours = read_stamp(here) in (stamp_text(here, filling), stamp_text(here, "test"))
+    lacking = missing(requirements(kind), versions=not ours)
     if not fresh and not lacking:
         return None
     directory = ROOT / (".venv-test" if kind == "test" else ".venv")
     python = environment_python(directory)
-    inside = directory.exists() and directory.samefile(sys.prefix)
+    inside = directory.exists() and directory.samefile(here)
     if inside and (fresh or os.environ.get(HANDED_OVER) == str(directory)):
         why = "is the one that runs this" if fresh else f"still lacks {', '.join(lacking)}"
         other = "another Python" if fresh else "the option --fresh"
         raise Problem(f"The environment {directory.name} {why}. Start with {other}.")
-    ready = read_stamp(directory) == stamp_text(directory, kind) and python.exists()
+    ready = read_stamp(directory) == stamp_text(directory, filling) and python.exists()
     if fresh or inside or not ready:
         with tidy(directory):
-            build(directory, kind, fresh)
+            build(directory, filling, fresh)
     return python
 
 
@@ -109,12 +116,11 @@ def tidy(directory: Path):
         yield
     except OSError as error:
         half_made(directory)
-        reasons = {
-            errno.ENOSPC: "the disk is full: free some space and start again",
-            errno.EACCES: "this folder cannot be written to: copy the course to your own folder",
-            errno.EROFS: "this folder cannot be written to: copy the course to your own folder",
-        }
-        why = reasons.get(error.errno, str(error))
+        why = str(error)
+        if error.errno == errno.ENOSPC:
+            why = "the disk is full: free some space and start again"
+        elif error.errno in (errno.EACCES, errno.EROFS):
+            why = "this folder cannot be written to: copy the course to your own folder"
         raise Problem(f"{directory} cannot be made: {why}.") from error
     except BaseException as stop:
         half_made(directory)
@@ -126,10 +132,10 @@ def tidy(directory: Path):
 
 def half_made(directory: Path) -> bool:
     """Remove the directory if it is an unfinished environment of ours; whether it was."""
-    unfinished = read_stamp(directory) == UNFINISHED
-    if unfinished:
-        shutil.rmtree(directory, ignore_errors=True)
-    return unfinished
+    if read_stamp(directory) != UNFINISHED:
+        return False
+    shutil.rmtree(directory, ignore_errors=True)
+    return True
 
 
 def build(directory: Path, kind: str, fresh: bool) -> None:
@@ -150,17 +156,14 @@ def build(directory: Path, kind: str, fresh: bool) -> None:
             f"The course's packages go into {directory}\n(download {size.download}, "
             f"{size.disk} GB on disk, {size.minutes}; only this once)."
         )
-    log = ROOT / ".minigpt" / "install.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_bytes(b"")
     if new:
         directory.mkdir()
     own = new or read_stamp(directory) is not None
     if own:
         (directory / STAMP).write_text(UNFINISHED, encoding="utf-8")
     if new:
-        make(directory, log)
-    fill(environment_python(directory), kind, log, nvidia)
+        make(directory)
+    fill(environment_python(directory), kind, nvidia)
     settle(directory)
     (directory / STAMP).write_text(stamp_text(directory, kind), encoding="utf-8")
 
@@ -186,18 +189,15 @@ def remove(directory: Path, asked: bool) -> None:
 def check_machine() -> None:
     """Raise Problem on machines that have no PyTorch file of our range."""
     system, machine = platform.system(), platform.machine().lower()
+    instead = "open the course in Colab or Binder\ninstead (the links are at the top of README.md)."
     if system == "Darwin" and machine == "x86_64":
         raise Problem(
-            "PyTorch has no files for Macs with an Intel processor any more: open the course in\n"
-            "Colab or Binder instead (the links are at the top of README.md).\n"
+            f"PyTorch has no files for Macs with an Intel processor any more: {instead}\n"
             "Is this a Mac with Apple silicon? Then this Python is an Intel one: install the\n"
             "universal Python from python.org and start with that."
         )
     if system == "Windows" and machine == "arm64":
-        raise Problem(
-            "PyTorch has no files for Python on Windows for ARM: open the course in Colab or\n"
-            "Binder instead (the links are at the top of README.md)."
-        )
+        raise Problem(f"PyTorch has no files for Python on Windows for ARM: {instead}")
     if sys.maxsize < 2**32:
         raise Problem(
             "This is a 32-bit Python, and PyTorch needs a 64-bit one.\n"
@@ -233,65 +233,58 @@ def check_disk(size: Size) -> None:
         )
 
 
-def make(directory: Path, log: Path) -> None:
+def make(directory: Path) -> None:
     """An empty virtual environment with pip."""
     command = [sys.executable, "-m", "venv", str(directory)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    log.write_bytes(result.stdout)
-    if result.returncode:
-        said = result.stdout.decode("utf-8", errors="replace").strip()[-500:]
-        raise Problem(f"Python could not make the environment {directory}. It said:\n{said}")
+    if subprocess.run(command).returncode:
+        raise Problem(f"Python could not make the environment {directory}: it says why above.")
 
 
-def fill(python: Path, kind: str, log: Path, nvidia: bool) -> None:
+def fill(python: Path, kind: str, nvidia: bool) -> None:
     """Install the packages; on Linux without NVIDIA, PyTorch's own CPU file comes first.
 
     One call for torch alone: as an extra index for all packages, an index that cannot be reached
     would be asked, and waited for, for every one of them.
     """
     if platform.system() == "Linux" and not nvidia:
-        torch = [line for line in contents(kind) if parse_requirement(line)[0] == "torch"]
-        options = ["--index-url", CPU_INDEX, "--retries", "0", "--timeout", "10"]
+        torch = [line for line in requirements(kind) if name_of(line) == "torch"]
         try:
-            run_pip(python, [*torch, *options], log, "PyTorch for the CPU")
+            run_pip(python, [*torch, "--index-url", CPU_INDEX, "--retries", "0", "--timeout", "10"])
         except PipFailed as failure:
-            if disk_was_full(str(failure)):
-                raise Problem(explain(str(failure), log)) from None
+            if failure.full:
+                raise
             print("PyTorch's own index cannot be used from here, so torch comes from PyPI.")
             if platform.machine() == "x86_64":
                 print(f"That file may bring CUDA: {CUDA.download}, {CUDA.disk} GB on disk.")
                 check_disk(CUDA)
-    pip_or_problem(python, [*contents(kind), "--retries", "3"], log, "Packages")
+    run_pip(python, [*requirements(kind), "--retries", "3"])
 
 
 def settle(directory: Path) -> None:
     """Settings inside the environment: where minigpt is, and two quiet defaults."""
-    question = "import sysconfig; print(ascii(sysconfig.get_path('purelib')))"
-    command = [str(environment_python(directory)), "-c", question]
-    answer = subprocess.run(
-        command, capture_output=True, text=True, encoding="utf-8", check=True
-    ).stdout
-    site_packages = Path(ast.literal_eval(answer.strip()))
+    command = [
+        str(environment_python(directory)), "-c",
+        "import sysconfig; print(ascii(sysconfig.get_path('purelib')))",
+    ]  # fmt: skip
+    answer = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    site_packages = Path(ast.literal_eval(answer.stdout.strip()))
     # Python reads .pth files as UTF-8 from 3.13 on and in the locale's encoding before.
     encoding = "utf-8" if sys.version_info >= (3, 13) else locale.getpreferredencoding(False)
     try:
         (site_packages / "minigpt-repository.pth").write_text(f"{ROOT}\n", encoding=encoding)
     except UnicodeEncodeError:
         print("Note: notebooks outside this folder will not find minigpt (its path is unusual).")
-    # ipykernel 7.4 warns at each start that it talks unencrypted, to this machine only.
-    write(directory / KERNEL_SETTINGS, "c.IPKernelApp.log_level = 40\n")
-    # JupyterLab asks at its first start whether it may fetch news: not before a lesson.
-    write(
-        directory / "etc/jupyter/labconfig/default_setting_overrides.json",
-        '{"@jupyterlab/apputils-extension:notification": '
-        '{"fetchNews": "false", "checkForUpdates": false}}\n',
-    )
-
-
-def write(path: Path, text: str) -> None:
-    """Write a small file and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    quiet = {
+        # ipykernel 7.4 warns at each start that it talks unencrypted, to this machine only.
+        KERNEL_SETTINGS: "c.IPKernelApp.log_level = 40\n",
+        # JupyterLab asks at its first start whether it may fetch news: not before a lesson.
+        "etc/jupyter/labconfig/default_setting_overrides.json":
+            '{"@jupyterlab/apputils-extension:notification": '
+            '{"fetchNews": "false", "checkForUpdates": false}}\n',
+    }  # fmt: skip
+    for name, text in quiet.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text, encoding="utf-8")
 
 
 def hand_over(python: Path, arguments: list[str]) -> int:

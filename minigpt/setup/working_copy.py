@@ -13,6 +13,7 @@ import json
 import os
 from pathlib import Path
 
+from minigpt.setup.common import require_repository
 from minigpt.store.files import (
     PROGRAM,
     ROOT,
@@ -20,7 +21,6 @@ from minigpt.store.files import (
     Problem,
     atomic_write,
     learner_home,
-    require_repository,
     writing,
 )
 
@@ -39,6 +39,16 @@ def course_notebooks(lang: str) -> list[Path]:
     for code in others:
         message += f"\nThe {LANGUAGES[code]} one is here: {PROGRAM} lab --lang {code}"
     raise Problem(message)
+
+
+def choose(name: str, notebooks: list[Path]) -> Path:
+    """The notebook that '3', '03' or '03_prompting' names; Problem where there is none."""
+    for path in notebooks:
+        number = path.stem.split("_")[0]
+        if name in (path.stem, path.name) or name.isdigit() and name.zfill(2) == number:
+            return path
+    known = "\n".join(f"    {path.stem}" for path in notebooks)
+    raise Problem(f"There is no notebook {name!r}. The notebooks are:\n{known}")
 
 
 def copies_folder(lang: str) -> Path:

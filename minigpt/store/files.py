@@ -1,12 +1,10 @@
-"""What every command needs: where things are, how to start a program, how to give up politely."""
+"""The course's folders, files that are written whole or not at all, and how to give up politely."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +12,6 @@ from pathlib import Path
 from minigpt.store.words import _
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository: it holds minigpt/ and notebooks/
-# Where the course is on GitHub, and the branch that its links name. `badges --repo OWNER/NAME`
-# writes these two lines together with every link in the pages and notebooks.
-REPOSITORY = "OWNER/minigpt"
-BRANCH = "main"
 PROGRAM = "py -m minigpt" if os.name == "nt" else "python3 -m minigpt"
 
 
@@ -87,52 +81,9 @@ def atomic_write(path: str | Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def outside_course(path: Path) -> None:
-    """Problem if a file or folder would lie in the repository, and not in the learner's own folder:
-    students' names and work do not belong into what is committed."""
-    inside = path.resolve().is_relative_to(ROOT)
-    if inside and not path.resolve().is_relative_to(learner_home()):
-        raise Problem(
-            f"{path} lies inside the course's own folder, which `git` and updates look after: "
-            "choose one beside it"
-        )
-
-
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file is a stage's checkpoint, and no run's that was broken off."""
     return "." not in path.stem
-
-
-def require_repository() -> None:
-    """Raise Problem unless the package lies in the course's folder, beside its notebooks."""
-    if not (ROOT / "notebooks").is_dir() or not (ROOT / "requirements.txt").is_file():
-        raise Problem(
-            f"The course's files (notebooks/, requirements.txt) are not beside minigpt: {ROOT}\n"
-            "Go to the folder that you cloned or unpacked and start there:\n"
-            f"    cd minigpt\n    {PROGRAM}"
-        )
-
-
-def wait_for(arguments: list[str], **options) -> int:
-    """Run a child process to its end and return its exit status.
-
-    Ctrl-C reaches the child through the terminal; it decides (JupyterLab asks), we wait for it.
-    """
-    child = subprocess.Popen(arguments, **options)
-    while True:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            continue
-
-
-def become(arguments: list[str]) -> int:
-    """Replace this process by another one; Windows has no such thing, so there it is a child."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.name == "nt":
-        return wait_for(arguments)
-    os.execv(arguments[0], arguments)
 
 
 def read_given(source: str | Path | bytes, most: int, name: str = "") -> tuple[bytes, int, str]:

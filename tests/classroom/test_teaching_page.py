@@ -3,11 +3,10 @@
 import json
 import re
 
-from minigpt.classroom.notebook import exercises
+from minigpt.classroom.notebook import exercises, read_notebook, sources
 from minigpt.classroom.worksheet.variant import tasks
 from minigpt.classroom.worksheet.words import QUESTIONS
 from minigpt.classroom.worksheet.worksheet import rubric
-from minigpt.maintain.build import read_notebook, sources
 from minigpt.store.files import ROOT
 
 PAGE = (ROOT / "TEACHING.md").read_text(encoding="utf-8")

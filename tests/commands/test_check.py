@@ -3,7 +3,7 @@
 import pytest
 
 from minigpt.commands import check
-from minigpt.store import files as common
+from minigpt.store.files import ROOT
 
 
 def test_report_marks_problems_and_says_what_to_do():
@@ -65,7 +65,7 @@ def test_home_that_cannot_be_written_and_full_disk(tmp_path, monkeypatch):
 
 def test_repository_version_is_pyprojects():
     assert check.repository()[1].startswith("0.1.0 ")
-    assert str(common.ROOT) in check.repository()[1]
+    assert str(ROOT) in check.repository()[1]
 
 
 def test_main_prints_all_and_fails_on_a_problem(monkeypatch, capsys):

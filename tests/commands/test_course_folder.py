@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from minigpt.classroom.notebook import to_bytes
 from minigpt.classroom.worksheet.worksheet import worksheet
 from minigpt.commands import course
-from minigpt.maintain.build import to_bytes
 from minigpt.store.files import ROOT, Problem
 
 STEMS = sorted(path.stem for path in (ROOT / "notebooks" / "source" / "en").glob("*.ipynb"))

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
+from minigpt.classroom.notebook import to_bytes
 from minigpt.classroom.worksheet.tasks import MAKERS
 from minigpt.classroom.worksheet.variant import solution, tasks
 from minigpt.classroom.worksheet.worksheet import released
 from minigpt.commands import find_commands, variant
-from minigpt.maintain.build import to_bytes
 from minigpt.store.files import ROOT, Problem
 
 

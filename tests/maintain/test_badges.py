@@ -7,10 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from minigpt.classroom.notebook import read_notebook, to_bytes
 from minigpt.maintain import badges
-from minigpt.maintain.build import read_notebook, to_bytes
-from minigpt.store import files as common
-from minigpt.store.files import BRANCH, REPOSITORY, ROOT, NotWritten, Problem
+from minigpt.maintain.badges import BRANCH, REPOSITORY
+from minigpt.setup import common
+from minigpt.store.files import ROOT, NotWritten, Problem
 
 NOTEBOOK = "notebooks/en/01_tokenization.ipynb"
 
@@ -89,7 +90,7 @@ def test_set_and_set_back_every_byte_is_the_same(copy, branch, capsys):
             assert f"/github/a-class/my.course_1/blob/{branch}/notebooks/" in text
             assert f"/gh/a-class/my.course_1/{branch}?labpath=notebooks/" in text
     option = "" if branch == "main" else f"--branch {branch} "
-    clone = f"git clone {option}https://github.com/a-class/my.course_1"
+    clone = f"git clone --depth 1 {option}https://github.com/a-class/my.course_1"
     assert f"\n{clone} && cd my.course_1\n" in after[copy / "README.md"]
     assert f"\n{clone} /srv/minigpt\n" in after[copy / "TEACHING.md"]
 
@@ -136,7 +137,7 @@ def test_other_addresses_are_no_links_of_the_course():
     )
     assert badges.relink(text, "a/b", "main") == (text, [])
     sentence, before = badges.relink("clone https://github.com/x/y.", "a/b", "main")
-    assert sentence == "clone https://github.com/a/b." and before == [
+    assert sentence == "clone --depth 1 https://github.com/a/b." and before == [
         "clone https://github.com/x/y"
     ]
 

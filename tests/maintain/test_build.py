@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
+from minigpt.classroom import notebook as files
 from minigpt.maintain import build
-from minigpt.store import files as common
 from minigpt.store.files import Problem
 
 MARKS = {"locked": False, "schema_version": 3, "task": False}
@@ -44,7 +44,7 @@ def course(tmp_path, monkeypatch):
     root = tmp_path / "course"
     (root / "notebooks" / "source" / "en").mkdir(parents=True)
     (root / "requirements.txt").touch()
-    for module in (common, build):
+    for module in (files, build):
         monkeypatch.setattr(module, "ROOT", root)
     path = root / "notebooks" / "source" / "en" / "01_lesson.ipynb"
     path.write_bytes(build.to_bytes(lesson()))

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from minigpt.classroom.notebook import read_notebook
 from minigpt.commands import lab, reset, train
 from minigpt.lessons.arena import vote as arena
-from minigpt.maintain.build import read_notebook
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.setup import working_copy

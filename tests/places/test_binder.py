@@ -11,7 +11,6 @@ import sys
 
 import pytest
 
-from minigpt.setup.packages import read_requirements
 from minigpt.store.files import ROOT
 
 BINDER = ROOT / "binder"
@@ -63,7 +62,8 @@ def test_repo2docker_installs_the_packages_before_it_copies_the_course(tmp_path,
 def test_its_packages_postbuild_and_start_run_a_notebook(path, run, tmp_path, say):
     run([sys.executable, "-m", "venv", tmp_path / "venv"])
     bin_ = tmp_path / "venv" / "bin"
-    lines = read_requirements(BINDER / "requirements.txt")
+    text = (BINDER / "requirements.txt").read_text(encoding="utf-8")
+    lines = re.findall(r"^\w.*$", text, re.M)
     (tmp_path / "all.txt").write_text("\n".join(lines), encoding="utf-8")
     torch = next(line for line in lines if line.startswith("torch=="))
     tried = subprocess.run(

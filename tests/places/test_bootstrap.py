@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.maintain.badges import GITHUB
-from minigpt.maintain.build import read_notebook
-from minigpt.store.files import BRANCH, REPOSITORY, ROOT
+from minigpt.classroom.notebook import read_notebook
+from minigpt.maintain.badges import BRANCH, GITHUB, REPOSITORY
+from minigpt.store.files import ROOT
 
 EDITIONS = sorted((ROOT / "notebooks").glob("[a-z][a-z]/[0-9]*.ipynb"))
 COURSE = "/content/course"  # where the cell puts the course in Colab

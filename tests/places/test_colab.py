@@ -9,6 +9,7 @@ repository. Colab's page is not here: only what runs in its kernel.
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,8 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from minigpt.maintain.build import is_exercise
-from minigpt.setup.packages import read_requirements
+from minigpt.classroom.notebook import is_exercise
 from minigpt.store.files import ROOT
 
 PINS = Path(__file__).with_name("colab.txt")
@@ -42,7 +42,8 @@ pytestmark = [
 
 
 def pinned() -> dict[str, str]:
-    return dict(line.split("==") for line in read_requirements(PINS))
+    text = PINS.read_text(encoding="utf-8")
+    return dict(re.findall(r"^(\w+)==(.+)$", text, re.M))
 
 
 def python_311() -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.setup import environment
+from minigpt.setup import common, environment
 from minigpt.setup.installing import PipFailed
-from minigpt.store import files as common
 from minigpt.store.files import Problem
 
 
@@ -28,20 +27,19 @@ def course(tmp_path, monkeypatch):
     monkeypatch.delenv(environment.HANDED_OVER, raising=False)
     calls = []
 
-    def make(directory, log):
+    def make(directory):
         python = environment.environment_python(directory)
         python.parent.mkdir(parents=True)
         python.touch()
 
-    def pip(python, arguments, log, title):
+    def pip(python, arguments):
         assert environment.read_stamp(python.parents[1]) in (environment.UNFINISHED, None)
         calls.append(arguments)
 
     monkeypatch.setattr(environment, "make", make)
     monkeypatch.setattr(environment, "run_pip", pip)
-    monkeypatch.setattr(environment, "pip_or_problem", pip)
     monkeypatch.setattr(environment, "settle", lambda directory: None)
-    monkeypatch.setattr(environment, "missing", lambda lines: lines)
+    monkeypatch.setattr(environment, "missing", lambda lines, versions: lines)
     monkeypatch.setattr(environment, "has_nvidia", lambda: False)
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
@@ -49,16 +47,44 @@ def course(tmp_path, monkeypatch):
 
 
 def test_running_python_is_used_where_it_has_everything(course, monkeypatch):
-    monkeypatch.setattr(environment, "missing", lambda lines: [])
+    monkeypatch.setattr(environment, "missing", lambda lines, versions: [])
     assert environment.ensure("lab") is None
     assert not (course.root / ".venv").exists()
+
+
+def test_pip_is_asked_about_versions_outside_of_our_own_environments_alone(course, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        environment, "missing", lambda lines, versions: asked.append(versions) or []
+    )
+    monkeypatch.setattr(sys, "prefix", str(course.root / ".venv"))
+    (course.root / ".venv").mkdir()
+
+    def stamped(kind, filling):
+        text = environment.stamp_text(course.root / ".venv", filling)
+        (course.root / ".venv" / environment.STAMP).write_text(text, encoding="utf-8")
+        return environment.ensure(kind)
+
+    assert environment.ensure("lab") is None  # no stamp
+    assert stamped("package", "lab") is stamped("lab", "lab") is stamped("lab", "test") is None
+    assert stamped("test", "test") is None
+    assert stamped("test", "lab") is None
+    assert asked == [True, False, False, False, False, True]
+    (course.root / "requirements.txt").write_text("torch>=2.7,<2.14\nnbval\n", encoding="utf-8")
+    assert environment.ensure("lab") is None
+    assert asked[-1]
 
 
 def test_package_commands_do_not_ask_for_jupyterlab_and_nbval():
     names = {line.split(">")[0] for line in environment.requirements("package")}
     assert "torch" in names and not names & environment.NOT_IMPORTED
     assert set(environment.requirements("lab")) - set(environment.requirements("package"))
-    assert any(line.startswith("pytest") for line in environment.requirements("test"))
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        project = tomllib.loads((common.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        extra = project["project"]["optional-dependencies"]["test"]
+        assert environment.requirements("test") == [*environment.requirements("lab"), *extra]
 
 
 def test_first_start_makes_and_fills_the_second_is_instant(course, capsys):
@@ -99,7 +125,7 @@ def test_moved_course_is_noticed(course):
 def test_fresh_makes_it_anew_even_where_the_running_python_has_everything(course, monkeypatch):
     directory = environment.ensure("test").parents[1]
     (directory / "old").touch()
-    monkeypatch.setattr(environment, "missing", lambda lines: [])
+    monkeypatch.setattr(environment, "missing", lambda lines, versions: [])
     assert environment.ensure("test", fresh=True).parents[1] == directory
     assert not (directory / "old").exists() and len(course.calls) == 4
 
@@ -120,33 +146,39 @@ def test_no_cpu_index_with_nvidia_or_outside_linux(course, monkeypatch):
     assert not any(environment.CPU_INDEX in call for call in course.calls)
 
 
-def test_unreachable_cpu_index_falls_back_after_saying_so(course, monkeypatch, capsys):
-    def fails(*_):
-        raise PipFailed("no route")
+def fails_first(course, output):
+    """A pip that fails at the CPU index alone."""
 
-    monkeypatch.setattr(environment, "run_pip", fails)
+    def pip(python, arguments):
+        course.calls.append(arguments)
+        if environment.CPU_INDEX in arguments:
+            raise PipFailed(output)
+
+    return pip
+
+
+def test_unreachable_cpu_index_falls_back_after_saying_so(course, monkeypatch, capsys):
+    monkeypatch.setattr(environment, "run_pip", fails_first(course, "no route"))
     environment.ensure("lab")
     said = capsys.readouterr().out
     assert "torch comes from PyPI" in said and "5.6 GB" in said
-    assert len(course.calls) == 1
+    assert len(course.calls) == 2
 
 
 def test_full_disk_does_not_fall_back_to_the_larger_file(course, monkeypatch):
-    def fails(*_):
-        raise PipFailed("[Errno 28] No space left on device")
-
-    monkeypatch.setattr(environment, "run_pip", fails)
+    full = fails_first(course, "[Errno 28] No space left on device")
+    monkeypatch.setattr(environment, "run_pip", full)
     with pytest.raises(Problem, match="disk is full"):
         environment.ensure("lab")
-    assert course.calls == []
+    assert len(course.calls) == 1 and not (course.root / ".venv").exists()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, Problem("no network")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Problem("no packages")])
 def test_failed_installation_leaves_nothing(course, monkeypatch, error):
     def fails(*_):
         raise error
 
-    monkeypatch.setattr(environment, "pip_or_problem", fails)
+    monkeypatch.setattr(environment, "run_pip", fails)
     with pytest.raises((SystemExit, Problem)):
         environment.ensure("lab")
     assert not (course.root / ".venv").exists()
@@ -164,14 +196,14 @@ def test_killed_installation_is_made_anew_by_the_next_start(course, capsys):
 
 def test_somebodys_own_environment_is_filled_and_never_removed(course, monkeypatch):
     theirs = course.root / ".venv"
-    environment.make(theirs, None)
+    environment.make(theirs)
     (theirs / "kept").touch()
 
     def fails(*_):
-        raise Problem("no network")
+        raise PipFailed("Max retries exceeded")
 
     with monkeypatch.context() as patch:
-        patch.setattr(environment, "pip_or_problem", fails)
+        patch.setattr(environment, "run_pip", fails)
         with pytest.raises(Problem):
             environment.ensure("lab")
     assert (theirs / "kept").exists()
@@ -237,7 +269,7 @@ def test_too_little_disk_is_said_before_anything_is_made(course, monkeypatch):
     "number, words", [(errno.ENOSPC, "disk is full"), (errno.EACCES, "cannot be written to")]
 )
 def test_full_or_locked_disk_while_making(course, monkeypatch, number, words):
-    def fails(directory, log):
+    def fails(directory):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(environment, "make", fails)
@@ -277,21 +309,3 @@ def test_settle_writes_where_minigpt_is(tmp_path, monkeypatch):
     )
     assert result.stdout.strip() == ascii(str(Path(common.ROOT) / "minigpt" / "__init__.py"))
     assert (directory / environment.KERNEL_SETTINGS).exists()
-
-
-def test_windows_waits_for_a_child_through_ctrl_c(monkeypatch):
-    class Child:
-        answers = iter([KeyboardInterrupt, KeyboardInterrupt, 7])
-
-        def __init__(self, arguments):
-            assert arguments[0] == "python"
-
-        def wait(self):
-            answer = next(self.answers)
-            if answer is KeyboardInterrupt:
-                raise answer
-            return answer
-
-    monkeypatch.setattr(common.subprocess, "Popen", Child)
-    monkeypatch.setattr(common.os, "name", "nt")
-    assert common.become(["python", "-m", "minigpt"]) == 7

@@ -1,57 +1,19 @@
-"""Reading requirements and comparing versions, against packaging where pytest brought it."""
+"""Which requirements the running Python meets: pip's own answers, without a network."""
 
-import itertools
 import sys
 
 import pytest
 
 from minigpt.setup import packages
-from minigpt.store.files import ROOT
 
-VERSIONS = ["2", "2.0", "2.6", "2.6.0", "2.13.0", "2.14", "2.14.1", "10.0", "0.9.6"]
-
-
-def test_comparisons_agree_with_packaging():
-    specifiers = pytest.importorskip("packaging.specifiers")
-    for have, want in itertools.product(VERSIONS, VERSIONS):
-        for sign, compare in packages.COMPARE.items():
-            ours = compare(packages.parse_version(have), packages.parse_version(want))
-            assert ours == specifiers.SpecifierSet(f"{sign}{want}").contains(have), (
-                have,
-                sign,
-                want,
-            )
+HAVE = f"pytest=={pytest.__version__}"
+TOO_NEW = "pluggy>=999"  # which pytest needs
+PYTHON = sys.executable
 
 
-def test_local_versions_and_prereleases_count_as_their_release():
-    assert packages.parse_version("2.13.0+cpu") == (2, 13)
-    assert packages.parse_version("8.0.0rc1") == (8,)  # 8.0.0
-
-
-def test_requirement_lines():
-    assert packages.parse_requirement("torch>=2.6,<2.14") == (
-        "torch",
-        [(">=", "2.6"), ("<", "2.14")],
-    )
-    assert packages.parse_requirement("numpy") == ("numpy", [])
-    for bad in ("", "torch ~= 2.6", "torch>=two", "a b", "-r other.txt"):
-        with pytest.raises(ValueError):
-            packages.parse_requirement(bad)
-
-
-def test_comments_and_options_are_left_out(tmp_path):
-    file = tmp_path / "requirements.txt"
-    file.write_text("# all\n--option x\n\nnumpy>=2  # numbers\ntorch\n", encoding="utf-8")
-    assert packages.read_requirements(file) == ["numpy>=2", "torch"]
-
-
-def test_missing_names_absent_and_unfit(monkeypatch):
-    have = {"torch": "2.13.0+cpu", "numpy": "1.26.4"}
-    monkeypatch.setattr(packages, "installed_version", have.get)
-    asked = ["torch>=2.6,<2.14", "numpy>=2.0.2", "tiktoken"]
-    assert packages.missing(asked) == ["numpy>=2.0.2", "tiktoken"]
-    have["torch"] = "2.14.0"
-    assert packages.missing(asked[:1]) == asked[:1]
+def test_names_of_requirements():
+    lines = ["torch>=2.6,<2.14", "numpy", "nbgrader[x]>=0.9", "a-b_c.d~=1"]
+    assert [packages.name_of(line) for line in lines] == ["torch", "numpy", "nbgrader", "a-b_c.d"]
 
 
 def test_installed_version_of_pytest_and_of_nothing():
@@ -59,12 +21,35 @@ def test_installed_version_of_pytest_and_of_nothing():
     assert packages.installed_version("no-such-distribution-at-all") is None
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib came with 3.11")
-def test_extras_are_read_as_toml_reads_them():
-    import tomllib
+def test_pip_finds_what_does_not_fit(monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # no setting of pip's counts
+    assert packages.missing([HAVE]) == []
+    assert packages.missing([HAVE, TOO_NEW]) == [TOO_NEW]
 
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    for name, lines in extras["project"]["optional-dependencies"].items():
-        assert packages.read_extra(ROOT / "pyproject.toml", name) == lines
-    with pytest.raises(ValueError, match="no list 'nothing'"):
-        packages.read_extra(ROOT / "pyproject.toml", "nothing")
+
+def test_what_is_absent_is_named_without_asking_pip(monkeypatch):
+    monkeypatch.setattr(packages.subprocess, "run", None)
+    assert packages.missing([HAVE, "no-such-distribution>=1", TOO_NEW]) == [
+        "no-such-distribution>=1"
+    ]
+    assert packages.missing([TOO_NEW], versions=False) == []
+
+
+def answers(monkeypatch, code, tmp_path):
+    """A Python whose pip runs this code."""
+    script = tmp_path / "python"
+    script.write_text(f"#!{PYTHON}\n{code}\n", encoding="utf-8")
+    script.chmod(0o755)
+    monkeypatch.setattr(packages.sys, "executable", str(script))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="scripts are started by their first line")
+def test_pips_that_cannot_say(monkeypatch, tmp_path):
+    answers(monkeypatch, "raise SystemExit('no such option: --dry-run') from None", tmp_path)
+    assert packages.missing([TOO_NEW]) == ["no such option: --dry-run"]
+    answers(monkeypatch, "raise SystemExit(2)", tmp_path)  # before 22.2, with that message
+    assert packages.missing([TOO_NEW]) == []
+    answers(monkeypatch, "raise SystemExit(1)", tmp_path)
+    assert packages.missing([TOO_NEW])
+    monkeypatch.setattr(packages, "installed_version", {"pluggy": "1.0"}.get)  # and no pip
+    assert packages.missing([TOO_NEW]) == []

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from minigpt.commands import lab, reset
-from minigpt.setup import working_copy
-from minigpt.store import files as common
+from minigpt.setup import common, working_copy
 from minigpt.store.files import Problem
 
 

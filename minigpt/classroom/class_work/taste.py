@@ -7,21 +7,19 @@ read off an answer.
 """
 
 import math
-from collections import Counter
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from minigpt.arena import SCALE, START
-from minigpt.classroom.class_work.files import question_of
+from minigpt.arena import fit
 from minigpt.sft import answer_text
-from minigpt.stages.labels import (
-    Label,
-)
-from minigpt.world.facts import World
+from minigpt.stages.labels import Label
+from minigpt.world.facts import Place, World, load_world
 from minigpt.world.judge import judge
-from minigpt.world.questions import Question
+from minigpt.world.questions import Question, ask
 
 CLASS = "class"  # all students together
 FEATURES = {  # what a pair's two answers may differ in, and how it is counted
@@ -51,6 +49,43 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
 
+@lru_cache
+def _asked(lang: str) -> tuple[dict[str, Question], list[tuple[re.Pattern, str]]]:
+    """Every question about a fact by its text in small letters, and the forms of all questions."""
+    world = load_world(lang)
+    known, forms = {}, []
+    for fact in world.facts.values():
+        for phrasing in range(len(world.text.QUESTIONS[fact.attribute])):
+            question = ask(world, fact, phrasing)
+            known[question.text.casefold()] = question
+    for attribute, templates in world.text.QUESTIONS.items():
+        for template in templates:
+            pattern = re.escape(template).replace(r"\{p\}", r"(?P<p>[^\W\d_][^\d_?!,;:]*)")
+            forms.append((len(template), re.compile(pattern, re.IGNORECASE), attribute))
+    forms.sort(key=lambda form: -form[0])  # "Where is the capital of {p}?" before "Where is {p}?"
+    return known, [(pattern, attribute) for _, pattern, attribute in forms]
+
+
+def question_of(world: World, text: str) -> Question | None:
+    """What this world knows of a question that is given as text; None if it is none of its forms.
+
+    A name of at most three words that is no known place's is taken for a place that nobody has
+    written about.
+    """
+    known, forms = _asked(world.lang)
+    if found := known.get(text.casefold()):
+        return replace(found, text=text)
+    for pattern, attribute in forms:
+        if match := pattern.fullmatch(text):
+            name = match["p"]
+            real = any(p.name.casefold() == name.casefold() for p in world.places)
+            if real or len(name.split()) > 3:
+                return None
+            nowhere = Place("", "city", name, -1, True, False, {}, {})
+            return Question(text, "unknown", nowhere, attribute)
+    return None
+
+
 def features(world: World, encoding, question: Question | None, ids: Sequence[int]) -> list[float]:
     """FEATURES of an answer. Without a question nothing is known of right and honest."""
     text, tables = answer_text(encoding, list(ids)), world.text
@@ -73,36 +108,14 @@ def differences(labels: Sequence[Label], world: World, encoding) -> tuple[np.nda
     return np.array(rows).reshape(-1, len(FEATURES)), np.array(worth)
 
 
-def fit(x: np.ndarray, worth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest weights of a Bradley–Terry model on features, and the curvature there.
-
-    P(first preferred) = σ(w · x), x being the first's features less the second's; each weight has
-    a normal prior of mean 0 and deviation PRIOR. x: (votes, features); worth: (votes,) as
-    `differences` gives it; weights: (draws, votes), how often each vote counts. Returns (draws,
-    features) and (draws, features, features). Newton's method.
-    """
-    w = np.zeros((len(weights), x.shape[1]))
-    for _ in range(100):
-        chance = 1 / (1 + np.exp(-w @ x.T))  # (draws, votes)
-        slope = (weights * (worth - chance)) @ x - w / PRIOR**2
-        spread = weights * chance * (1 - chance)
-        curve = np.einsum("dn,ni,nj->dij", spread, x, x) + np.eye(x.shape[1]) / PRIOR**2
-        step = np.linalg.solve(curve, slope[..., None])[..., 0].clip(-1, 1)
-        w += step
-        if np.abs(step).max(initial=0) < 1e-9:
-            break
-    return w, curve
-
-
 def estimates(
-    x: np.ndarray, worth: np.ndarray, *clusters: Sequence, relative: bool = False, seed: int = 0
+    x: np.ndarray, worth: np.ndarray, *clusters: Sequence, seed: int = 0
 ) -> list[Estimate]:
-    """An Estimate a feature, from votes as `fit` takes them.
+    """An Estimate a feature, from votes as `differences` gives them.
 
     clusters: for each vote what it hangs together with, such as its question, or its student. Of
     each kind as many are drawn as there are, and a vote counts as often as all of its own were
-    drawn (Owen 2007). The interval is the wider of this bootstrap's and the normal one. relative:
-    only differences between weights mean anything, so the mean of all is no part of the error.
+    drawn (Owen 2007). The interval is the wider of this bootstrap's and the normal one.
     """
     rng, weights = np.random.default_rng(seed), np.ones((DRAWS + 1, len(x)))
     for cluster in clusters:
@@ -110,12 +123,8 @@ def estimates(
         many = member.max() + 1
         if many > 1:
             weights[1:] *= rng.multinomial(many, np.full(many, 1 / many), DRAWS)[:, member]
-    w, curve = fit(x, worth, weights)
-    covariance, n = np.linalg.inv(curve[0]), x.shape[1]
-    if relative:
-        centred = np.eye(n) - 1 / n
-        covariance = centred @ covariance @ centred
-    error = Z * np.sqrt(np.diag(covariance))
+    w, curve = fit(x, worth, weights, 1 / PRIOR**2)
+    error = Z * np.sqrt(np.diag(np.linalg.inv(curve[0])))
     drawn = np.quantile(w[1:], [0.025, 0.975], axis=0)
     low, high = np.minimum(drawn[0], w[0] - error), np.maximum(drawn[1], w[0] + error)
     counts = (x != 0).sum(axis=0)
@@ -135,53 +144,6 @@ def preferences(
     students = [who for who in people for _ in people[who]]
     out[CLASS] = estimates(x, worth, [q for who in people for q in asked[who]], students)
     return {who: dict(zip(FEATURES, row)) for who, row in out.items()}
-
-
-@dataclass(frozen=True)
-class Rated:
-    """An answer and its rating among the answers to the same question, whose mean is 1000."""
-
-    question: str
-    ids: tuple[int, ...]
-    text: str
-    rating: float
-    low: float
-    high: float
-    students: int  # who voted on answers to this question
-    won: int
-    tied: int
-    lost: int
-
-
-def answer_ratings(people: dict[str, list[Label]], encoding) -> list[list[Rated]]:
-    """Bradley–Terry ratings of answers, a list a question, the best answer first.
-
-    Of questions on a pair of which two or more students voted: those with the most voters first,
-    and of these the ones whose best answer lost the most votes. Intervals are drawn by student.
-    """
-    votes: dict[str, list[tuple[str, Label]]] = {}
-    for who, labels in people.items():
-        for label in labels:
-            votes.setdefault(label.question, []).append((who, label))
-    out = []
-    for question, cast in votes.items():
-        if max(Counter(label.pair for _, label in cast).values()) < 2:
-            continue
-        answers = sorted({ids for _, label in cast for ids in (label.a, label.b)})
-        x = np.zeros((len(cast), len(answers)))
-        for row, (_, label) in zip(x, cast):
-            row[answers.index(label.a)], row[answers.index(label.b)] = 1, -1
-        worth = np.array([{"a": 1.0, "tie": 0.5, "b": 0.0}[label.choice] for _, label in cast])
-        found = estimates(x, worth, [who for who, _ in cast], relative=True)
-        students, scale, rated = len({who for who, _ in cast}), SCALE / math.log(10), []
-        for column, ids, one in zip(x.T, answers, found):
-            mine = np.where(column > 0, worth, 1 - worth)[column != 0].tolist()
-            numbers = [START + scale * value for value in (one.value, one.low, one.high)]
-            counts = [mine.count(value) for value in (1.0, 0.5, 0.0)]
-            text = answer_text(encoding, list(ids))
-            rated.append(Rated(question, ids, text, *numbers, students, *counts))
-        out.append(sorted(rated, key=lambda one: -one.rating))
-    return sorted(out, key=lambda rated: (-rated[0].students, -rated[0].lost))
 
 
 def wilson(hits: float, n: int) -> tuple[float, float]:

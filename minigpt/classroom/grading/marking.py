@@ -1,6 +1,6 @@
 """The points of a notebook: each exercise on its own, so that none costs another one's points.
 
-A submitted notebook is first put in order (submissions.py). Then its answers run one after the
+A submitted notebook is first put in order (repair.py). Then its answers run one after the
 other, each followed by its check, in a process apart (process.py) with a time limit for every cell.
 What is left of the notebook around them does not run: exercises need no lesson. Only the learner's
 own further cells do, and the imports of lesson cells whose names the answers use.

@@ -17,7 +17,7 @@ from minigpt.store.files import ROOT
 
 
 class Process:
-    """One run of exercise_process.py; `ask` gives its reply, or None once it is over.
+    """One run of inside.py; `ask` gives its reply, or None once it is over.
 
     seconds: the time limit of an order. private: folders that no answer may read, beside the
     course's notebooks and tests. student, seed: whose variant it is, and of which random inputs.

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.classroom.grading.marking import SECONDS, Report, Result, for_nbgrader, grade_notebook
-from minigpt.classroom.notebook import belongs_to, exercises, without_solutions
-from minigpt.maintain.build import to_bytes
+from minigpt.classroom.notebook import belongs_to, exercises, to_bytes, without_solutions
 from minigpt.show.style import escape
 from minigpt.store.files import Problem, atomic_write
 

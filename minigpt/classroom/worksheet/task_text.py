@@ -1,6 +1,6 @@
 """The words of the worksheet's tasks: titles, texts, and what to look at after a wrong answer.
 
-`variant_tasks.py` fills in each student's numbers and facts. The entries of `mistakes` belong, in
+`tasks.py` fills in each student's numbers and facts. The entries of `mistakes` belong, in
 order, to the typical wrong answers that the task's maker computes. No hint names a right value.
 """
 

@@ -6,11 +6,16 @@ answers stand between ### BEGIN SOLUTION and ### END SOLUTION, the rubrics where
 takes the solutions out. Python alone suffices for all of it.
 """
 
-from minigpt.classroom.notebook import without_solutions
+from minigpt.classroom.notebook import (
+    KERNELSPEC,
+    mark_exercises,
+    read_notebook,
+    sources,
+    without_solutions,
+)
 from minigpt.classroom.worksheet.checks import Task
 from minigpt.classroom.worksheet.variant import tasks
 from minigpt.classroom.worksheet.words import QUESTIONS, TEXT
-from minigpt.maintain.build import KERNELSPEC, mark_exercises, read_notebook, sources
 
 EXAMPLE = "example"  # whose tasks the teacher's edition shows, where no grader names a student
 POINTS = 2  # of each question in words

@@ -13,13 +13,12 @@ import pytest
 
 from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark
-from minigpt.classroom.notebook import exercises
+from minigpt.classroom.notebook import exercises, read_notebook, sources, to_bytes
 from minigpt.classroom.worksheet import variant
 from minigpt.classroom.worksheet.tasks import MAKERS
 from minigpt.classroom.worksheet.variant import check_answer, solution, tasks
 from minigpt.classroom.worksheet.words import QUESTIONS, TEXT
 from minigpt.classroom.worksheet.worksheet import EXAMPLE, POINTS, released, rubric, worksheet
-from minigpt.maintain.build import read_notebook, sources, to_bytes
 from minigpt.store.files import ROOT
 
 ODD = ["o'brien", '"', "学生", "</code><script>alert(1)</script>", "x" * 300, "*_[a](b)|$x$\\"]

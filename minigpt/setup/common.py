@@ -1,0 +1,53 @@
+"""What commands share before anything is installed: where they run, and how they start programs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from minigpt.store.files import PROGRAM, ROOT, Problem, learner_home
+
+
+def require_repository() -> None:
+    """Raise Problem unless the package lies in the course's folder, beside its notebooks."""
+    if not (ROOT / "notebooks").is_dir() or not (ROOT / "requirements.txt").is_file():
+        raise Problem(
+            f"The course's files (notebooks/, requirements.txt) are not beside minigpt: {ROOT}\n"
+            "Go to the folder that you cloned or unpacked and start there:\n"
+            f"    cd minigpt\n    {PROGRAM}"
+        )
+
+
+def outside_course(path: Path) -> None:
+    """Problem if a file or folder would lie in the repository, and not in the learner's own folder:
+    students' names and work do not belong into what is committed."""
+    inside = path.resolve().is_relative_to(ROOT)
+    if inside and not path.resolve().is_relative_to(learner_home()):
+        raise Problem(
+            f"{path} lies inside the course's own folder, which `git` and updates look after: "
+            "choose one beside it"
+        )
+
+
+def wait_for(arguments: list[str], **options) -> int:
+    """Run a child process to its end and return its exit status.
+
+    Ctrl-C reaches the child through the terminal; it decides (JupyterLab asks), we wait for it.
+    """
+    child = subprocess.Popen(arguments, **options)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def become(arguments: list[str]) -> int:
+    """Replace this process by another one; Windows has no such thing, so there it is a child."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "nt":
+        return wait_for(arguments)
+    os.execv(arguments[0], arguments)
