@@ -4,9 +4,12 @@ its name, which a notebook shows; the command that makes it anew stands in its r
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import torch
+
+from minigpt.engine.device import set_threads
 from minigpt.store.files import atomic_write
 
 PACKAGE = Path(__file__).parents[1]
@@ -30,51 +33,62 @@ def load_results(name: str) -> dict:
 def save_results(name: str, results: dict, path: Path | None = None) -> None:
     """Write an experiment's results, whole or not at all, with the command that made them; into
     the package unless `path` names another file."""
-    text = json.dumps({"command": command(name), **results}, indent=1, sort_keys=True)
+    text = json.dumps({**results, "command": command(name)}, indent=1, sort_keys=True)
     atomic_write(path or RESULTS / f"{name}.json", (text + "\n").encode("utf-8"))
 
 
-def resume(name: str, fixed: dict, path: Path | None = None) -> dict:
-    """Results to go on with, `runs` among them: the ones that are there, or empty ones.
+def complete(
+    name: str, fixed: dict, keys: Iterable[dict], one: Callable[..., dict],
+    path: Path | None = None, once: dict[str, Callable[[], object]] | None = None,
+) -> dict:  # fmt: skip
+    """Make what the results lack, and save them after each run: a call goes on where another
+    stopped. Returns the results, with all runs in `runs`.
 
-    fixed: what all runs must share. ValueError where the results that are there differ in it.
+    fixed: what all runs must share, as PyTorch's number of threads, which is kept with it: it
+    changes the order of sums, and so their last digits. keys: the settings that tell a run from the
+    others, in order; `one(**key)` makes it and returns the rest of what is kept of it. once: what
+    is made a single time, after the runs. ValueError where the results that are there differ in
+    what is fixed.
     """
     path = path or RESULTS / f"{name}.json"
-    if not path.is_file():
-        return {**fixed, "runs": []}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    other = [key for key in fixed if found.get(key) != fixed[key]]
-    if other:
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"runs": []}
+    fixed = {**fixed, "threads": torch.get_num_threads()}
+    results = {**fixed, **found, "command": command(name)}
+    if other := [key for key in fixed if results[key] != fixed[key]]:
         raise ValueError(
-            f"{path} holds runs with other {', '.join(other)}: move or delete it first"
+            f"{path} holds runs with other {', '.join(other)}: move or delete it first, or give "
+            "another file with --out"
         )
-    return found
-
-
-def has(results: dict, key: dict) -> bool:
-    """Whether the results hold a run with these settings."""
-    return any(all(run.get(k) == v for k, v in key.items()) for run in results["runs"])
-
-
-def complete(
-    name: str, fixed: dict, keys: Iterable[dict], one: Callable[..., dict], path: Path | None = None
-) -> dict:
-    """Make the runs that the results lack, in the order of `keys`, and save them after each.
-
-    keys: the settings that tell a run from the others; `one(**key)` makes it and returns the rest
-    of what is kept of it. Errors as `resume`.
-    """
-    results = resume(name, fixed, path)
     for key in keys:
-        if not has(results, key):
+        if not any(key.items() <= run.items() for run in results["runs"]):
             results["runs"].append({**key, **one(**key)})
+            save_results(name, results, path)
+            print(results["runs"][-1])
+    for part, make in (once or {}).items():
+        if part not in results:
+            results[part] = make()
             save_results(name, results, path)
     return results
 
 
-def arguments(name: str, doc: str, seeds: Sequence[int]) -> argparse.ArgumentParser:
-    """A parser with what every experiment can be told: `--seeds` and `--out`."""
+def run_from_command_line(
+    name: str, doc: str, run: Callable[..., dict], threads: int | None = 1, **options: tuple
+) -> None:
+    """Run an experiment as its command: `run(out=…, **options)` with `threads` threads, None for
+    as many as pay.
+
+    doc: the experiment's docstring, whose first line is its help. options: what can be chosen and
+    is all taken where nothing is; one of these texts, or any numbers.
+    """
     parser = argparse.ArgumentParser(prog=command(name), description=doc.split("\n")[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
+    for option, values in options.items():
+        choices = values if isinstance(values[0], str) else None
+        listed = f"some of: {'; '.join(map(str, values))}" if choices else f"default: {values}"
+        parser.add_argument(
+            f"--{option}", nargs="+", type=type(values[0]), default=values, choices=choices,
+            metavar=option.upper(), help=listed.replace("%", "%%"),
+        )  # fmt: skip
     parser.add_argument("--out", type=Path, help="results file (default: the package's)")
-    return parser
+    chosen = vars(parser.parse_args())
+    set_threads(threads)
+    run(**chosen)

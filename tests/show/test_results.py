@@ -1,53 +1,108 @@
-"""Results of experiments are written whole, name their command, and are found again."""
+"""Results of experiments are written whole, name their command, and are gone on with."""
+
+import json
+import sys
 
 import pytest
+import torch
 
-from minigpt.show import results as experiments
+from minigpt.show import results
+from minigpt.show.results import command, complete, load_results, run_from_command_line
 
 
 def test_results_come_back_with_their_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments, "RESULTS", tmp_path / "results")
-    experiments.save_results("parts", {"rows": [1, 2.5]})
-    assert experiments.load_results("parts") == {
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    results.save_results("parts", {"rows": [1, 2.5]})
+    assert load_results("parts") == {
         "command": "python3 -m minigpt.lessons.ppo.parts", "rows": [1, 2.5],
     }  # fmt: skip
 
 
 def test_missing_results_name_the_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     with pytest.raises(FileNotFoundError, match="python3 -m minigpt.lessons.ppo.parts"):
-        experiments.load_results("parts")
+        load_results("parts")
 
 
 def test_every_shipped_result_belongs_to_an_experiment():
-    for path in experiments.RESULTS.glob("*.json"):
-        assert len(list(experiments.PACKAGE.rglob(f"{path.stem}.py"))) == 1, path.stem
-        assert experiments.load_results(path.stem)["command"] == experiments.command(path.stem)
+    for path in results.RESULTS.glob("*.json"):
+        assert len(list(results.PACKAGE.rglob(f"{path.stem}.py"))) == 1, path.stem
+        assert load_results(path.stem)["command"] == command(path.stem)
 
 
-def test_lacking_runs_are_made_in_order_and_kept_one_by_one(tmp_path):
-    out, made = tmp_path / "toy.json", []
+KEYS = [{"seed": seed, "size": size} for seed in (0, 1) for size in (1, 2)]
 
-    def one(seed, size):
-        if size == 3:
-            raise KeyboardInterrupt
-        made.append((seed, size))
-        return {"sum": seed + size}
 
-    keys = [{"seed": seed, "size": size} for seed in (0, 1) for size in (1, 2)]
+@pytest.fixture
+def toy(tmp_path):
+    """An experiment that counts what it makes: toy(keys, **fixed)."""
+
+    def run(keys=KEYS, **fixed):
+        def one(seed, size):
+            if size == 3:
+                raise KeyboardInterrupt
+            run.made.append((seed, size))
+            return {"sum": seed + size}
+
+        once = {"made": lambda: len(run.made)}
+        return complete("parts", fixed, keys, one, run.file, once)
+
+    run.made, run.file = [], tmp_path / "toy.json"
+    return run
+
+
+def test_lacking_runs_are_made_in_order_and_kept_one_by_one(toy):
     with pytest.raises(KeyboardInterrupt):
-        experiments.complete("parts", {"threads": 1}, [*keys[:2], {"seed": 0, "size": 3}], one, out)
-    found = experiments.complete("parts", {"threads": 1}, keys, one, out)
-    assert made == [(0, 1), (0, 2), (1, 1), (1, 2)]  # what was there is not made again
-    assert found["runs"][1] == {"seed": 0, "size": 2, "sum": 2}
-    assert experiments.resume("parts", {"threads": 1}, out)["runs"] == found["runs"]
-    with pytest.raises(ValueError, match="threads"):
-        experiments.complete("parts", {"threads": 2}, keys, one, out)
-    assert len(made) == 4
+        toy([*KEYS[:2], {"seed": 0, "size": 3}], rate=1)
+    kept = json.loads(toy.file.read_text(encoding="utf-8"))
+    assert kept["runs"] == [{"seed": 0, "size": 1, "sum": 1}, {"seed": 0, "size": 2, "sum": 2}]
+    assert kept["rate"] == 1 and kept["threads"] == torch.get_num_threads() and "made" not in kept
+    for _ in "again", "once more":
+        found = toy(rate=1)
+        assert toy.made == [(0, 1), (0, 2), (1, 1), (1, 2)]  # what was there is not made again
+        assert [(r["seed"], r["size"]) for r in found["runs"]] == toy.made and found["made"] == 4
+        assert found == json.loads(toy.file.read_text(encoding="utf-8"))
 
 
-def test_every_experiment_can_be_told_seeds_and_a_file(capsys):
-    parser = experiments.arguments("parts", "What it finds.\n\nMore.", (0, 1))
-    assert parser.parse_args([]).seeds == (0, 1) and parser.parse_args([]).out is None
-    assert parser.parse_args(["--seeds", "4", "--out", "x.json"]).seeds == [4]
-    assert "What it finds." in parser.format_help() and "More." not in parser.format_help()
+def test_what_all_runs_share_cannot_change_under_way(toy):
+    toy(rate=1)
+    before = toy.file.read_bytes()
+    with pytest.raises(ValueError, match="toy.json holds runs with other rate: .* with --out"):
+        toy(rate=2)
+    torch.set_num_threads(2)
+    with pytest.raises(ValueError, match="other threads"):
+        toy(rate=1)
+    assert toy.file.read_bytes() == before and len(toy.made) == 4
+
+
+def test_an_experiment_can_be_told_its_options_and_a_file(monkeypatch, capsys):
+    told = []
+
+    def command_line(*arguments):
+        monkeypatch.setattr(sys, "argv", ["parts", *arguments])
+        run_from_command_line(
+            "parts", "What it finds.\n\nMore.", lambda **options: told.append(options),
+            seeds=(0, 1), kinds=("5 %", "all"),
+        )  # fmt: skip
+
+    command_line()
+    command_line("--seeds", "4", "--kinds", "5 %", "--out", "x.json")
+    assert told[0] == {"seeds": (0, 1), "kinds": ("5 %", "all"), "out": None}
+    assert told[1] == {"seeds": [4], "kinds": ["5 %"], "out": results.Path("x.json")}
+    for wrong in (["--kinds", "6 %"], ["--seeds", "x"], ["--help"]):
+        with pytest.raises(SystemExit):
+            command_line(*wrong)
+    said = capsys.readouterr()
+    assert "choose from" in said.err and "invalid int value: 'x'" in said.err
+    assert "What it finds." in said.out and "More." not in said.out and "5 %; all" in said.out
+
+
+@pytest.mark.parametrize(("threads", "found"), [(1, 1), (2, 2), (None, 3)])
+def test_an_experiment_runs_with_as_many_threads_as_its_results_had(threads, found, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["parts"])
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    seen = []
+    run_from_command_line(
+        "parts", "", lambda out: seen.append(torch.get_num_threads()), threads=threads
+    )
+    assert seen == [found]

@@ -14,7 +14,7 @@
     python3 -m minigpt.lessons.ppo.parts        # half an hour on one core
 
 Each run of the results holds `part`, `arm` and `seed`. Of `steps` and `epochs`: `points`, what
-`ppo_runs.measure` finds on 200 questions of split V after some rounds (`gold`, `proxy`, `kl` in
+`runs.measure` finds on 200 questions of split V after some rounds (`gold`, `proxy`, `kl` in
 nats an answer, `correct`, `attempts_right`, `ended`, `answer_tokens`, `round`); `clip_share`, the
 mean over the rounds, and `last_clip_share`, that of each round's last epoch; `explained_variance`
 and `entropy`, of the last round. Of `gradients`: `noise`, the variance of one batch's gradient,
@@ -26,8 +26,9 @@ where an earlier one stopped.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,9 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.engine.batching import pad_right
-from minigpt.engine.device import set_threads
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import generate
-from minigpt.lessons.ppo.runs import Setup, Sizes, at_rate, measure, with_other_uses
+from minigpt.lessons.ppo.runs import Setup, Sizes, at_rate, measure, other_uses
 from minigpt.model import GPT, next_token_loss
 from minigpt.ppo import (
     PPOConfig,
@@ -56,8 +56,7 @@ from minigpt.ppo import (
 )
 from minigpt.pretrain import PretrainConfig, batches
 from minigpt.reward import RewardModel, reward_input
-from minigpt.show import results as experiments
-from minigpt.stages.stage import load_stage
+from minigpt.show.results import complete, run_from_command_line
 from minigpt.world.questions import sample_questions
 
 NAME = "parts"
@@ -93,7 +92,7 @@ GRADIENTS = {  # baseline, own zero point, λ
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class PartSizes:
     """How much the experiment uses; tests use little."""
 
@@ -103,6 +102,9 @@ class PartSizes:
     rate: float = 3.0  # times the policy's rates
     batches: int = 40  # batches whose gradients are compared
     value_rounds: int = 15  # rounds on which the value function is trained before
+
+
+PART_SIZES = PartSizes()
 
 
 # ---- one round, with parts that can be left out -------------------------------------------------
@@ -346,7 +348,7 @@ def settings(part: str, seed: int, sizes: PartSizes) -> PPOConfig:
     return config
 
 
-def train_and_measure(setup: Setup, reward_model, part, arm, parts, seed, sizes, say) -> dict:
+def train_and_measure(setup: Setup, reward_model, part, arm, parts, seed, sizes) -> dict:
     """One run of `steps` or `epochs`."""
     policy, config = setup.policy(), settings(part, seed, sizes)
     points, rounds = [], []
@@ -361,7 +363,6 @@ def train_and_measure(setup: Setup, reward_model, part, arm, parts, seed, sizes,
         rounds.append(done)
         if done.step % sizes.runs.every == 0 or done.step == config.iterations:
             look(done.step)
-    say(f"  {points[-1]}")
     out = {"part": part, "arm": arm, "seed": seed, "points": points}
     out["clip_share"] = float(np.mean([r.clip_share for r in rounds]))
     out["last_clip_share"] = float(np.mean([r.last_clip_share for r in rounds]))
@@ -371,38 +372,30 @@ def train_and_measure(setup: Setup, reward_model, part, arm, parts, seed, sizes,
     return rounded(out)
 
 
-def run(
-    seeds=SEEDS, sizes: PartSizes | None = None, out: Path | None = None,
-    say: Callable[[str], None] = print,
-) -> dict:  # fmt: skip
-    """Run what the results lack, seed by seed, and save them after each run."""
-    sizes = sizes or PartSizes()
-    results = experiments.resume(NAME, {"sizes": asdict(sizes), "threads": 1}, out)
-    reward = load_stage("reward", own=False, device="cpu", quiet=True).model
+def run(seeds=SEEDS, out: Path | None = None, sizes: PartSizes = PART_SIZES) -> dict:
+    """Run what the results lack, seed by seed."""
     setup = Setup(sizes.runs)
     setup.questions = sample_questions(setup.world, "V", sizes.runs.questions, seed=606)
+    reward, arms = setup.reward.model, {"steps": STEPS, "epochs": EPOCHS, "gradients": GRADIENTS}
 
-    def keep(*found: dict) -> None:
-        results["runs"] += found
-        experiments.save_results(NAME, results, out)
+    @lru_cache(1)
+    def gradients(seed: int) -> dict[str, dict]:
+        return {run["arm"]: run for run in gradient_noise(setup, reward, seed, sizes)}
 
-    for seed in seeds:
-        for part, arms in (("steps", STEPS), ("epochs", EPOCHS)):
-            for arm, parts in arms.items():
-                if not experiments.has(results, {"part": part, "arm": arm, "seed": seed}):
-                    say(f"{part}, {arm}, seed {seed}")
-                    keep(train_and_measure(setup, reward, part, arm, parts, seed, sizes, say))
-        if not experiments.has(results, {"part": "gradients", "seed": seed}):
-            say(f"gradients, seed {seed}")
-            keep(*gradient_noise(setup, reward, seed, sizes))
-    return with_other_uses(NAME, results, setup, out)
+    def one(part: str, arm: str, seed: int) -> dict:
+        if part == "gradients":
+            return gradients(seed)[arm]
+        return train_and_measure(setup, reward, part, arm, arms[part][arm], seed, sizes)
 
-
-def main(argv: list[str] | None = None) -> None:
-    args = experiments.arguments(NAME, __doc__, SEEDS).parse_args(argv)
-    set_threads(1)
-    run(args.seeds, out=args.out)
+    keys = [
+        {"part": part, "arm": arm, "seed": seed}
+        for seed in seeds
+        for part in arms
+        for arm in arms[part]
+    ]
+    uses = {"other_uses": lambda: other_uses(setup)}
+    return complete(NAME, {"sizes": asdict(sizes)}, keys, one, out, uses)
 
 
 if __name__ == "__main__":
-    main()
+    run_from_command_line(NAME, __doc__, run, seeds=SEEDS)

@@ -6,20 +6,17 @@ SFT model.
 """
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minigpt.lessons.ppo.other_uses import Contender, contend
+from minigpt.lessons.ppo.other_uses import contend
 from minigpt.model import GPT
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.show import results as experiments
 from minigpt.stages.exam import proxy_scores
-from minigpt.stages.scoring import ATTEMPTS, judged, mean_kl
+from minigpt.stages.scoring import ATTEMPTS, Score, judged, mean_kl
 from minigpt.stages.stage import Stage, chat_answers, load_stage
 from minigpt.world.corpus import build_corpus
 from minigpt.world.labelers import EXPERT, Labeler, utility
@@ -27,7 +24,7 @@ from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import sample_questions
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sizes:
     """How much of everything an experiment uses; tests use little."""
 
@@ -39,20 +36,22 @@ class Sizes:
     every: int = 8  # rounds between two looks
 
 
-@dataclass
+SIZES = Sizes()
+
+
 class Setup:
     """What every run of an experiment starts from: the shipped SFT model and its data."""
 
-    sizes: Sizes = field(default_factory=Sizes)
-    lang: str = "en"
-
-    def __post_init__(self) -> None:
-        self.sft = load_stage("sft", own=False, lang=self.lang, device="cpu", quiet=True)
+    def __init__(self, sizes: Sizes = SIZES) -> None:
+        self.sizes = sizes
+        self.sft, self.reward = (
+            load_stage(name, own=False, device="cpu", quiet=True) for name in ("sft", "reward")
+        )
         self.world, self.encoding = self.sft.world, self.sft.encoding
         self.questions = sample_questions(
-            self.world, "E", self.sizes.questions, seed=4242, makers=TEST_MAKERS
+            self.world, "E", sizes.questions, seed=4242, makers=TEST_MAKERS
         )
-        documents = build_corpus(self.world, self.encoding, self.sizes.corpus_tokens, seed=7)
+        documents = build_corpus(self.world, self.encoding, sizes.corpus_tokens, seed=7)
         self.tokens = documents.tokens
 
     def policy(self) -> GPT:
@@ -64,79 +63,66 @@ class Setup:
         asked = sample_questions(self.world, "A", self.sizes.rl_prompts, seed + 23)
         return [chat_prompt(self.encoding, q.text) for q in asked]
 
+    def config(self, seed: int, **changed) -> PPOConfig:
+        """The course's settings, on fewer rounds and answers, and what else is changed."""
+        return PPOConfig(self.sizes.rounds, self.sizes.answers, seed=seed, **changed)
 
-def measure(policy: GPT, setup: Setup, reward: RewardModel, labeler: Labeler = EXPERT) -> dict:
-    """A policy's answers to the setup's questions at temperature 1, in numbers.
 
-    `gold`, `best`: mean utility by the expert, and the best possible; `utility`: by `labeler`;
-    `proxy`: the reward model's mean score. Of known places: `correct`, `attempted`, both shares of
-    all, and `attempts_right`, of the attempts. `unknown_declined`: share of unknown places that
-    are declined by their own name. `rude`, `polite` (opens so), `ended`: shares of all answers.
-    `answer_tokens`: mean length, the end token included; `kl`: from SFT, nats an answer.
+def in_numbers(setup: Setup, score: Score, **more) -> dict:
+    """Means over judged answers, None where there is nothing to count; `more`: further values.
+
+    `gold`, `best`: utility by the expert, and the best possible. Of known places: `correct`,
+    `attempted`, both shares of all, and `attempts_right`, of the attempts. `unknown_declined`:
+    share of unknown places that are declined by their own name. `rude`, `polite` (opens so): shares
+    of all answers. `answer_tokens`: length, the end token included.
     """
-    asked, world = setup.questions, setup.world
-    answers, ended = chat_answers(policy, setup.encoding, [q.text for q in asked], 1.0)
-    score = judged(world, asked, answers)
-    stage = Stage("reward", reward, setup.encoding, world, {}, setup.sft.path, True)
-    known = [v for q, v in zip(asked, score.verdicts) if q.kind == "fact"]
-    unknown = [v for q, v in zip(asked, score.verdicts) if q.kind == "unknown"]
-    tried = [v for v in known if v in ATTEMPTS]
+    known, unknown = (
+        [v for q, v in zip(score.questions, score.verdicts) if q.kind == kind]
+        for kind in ("fact", "unknown")
+    )
     found = {
         "gold": score.gold,
         "best": score.best,
-        "utility": [utility(world, labeler, q, a) for q, a in zip(asked, answers)],
-        "proxy": proxy_scores(stage, score, ended),
         "correct": [v == "correct" for v in known],
         "attempted": [v in ATTEMPTS for v in known],
-        "attempts_right": [v == "correct" for v in tried],
+        "attempts_right": [v == "correct" for v in known if v in ATTEMPTS],
         "unknown_declined": [v == "declined this name" for v in unknown],
         "rude": [v == "rude" for v in score.verdicts],
-        "polite": [a.startswith(tuple(world.text.POLITE_OPEN)) for a in answers],
-        "ended": ended,
-        "answer_tokens": [len(chat_answer(setup.encoding, a)) for a in answers],
+        "polite": [a.startswith(tuple(setup.world.text.POLITE_OPEN)) for a in score.answers],
+        "answer_tokens": [len(chat_answer(setup.encoding, a)) for a in score.answers],
+        **more,
     }
-    out = {name: round(float(np.mean(v)), 4) if len(v) else None for name, v in found.items()}
-    return {**out, "kl": round(mean_kl(policy, setup.sft.model, setup.encoding, asked), 3)}
+    return {name: round(float(np.mean(v)), 4) if len(v) else None for name, v in found.items()}
+
+
+def measure(policy: GPT, setup: Setup, reward: RewardModel, labeler: Labeler = EXPERT) -> dict:
+    """A policy's answers to the setup's questions at temperature 1: `in_numbers`, and `utility` by
+    `labeler`, `proxy`, the reward model's score, `ended`, a share of all, and `kl` from SFT, nats
+    an answer."""
+    asked, world, encoding = setup.questions, setup.world, setup.encoding
+    answers, ended = chat_answers(policy, encoding, [q.text for q in asked], 1.0)
+    score = judged(world, asked, answers)
+    stage = Stage("reward", reward, encoding, world, {}, setup.sft.path, True)
+    felt = [utility(world, labeler, q, a) for q, a in zip(asked, answers)]
+    proxy = proxy_scores(stage, score, ended)
+    found = in_numbers(setup, score, utility=felt, proxy=proxy, ended=ended)
+    return {**found, "kl": round(mean_kl(policy, setup.sft.model, encoding, asked), 3)}
 
 
 def other_uses(setup: Setup) -> list[dict]:
     """What the SFT model reaches untrained: cooler, at its most likely answer, and as the best of
-    16 by the shipped reward model. Keys as of `measure`, and `use`, its name."""
+    16 by the shipped reward model. Keys as of `in_numbers`, `kl`, and `use`, its name."""
     cooler = {"SFT, temperature 0.5": 0.5, "SFT, most likely answer": 0.0}
-    reward = load_stage("reward", own=False, lang=setup.lang, device="cpu", quiet=True)
     policies = {name: (setup.sft.model, t) for name, t in cooler.items()}
-    found = contend(policies, setup.sft, reward, setup.questions, best_of=16)
-    return [{"use": c.name, **in_numbers(c, setup)} for c in found]
-
-
-def in_numbers(found: Contender, setup: Setup) -> dict:
-    """A contender's answers, counted as `measure` counts them."""
-    answers = found.score.answers
-    numbers = {
-        "gold": np.mean(found.score.gold),
-        "correct": found.share("fact", "correct"),
-        "attempts_right": found.attempts_right,
-        "unknown_declined": found.share("unknown", "declined this name"),
-        "rude": found.score.share("rude"),
-        "polite": np.mean([a.startswith(tuple(setup.world.text.POLITE_OPEN)) for a in answers]),
-        "answer_tokens": np.mean([len(chat_answer(setup.encoding, a)) for a in answers]),
-        "kl": found.kl,
-    }
-    return {name: round(float(value), 4) for name, value in numbers.items()}
-
-
-def with_other_uses(name: str, results: dict, setup: Setup, path: Path | None = None) -> dict:
-    """The results with `other_uses`, measured and saved where they are not there yet."""
-    if "other_uses" not in results:
-        results = {**results, "other_uses": other_uses(setup)}
-        experiments.save_results(name, results, path)
-    return results
+    return [
+        {"use": c.name, **in_numbers(setup, c.score), "kl": round(float(c.kl), 4)}
+        for c in contend(policies, setup.sft, setup.reward, setup.questions)
+    ]
 
 
 def follow_ppo(
-    setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT,
-    say: Callable[[str], None] = lambda text: None,
-) -> list[dict]:  # fmt: skip
+    setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT
+) -> list[dict]:
     """Run PPO from the SFT model; what `measure` finds every few rounds, the first at round 0."""
     policy = setup.policy()
     points = [{"round": 0, **measure(policy, setup, reward, labeler)}]
@@ -144,7 +130,6 @@ def follow_ppo(
     for step in ppo(policy, reward, prompts, setup.tokens, setup.encoding, config):
         if step.step % setup.sizes.every == 0 or step.step == step.steps:
             points.append({"round": step.step, **measure(policy, setup, reward, labeler)})
-            say(f"  {points[-1]}")
     return points
 
 

@@ -11,18 +11,15 @@ reward model is over-optimisation; how far that utility and gold go different wa
     python3 -m minigpt.lessons.ppo.whose_taste        # half an hour on one core
 
 Each run of the results holds `labeler`, `seed`, `pairs`, `ties` and `points`, what
-`ppo_runs.measure` finds after 0, 8, 16 and 24 rounds: `utility` there is this labeler's.
+`runs.measure` finds after 0, 8, 16 and 24 rounds: `utility` there is this labeler's.
 `other_uses` is what the SFT model reaches untrained. A call goes on where an earlier one stopped.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from minigpt.engine.device import set_threads
-from minigpt.lessons.ppo.runs import Setup, Sizes, follow_ppo, with_other_uses
-from minigpt.ppo import PPOConfig
+from minigpt.lessons.ppo.runs import SIZES, Setup, Sizes, follow_ppo, other_uses
 from minigpt.reward import (
     RewardConfig,
     RewardModel,
@@ -32,7 +29,7 @@ from minigpt.reward import (
     train_reward,
 )
 from minigpt.sft import chat_prompt
-from minigpt.show import results as experiments
+from minigpt.show.results import complete, run_from_command_line
 from minigpt.stages.from_labels import simulated_pairs
 from minigpt.world.labelers import LABELERS, chooser
 from minigpt.world.questions import sample_questions
@@ -45,9 +42,9 @@ PROMPTS, ANSWERS = 2000, 4  # questions that are labeled, and answers ranked to 
 class Answers:
     """Questions of split A and the SFT model's sampled answers: what every labeler is shown."""
 
-    def __init__(self, setup: Setup, seed: int, n: int = PROMPTS) -> None:
+    def __init__(self, setup: Setup, seed: int) -> None:
         self.setup, self.seed = setup, seed
-        self.questions = sample_questions(setup.world, "A", n, seed + 11)
+        self.questions = sample_questions(setup.world, "A", PROMPTS, seed + 11)
         self.prompts = [chat_prompt(setup.encoding, q.text) for q in self.questions]
         self.samples = sample_answers(
             setup.sft.model, setup.encoding, self.prompts, ANSWERS, seed + 11
@@ -69,35 +66,22 @@ class Answers:
 
 
 def run(
-    seeds=SEEDS, names=tuple(LABELERS), sizes: Sizes | None = None, prompts: int = PROMPTS,
-    out: Path | None = None, say: Callable[[str], None] = print,
-) -> dict:  # fmt: skip
-    """Run what the results lack, and save them after each run."""
-    sizes = sizes or Sizes()
-    fixed = {"sizes": asdict(sizes), "prompts": prompts, "threads": 1}
+    seeds=SEEDS, labelers=tuple(LABELERS), out: Path | None = None, sizes: Sizes = SIZES
+) -> dict:
+    """Run what the results lack, seed by seed."""
     setup = Setup(sizes)
-    shown = lru_cache(1)(lambda seed: Answers(setup, seed, prompts))
+    shown = lru_cache(1)(lambda seed: Answers(setup, seed))
 
     def one(labeler: str, seed: int) -> dict:
-        answers = shown(seed)
-        pairs, ties = answers.labels(labeler)
-        reward, n = answers.reward_model(pairs), sum(map(len, pairs))
-        say(f"{labeler}, seed {seed}: {n} pairs, {ties} ties")
-        config = PPOConfig(sizes.rounds, sizes.answers, seed=seed)
-        points = follow_ppo(setup, reward, config, LABELERS[labeler], say)
-        return {"pairs": n, "ties": ties, "points": points}
+        pairs, ties = shown(seed).labels(labeler)
+        reward, config = shown(seed).reward_model(pairs), setup.config(seed)
+        points = follow_ppo(setup, reward, config, LABELERS[labeler])
+        return {"pairs": sum(map(len, pairs)), "ties": ties, "points": points}
 
-    keys = [{"labeler": name, "seed": seed} for seed in seeds for name in names]
-    return with_other_uses(NAME, experiments.complete(NAME, fixed, keys, one, out), setup, out)
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = experiments.arguments(NAME, __doc__, SEEDS)
-    parser.add_argument("--labelers", nargs="+", default=tuple(LABELERS), choices=LABELERS)
-    args = parser.parse_args(argv)
-    set_threads(1)
-    run(args.seeds, args.labelers, out=args.out)
+    fixed = {"sizes": asdict(sizes), "prompts": PROMPTS}
+    keys = [{"labeler": name, "seed": seed} for seed in seeds for name in labelers]
+    return complete(NAME, fixed, keys, one, out, {"other_uses": lambda: other_uses(setup)})
 
 
 if __name__ == "__main__":
-    main()
+    run_from_command_line(NAME, __doc__, run, seeds=SEEDS, labelers=tuple(LABELERS))

@@ -13,35 +13,16 @@ import torch
 
 from minigpt.show.style import IGNORE_MATH, amount, escape
 from minigpt.show.table import Table
-from minigpt.show.widget import rendered, side_by_side
+from minigpt.show.widget import Widget, present, rendered, side_by_side
 from minigpt.stages.stage import Stage, load_stage, snapshots
+from minigpt.store.words import _, language
 from minigpt.tokenizer import split_text
+from minigpt.world.corpus import build_corpus
+from minigpt.world.facts import load_world
 
 FIRST = 6  # words that stand before the first gap: with fewer there is nothing to go by
+GAP = " [?]"
 LONGEST = 200  # tokens of a document, so that it fits the context
-TEXT = {
-    "en": {
-        "guess": "Next word",
-        "submit": "Guess",
-        "next": "Next text",
-        "gap": " [?]",
-        "example": "The text goes on with {word}.",
-        "tokens": "tokens read",
-        "probability": "its probability",
-        "rank": "rank of its first token",
-        "hit": "guessed it",
-        "score": "right so far",
-        "yes": "yes",
-        "no": "no",
-        "empty": "Type the next word, then press Guess. One word, number or sign is enough.",
-        "right": "Yes, it was {word}.",
-        "wrong": "It was {word}. You guessed {guess}.",
-        "you": "You: {hits} of {played}.",
-        "again": "You have guessed this one. Press Next text.",
-        "failed": "This did not work: {error}",
-        "none": "these documents have no text with a word to guess: give longer ones",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +60,7 @@ def make_tasks(encoding, documents: list[str], n: int = 30, seed: int = 0) -> li
             context = (end, *(i for word in ids[:gap] for i in word))
             tasks.append(Task("".join(words[:gap]), words[gap], context, tuple(ids[gap])))
     if not tasks:
-        raise ValueError(TEXT["en"]["none"])
+        raise ValueError(_("these documents have no text with a word to guess: give longer ones"))
     return tasks
 
 
@@ -105,106 +86,95 @@ def telling_first(stages: list[Stage], tasks: list[Task]) -> list[Task]:
     return tasks
 
 
-class Game:
-    """The widget: `view` is what is displayed; `table(task)` is its static form."""
+class Game(Widget):
+    """A text up to a gap, a box for the learner's guess, and what each snapshot thought."""
 
-    def __init__(self, stages: list[Stage], tasks: list[Task], lang: str = "en") -> None:
-        self.stages, self.tasks, self.words = stages, tasks, TEXT[lang]
+    def __init__(self, stages: list[Stage], tasks: list[Task]) -> None:
+        super().__init__()
+        self.stages, self.tasks = stages, tasks
         self.at, self.played, self.hits = 0, 0, 0
         self.model_hits = [0] * len(stages)
         self.guessed = False
-        wide, words = {"description_width": "7em"}, self.words
-        box = widgets.Layout(width="auto")
-        self.text = widgets.HTML(layout=box)
-        self.guess = widgets.Text(description=words["guess"], style=wide)
-        self.submit_button = widgets.Button(description=words["submit"], button_style="primary")
-        self.next_button = widgets.Button(description=words["next"])
-        self.status, self.shown = widgets.HTML(), widgets.HTML(layout=box)
-        self.submit_button.on_click(self.submit)
-        self.next_button.on_click(self.next)
+        self.text, self.shown = (
+            widgets.HTML(layout=widgets.Layout(width="auto")) for _n in range(2)
+        )
+        self.guess = self.control(widgets.Text, _("Next word"), continuous_update=True)
+        self.submit_button = self.button(_("Guess"), self.submit, button_style="primary")
+        self.next_button = self.button(_("Next text"), self.next)
         controls = side_by_side(self.guess, self.submit_button, self.next_button)
         self.view = widgets.VBox([self.text, controls, self.status, self.shown])
         self._show_task()
+
+    def static(self) -> list:
+        """The first text, solved; the game goes on with the next one."""
+        solved = self.table([belief(stage, self.task) for stage in self.stages])
+        self.next()
+        return [solved]
 
     @property
     def task(self) -> Task:
         return self.tasks[self.at]
 
     def _show_task(self) -> None:
-        text = escape(self.task.before) + f"<b>{escape(self.words['gap'])}</b>"
+        text = f"{escape(self.task.before)}<b>{escape(GAP)}</b>"
         self.text.value = f'<div class="{IGNORE_MATH}" style="overflow-wrap:anywhere">{text}</div>'
 
-    def next(self, button=None) -> None:
+    def next(self) -> None:
         """Another text; the count goes on."""
         self.at = (self.at + 1) % len(self.tasks)
         self.guessed, self.guess.value = False, ""
         self.status.value = self.shown.value = ""
         self._show_task()
 
-    def submit(self, button=None) -> None:
+    def submit(self) -> None:
         """Compare the guess with the text, and show what each snapshot thought."""
-        words, guess = self.words, self.guess.value.strip()
-        if not guess or self.guessed:
-            self.status.value = escape(words["again" if guess else "empty"])
+        guess, word = self.guess.value.strip(), self.task.word.strip()
+        if not guess:
+            self.say(_("Type the next word, then press Guess. One word, number or sign is enough."))
             return
-        try:
-            beliefs = [belief(stage, self.task) for stage in self.stages]
-        except Exception as error:  # a learner's widget never shows a traceback
-            self.status.value = f"<b>{escape(words['failed'].format(error=error))}</b>"
+        if self.guessed:
+            self.say(_("You have guessed this one. Press Next text."))
             return
-        word = self.task.word.strip()
+        beliefs = [belief(stage, self.task) for stage in self.stages]
         hit = guess.casefold() == word.casefold()
         self.guessed, self.played, self.hits = True, self.played + 1, self.hits + hit
         self.model_hits = [n + b.hit for n, b in zip(self.model_hits, beliefs)]
-        said = words["right" if hit else "wrong"].format(word=word, guess=guess)
-        score = words["you"].format(hits=self.hits, played=self.played)
-        self.status.value = f"{escape(said)} <b>{escape(score)}</b>"
+        said = _("Yes, it was {word}.") if hit else _("It was {word}. You guessed {guess}.")
+        score = _("You: {hits} of {played}.", hits=self.hits, played=self.played)
+        said = escape(said.format(word=word, guess=guess))
+        self.status.value = f"{said} <b>{escape(score)}</b>"
         self.shown.value = rendered(self.table(beliefs, score=True))
 
-    def table(self, beliefs: list[Belief] | None = None, score: bool = False) -> Table:
+    def table(self, beliefs: list[Belief], score: bool = False) -> Table:
         """What each snapshot thought of the true word; with `score`, its hits so far."""
-        words = self.words
-        beliefs = beliefs or [belief(stage, self.task) for stage in self.stages]
         rows = []
         for stage, b, hits in zip(self.stages, beliefs, self.model_hits):
             row = [amount(stage.meta.get("tokens", 0)), f"{b.probability:.1%}", f"{b.rank:,}"]
-            row.append(words["yes" if b.hit else "no"])
+            row.append(_("yes") if b.hit else _("no"))
             rows.append(row + ([f"{hits} of {self.played}"] if score else []))
-        header = [words[name] for name in ("tokens", "probability", "rank", "hit")]
-        header += [words["score"]] if score else []
-        caption = ""
-        if not score:
-            caption = f"{self.task.before}{words['gap']}\n"
-            caption += words["example"].format(word=f'"{self.task.word.strip()}"')
+        header = [_("tokens read"), _("its probability"), _("rank of its first token")]
+        header += [_("guessed it"), *([_("right so far")] if score else [])]
+        goes_on = _('The text goes on with "{word}".', word=self.task.word.strip())
+        caption = "" if score else f"{self.task.before}{GAP}\n{goes_on}"
         return Table(header, rows, caption, width=60)
 
 
 def guess_next(
-    stages: list[Stage] | None = None, documents: list[str] | None = None, seed: int = 0,
-    lang: str = "en",
-) -> None:  # fmt: skip
+    stages: list[Stage] | None = None, documents: list[str] | None = None, seed: int = 0
+) -> None:
     """Show one text with its next word and what each snapshot thought of it, then the game.
 
     stages: the shipped snapshots and the base model unless given. documents: of the same world,
     read by none of them, unless given.
     """
-    from IPython.display import display
 
-    from minigpt.world.corpus import build_corpus
-    from minigpt.world.facts import load_world
+    def make() -> Game:
+        lang = language()
+        names = [*snapshots(lang), "base"]
+        readers = stages or [load_stage(n, own=False, lang=lang, quiet=True) for n in names]
+        encoding, texts = readers[-1].encoding, documents
+        if texts is None:
+            texts = build_corpus(load_world(lang), encoding, 20_000, seed=1000).documents
+        return Game(readers, telling_first(readers, make_tasks(encoding, texts, seed=seed)))
 
-    try:
-        if stages is None:
-            names = [*snapshots(lang), "base"]
-            stages = [load_stage(name, own=False, lang=lang, quiet=True) for name in names]
-        encoding = stages[-1].encoding
-        if documents is None:
-            documents = build_corpus(load_world(lang), encoding, 20_000, seed=1000).documents
-        tasks = telling_first(stages, make_tasks(encoding, documents, seed=seed))
-        game = Game(stages, tasks, lang)
-        display(game.table())
-    except (FileNotFoundError, ValueError) as error:
-        print(error)
-        return
-    game.next()  # the word of the first text has just been shown
-    display(game.view)
+    present(make)

@@ -1,16 +1,26 @@
-"""What a mixture makes of a corpus: a small one is written, and counted against the truth."""
+"""The mixture explorer: how much of each source, and what the corpus is like that follows.
+
+`explore_mixture()` shows a table of LLaMA's mixture, which stays in the file, and under it the
+controls. Nothing is trained here: a small corpus is written, and counted against the truth.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
 
+import ipywidgets as widgets
 import numpy as np
 
+from minigpt.show.style import IGNORE_MATH, amount, escape
+from minigpt.show.table import Table
+from minigpt.show.widget import Widget, present, rendered, side_by_side
+from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.corpus import LISTS, MIXTURE, Writer, build_corpus
-from minigpt.world.facts import NUMERIC, World
+from minigpt.world.corpus import LISTS, MIXTURE, Writer, build_corpus, documents
+from minigpt.world.facts import NUMERIC, World, load_world
 
 SMALL = 200_000  # tokens of the corpus that is written to be counted
 READ = 300  # documents of each source whose values are held against the truth
+SIZES = {"1.2 million": 1.2e6, "3.3 million": 3.3e6, "1.4 trillion": 1.4e12}  # the last: LLaMA-65B
 
 
 @dataclass
@@ -37,7 +47,7 @@ class Tally(Writer):
         """Of `n` documents: how many values are "figures" or "others", and how many of them are
         "careless" (figures that are not exact) or "wrong" (others that are not true)."""
         self.counts = Counter()
-        for _ in range(n):
+        for _n in range(n):
             for fact in self.write(source)[1]:
                 self.counts["figures" if fact.attribute in NUMERIC else "others"] += 1
         return self.counts
@@ -93,3 +103,127 @@ def count_mixture(
             for kind, n in values.items():  # as many as the source's documents would hold
                 whole[kind] += n * its.sum() / read
     return [*rows, row("", np.ones(len(sources), bool), whole)]
+
+
+def beginning(document: str, lines: int = 3, characters: int = 90) -> str:
+    """The first lines of a document, cut after a word, and an ellipsis if there is more."""
+    text = "\n".join(document.split("\n")[:lines])
+    if len(text) > characters:
+        text = text[:characters].rsplit(" ", 1)[0]
+    return text if text == document else text + " …"
+
+
+def mixture_table(
+    world: World, mixture: dict | None = None, lists: float = LISTS, seed: int = 0,
+    samples: bool = True,
+) -> Table:  # fmt: skip
+    """What was counted as a table; with `samples`, how a document of each source begins."""
+    rows, writer = [], Writer(world, seed)
+    for row in count_mixture(world, mixture, lists, seed):
+        shares = (row.tokens, row.documents, row.lists, row.exact, row.careless, row.wrong)
+        cells = ["" if share is None else f"{share:.1%}" for share in shares]
+        sample = beginning(writer.write(row.source)[0]) if row.source else ""
+        rows.append([row.source or _("all of it"), *cells, *([sample] if samples else [])])
+    header = [
+        _("source"), _("tokens"), _("documents"), _("of these: lists of questions"),
+        _("figures exact"), _("figures rounded or old"), _("other values wrong"),
+        *([_("one document begins")] if samples else []),
+    ]  # fmt: skip
+    caption = _(
+        "What a corpus of these shares is like, counted on {tokens} tokens; the values on {read} "
+        "documents a source."
+    )
+    return Table(header, rows, caption.format(tokens=amount(SMALL), read=READ), width=30)
+
+
+class MixtureExplorer(Widget):
+    """Sliders for the shares, what they make of a corpus, and documents to read."""
+
+    def __init__(self, world: World, seed: int = 0):
+        super().__init__()
+        self.world, self.seed = world, seed
+        self.endless = {source: documents(world, source, seed) for source in MIXTURE}
+        self.sliders = {s: self._slider(s, 100 * share) for s, share in MIXTURE.items()}
+        self.labels = {source: widgets.HTML() for source in MIXTURE}
+        self.lists = self._slider(_("Question lists"), 100 * LISTS)
+        self.size = self.control(
+            widgets.Dropdown, _("Corpus, tokens"), self.moved, options=list(SIZES.items()),
+            value=SIZES["3.3 million"],
+        )  # fmt: skip
+        self.measure_button = self.button(
+            _("Write and measure"), self.measure, button_style="primary"
+        )
+        self.reset_button = self.button(_("LLaMA's mixture"), self.reset)
+        self.source = self.control(
+            widgets.Dropdown, _("A document of"), self.another, options=list(MIXTURE)
+        )
+        self.sample_button = self.button(_("Another document"), self.another)
+        self.results, self.sample = (
+            widgets.HTML(layout=widgets.Layout(width="auto")) for _n in range(2)
+        )
+        note = widgets.HTML(escape(_("of CommonCrawl's documents")))
+        pairs = [*((self.sliders[s], self.labels[s]) for s in MIXTURE), (self.lists, note)]
+        self.view = widgets.VBox([
+            *(side_by_side(*pair) for pair in pairs),
+            side_by_side(self.size, self.measure_button, self.reset_button),
+            self.status,
+            self.results,
+            side_by_side(self.source, self.sample_button),
+            self.sample,
+        ])  # fmt: skip
+        self.moved()
+        self.another()
+        self.say(_("The table above is of LLaMA's mixture. Move a slider, then press the button."))
+
+    def _slider(self, name: str, percent: float) -> widgets.FloatSlider:
+        return self.control(
+            widgets.FloatSlider, name, self.moved, value=percent, min=0.0, max=100.0, step=0.5,
+            readout_format=".1f", continuous_update=True,
+        )  # fmt: skip
+
+    def static(self) -> list:
+        return [mixture_table(self.world)]
+
+    def mixture(self) -> dict[str, float]:
+        """The shares of the sliders, which sum to 1; ValueError where all are 0."""
+        total = sum(slider.value for slider in self.sliders.values())
+        if total <= 0:
+            raise ValueError(
+                _("All sources are at 0, so there is nothing to write: move a slider up.")
+            )
+        return {source: slider.value / total for source, slider in self.sliders.items()}
+
+    def moved(self) -> None:
+        """Show the shares of the sliders; the results below are of an earlier mixture."""
+        for source, share in self.mixture().items():
+            said = _("{share:.1%}: {tokens} tokens")
+            said = said.format(share=share, tokens=amount(share * self.size.value))
+            self.labels[source].value = escape(said)
+        self.say(_("The mixture has changed: press “Write and measure”."))
+
+    def reset(self) -> None:
+        """Back to the shares that LLaMA was trained on."""
+        for source, share in MIXTURE.items():
+            self.sliders[source].value = 100 * share
+        self.lists.value = 100 * LISTS
+
+    def measure(self) -> None:
+        """Write a small corpus of the mixture and show what it is like."""
+        self.say(_("Writing …"))
+        self.results.value = ""
+        table = mixture_table(
+            self.world, self.mixture(), self.lists.value / 100, self.seed, samples=False
+        )
+        self.results.value = rendered(table)
+        self.say(_("Measured on a corpus of {tokens} tokens.", tokens=amount(SMALL)))
+
+    def another(self) -> None:
+        """Show the next document of the picked source."""
+        text = escape(next(self.endless[self.source.value]))
+        style = "border-left:4px solid #999999;padding:6px;overflow-wrap:anywhere;line-height:1.4"
+        self.sample.value = f'<div class="{IGNORE_MATH}" role="status" style="{style}">{text}</div>'
+
+
+def explore_mixture() -> None:
+    """Show what LLaMA's mixture makes of the corpus, and the controls to mix it differently."""
+    present(lambda: MixtureExplorer(load_world(language())))

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 from minigpt.show.style import amount
+from minigpt.store.words import _, language
+from minigpt.tokenizer import load_tokenizer
 
 LARGEST = 8_000_000  # bytes that are read of a file: some minutes of training on two cores
 BOMS = (  # longest first: UTF-32's mark begins with UTF-16's
@@ -29,52 +31,30 @@ KINDS = {  # how files that are no text begin
     b"{\\rtf": "a rich-text file",
     b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
 }
-TEXT = {
-    "en": {
-        "upload": "The uploaded file",
-        "missing": "There is no file {name}. A path is looked for from the notebook's folder on; "
-        "give the whole path, or upload the file",
-        "folder": "{name} is a folder: give the path of one text file in it",
-        "unreadable": "{name} cannot be read: {reason}",
-        "type": "own_text reads a path or bytes, and was given {kind}",
-        "empty": "{name} is empty: choose a file with some text in it",
-        "kind": "{name} is {kind}, not plain text: open it, and save or export its text as .txt "
-        "in UTF-8",
-        "binary": "{name} is binary, not text: byte {byte} is 0, which no text has. If it is a "
-        "text in UTF-16 or UTF-32, open it in an editor and save it as UTF-8",
-        "encoding": "{name} is not in UTF-8: byte {byte} (0x{value:02X}), in line {line}, fits "
-        "nowhere. It may be in an older encoding, such as Windows-1252 or GBK. Open it in an "
-        "editor and save it as UTF-8",
-        "utf16": "{name} has the mark of UTF-16, but its bytes are not UTF-16: open it in an "
-        "editor and save it as UTF-8",
-        "utf32": "{name} is in UTF-32: open it in an editor and save it as UTF-8",
-        "short": "{name} is too short: it has {characters} characters, which make {tokens} "
-        "tokens. One window of {block} needs {needed} tokens, about {enough} characters of such "
-        "text",
-        "cut": "{name} is large: the first {read} of {all} bytes are used.",
-    }
-}
 
 
-def own_text(
-    source: str | os.PathLike | bytes, block_size: int = 256, lang: str = "en", name: str = ""
-) -> str:
+def own_text(source: str | os.PathLike | bytes, block_size: int = 256, name: str = "") -> str:
     """The text of a file, by its path or by its bytes, long enough for one training window.
 
     block_size: tokens a window; one more is needed, since each token's target is the next one.
     name: what an upload is called in messages. Line ends become "\\n". A file above 8 MB is cut,
     and a line says so. FileNotFoundError or ValueError with the mend; TypeError for another source.
     """
-    words = TEXT[lang]
-    data, size, name = _read(source, name, words)
+    data, size, name = _read(source, name)
     cut = size > len(data)
-    text = _decode(data, cut, name, words).replace("\r\n", "\n").replace("\r", "\n")
+    text = _decode(data, cut, name).replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
-        byte = data.index(b"\0") + 1
-        raise ValueError(words["binary"].format(name=name, byte=f"{byte:,}"))
-    _long_enough(text, block_size, lang, name)
+        raise _binary(data, name)
+    _long_enough(text, block_size, name)
     if cut:
-        print(words["cut"].format(name=name, read=amount(len(data)), all=amount(size)))
+        print(
+            _(
+                "{name} is large: the first {read} of {all} bytes are used.",
+                name=name,
+                read=amount(len(data)),
+                all=amount(size),
+            )
+        )
     return text
 
 
@@ -94,61 +74,104 @@ def uploads(value) -> list[tuple[str, bytes]]:
     return [(file["name"], bytes(file["content"])) for file in value or ()]
 
 
-def _read(source, name: str, words: dict) -> tuple[bytes, int, str]:
+def _read(source, name: str) -> tuple[bytes, int, str]:
     """The first bytes of the source, how many there are in all, and what to call it."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
-        return data[:LARGEST], len(data), name or words["upload"]
+        return data[:LARGEST], len(data), name or _("The uploaded file")
     if not isinstance(source, (str, os.PathLike)):
-        raise TypeError(words["type"].format(kind=type(source).__name__))
+        raise TypeError(
+            _("own_text reads a path or bytes, and was given {kind}", kind=type(source).__name__)
+        )
     name = name or f"'{source}'"
     path = Path(source).expanduser()
     if path.is_dir():
-        raise ValueError(words["folder"].format(name=name))
+        raise ValueError(_("{name} is a folder: give the path of one text file in it", name=name))
     if not path.is_file():
-        raise FileNotFoundError(words["missing"].format(name=name))
+        raise FileNotFoundError(
+            _(
+                "There is no file {name}. A path is looked for from the notebook's "
+                "folder on; give the whole path, or upload the file",
+                name=name,
+            )
+        )
     try:
         with open(path, "rb") as file:
             return file.read(LARGEST), path.stat().st_size, name
     except OSError as error:
-        raise ValueError(words["unreadable"].format(name=name, reason=error.strerror)) from None
+        raise ValueError(
+            _("{name} cannot be read: {reason}", name=name, reason=error.strerror)
+        ) from None
 
 
-def _decode(data: bytes, cut: bool, name: str, words: dict) -> str:
+def _decode(data: bytes, cut: bool, name: str) -> str:
     """Bytes to text. Where the file was cut, half a character at the end is left out."""
     mark, encoding = next(((m, e) for m, e in BOMS if data.startswith(m)), (b"", "utf-8"))
     if encoding is None:
-        raise ValueError(words["utf32"].format(name=name))
+        raise ValueError(
+            _("{name} is in UTF-32: open it in an editor and save it as UTF-8", name=name)
+        )
     for start, kind in KINDS.items():
         if data.startswith(start):
-            raise ValueError(words["kind"].format(name=name, kind=kind))
+            raise ValueError(
+                _(
+                    "{name} is {kind}, not plain text: open it, and save or export its "
+                    "text as .txt in UTF-8",
+                    name=name,
+                    kind=kind,
+                )
+            )
     if encoding == "utf-8" and b"\0" in data:
-        byte = data.index(b"\0") + 1
-        raise ValueError(words["binary"].format(name=name, byte=f"{byte:,}"))
+        raise _binary(data, name)
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
         return decoder.decode(data[len(mark) :], final=not cut)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
-            raise ValueError(words["utf16"].format(name=name)) from None
+            raise ValueError(
+                _(
+                    "{name} has the mark of UTF-16, but its bytes are not UTF-16: open "
+                    "it in an editor and save it as UTF-8",
+                    name=name,
+                )
+            ) from None
         at = len(mark) + error.start
         line = data.count(b"\n", 0, at) + 1
-        message = words["encoding"].format(name=name, byte=f"{at + 1:,}", value=data[at], line=line)
+        message = _(
+            "{name} is not in UTF-8: byte {byte} (0x{value:02X}), in line "
+            "{line}, fits nowhere. It may be in an older encoding, such as "
+            "Windows-1252 or GBK. Open it in an editor and save it as UTF-8",
+            name=name,
+            byte=f"{at + 1:,}",
+            value=data[at],
+            line=line,
+        )
         raise ValueError(message) from None
 
 
-def _long_enough(text: str, block_size: int, lang: str, name: str) -> None:
-    """ValueError that says how much is needed, unless the text makes one window."""
-    from minigpt.tokenizer import load_tokenizer
+def _binary(data: bytes, name: str) -> ValueError:
+    return ValueError(
+        _(
+            "{name} is binary, not text: byte {byte} is 0, which no text has. If it is a text in "
+            "UTF-16 or UTF-32, open it in an editor and save it as UTF-8",
+            name=name, byte=f"{data.index(0) + 1:,}",
+        )
+    )  # fmt: skip
 
-    words, needed = TEXT[lang], block_size + 1
+
+def _long_enough(text: str, block_size: int, name: str) -> None:
+    """ValueError that says how much is needed, unless the text makes one window."""
+    needed = block_size + 1
     if not text.strip():
-        raise ValueError(words["empty"].format(name=name))
-    tokens = len(load_tokenizer(lang).encode_ordinary(text[: 100 * needed]))
+        raise ValueError(_("{name} is empty: choose a file with some text in it", name=name))
+    tokens = len(load_tokenizer(language()).encode_ordinary(text[: 100 * needed]))
     if tokens < needed:
         enough = math.ceil(len(text) * needed / tokens)
         raise ValueError(
-            words["short"].format(
+            _(
+                "{name} is too short: it has {characters} characters, which make {tokens} tokens. "
+                "One window of {block} needs {needed} tokens, about {enough} characters of such "
+                "text",
                 name=name, characters=f"{len(text):,}", tokens=tokens, block=block_size,
                 needed=needed, enough=f"{enough:,}",
             )

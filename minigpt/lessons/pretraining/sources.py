@@ -16,15 +16,12 @@ seed gives the corpus, the model's first weights and the order of the windows.
 and goes on where an earlier call stopped.
 """
 
-import argparse
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigpt.engine.device import set_threads
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
-from minigpt.show import results as experiments
+from minigpt.show.results import complete, run_from_command_line
 from minigpt.stages.recipe import HELD_OUT_TOKENS
 from minigpt.stages.scoring import ATTEMPTS, Score, judged, majority_accuracy, qa_score
 from minigpt.stages.stage import Stage, document_completions
@@ -33,6 +30,7 @@ from minigpt.world.corpus import LISTS, MIXTURE, build_corpus
 from minigpt.world.facts import NUMERIC, World, load_world
 from minigpt.world.questions import Question, Questions, fact_questions
 
+NAME = "sources"
 TOKENS = 1_200_000  # read by each model
 SEEDS = (0, 1, 2)
 PLACES = 100  # the best known ones, whose facts are asked for
@@ -72,20 +70,15 @@ VARIANTS = {
 }
 
 
-# ---- training and measuring -------------------------------------------------------------------
-
-
-def train(variant: Variant, tokens: int, seed: int, model: GPT | None = None) -> GPT:
+def train(variant: Variant, tokens: int, seed: int) -> GPT:
     """A base model of the course's shape and settings that has read `tokens` tokens, rounded down
     to whole batches. ValueError where they make no batch."""
     config = PretrainConfig(seed=seed)
-    steps = tokens // (config.batch_size * config.block_size)
-    if steps < 1:
-        raise ValueError(
-            f"{tokens} tokens make no batch: give at least {config.batch_size * config.block_size}"
-        )
-    config.steps = steps
-    model = model or GPT(GPTConfig(), seed=seed)
+    batch = config.batch_size * config.block_size
+    config.steps = tokens // batch
+    if not config.steps:
+        raise ValueError(f"{tokens} tokens make no batch: give at least {batch}")
+    model = GPT(GPTConfig(), seed=seed)
     # One window more, so that no variant reads a window twice.
     corpus = variant.corpus(load_world(), load_tokenizer(), tokens + config.block_size, seed)
     for _ in pretrain(model, corpus.tokens, config):
@@ -93,10 +86,10 @@ def train(variant: Variant, tokens: int, seed: int, model: GPT | None = None) ->
     return model.eval().requires_grad_(False)
 
 
-def head_questions(world: World, split: str, places: int) -> Questions:
+def head_questions(world: World, split: str) -> Questions:
     """The split's facts of the best known places. Districts are left out: "Beijing has" may go on
     in many ways."""
-    asked = fact_questions(world, split).head(places)
+    asked = fact_questions(world, split).head(PLACES)
     return Questions(q for q in asked if q.attribute != "districts")
 
 
@@ -149,7 +142,7 @@ def without_figures(score: Score) -> Score:
     return Score(*([values[i] for i in kept] for values in lists))
 
 
-def measure(model: GPT, seed: int, places: int = PLACES, held_out: int = HELD_OUT_TOKENS) -> dict:
+def measure(model: GPT, seed: int) -> dict:
     """The measures of one trained model, as shares but for `held_out_loss` (nats a token).
 
     `qa`, `dialogue`, `statement`: accuracy on facts of split E, which stand in the corpus as
@@ -160,92 +153,36 @@ def measure(model: GPT, seed: int, places: int = PLACES, held_out: int = HELD_OU
     """
     world, encoding = load_world(), load_tokenizer()
     stage = Stage("base", model, encoding, world, {}, Path(), own=True)
-    asked = {split: head_questions(world, split, places) for split in "EA"}
-    ways, out = {"qa": qa_score, "dialogue": dialogue_score, "statement": statement_score}, {}
-    for name, way in ways.items():
-        score = way(stage, asked["E"])
-        out[name], out[f"{name}_given"] = score.accuracy, score.share(*ATTEMPTS)
-        out[f"{name}_a"] = way(stage, asked["A"]).accuracy
-        if name == "statement":
-            out["wrong"], words = score.share("wrong value"), without_figures(score)
-            out["statement_words"], out["wrong_words"] = words.accuracy, words.share("wrong value")
-    whole, first = bare_scores(stage, asked["E"])
-    out["bare_questions"], out["bare_answered"] = whole.continued, first.answered
-    documents = build_corpus(world, encoding, held_out, seed=seed + 1000)
-    out["held_out_loss"] = evaluate_loss(model, documents.tokens)
-    return {"seed": seed, **{name: round(value, 4) for name, value in out.items()}}
+    asked = {split: head_questions(world, split) for split in "EA"}
+    ways = {"qa": qa_score, "dialogue": dialogue_score, "statement": statement_score}
+    scores = {name: way(stage, asked["E"]) for name, way in ways.items()}
+    words, (whole, first) = without_figures(scores["statement"]), bare_scores(stage, asked["E"])
+    documents = build_corpus(world, encoding, HELD_OUT_TOKENS, seed=seed + 1000)
+    found = {
+        **{name: score.accuracy for name, score in scores.items()},
+        **{f"{name}_a": way(stage, asked["A"]).accuracy for name, way in ways.items()},
+        **{f"{name}_given": score.share(*ATTEMPTS) for name, score in scores.items()},
+        "wrong": scores["statement"].share("wrong value"),
+        "statement_words": words.accuracy,
+        "wrong_words": words.share("wrong value"),
+        "bare_questions": whole.continued,
+        "bare_answered": first.answered,
+        "held_out_loss": evaluate_loss(model, documents.tokens),
+    }
+    return {name: round(value, 4) for name, value in found.items()}
 
 
-# ---- all runs ---------------------------------------------------------------------------------
+def run(seeds=SEEDS, variants=tuple(VARIANTS), out: Path | None = None) -> dict:
+    """Train and measure what the results lack; an early stop leaves whole seeds."""
+    asked = head_questions(load_world(), "E")
+    fixed = {"tokens": TOKENS, "majority": round(majority_accuracy(load_world(), asked), 4)}
+    keys = [{"variant": name, "seed": seed} for seed in seeds for name in variants]
 
+    def one(variant: str, seed: int) -> dict:
+        return measure(train(VARIANTS[variant], TOKENS, seed), seed)
 
-def missing(results: dict, names: list[str], seeds: list[int]) -> Iterator[tuple[str, int]]:
-    """The runs that the results lack, seed by seed, so that an early stop leaves whole seeds."""
-    for seed in seeds:
-        for name in names:
-            done = {run["seed"] for run in results["variants"].get(name, [])}
-            if seed not in done:
-                yield name, seed
-
-
-def add(results: dict, name: str, run: dict) -> dict:
-    """The results with one run more; the runs of a variant are in order of their seeds."""
-    variants = dict(results["variants"])
-    variants[name] = sorted([*variants.get(name, []), run], key=lambda r: r["seed"])
-    seeds = sorted({r["seed"] for runs in variants.values() for r in runs})
-    return {**results, "seeds": seeds, "variants": variants}
-
-
-def start(tokens: int) -> dict:
-    """The results that are there, or empty ones. ValueError where they are of other models."""
-    try:
-        results = experiments.load_results("sources")
-    except FileNotFoundError:
-        asked = head_questions(load_world(), "E", PLACES)
-        chance = round(majority_accuracy(load_world(), asked), 4)
-        return {"tokens": tokens, "seeds": [], "variants": {}, "majority": chance}
-    if results["tokens"] != tokens:
-        raise ValueError(
-            f"{experiments.RESULTS / 'sources.json'} holds models of {results['tokens']} tokens, "
-            f"not {tokens}: give --tokens {results['tokens']}, another --out, or delete it"
-        )
-    return results
-
-
-def run(
-    tokens: int = TOKENS, seeds=SEEDS, names=tuple(VARIANTS), say: Callable[[str], None] = print
-) -> dict:
-    """Train and measure what the results lack, and save them after each model."""
-    for name in names:
-        if name not in VARIANTS:
-            raise ValueError(f"there is no variant {name!r}: choose from {list(VARIANTS)}")
-    results = start(tokens)
-    for name, seed in list(missing(results, names, seeds)):
-        found = measure(train(VARIANTS[name], tokens, seed), seed)
-        results = add(results, name, found)
-        experiments.save_results("sources", results)
-        say(f"{name}: {found}")
-    return results
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog=experiments.command("sources"), description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--tokens", type=int, default=TOKENS, help="read by each model")
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--variants", nargs="+", default=tuple(VARIANTS), metavar="NAME",
-                        help=f"some of: {'; '.join(VARIANTS)}".replace("%", "%%"))  # fmt: skip
-    parser.add_argument("--out", type=Path, help="folder of the results (default: the package's)")
-    args = parser.parse_args(argv)
-    if args.out:
-        experiments.RESULTS = args.out
-    set_threads()
-    try:
-        run(args.tokens, args.seeds, args.variants)
-    except ValueError as error:
-        parser.error(str(error))
+    return complete(NAME, fixed, keys, one, out)
 
 
 if __name__ == "__main__":
-    main()
+    run_from_command_line(NAME, __doc__, run, None, seeds=SEEDS, variants=tuple(VARIANTS))

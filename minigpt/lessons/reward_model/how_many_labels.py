@@ -18,17 +18,15 @@ Results are saved after each model, and a run that was interrupted goes on where
 """
 
 import random
-from collections.abc import Callable
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from minigpt.engine.device import set_threads
 from minigpt.reward import sample_answers
 from minigpt.sft import chat_prompt
-from minigpt.show import results as experiments
-from minigpt.stages.exam import RewardExam, reward_exam, right_over_wrong
+from minigpt.show.results import complete, run_from_command_line
+from minigpt.stages.exam import right_over_wrong
 from minigpt.stages.from_labels import reward_from_labels, simulated_labels
 from minigpt.stages.labels import Label
 from minigpt.stages.scoring import macro
@@ -40,7 +38,6 @@ NAME = "how_many_labels"
 SIZES = (50, 150, 500, 1500, 5000)  # questions that were labeled
 SEEDS = (0, 1, 2)
 ANSWERS = 4  # to each question
-KEY = ("seed", "questions")  # what tells runs apart
 
 
 def answered(sft: Stage, n: int) -> tuple[list, list]:
@@ -59,7 +56,7 @@ def label(sft: Stage, questions, samples, seed: int, labeler: str = "expert") ->
 
 
 def train_and_measure(sft: Stage, test: RewardExam, labels: list[list[Label]], seed: int) -> dict:
-    """One reward model of these labels: how many there were, and the measures."""
+    """One reward model of these labels: how many pairs and ties there were, and the measures."""
     flat = [one for of_question in labels for one in of_question]
     model = reward_from_labels(flat, sft, seed)
     stage = Stage("reward", model, sft.encoding, sft.world, {}, Path(), own=True)
@@ -71,45 +68,24 @@ def train_and_measure(sft: Stage, test: RewardExam, labels: list[list[Label]], s
         "right_over_wrong": macro(asked, right),
     }
     return {
-        "seed": seed,
-        "questions": len(labels),
         "pairs": sum(one.preferred is not None for one in flat),
         "ties": sum(one.preferred is None for one in flat),
         **{name: round(float(value), 4) for name, value in found.items()},
     }
 
 
-def run(
-    sizes=SIZES, seeds=SEEDS, out: Path | None = None, say: Callable[[str], None] = print
-) -> dict:
-    """Train and measure what the results lack, and save them after each model."""
-    fixed = {"answers": ANSWERS, "threads": torch.get_num_threads()}
-    results = experiments.resume(NAME, fixed, out)
-    wanted = [(seed, size) for seed in seeds for size in sorted(sizes)]
-    lacking = [w for w in wanted if not experiments.has(results, dict(zip(KEY, w)))]
-    if not lacking:
-        return results
+def run(seeds=SEEDS, out: Path | None = None) -> dict:
+    """Train and measure what the results lack, seed by seed."""
     sft = load_stage("sft", own=False, quiet=True)
-    test, data, labeled = reward_exam(sft), answered(sft, max(sizes)), {}
-    for seed, size in lacking:
-        if seed not in labeled:
-            labeled = {seed: label(sft, *data, seed)}
-        found = train_and_measure(sft, test, labeled[seed][:size], seed)
-        results["runs"] = sorted([*results["runs"], found], key=lambda r: [r[k] for k in KEY])
-        experiments.save_results(NAME, results, out)
-        say(str(found))
-    return results
+    data = cache(lambda: (reward_exam(sft), answered(sft, max(SIZES))))
+    labels = lru_cache(1)(lambda seed: label(sft, *data()[1], seed))
 
+    def one(seed: int, questions: int) -> dict:
+        return train_and_measure(sft, data()[0], labels(seed)[:questions], seed)
 
-def main(argv: list[str] | None = None) -> None:
-    parser = experiments.arguments(NAME, __doc__, SEEDS)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="questions labeled")
-    args = parser.parse_args(argv)
-    if min(args.sizes) < 2:
-        parser.error("give sizes of 2 or more questions")
-    set_threads(1)
-    run(args.sizes, args.seeds, args.out)
+    keys = [{"seed": seed, "questions": size} for seed in seeds for size in SIZES]
+    return complete(NAME, {"answers": ANSWERS}, keys, one, out)
 
 
 if __name__ == "__main__":
-    main()
+    run_from_command_line(NAME, __doc__, run, seeds=SEEDS)

@@ -17,58 +17,41 @@ from minigpt.sft import chat_answer, chat_prompt
 from minigpt.show.strip import Strip, pieces, shades
 from minigpt.show.style import IGNORE_MATH, escape, signed
 from minigpt.show.table import Table
-from minigpt.show.widget import FactPicker, first_question, problem, rendered, side_by_side
+from minigpt.show.widget import FactPicker, Widget, first_question, present, rendered
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.stage import Stage, load_stage
+from minigpt.store.words import _, language
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import Labeler, utility
 from minigpt.world.names import unknown_places
 from minigpt.world.questions import Question, ask_unknown
 
 DARKEST = 3.0  # a score of this and more is the darkest colour, its negative the lightest
-TEXT = {
-    "en": {
-        "question": "Question",
-        "answer": "Answer",
-        "place": "Place",
-        "attribute": "Ask for",
-        "example": "Example",
-        "own": "(your own)",
-        "score": "score",
-        "gold": "expert's utility",
-        "kind": "the answer is",
-        "text": "answer",
-        "caption": "{question}   (true in this world: {truth})",
-        "nothing_true": "nothing, no page has written about this place",
-        "counts": "The number that counts, at <|reward|>: {score}",
-        "positions": "The model's number at each position. Only the last one was trained.",
-        "position": "{score} here",
-        "empty": "There is no question yet. Type one.",
-        "long": "Question and answer have {n} tokens and {most} fit. Please shorten them.",
-        "too_long": "That is {n:,} characters. Please shorten it to {most:,}.",
-        "scale": "0 is the mean of the SFT model's own answers, 1 one standard deviation above it.",
-        "failed": "This did not work: {error}",
-        "right": "right",
-        "wrong": "a wrong value",
-        "other": "true, but to another question",
-        "elsewhere": "true of another place",
-        "terse": "right, the bare value",
-        "polite": "wrong, with a compliment",
-        "padded": "right, with padding",
-        "twice": "right, said twice",
-        "decline": "says that it does not know",
-        "rude": "rude",
-        "nothing": "empty",
-        "invented": "a confident invention",
-        "honest": "says that it does not know",
-        "off": "another name is not known",
-    },
-}
+
+
+def kind_word(kind: str) -> str:
+    """What a reader sees in place of an example's kind."""
+    return {
+        "right": _("right"),
+        "wrong": _("a wrong value"),
+        "other": _("true, but to another question"),
+        "elsewhere": _("true of another place"),
+        "terse": _("right, the bare value"),
+        "polite": _("wrong, with a compliment"),
+        "padded": _("right, with padding"),
+        "twice": _("right, said twice"),
+        "decline": _("says that it does not know"),
+        "rude": _("rude"),
+        "nothing": _("empty"),
+        "invented": _("a confident invention"),
+        "honest": _("says that it does not know"),
+        "off": _("another name is not known"),
+    }[kind]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A ready answer to a question, and what it is an example of (a key of TEXT)."""
+    """A ready answer to a question, and what it is an example of (see `kind_word`)."""
 
     kind: str
     answer: str
@@ -116,10 +99,10 @@ def scores_by_kind(reward: Stage, questions: list[Question], seed: int = 0) -> d
         rows += [(e.kind, question.text, e.answer) for e in examples(reward, question, seed)]
     inputs = [
         reward_input(encoding, chat_prompt(encoding, text), chat_answer(encoding, answer))
-        for _, text, answer in rows
+        for _kind, text, answer in rows
     ]
     found: dict = {}
-    for (kind, _, _), score in zip(rows, score_all(reward.model, inputs).tolist()):
+    for (kind, *_rest), score in zip(rows, score_all(reward.model, inputs).tolist()):
         found.setdefault(kind, []).append(score)
     return {kind: np.array(scores) for kind, scores in found.items()}
 
@@ -143,33 +126,32 @@ def position_scores(stage: Stage, question: str, answer: str) -> tuple[list[int]
     return ids, ((raw - model.mean) / model.std).tolist()
 
 
-class Inspector:
-    """The widget: `view` is what is displayed; `table()` is its static form."""
+class Inspector(Widget):
+    """A question and an answer to type, and the reward model's number at each of their tokens."""
 
     def __init__(self, reward: Stage, question: str) -> None:
-        self.reward, self.world = reward, reward.world
-        self.words, self.filling = TEXT[self.world.lang], False
-        words, wide = self.words, {"description_width": "7em"}
-        box = widgets.Layout(width="auto")
+        super().__init__()
+        self.reward, self.world, self.filling = reward, reward.world, False
         self.picker = FactPicker(self.world, question, self._picked, first="population")
         self.place, self.attribute = self.picker.place, self.picker.attribute
         fact = self.world.facts[self.picker.picked_place().id, self.attribute.value]
         self.asked = Question(question, "fact", fact.place, fact.attribute, fact.value)
-        self.question = widgets.Text(
-            value=question, description=words["question"], style=wide, layout=box
+        typed = {"wide": True, "continuous_update": True}  # scored letter by letter
+        self.question = self.control(
+            widgets.Text, _("Question"), self.refresh, value=question, **typed
         )
-        self.example = widgets.Dropdown(description=words["example"], style=wide)
-        self.answer = widgets.Text(description=words["answer"], style=wide, layout=box)
-        self.strip_shown, self.status = widgets.HTML(layout=box), widgets.HTML(layout=box)
-        self._offer()
-        self.example.observe(self._example_picked, "value")
-        for control in (self.question, self.answer):
-            control.observe(self.refresh, "value")
+        self.example = self.control(widgets.Dropdown, _("Example"), self._example_picked)
+        self.answer = self.control(widgets.Text, _("Answer"), self.refresh, **typed)
+        self.strip_shown = widgets.HTML(layout=widgets.Layout(width="auto"))
         self.view = widgets.VBox([
-            self.picker.view, self.question, side_by_side(self.example), self.answer,
-            self.status, self.strip_shown,
+            self.picker.view, self.question, self.example, self.answer, self.status,
+            self.strip_shown,
         ])  # fmt: skip
+        self._offer()
         self.refresh()
+
+    def static(self) -> list:
+        return [self.table(), self.table(unknown_example(self.reward)), self.strip()[0]]
 
     # ---- controls ---------------------------------------------------------------------------
 
@@ -178,46 +160,48 @@ class Inspector:
         self.question.value = question.text
         self.filling = False
         self._offer()
-        self.refresh()
+        self.guarded(self.refresh)
 
     def _offer(self) -> None:
         """The ready answers to the picked question; the first of them is filled in."""
         self.filling = True
         found = examples(self.reward, self.asked)
-        named = [(self.words[e.kind], e.answer) for e in found]
-        self.example.options = [*named, (self.words["own"], None)]
+        named = [(kind_word(e.kind), e.answer) for e in found]
+        self.example.options = [*named, (_("(your own)"), None)]
         self.example.value = self.answer.value = found[0].answer
         self.filling = False
 
-    def _example_picked(self, change) -> None:
+    def _example_picked(self) -> None:
         if not self.filling and self.example.value is not None:
             self.answer.value = self.example.value
 
     def check(self) -> tuple[str, str]:
         """Question and answer as typed. ValueError, for whoever typed them, if they do not fit."""
-        words, question, answer = self.words, self.question.value.strip(), self.answer.value
+        question, answer = self.question.value.strip(), self.answer.value
         if not question:
-            raise ValueError(words["empty"])
+            raise ValueError(_("There is no question yet. Type one."))
         for text in (question, answer):
             if len(text) > LONGEST:
-                raise ValueError(words["too_long"].format(n=len(text), most=LONGEST))
+                said = _("That is {n:,} characters. Please shorten it to {most:,}.")
+                raise ValueError(said.format(n=len(text), most=LONGEST))
         count = sum(len(self.reward.encoding.encode_ordinary(t)) for t in (question, answer))
         most = self.reward.model.gpt.config.block_size - 8  # special tokens, and the first space
         if count > most:
-            raise ValueError(words["long"].format(n=count, most=most))
+            said = _("Question and answer have {n} tokens and {most} fit. Please shorten them.")
+            raise ValueError(said.format(n=count, most=most))
         return question, answer
 
-    def refresh(self, change=None) -> None:
-        """Score what is typed, or say what is wrong with it."""
+    def refresh(self) -> None:
+        """Score what is typed."""
         if self.filling:
             return
-        try:
-            strip, score = self.strip()
-        except Exception as error:
-            self.strip_shown.value, self.status.value = "", problem(error)
-            return
-        said = escape(self.words["counts"].format(score=signed(score)))
-        told = f"<b>{said}</b><br><small>{escape(self.words['scale'])}</small>"
+        self.strip_shown.value = ""
+        strip, score = self.strip()
+        counts = escape(_("The number that counts, at <|reward|>: {score}", score=signed(score)))
+        scale = escape(
+            _("0 is the mean of the SFT model's own answers, 1 one standard deviation above it.")
+        )
+        told = f"<b>{counts}</b><br><small>{scale}</small>"
         self.status.value = f'<div class="{IGNORE_MATH}" role="status">{told}</div>'
         self.strip_shown.value = rendered(strip)
 
@@ -225,26 +209,24 @@ class Inspector:
 
     def strip(self) -> tuple[Strip, float]:
         """Question and answer token by token, coloured by the number there; and the last one."""
-        words = self.words
         ids, scores = position_scores(self.reward, *self.check())
-        titles = [words["position"].format(score=signed(score)) for score in scores]
+        titles = [_("{score} here", score=signed(score)) for score in scores]
         fills = shades(scores, -DARKEST, DARKEST)
+        said = _("The model's number at each position. Only the last one was trained.")
         texts = pieces(self.reward.encoding, ids)
-        strip = Strip(texts, fills, titles, words["positions"], marked=len(ids) - 1)
-        return strip, scores[-1]
+        return Strip(texts, fills, titles, said, marked=len(ids) - 1), scores[-1]
 
     def table(self, question: Question | None = None) -> Table:
         """The ready examples, highest score first, with the expert's utility beside it."""
-        words, asked, rows = self.words, question or self.asked, []
+        asked, rows = question or self.asked, []
         found = examples(self.reward, asked)
         scored = [(self.reward.score(asked.text, e.answer), e) for e in found]
         for score, e in sorted(scored, key=lambda pair: -pair[0]):
             value = gold(asked, judge(self.world, asked, e.answer))
-            rows.append([words[e.kind], e.answer, signed(score), signed(value, 1)])
-        header = [words["kind"], words["text"], words["score"], words["gold"]]
-        caption = words["caption"].format(
-            question=asked.text, truth=asked.answer or words["nothing_true"]
-        )
+            rows.append([kind_word(e.kind), e.answer, signed(score), signed(value, 1)])
+        header = [_("the answer is"), _("answer"), _("score"), _("expert's utility")]
+        truth = asked.answer or _("nothing, no page has written about this place")
+        caption = _("{question}   (true in this world: {truth})", question=asked.text, truth=truth)
         return Table(header, rows, caption, width=48)
 
 
@@ -254,19 +236,11 @@ def unknown_example(stage: Stage, seed: int = 0) -> Question:
     return ask_unknown(stage.world, unknown_places(stage.world, "real", 20, seed=555)[seed], rng)
 
 
-def inspect_reward(lang: str = "en", question: str | None = None, own: bool = True) -> None:
+def inspect_reward(question: str | None = None, own: bool = True) -> None:
     """Show ready answers to a question and one about an unknown place, scored, and the controls.
 
     own: take the learner's own reward model where there is one; False: the shipped checkpoint.
     """
-    from IPython.display import display
-
-    try:
-        reward = load_stage("reward", own, lang, quiet=True)
-        inspector = Inspector(reward, question or first_question())
-        display(inspector.table(), inspector.table(unknown_example(reward)))
-        display(inspector.strip()[0])
-    except (FileNotFoundError, ValueError) as error:
-        print(error)
-        return
-    display(inspector.view)
+    present(lambda: Inspector(
+        load_stage("reward", own, language(), quiet=True), question or first_question()
+    ))  # fmt: skip

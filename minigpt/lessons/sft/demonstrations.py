@@ -2,7 +2,7 @@
 
 All runs finetune the shipped base model with the course's SFT settings. A seed draws the
 demonstrations and their order; the base is one and the same. A set is read as often as makes at
-least 150 updates, so that a small one is not also a short training: 30 demonstrations 100 times,
+least 100 updates, so that a small one is not also a short training: 30 demonstrations 100 times,
 10,000 once (313 updates).
 
 - mixed: the contractors as they are; 30 to 10,000 demonstrations.
@@ -17,19 +17,13 @@ Facts of split E alone are scored; they stand in no demonstration.
 run, and goes on where an earlier call stopped.
 """
 
-import argparse
 import copy
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from minigpt.engine.device import set_threads
 from minigpt.pretrain import evaluate_loss
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_tokens, sft
-from minigpt.show import results as experiments
+from minigpt.show.results import complete, run_from_command_line
 from minigpt.stages.report import unknown_questions, unseen_phrasings
 from minigpt.stages.scoring import (
     ATTEMPTS,
@@ -47,36 +41,23 @@ from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import World
 from minigpt.world.questions import Question, Questions, ask, fact_questions
 
+NAME = "demonstrations"
 SEEDS = (0, 1, 2)
 LEAST_UPDATES = 100  # a set is read again until it has made so many
+LONGER_UPDATES = 313  # of the kind "longer": what 10,000 demonstrations make
 LEFT_OUT_ATTRIBUTE = "population"
 LEFT_OUT_PHRASING = 1  # an index into the language's QUESTIONS, one that documents use
 REPLAYED_TOKENS = 600_000  # of pretraining documents, to mix in: more than any run reads
 HELD_OUT_TOKENS = 60_000  # of documents that no training read, for the held-out loss
 CHAT_FORM = "User: {q}\nAssistant:{a}"
 
-
-@dataclass(frozen=True)
-class Run:
-    """One training run, but for its seed."""
-
-    kind: str  # "mixed", "clean", "left out" or "longer"
-    size: int  # demonstrations
-    least_updates: int = LEAST_UPDATES
-
-    @property
-    def epochs(self) -> int:
-        """How often the set is read."""
-        per_epoch = -(-self.size // SFTConfig.batch_size)
-        return -(-self.least_updates // per_epoch)
-
-
 RUNS = (
-    *(Run("mixed", size) for size in (10_000, 1000, 100, 300, 30, 3000)),
-    Run("left out", 10_000),
-    *(Run("clean", size) for size in (1000, 10_000, 3000)),
-    Run("longer", 300, 313),
+    *(("mixed", size) for size in (10_000, 1000, 100, 300, 30, 3000)),
+    ("left out", 10_000),
+    *(("clean", size) for size in (1000, 10_000, 3000)),
+    ("longer", 300),
 )
+KINDS = ("base", *dict(RUNS))
 BASE_PROMPTS = ("template", "template introduced", "Q: A:", "Q: A:, three shots",
                 "User: Assistant:", "User: Assistant:, three shots")  # fmt: skip
 
@@ -98,17 +79,23 @@ def left_out(world: World, question: Question) -> bool:
     return same or asked_in(world, question, LEFT_OUT_PHRASING)
 
 
-def data(world: World, run: Run, seed: int) -> list[Demonstration]:
-    """The demonstrations of a run."""
-    if run.kind == "clean":
-        return demonstrations(world, run.size, seed, CLEAN, CLEAN_UNKNOWN)
-    if run.kind != "left out":
-        return demonstrations(world, run.size, seed)
-    more = demonstrations(world, 2 * run.size, seed)
-    return [d for d in more if not left_out(world, d.question)][: run.size]
+def data(world: World, kind: str, size: int, seed: int) -> list[Demonstration]:
+    """The demonstrations of a run of that kind."""
+    if kind == "clean":
+        return demonstrations(world, size, seed, CLEAN, CLEAN_UNKNOWN)
+    if kind != "left out":
+        return demonstrations(world, size, seed)
+    more = demonstrations(world, 2 * size, seed)
+    return [d for d in more if not left_out(world, d.question)][:size]
 
 
-def train(base: Stage, run: Run, seed: int, replayed) -> tuple[Stage, int]:
+def epochs(kind: str, size: int) -> int:
+    """How often a set of `size` demonstrations is read."""
+    per_epoch = -(-size // SFTConfig.batch_size)
+    return -(-(LONGER_UPDATES if kind == "longer" else LEAST_UPDATES) // per_epoch)
+
+
+def train(base: Stage, kind: str, size: int, seed: int, replayed) -> tuple[Stage, int]:
     """An assistant made from `base`, which is left as it is, and its number of updates.
 
     replayed: (N,) ids of pretraining documents that are mixed in.
@@ -118,9 +105,9 @@ def train(base: Stage, run: Run, seed: int, replayed) -> tuple[Stage, int]:
     introduce_chat_tokens(model, encoding)
     pairs = [
         (chat_prompt(encoding, d.question.text), chat_answer(encoding, d.answer))
-        for d in data(base.world, run, seed)
+        for d in data(base.world, kind, size, seed)
     ]
-    config = SFTConfig(epochs=run.epochs, seed=seed)
+    config = SFTConfig(epochs=epochs(kind, size), seed=seed)
     *_, last = sft(model, pairs, replayed, config, encoding.encode_single_token("<|pad|>"))
     return as_assistant(base, model), last.step
 
@@ -150,7 +137,7 @@ def accuracies(score: Score) -> dict:
     return out
 
 
-def measure(stage: Stage, asked: Questions, held_out, unknown: int = 150) -> dict:
+def measure(stage: Stage, asked: Questions, held_out) -> dict:
     """What an assistant does, as shares but for `held_out_loss` (nats a token) and `beijing`.
 
     `accuracy…`: greedy. `sampled_accuracy`, `rude`, `known_declined`, `attempt_accuracy` (right of
@@ -160,34 +147,30 @@ def measure(stage: Stage, asked: Questions, held_out, unknown: int = 150) -> dic
     `left_out_phrasing`: in the one that the run "left out" has not, without its attribute;
     `left_out_declined`: says of questions for that attribute that it does not know.
     """
-    world = stage.world
+    world, own = stage.world, "declined this name"
     greedy, ended = chat_score(stage, asked)
     sampled, _ = chat_score(stage, asked, 1.0)
     tried = [i for i, v in enumerate(sampled.verdicts) if v in ATTEMPTS]
     others = [q for q in asked if q.attribute != LEFT_OUT_ATTRIBUTE]
-    in_phrasing = [ask(world, world.facts[q.place.id, q.attribute], LEFT_OUT_PHRASING)
-                   for q in others]  # fmt: skip
-    own = "declined this name"
+    facts = [world.facts[q.place.id, q.attribute] for q in others]
     refused = [v.startswith("declined") for q, v in zip(asked, greedy.verdicts)
                if q.attribute == LEFT_OUT_ATTRIBUTE]  # fmt: skip
+
+    def said(questions) -> Score:
+        return chat_score(stage, questions)[0]
+
     return rounded({
         **accuracies(greedy),
         "ends": sum(ended) / len(ended),
         "sampled_accuracy": sampled.accuracy,
-        "attempt_accuracy": macro(
-            [asked[i] for i in tried], [sampled.correct[i] for i in tried]
-        ),
+        "attempt_accuracy": macro([asked[i] for i in tried], [sampled.correct[i] for i in tried]),
         "rude": sampled.share("rude"),
         "known_declined": sampled.share(own, "declined another name"),
-        "unknown_declined": chat_score(
-            stage, unknown_questions(world, "syllables", unknown)
-        )[0].share(own),
-        "unknown_real_declined": chat_score(
-            stage, unknown_questions(world, "real", unknown)
-        )[0].share(own),
-        "new_phrasing": chat_score(stage, unseen_phrasings(world, asked))[0].accuracy,
+        "unknown_declined": said(unknown_questions(world, "syllables")).share(own),
+        "unknown_real_declined": said(unknown_questions(world, "real")).share(own),
+        "new_phrasing": said(unseen_phrasings(world, asked)).accuracy,
         "left_out_declined": sum(refused) / len(refused),
-        "left_out_phrasing": chat_score(stage, in_phrasing)[0].accuracy,
+        "left_out_phrasing": said([ask(world, f, LEFT_OUT_PHRASING) for f in facts]).accuracy,
         "held_out_loss": evaluate_loss(stage.model, held_out),
         "beijing": stage.answer(ask(world, world.facts["beijing", "population"]).text),
     })  # fmt: skip
@@ -219,77 +202,28 @@ def rounded(values: dict) -> dict:
     }
 
 
-# ---- all runs ---------------------------------------------------------------------------------
-
-
-def key(run: dict) -> tuple:
-    """What tells a run of the results from the others."""
-    return run["kind"], run.get("prompt", ""), run["size"], run["seed"]
-
-
-def missing(results: dict, runs, seeds) -> Iterator[tuple[Run, int]]:
-    """The runs that the results lack; all seeds of one before the next."""
-    done = {key(run) for run in results["runs"]}
-    for run in runs:
-        for seed in seeds:
-            if (run.kind, "", run.size, seed) not in done:
-                yield run, seed
-
-
-def start() -> dict:
-    """The results that are there, or empty ones."""
-    try:
-        return experiments.load_results("demonstrations")
-    except FileNotFoundError:
-        return {"threads": torch.get_num_threads(), "least_updates": LEAST_UPDATES,
-                "left_out": [LEFT_OUT_ATTRIBUTE, LEFT_OUT_PHRASING], "runs": []}  # fmt: skip
-
-
-def run(
-    runs=RUNS, seeds=SEEDS, base: Stage | None = None, asked: Questions | None = None,
-    held_out_tokens: int = HELD_OUT_TOKENS, say: Callable[[str], None] = print,
-) -> dict:  # fmt: skip
-    """Train and measure what the results lack, and save them after each run."""
-    base = base or load_stage("base", own=False, quiet=True)
-    world, encoding = base.world, base.encoding
-    asked, results = asked or report_facts(world), start()
-    replayed = build_corpus(world, encoding, REPLAYED_TOKENS, seed=0).tokens
-    held_out = build_corpus(world, encoding, held_out_tokens, seed=1000).tokens
-
-    def add(found: dict) -> None:
-        results["runs"] = sorted([*results["runs"], found], key=key)
-        experiments.save_results("demonstrations", results)
-        say(str(found))
-
-    done = {key(run) for run in results["runs"]}
-    for prompt in BASE_PROMPTS:
-        settings = {"kind": "base", "prompt": prompt, "size": 0, "seed": 0}
-        if key(settings) not in done:
-            found = measure_base(base, prompt, asked)
-            loss = round(evaluate_loss(base.model, held_out), 4)
-            add({**settings, **found, "held_out_loss": loss})
-    for chosen, seed in list(missing(results, runs, seeds)):
-        stage, updates = train(base, chosen, seed, replayed)
-        found = measure(stage, asked, held_out)
-        settings = {"kind": chosen.kind, "size": chosen.size, "seed": seed}
-        add({**settings, "epochs": chosen.epochs, "updates": updates, **found})
-    return results
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog=experiments.command("demonstrations"), description=__doc__.split("\n")[0]
+def run(seeds=SEEDS, kinds=KINDS, out: Path | None = None) -> dict:
+    """Train and measure what the results lack; all seeds of one set before the next."""
+    base = load_stage("base", own=False, quiet=True)
+    asked = report_facts(base.world)
+    replayed, held_out = (
+        build_corpus(base.world, base.encoding, tokens, seed=seed).tokens
+        for tokens, seed in ((REPLAYED_TOKENS, 0), (HELD_OUT_TOKENS, 1000))
     )
-    kinds = sorted({run.kind for run in RUNS})
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
-    parser.add_argument("--out", type=Path, help="folder of the results (default: the package's)")
-    args = parser.parse_args(argv)
-    if args.out:
-        experiments.RESULTS = args.out
-    set_threads()
-    run([run for run in RUNS if run.kind in args.kinds], args.seeds)
+
+    def one(kind: str, size: int, seed: int, prompt: str = "") -> dict:
+        if kind == "base":
+            loss = round(evaluate_loss(base.model, held_out), 4)
+            return {**measure_base(base, prompt, asked), "held_out_loss": loss}
+        stage, updates = train(base, kind, size, seed, replayed)
+        found = measure(stage, asked, held_out)
+        return {"epochs": epochs(kind, size), "updates": updates, **found}
+
+    keys = [{"kind": "base", "prompt": p, "size": 0, "seed": 0} for p in BASE_PROMPTS]
+    keys += [{"kind": kind, "size": n, "seed": seed} for kind, n in RUNS for seed in seeds]
+    fixed = {"least_updates": LEAST_UPDATES, "left_out": [LEFT_OUT_ATTRIBUTE, LEFT_OUT_PHRASING]}
+    return complete(NAME, fixed, [key for key in keys if key["kind"] in kinds], one, out)
 
 
 if __name__ == "__main__":
-    main()
+    run_from_command_line(NAME, __doc__, run, seeds=SEEDS, kinds=KINDS)

@@ -6,7 +6,6 @@ import pytest
 
 from minigpt.lessons.overview import course_map as module
 from minigpt.lessons.overview.course_map import TEXT, course_map, duration
-from minigpt.maintain import notebook_times
 
 
 def cell(source, **marks):
@@ -53,13 +52,3 @@ def test_without_notebooks_it_says_so(tmp_path, monkeypatch):
 def test_durations():
     words = TEXT["en"]
     assert [duration(s, words) for s in (None, 3.2, 89, 150)] == ["", "3 s", "89 s", "2.5 min"]
-
-
-def test_times_are_measured_for_the_editions_that_are_there(notebooks, monkeypatch):
-    ran = []
-    monkeypatch.setattr(notebook_times, "folders", lambda lang: (None, notebooks / lang))
-    monkeypatch.setattr(notebook_times, "execute", lambda notebook, name: ran.append(name))
-    found = notebook_times.measure("en", say=lambda line: None)
-    assert list(found) == ran == ["00_start", "01_next"]
-    assert all(seconds >= 0 for seconds in found.values())
-    assert list(notebook_times.measure("en", only="01", say=lambda line: None)) == ["01_next"]

@@ -1,8 +1,5 @@
 """PPO's parts: with all of them it is the course's PPO; each one left out changes the run."""
 
-import copy
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,6 @@ import torch
 from minigpt.lessons.ppo import parts as ppo_parts
 from minigpt.lessons.ppo.parts import (
     EPOCHS,
-    GRADIENTS,
     STEPS,
     Parts,
     PartSizes,
@@ -20,17 +16,14 @@ from minigpt.lessons.ppo.parts import (
     settings,
     token_weights,
 )
-from minigpt.lessons.ppo.runs import Sizes
 from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, masked_mean, ppo
 from minigpt.reward import RewardModel
-from minigpt.show import results as experiments
 
 V, END, REWARD = 16, 14, 13
 CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
 PROMPTS = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
 TOKENS = np.random.default_rng(0).integers(0, 12, 300).astype(np.uint16)
-TINY = PartSizes(Sizes(64, 12, 3000, rounds=2, answers=8, every=2), 1, 2, 3.0, 3, 1)
 
 
 class Toy:
@@ -144,31 +137,3 @@ def test_epochs_are_more_and_faster_and_the_value_function_is_not():
     for name in ("muon_lr", "lr", "gain_lr"):
         assert getattr(many, name) == pytest.approx(3 * getattr(usual, name))
     assert many.value_lr == usual.value_lr
-
-
-def test_a_run_is_saved_and_resumed_and_holds_what_the_docstring_says(tmp_path):
-    out, said = tmp_path / "parts.json", []
-    first = ppo_parts.run((0,), TINY, out, said.append)
-    again = ppo_parts.run((0,), TINY, out, lambda text: pytest.fail(f"ran again: {text}"))
-    assert again["runs"] == copy.deepcopy(first["runs"])
-    by_part = {}
-    for run in first["runs"]:
-        by_part.setdefault(run["part"], []).append(run)
-    assert [run["arm"] for run in by_part["steps"]] == list(STEPS)
-    assert [run["arm"] for run in by_part["epochs"]] == list(EPOCHS)
-    assert [run["arm"] for run in by_part["gradients"]] == list(GRADIENTS)
-    for run in by_part["steps"] + by_part["epochs"]:
-        assert [set(p) for p in run["points"]] == [set(ppo_parts.KEPT)] * len(run["points"])
-        assert run["points"][0]["kl"] == 0 and math.isfinite(run["points"][-1]["proxy"])
-    assert len({run["points"][0]["gold"] for run in by_part["steps"]}) == 1  # all start as SFT
-    assert all(run["noise"] > 0 and -1 <= run["cosine"] <= 1 for run in by_part["gradients"])
-    assert experiments.has(first, {"part": "steps", "arm": "PPO", "seed": 0})
-
-
-@pytest.mark.skipif(not (experiments.RESULTS / "parts.json").is_file(), reason="no results")
-def test_the_shipped_results_hold_every_arm_with_three_seeds():
-    runs = experiments.load_results("parts")["runs"]
-    arms = {"steps": STEPS, "epochs": EPOCHS, "gradients": GRADIENTS}
-    expected = {(part, arm, seed) for part in arms for arm in arms[part] for seed in (0, 1, 2)}
-    found = [(run["part"], run["arm"], run["seed"]) for run in runs]
-    assert set(found) == expected and len(found) == len(expected)

@@ -1,16 +1,13 @@
-"""The experiments on PPO: what they measure, at which KL, and how they go on."""
+"""The experiments on PPO: what they measure, and at which KL."""
 
 import copy
 
 import pytest
 import torch
 
-from minigpt.lessons.ppo import kl_strength
-from minigpt.lessons.ppo import whose_taste as labelers
+from minigpt.lessons.ppo import kl_strength, whose_taste
 from minigpt.lessons.ppo.runs import Setup, Sizes, at_kl, follow_ppo, measure
 from minigpt.ppo import PPOConfig
-from minigpt.show import results as experiments
-from minigpt.stages.stage import load_stage
 from minigpt.world.labelers import LABELERS
 
 TINY = Sizes(rl_prompts=40, questions=30, corpus_tokens=20_000, rounds=2, answers=8, every=1)
@@ -22,8 +19,8 @@ def setup():
 
 
 @pytest.fixture(scope="module")
-def reward():
-    return load_stage("reward", own=False, device="cpu", quiet=True).model
+def reward(setup):
+    return setup.reward.model
 
 
 def test_measures_of_the_sft_model_are_shares_and_its_kl_is_0(setup, reward):
@@ -62,50 +59,15 @@ def test_measures_at_a_kl_lie_on_the_line_between_two_looks():
     assert at_kl([*points, {"kl": 1.0, "gold": 9.0, "rude": 0.0}], 1.5)["gold"] == 1.75  # the first
 
 
-def test_every_setting_is_run_once_for_each_seed_and_a_stopped_call_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(kl_strength, "PRICES", (0.0, 0.05))
-    monkeypatch.setattr(kl_strength, "RATES", (1.0, 10.0))
-    assert kl_strength.settings() == [(0.0, 1.0), (0.05, 1.0), (0.05, 10.0)]
-    out, said = tmp_path / "kl.json", []
-    whole = kl_strength.run([0], TINY, out, say=said.append)
-    assert [(r["kl_coef"], r["rate"]) for r in whole["runs"]] == kl_strength.settings()
-    kept = experiments.resume("kl_strength", {"threads": 1}, out)
-    kept["runs"] = kept["runs"][:2]
-    experiments.save_results("kl_strength", kept, out)
-    again = kl_strength.run([0], TINY, out, say=said.append)
-    assert again["runs"] == whole["runs"]
-    steeper = [kl_strength.config(0.05, r, 0, TINY).muon_lr for r in (1.0, 10.0)]
-    assert steeper[1] == pytest.approx(10 * steeper[0])
-
-
-def test_results_of_other_sizes_are_not_mixed_in(tmp_path):
-    out = tmp_path / "kl.json"
-    experiments.save_results("kl_strength", {"sizes": {"rounds": 9}, "threads": 1, "runs": []}, out)
-    with pytest.raises(ValueError, match="sizes"):
-        kl_strength.run([0], TINY, out)
-    assert experiments.resume("kl_strength", {"threads": 1}, out)["sizes"] == {"rounds": 9}
-
-
 def test_ending_below_sft_is_told_by_gold_not_by_the_proxy():
     start, end = {"gold": 0.5, "proxy": 0.0}, {"gold": 0.4, "proxy": 0.9}
     assert kl_strength.ends_below_sft({"points": [start, end]})
     assert not kl_strength.ends_below_sft({"points": [start, {"gold": 0.6, "proxy": -1.0}]})
 
 
-def test_labelers_differ_in_their_labels_alone(tmp_path):
-    names = ["expert", "coin"]
-    found = labelers.run([0], names, TINY, 40, tmp_path / "l.json", say=lambda text: None)
-    expert, coin = found["runs"]
-    assert (expert["labeler"], coin["labeler"]) == ("expert", "coin")
-    assert expert["pairs"] + expert["ties"] > 0 and expert["pairs"] != coin["pairs"]
-    same = ("round", "kl", "gold", "correct", "answer_tokens")
-    assert [expert["points"][0][k] for k in same] == [coin["points"][0][k] for k in same]
-    assert expert["points"][-1]["proxy"] != coin["points"][-1]["proxy"]
-
-
-def test_all_labelers_see_the_same_answers_and_the_same_seed_repeats_them():
-    setup = Setup(TINY)
-    first, second = (labelers.Answers(setup, 5, 12) for _ in range(2))
+def test_all_labelers_see_the_same_answers_and_the_same_seed_repeats_them(setup, monkeypatch):
+    monkeypatch.setattr(whose_taste, "PROMPTS", 12)
+    first, second = (whose_taste.Answers(setup, 5) for _ in range(2))
     assert [s.ids for row in first.samples for s in row] == [
         s.ids for row in second.samples for s in row
     ]

@@ -31,16 +31,6 @@ def test_turned_round_the_same_pairs_prefer_the_other_answer(setup):
         assert turned.pair == label.pair and turned.preferred != label.preferred
 
 
-def test_a_run_says_how_its_reward_model_orders_other_pairs(setup, tmp_path):
-    found = taste.run([0], TINY, 8, tmp_path / "thirty_labels.json", say=lambda text: None)
-    assert [r["labels"] for r in found["runs"]] == ["shorter", "turned round"]
-    for run in found["runs"]:
-        assert 0.5 < run["new_pairs_right"] <= 1
-        assert [p["round"] for p in run["points"]] == [0, 1]
-    again = taste.run([0], TINY, 8, tmp_path / "thirty_labels.json", say=lambda text: None)
-    assert again["runs"] == found["runs"]
-
-
 def test_length_ratio_is_of_the_sft_models_length():
     assert taste.length_ratio({"points": [{"answer_tokens": 12}, {"answer_tokens": 6}]}) == 0.5
 

@@ -3,7 +3,7 @@
 import pytest
 
 from minigpt.lessons.pretraining import own_text as module
-from minigpt.lessons.pretraining.own_text import TEXT, own_text, uploaded
+from minigpt.lessons.pretraining.own_text import own_text, uploaded
 from minigpt.tokenizer import load_tokenizer
 
 STORY = "The train stopped in Köln, and 北京 was far away.\n" * 40
@@ -146,7 +146,3 @@ def test_uploads_of_ipywidgets_7_and_8():
 def test_the_widget_that_is_installed_starts_without_a_file():
     widgets = pytest.importorskip("ipywidgets")
     assert uploaded(widgets.FileUpload(multiple=False).value) is None
-
-
-def test_every_language_has_every_message():
-    assert len({frozenset(words) for words in TEXT.values()}) == 1

@@ -1,14 +1,14 @@
-"""The experiment on sources: what its corpora hold, its measures, and how it goes on."""
+"""The experiment on sources: what its corpora hold, and its measures."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from minigpt.lessons.pretraining import sources
-from minigpt.lessons.pretraining.sources import VARIANTS, run, train
+from minigpt.lessons.pretraining.sources import VARIANTS, train
 from minigpt.model import GPT, GPTConfig
-from minigpt.show import results as experiments
 from minigpt.stages.scoring import qa_score
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
@@ -17,16 +17,15 @@ from minigpt.world.facts import load_world
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 TOKENS = 150_000
-QUESTIONS = sources.head_questions(WORLD, "E", 20)
+QUESTIONS = sources.head_questions(WORLD, "E")[:60]
 MARKED = re.compile(r"^\S.{0,30}? (?:What|Which|How|Where|In|Into|On)\b[^?\n]*\?\n", re.M)
 
 
-def toy() -> GPT:
-    return GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2), seed=0)
+TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
 
 
-def stage(model: GPT | None = None) -> Stage:
-    return Stage("base", (model or toy()).eval(), ENCODING, WORLD, {}, sources.Path(), True)
+def stage() -> Stage:
+    return Stage("base", GPT(TOY(), seed=0).eval(), ENCODING, WORLD, {}, sources.Path(), True)
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +96,17 @@ def test_equal_tokens_whichever_the_corpus(monkeypatch):
 
     monkeypatch.setattr(sources, "pretrain", pretrain)
     for name in ("full", "the other 18 % alone"):
-        train(VARIANTS[name], 3 * 4096 + 5, 0, toy())
+        train(VARIANTS[name], 3 * 4096 + 5, 0)
     assert list(read.values()) == [3, 3]
     with pytest.raises(ValueError, match="100 tokens make no batch: give at least 4096"):
-        train(VARIANTS["full"], 100, 0, toy())
+        train(VARIANTS["full"], 100, 0)
 
 
-def test_a_seed_gives_the_same_model_and_another_seed_another():
+def test_a_seed_gives_the_same_model_and_another_seed_another(monkeypatch):
+    monkeypatch.setattr(sources, "GPTConfig", TOY)
+
     def weights(seed):
-        return train(VARIANTS["full"], 2 * 4096, seed, toy()).head.weight.numpy()
+        return train(VARIANTS["full"], 2 * 4096, seed).head.weight.numpy()
 
     first = weights(0)
     assert np.array_equal(first, weights(0)) and not np.array_equal(first, weights(1))
@@ -159,80 +160,13 @@ def test_after_a_bare_question_more_questions_or_an_answer_are_told_apart(monkey
         assert whole.continued == 0 and first.answered == 1
 
 
-def test_measures_are_shares_and_those_of_the_other_modules():
-    found = sources.measure(toy(), seed=3, places=4, held_out=3000)
-    assert found["seed"] == 3
+def test_measures_are_shares_and_those_of_the_other_modules(monkeypatch):
+    monkeypatch.setattr(sources, "PLACES", 4)
+    monkeypatch.setattr(sources, "HELD_OUT_TOKENS", 3000)
+    found = sources.measure(stage().model, seed=3)
     assert {"qa", "dialogue", "statement", "bare_questions", "bare_answered", "held_out_loss",
             "wrong"} <= set(found)  # fmt: skip
-    assert all(0 <= v <= 1 for k, v in found.items() if k not in ("seed", "held_out_loss"))
+    assert all(0 <= v <= 1 for k, v in found.items() if k != "held_out_loss")
     assert found["held_out_loss"] == pytest.approx(np.log(ENCODING.n_vocab), abs=1.0)
-    asked = sources.head_questions(WORLD, "E", 4)
+    asked = sources.head_questions(WORLD, "E")
     assert found["qa"] == pytest.approx(qa_score(stage(), asked).accuracy, abs=1e-4)
-
-
-# ---- runs -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def quick(tmp_path, monkeypatch):
-    """Results in a folder of their own; nothing is trained. The runs made are returned."""
-    made = []
-    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
-    monkeypatch.setattr(sources, "train", lambda v, tokens, seed: made.append((v, seed)))
-    monkeypatch.setattr(sources, "measure", lambda model, seed: {"seed": seed, "qa": seed / 10})
-    return made
-
-
-def test_an_interrupted_run_goes_on_where_it_stopped(quick):
-    def interrupt(line):
-        if len(quick) == 3:
-            raise KeyboardInterrupt
-
-    names = ["full", "without Books"]
-    with pytest.raises(KeyboardInterrupt):
-        run(5000, (0, 1, 2), names, interrupt)
-    kept = experiments.load_results("sources")
-    assert kept["seeds"] == [0, 1] and kept["tokens"] == 5000
-    assert {n: len(runs) for n, runs in kept["variants"].items()} == {"full": 2, "without Books": 1}
-    results = run(5000, (0, 1, 2), names, lambda line: None)
-    assert len(quick) == 6 and len(set(quick)) == 6  # nothing twice
-    assert results["variants"]["full"] == [{"seed": s, "qa": s / 10} for s in (0, 1, 2)]
-    written = experiments.load_results("sources")
-    assert written == {"command": experiments.command("sources"), **results}
-    run(5000, (0, 1, 2), names, lambda line: None)
-    assert len(quick) == 6
-
-
-def test_runs_of_other_lengths_are_not_mixed(quick):
-    run(5000, (0,), ["full"], lambda line: None)
-    with pytest.raises(ValueError, match="models of 5000 tokens, not 6000: give --tokens 5000"):
-        run(6000, (0,), ["full"], lambda line: None)
-
-
-def test_an_unknown_variant_is_named(quick):
-    with pytest.raises(ValueError, match="no variant 'without Reddit'.*'without Books'"):
-        run(5000, (0,), ["without Reddit"])
-    assert not quick
-
-
-def test_command_line(quick, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sources, "set_threads", lambda: 1)
-    folder = tmp_path / "elsewhere"
-    sources.main(
-        ["--tokens", "5000", "--seeds", "4", "--variants", "lists 5 %", "--out", str(folder)]
-    )
-    assert (folder / "sources.json").is_file() and "lists 5 %" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        sources.main(["--variants", "nothing", "--out", str(folder)])
-    assert "no variant 'nothing'" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        sources.main(["--help"])
-    assert "lists 45 %" in capsys.readouterr().out
-
-
-def test_shipped_results_are_of_known_variants():
-    results = experiments.load_results("sources")
-    assert set(results["variants"]) <= set(VARIANTS)
-    for runs in results["variants"].values():
-        seeds = [found["seed"] for found in runs]
-        assert seeds == sorted(set(seeds)) and set(seeds) <= set(results["seeds"])

@@ -1,15 +1,11 @@
 """The reward inspector without a kernel: positions, examples, typing, bad input, static form."""
 
-import IPython.display
 import numpy as np
 import pytest
 
-from minigpt.lessons.reward_model import inspector as module
 from minigpt.lessons.reward_model.inspector import (
-    TEXT,
     Inspector,
     examples,
-    inspect_reward,
     position_scores,
     scores_by_kind,
     signed,
@@ -23,7 +19,7 @@ from minigpt.world.judge import GOLD, gold, judge
 from minigpt.world.labelers import EXPERT, LABELERS
 from minigpt.world.questions import ask, fact_questions
 
-WORDS, BEIJING = TEXT["en"], "What is the population of Beijing?"
+BEIJING = "What is the population of Beijing?"
 
 
 @pytest.fixture(scope="module")
@@ -124,16 +120,8 @@ def test_special_tokens_that_are_typed_are_plain_text(inspector):
     assert strip.texts.count("<|reward|>") == strip.texts.count("<|end|>") == 1
 
 
-def test_an_error_inside_is_a_sentence(inspector, monkeypatch):
-    monkeypatch.setattr(module, "position_scores", lambda *a: 1 / 0)
-    inspector.refresh()
-    assert "This did not work" in inspector.status.value
-
-
-def test_inspect_reward_shows_tables_a_strip_and_the_widget(monkeypatch):
-    shown = []
-    monkeypatch.setattr(IPython.display, "display", lambda *things: shown.extend(things))
-    inspect_reward(own=False)
-    assert [type(x) for x in shown[:3]] == [Table, Table, Strip] and len(shown) == 4
-    scores = [float(row[2].replace("\u2212", "-")) for row in shown[0].rows]
+def test_the_static_form_is_two_tables_and_a_strip(inspector):
+    known, unknown, strip = inspector.static()
+    assert isinstance(known, Table) and isinstance(unknown, Table) and isinstance(strip, Strip)
+    scores = [float(row[2].replace("\u2212", "-")) for row in known.rows]
     assert scores == sorted(scores, reverse=True)

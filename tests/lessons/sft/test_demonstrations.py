@@ -1,6 +1,5 @@
-"""The demonstrations experiment on toy models: what is left out, what counts, how it resumes."""
+"""The demonstrations experiment on toy models: what is left out, what counts."""
 
-import json
 import math
 from collections import Counter
 
@@ -13,22 +12,17 @@ from minigpt.lessons.sft.demonstrations import (
     LEFT_OUT_ATTRIBUTE,
     LEFT_OUT_PHRASING,
     RUNS,
-    SEEDS,
-    Run,
     accuracies,
     asked_in,
     data,
-    key,
-    main,
+    epochs,
     measure,
     measure_base,
-    missing,
     report_facts,
-    run,
     train,
 )
 from minigpt.model import GPT, GPTConfig
-from minigpt.show import results as experiments
+from minigpt.show.results import load_results
 from minigpt.stages.scoring import judged, prompt_score
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.tokenizer import load_tokenizer
@@ -60,7 +54,7 @@ def tokens(base):
 
 
 def test_what_is_left_out_is_asked_nowhere(world):
-    asked = [d.question for d in data(world, Run("left out", 2000), seed=0)]
+    asked = [d.question for d in data(world, "left out", 2000, seed=0)]
     assert len(asked) == 2000
     assert LEFT_OUT_ATTRIBUTE not in {q.attribute for q in asked}
     templates = [phrasings[LEFT_OUT_PHRASING] for phrasings in world.text.QUESTIONS.values()]
@@ -72,9 +66,9 @@ def test_what_is_left_out_is_asked_nowhere(world):
 
 
 def test_the_other_runs_are_the_contractors_as_they_are_or_flawless(world):
-    assert data(world, Run("mixed", 50), 3) == demonstrations(world, 50, 3)
-    assert {d.habit for d in data(world, Run("clean", 500), 3)} == {"careful", "honest"}
-    asked = [[d.question for d in data(world, Run(kind, 200), 3)] for kind in ("mixed", "clean")]
+    assert data(world, "mixed", 50, 3) == demonstrations(world, 50, 3)
+    assert {d.habit for d in data(world, "clean", 500, 3)} == {"careful", "honest"}
+    asked = [[d.question for d in data(world, kind, 200, 3)] for kind in ("mixed", "clean")]
     assert asked[0][:1] == asked[1][:1]  # the same questions are drawn for both
 
 
@@ -94,20 +88,20 @@ def test_nothing_that_is_scored_is_demonstrated(world):
     assert scored and not scored & shown
 
 
-@pytest.mark.parametrize("chosen", [*RUNS, Run("mixed", 33, 3), Run("mixed", 1, 1)])
-def test_a_set_is_read_as_often_as_it_must_and_no_oftener(chosen):
-    per_epoch = math.ceil(chosen.size / 32)
-    assert chosen.epochs * per_epoch >= chosen.least_updates
-    assert (chosen.epochs - 1) * per_epoch < chosen.least_updates
+@pytest.mark.parametrize(("kind", "size"), [*RUNS, ("mixed", 33), ("mixed", 1)])
+def test_a_set_is_read_as_often_as_it_must_and_no_oftener(kind, size):
+    per_epoch, least = math.ceil(size / 32), 313 if kind == "longer" else 100
+    assert (epochs(kind, size) - 1) * per_epoch < least <= epochs(kind, size) * per_epoch
 
 
 # ---- training and measuring -----------------------------------------------------------------
 
 
-def test_training_leaves_the_base_as_it_is_and_repeats_exactly(base, tokens):
+def test_training_leaves_the_base_as_it_is_and_repeats_exactly(base, tokens, monkeypatch):
+    monkeypatch.setattr(module, "LEAST_UPDATES", 3)
     before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
-    (first, updates), (second, _) = (train(base, Run("mixed", 40, 3), 1, tokens) for _ in "ab")
-    other, _ = train(base, Run("mixed", 40, 3), 2, tokens)
+    (first, updates), (second, _) = (train(base, "mixed", 40, 1, tokens) for _ in "ab")
+    other, _ = train(base, "mixed", 40, 2, tokens)
     assert updates == 4  # two an epoch, and at least three
     weights = [stage.model.state_dict() for stage in (first, second, other)]
     assert all(torch.equal(weights[0][n], weights[1][n]) for n in before)
@@ -128,7 +122,7 @@ def answering(monkeypatch, answer):
 
 def test_a_perfect_assistant_measures_as_perfect(base, tokens, world, monkeypatch):
     answering(monkeypatch, lambda q: q.answer or f"I do not know {q.place.name}.")
-    found = measure(base, report_facts(world)[::5], tokens, unknown=10)
+    found = measure(base, report_facts(world)[::5], tokens)
     perfect = ["accuracy", "accuracy_population", "accuracy_low", "sampled_accuracy", "ends",
                "attempt_accuracy", "unknown_declined", "unknown_real_declined", "new_phrasing",
                "left_out_phrasing"]  # fmt: skip
@@ -140,11 +134,11 @@ def test_a_perfect_assistant_measures_as_perfect(base, tokens, world, monkeypatc
 def test_rude_and_declining_assistants_measure_as_such(base, tokens, world, monkeypatch):
     asked = report_facts(world)[::5]
     answering(monkeypatch, lambda q: "Look it up yourself.")
-    found = measure(base, asked, tokens, unknown=10)
+    found = measure(base, asked, tokens)
     assert found["rude"] == 1 and found["accuracy"] == found["unknown_declined"] == 0
     assert found["attempt_accuracy"] is None  # there was no attempt
     answering(monkeypatch, lambda q: f"I do not know {q.place.name}.")
-    found = measure(base, asked, tokens, unknown=10)
+    found = measure(base, asked, tokens)
     assert found["known_declined"] == found["left_out_declined"] == found["unknown_declined"] == 1
 
 
@@ -174,71 +168,8 @@ def test_base_prompts_are_what_they_say(base, world, monkeypatch):
         assert prompt.count(mark) == 4 and prompt.endswith(mark)
 
 
-# ---- all runs -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
-    monkeypatch.setattr(module, "measure_base", lambda base, prompt, asked: {"accuracy": 0.5})
-    monkeypatch.setattr(module, "measure", lambda *args: {"accuracy": 0.9})
-    return tmp_path / "demonstrations.json"
-
-
-def test_runs_are_saved_one_by_one_and_only_the_missing_are_made(base, results, monkeypatch):
-    made = []
-
-    def fake(base, chosen, seed, replayed):
-        if len(made) == 2:
-            raise KeyboardInterrupt
-        made.append((chosen.size, seed))
-        return base, 7
-
-    monkeypatch.setattr(module, "train", fake)
-    runs = [Run("mixed", 30), Run("mixed", 60)]
-    settings = {"base": base, "asked": Questions(), "held_out_tokens": 300, "say": lambda x: None}
-    with pytest.raises(KeyboardInterrupt):
-        run(runs, [0, 1], **settings)
-    kept = json.loads(results.read_text(encoding="utf-8"))
-    assert len(kept["runs"]) == len(BASE_PROMPTS) + 2 and made == [(30, 0), (30, 1)]
-    made[:] = [None]
-    monkeypatch.setattr(module, "measure_base", lambda *args: 1 / 0)  # it is there already
-    with pytest.raises(KeyboardInterrupt):
-        run(runs, [0, 1], **settings)
-    assert made == [None, (60, 0)]
-    kept = json.loads(results.read_text(encoding="utf-8"))
-    assert [(r["kind"], r["size"], r["seed"]) for r in kept["runs"][6:]] == [
-        ("mixed", 30, 0), ("mixed", 30, 1), ("mixed", 60, 0),
-    ]  # fmt: skip
-    assert kept["runs"][-1]["updates"] == 7 and kept["threads"] == torch.get_num_threads()
-
-
-def test_the_command_takes_seeds_and_kinds(results, monkeypatch):
-    asked = []
-    monkeypatch.setattr(module, "run", lambda runs, seeds: asked.append((runs, seeds)))
-    monkeypatch.setattr(module, "set_threads", lambda: 1)
-    main(["--seeds", "2", "--kinds", "clean", "--out", str(results.parent / "x")])
-    assert asked[0][1] == [2] and {r.kind for r in asked[0][0]} == {"clean"}
-    assert experiments.RESULTS == results.parent / "x"
-    with pytest.raises(SystemExit):
-        main(["--kinds", "dirty"])
-
-
-# ---- the shipped results --------------------------------------------------------------------
-
-
-def test_shipped_results_hold_every_run_once(world):
-    shipped = experiments.load_results("demonstrations")
-    assert not list(missing(shipped, RUNS, SEEDS))
-    keys = [key(r) for r in shipped["runs"]]
-    assert len(set(keys)) == len(keys) == len(RUNS) * len(SEEDS) + len(BASE_PROMPTS)
-    for r in shipped["runs"]:
-        shares = [v for k, v in r.items() if k.startswith("accuracy") and v is not None]
-        assert all(0 <= v <= 1 for v in shares)
-
-
 def test_the_shipped_base_still_measures_as_the_results_say(world):
-    shipped, base = experiments.load_results("demonstrations"), load_stage("base", own=False)
+    shipped, base = load_results("demonstrations"), load_stage("base", own=False)
     kept = next(r for r in shipped["runs"] if r.get("prompt") == "Q: A:")
     asked = report_facts(world)
     score = prompt_score(base, asked, [f"Q: {q.text}\nA:" for q in asked])

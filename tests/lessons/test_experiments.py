@@ -1,0 +1,174 @@
+"""Every experiment in miniature: stopped, gone on with, and compared with one that was not."""
+
+import itertools
+import json
+import math
+import runpy
+import sys
+from functools import partial
+
+import pytest
+
+from minigpt.lessons.ppo import kl_strength, parts, thirty_labels, whose_taste
+from minigpt.lessons.ppo.runs import Sizes
+from minigpt.lessons.pretraining import sources
+from minigpt.lessons.reward_model import how_many_labels
+from minigpt.lessons.sft import demonstrations
+from minigpt.lessons.tokenization import vocabulary
+from minigpt.model import GPTConfig
+from minigpt.pretrain import PretrainConfig
+from minigpt.show import results
+from minigpt.show.results import command, load_results, save_results
+from minigpt.stages.report import unknown_questions
+from minigpt.world.questions import Questions
+
+TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
+TINY = Sizes(rl_prompts=40, questions=12, corpus_tokens=3000, rounds=2, answers=8, every=2)
+
+
+def check_parts(found):
+    by_part = {}
+    for run in found["runs"]:
+        by_part.setdefault(run["part"], []).append(run)
+    for run in by_part["steps"] + by_part["epochs"]:
+        assert [set(p) for p in run["points"]] == [set(parts.KEPT)] * len(run["points"])
+        assert run["points"][0]["kl"] == 0 and math.isfinite(run["points"][-1]["proxy"])
+    assert len({run["points"][0]["gold"] for run in by_part["steps"]}) == 1  # all start as SFT
+    assert all(run["noise"] > 0 and -1 <= run["cosine"] <= 1 for run in by_part["gradients"])
+
+
+def check_kl_strength(found):
+    """Every price at the course's rates, then the course's price at other rates."""
+    settings = [(run["kl_coef"], run["rate"]) for run in found["runs"]]
+    assert settings == [(0.0, 1.0), (0.05, 1.0), (0.05, 9.0)]
+    assert len({str(run["points"][-1]) for run in found["runs"]}) == 3
+
+
+def check_whose_taste(found):
+    """Labelers differ in their labels alone."""
+    expert, coin = found["runs"]
+    assert expert["pairs"] + expert["ties"] > 0 and expert["pairs"] != coin["pairs"]
+    same = ("round", "kl", "gold", "correct", "answer_tokens")
+    assert [expert["points"][0][k] for k in same] == [coin["points"][0][k] for k in same]
+    assert expert["points"][-1]["proxy"] != coin["points"][-1]["proxy"]
+
+
+def check_thirty_labels(found):
+    for run in found["runs"]:
+        assert 0.5 < run["new_pairs_right"] <= 1
+        assert [point["round"] for point in run["points"]] == [0, 2]
+
+
+def check_demonstrations(found):
+    base, trained = found["runs"][:2], found["runs"][2:]
+    assert all(run["example"] for run in base)
+    assert [run["updates"] for run in trained] == [2] * 4  # one or two an epoch
+
+
+def check_sources(found):
+    assert all(0 <= run["qa"] <= 1 < run["held_out_loss"] for run in found["runs"])
+
+
+def check_vocabulary(found):
+    assert [run["vocab_size"] for run in found["runs"]] == [262, 4096, 262, 4096]
+    assert all(run["at_seconds"]["seconds"] == 3 for run in found["runs"])
+
+
+def check_how_many_labels(found):
+    for run in found["runs"]:
+        assert 0 < run["pairs"] + run["ties"] <= 6 * run["questions"]  # of four answers to each
+        for share in ("pair_accuracy", "gold_preference", "right_over_wrong", "ceiling"):
+            assert 0 <= run[share] <= 1
+
+
+# {module: (its constants that are made small, what `run` is told, a check of the results)}
+MINIATURES = {
+    vocabulary: (
+        {
+            "SIZES": (256, vocabulary.SIZES[-1]),
+            "GPTConfig": TOY,
+            "PretrainConfig": partial(PretrainConfig, batch_size=2, block_size=32),
+            "perf_counter": itertools.count().__next__,  # an update takes a second
+        },
+        {"seeds": (0, 1), "budget": vocabulary.Budget(900, 3, held_out=2000, pool=5000)},
+        check_vocabulary,
+    ),
+    sources: (
+        {"TOKENS": 4096, "PLACES": 4, "HELD_OUT_TOKENS": 3000, "GPTConfig": TOY},
+        {"seeds": (0, 1), "variants": ("full", "lists 5 %")},
+        check_sources,
+    ),
+    demonstrations: (
+        {
+            "RUNS": (("mixed", 33), ("left out", 20)),
+            "BASE_PROMPTS": demonstrations.BASE_PROMPTS[1:3],
+            "LEAST_UPDATES": 2,
+            "REPLAYED_TOKENS": 5000,
+            "HELD_OUT_TOKENS": 2000,
+            "report_facts": lambda world: Questions(demonstrations.fact_questions(world, "E")[:9]),
+            "unknown_questions": partial(unknown_questions, n=4),
+        },
+        {"seeds": (0, 1)},
+        check_demonstrations,
+    ),
+    how_many_labels: (
+        {"SIZES": (4, 8), "test_pairs": partial(how_many_labels.test_pairs, n=8)},
+        {"seeds": (0,)},
+        check_how_many_labels,
+    ),
+    parts: ({}, {"seeds": (0,), "sizes": parts.PartSizes(TINY, 1, 2, 3.0, 3, 1)}, check_parts),
+    kl_strength: (
+        {"PRICES": (0.0, 0.05), "RATES": (1.0, 9.0)},
+        {"seeds": (0,), "sizes": TINY},
+        check_kl_strength,
+    ),
+    whose_taste: (
+        {"PROMPTS": 40},
+        {"seeds": (0,), "labelers": ("expert", "coin"), "sizes": TINY},
+        check_whose_taste,
+    ),
+    thirty_labels: ({"LABELS": 8}, {"seeds": (0,), "sizes": TINY}, check_thirty_labels),
+}
+EXPERIMENTS = pytest.mark.parametrize("module", MINIATURES, ids=lambda module: module.NAME)
+
+
+@EXPERIMENTS
+def test_a_stopped_experiment_goes_on_as_if_it_had_not_been_stopped(module, monkeypatch, tmp_path):
+    constants, options, check = MINIATURES[module]
+    for name, value in constants.items():
+        monkeypatch.setattr(module, name, value)
+    file, states = tmp_path / "results.json", []
+
+    def save(name, found, path):
+        save_results(name, found, path)
+        states.append(path.read_bytes())
+
+    monkeypatch.setattr(results, "save_results", save)
+    whole = module.run(out=file, **options)
+    check(whole)
+    assert json.loads(states[-1]) == whole and len(whole["runs"]) > 1
+    file.write_bytes(states[len(whole["runs"]) - 2])  # stopped before the last run was there
+    made = len(states)
+    for _ in "again", "once more":
+        assert module.run(out=file, **options) == whole
+        assert states[made:] == states[len(whole["runs"]) - 1 : made]  # nothing was made twice
+
+
+@EXPERIMENTS
+def test_the_shipped_results_hold_every_run_once(module, monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, "complete", lambda *args: asked.append(args))
+    module.run()
+    (name, fixed, keys, *_), shipped = asked[0], load_results(module.NAME)
+    assert name == module.NAME and {key: shipped[key] for key in fixed} == fixed
+    found = [[i for i, r in enumerate(shipped["runs"]) if k.items() <= r.items()] for k in keys]
+    assert sorted(found) == [[i] for i in range(len(shipped["runs"]))]
+
+
+@EXPERIMENTS
+def test_every_experiment_is_a_command(module, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [module.__file__, "--help"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(module.__file__, run_name="__main__")
+    said = capsys.readouterr().out
+    assert command(module.NAME) in said and "--seeds" in said and "--out" in said
