@@ -26,7 +26,7 @@ import numpy as np
 from minigpt.reward import sample_answers
 from minigpt.sft import chat_prompt
 from minigpt.show.results import complete, run_from_command_line
-from minigpt.stages.exam import right_over_wrong
+from minigpt.stages.exam import RewardExam, reward_exam, right_over_wrong
 from minigpt.stages.from_labels import reward_from_labels, simulated_labels
 from minigpt.stages.labels import Label
 from minigpt.stages.scoring import macro
