@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.store.files import atomic_write, read_given
+from minigpt.store.files import atomic_write
+from minigpt.store.given import read_given
 from minigpt.store.kept import change_kept, read_kept
 from minigpt.store.words import _
 from minigpt.tokenizer import load_tokenizer

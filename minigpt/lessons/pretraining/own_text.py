@@ -10,7 +10,7 @@ import math
 import os
 
 from minigpt.show.style import amount
-from minigpt.store.files import read_given
+from minigpt.store.given import read_given
 from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
 
