@@ -9,19 +9,21 @@ The names are those of the paper and of its well-known implementations.
 """
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minigpt.engine.answers import answer_mask, kl_and_entropy, masked_mean, whiten
 from minigpt.engine.batching import by_length, pad_right
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, reward_input
+from minigpt.reward import RewardModel, new_value_function, reward_input
 
 
 @dataclass
@@ -74,33 +76,13 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     the end it is 0. Entries outside `mask` are 0. returns = advantages + values, before whitening.
     """
     advantages = torch.zeros_like(rewards)
-    running = torch.zeros_like(rewards[:, 0])
-    next_value = torch.zeros_like(running)
+    running = next_value = torch.zeros_like(rewards[:, 0])
     for t in reversed(range(rewards.shape[1])):
         delta = rewards[:, t] + gamma * next_value - values[:, t]
         running = (delta + gamma * lam * running) * mask[:, t]
         advantages[:, t] = running
         next_value = values[:, t] * mask[:, t]
     return advantages, (advantages + values) * mask
-
-
-def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the entries where mask is 1."""
-    return (x * mask).sum() / mask.sum()
-
-
-def whiten(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean 0 and variance 1 over the entries where mask is 1; 0 elsewhere."""
-    centered = (x - masked_mean(x, mask)) * mask
-    return centered / (masked_mean(centered**2, mask) + 1e-8).sqrt()
-
-
-def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> float:
-    """How much of the variance of the returns the values foresaw: 1 is all, 0 none. All (B, T)."""
-    rest, spread = (
-        masked_mean((x - masked_mean(x, mask)) ** 2, mask) for x in (returns - values, returns)
-    )
-    return (1 - rest / (spread + 1e-8)).item()
 
 
 def reinforce_loss(logp: Tensor, reward: Tensor, mask: Tensor) -> Tensor:
@@ -140,195 +122,179 @@ def kl_estimates(logp: Tensor, ref_logp: Tensor) -> tuple[Tensor, Tensor]:
     return k1, torch.expm1(-k1) + k1
 
 
-@dataclass
+@dataclass(eq=False)
+class Rollout:
+    """A round's answers and what the models say of them.
+
+    B answers in rows of T tokens. Each of A columns predicts the token after it; they begin at the
+    shortest prompt's last token. What stands where the mask is 0 means nothing.
+    """
+
+    asked: list[list[int]]  # the prompts
+    samples: list[Sample]  # the answers
+    idx: Tensor  # (B, T) prompts and answers, padded at the right
+    lengths: list[int]  # of the rows, without padding
+    first: int  # where in idx the A columns begin
+    mask: Tensor  # (B, A) 1 where the next token is the answer's
+    final: Tensor  # (B,) the column before an answer's last token
+    ended: Tensor  # (B,) whether an answer ended by itself
+    score: Tensor  # (B,) normalised scores; the fixed one where an answer was cut off
+    logp: Tensor  # (B, A) log-probability of the next token under the policy that sampled it
+    ref_logp: Tensor  # (B, A) and under the SFT model
+    k1: Tensor  # (B, A) two estimates of the KL from the tokens alone, 0 outside the mask:
+    k3: Tensor  # (B, A) see kl_estimates
+    kl: Tensor  # (B, A) KL from the SFT model, exact over the vocabulary, in nats
+    entropy: Tensor  # (B, A) of the next token, in nats
+    values: Tensor  # (B, A) expected before the next token
+    read: list[Tensor]  # what the value function reads: hidden states (B, T, C), surprisal (B, T)
+
+
+@torch.no_grad()
+def rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config) -> Rollout:
+    """Sample answers from the policy as it is now, at temperature 1 with no filter; have them
+    scored, and read what policy, reference and value function say of them."""
+    stop = encoding.encode_single_token("<|end|>")
+    samples = generate(policy, asked, config.max_new_tokens, stop=stop, seeds=seeds)
+    sequences = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
+    idx, last = pad_right(sequences, policy.embedding.weight.device)
+    first = min(map(len, asked)) - 1
+
+    def readings(idx, last):  # of rows that end with <|reward|>, which is for the score alone
+        hidden, surprisal = reward_model.read(idx)
+        score = reward_model.score_at(last, hidden, surprisal)
+        idx, hidden, surprisal = idx[:, :-1], hidden[:, :-1], surprisal[:, :-1]
+        ref_hidden = hidden if reference is reward_model.gpt else reference.hidden(idx)
+        logits = policy.head(policy.hidden(idx)[:, first:]).float()
+        ref_logits = reference.head(ref_hidden[:, first:]).float()
+        logps = [token_logprobs(x, idx[:, first:]) for x in (logits, ref_logits)]
+        kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
+        values = layers(hidden, surprisal)[:, first:-1]
+        return score, *logps, kl, entropy, values, hidden, surprisal
+
+    lengths = list(map(len, sequences))
+    score, logp, ref_logp, kl, entropy, values, *read = by_length(readings, lengths, idx, last)
+    ended = torch.tensor([s.ended for s in samples], device=idx.device)
+    score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
+    idx, last, lengths = idx[:, :-1], last - 1, [n - 1 for n in lengths]  # without <|reward|>
+    mask = answer_mask(asked, last, idx.shape[1])[:, first:]
+    return Rollout(
+        asked, samples, idx, lengths, first, mask, last - 1 - first, ended, score, logp, ref_logp,
+        *kl_estimates(logp * mask, ref_logp * mask), kl, entropy, values, read,
+    )  # fmt: skip
+
+
+def estimate(r: Rollout, config: PPOConfig) -> tuple[Tensor, Tensor]:
+    """Whitened advantages, and the returns that the value function is to learn: (B, A) each."""
+    rewards = kl_rewards(r.logp, r.ref_logp, r.score, r.final, config.kl_coef, r.mask)
+    advantages, returns = gae(rewards, r.values, r.mask, config.gamma, config.lam)
+    return whiten(advantages, r.mask), returns
+
+
+def policy_loss_on(policy: GPT, r: Rollout, rows: Tensor, advantages, config, loss_of=ppo_loss):
+    """Of some rows: the loss, the share of clipped tokens, and the largest |ratio - 1|."""
+
+    def logprobs(idx):
+        hidden = policy.hidden(idx)
+        return token_logprobs(policy.head(hidden[:, r.first :]).float(), idx[:, r.first :])
+
+    (logp,) = by_length(logprobs, [r.lengths[i] for i in rows.tolist()], r.idx[rows])
+    logp, old_logp, mask = logp * r.mask[rows], r.logp[rows] * r.mask[rows], r.mask[rows]
+    change = ((logp.detach() - old_logp).exp() - 1) * mask
+    return *loss_of(logp, old_logp, advantages[rows], mask, config.clip_ratio), change.abs().max()
+
+
+def value_loss_on(layers: nn.Module, r: Rollout, rows: Tensor, returns, config, loss_of=value_loss):
+    """The value function's loss on some rows."""
+    (values,) = by_length(layers, [r.lengths[i] for i in rows.tolist()], *(x[rows] for x in r.read))
+    values = values[:, r.first : -1]
+    return loss_of(values, r.values[rows], returns[rows], r.mask[rows], config.value_clip)
+
+
+class Steps(NamedTuple):
+    """The functions that a run is made of; a variant replaces one: `Steps(estimate=mine)`."""
+
+    rollout: Callable = rollout
+    estimate: Callable = estimate
+    policy_loss: Callable = ppo_loss
+    value_loss: Callable = value_loss
+
+
+@dataclass(eq=False)
 class PPOStep:
-    """What one round of PPO did: the flight instruments."""
+    """What one round of PPO did."""
 
     step: int  # rounds done, this one included
     steps: int  # rounds in all
     reward: float  # mean normalised score of the round's answers
-    reward_std: float  # standard deviation of these scores
     kl: float  # mean KL from the SFT model along an answer, exact over the vocabulary, in nats
-    k1: float  # the same, estimated from the sampled tokens alone; may be negative
-    k1_error: float  # standard error of that mean over the answers
-    k3: float  # the other estimate, never negative
     entropy: float  # mean entropy of the next token, in nats
     ended: float  # share of answers that ended by themselves
     clip_share: float  # share of tokens whose gain was clipped
     first_ratio: float  # largest |ratio - 1| in the first minibatch: 0, or something is wrong
-    explained_variance: float  # how much of the returns the value function foresaw
     loss: float  # policy loss
     tokens: int  # tokens sampled and learned from so far
     prompts: list[int]  # indices of the round's prompts
-    samples: list[Sample]  # the answers
+    rollout: Rollout = field(repr=False)  # without `read`, which is large
+    returns: Tensor = field(repr=False)  # (B, A) what the value function was to learn
 
 
 def ppo(
-    policy: GPT,
-    reward_model: RewardModel,
-    prompts: list[list[int]],
-    pretraining_tokens: np.ndarray,
-    encoding,
-    config: PPOConfig,
-) -> Iterator[PPOStep]:
+    policy: GPT, reward_model: RewardModel, prompts: list[list[int]],
+    pretraining_tokens: np.ndarray, encoding, config: PPOConfig, steps: Steps = Steps(),  # noqa: B008
+) -> Iterator[PPOStep]:  # fmt: skip
     """Train `policy` in place against `reward_model`; yields a PPOStep after each round.
 
     `policy` comes in as the SFT model; a frozen copy of it is the reference of the KL price.
     The value function starts as the reward model's layers with a head of zeros: it expects 0.
     """
     if not prompts:
-        raise ValueError(
-            "there are no prompts: give at least one question, as chat_prompt makes it"
-        )
-    device = policy.embedding.weight.device
+        raise ValueError("there are no prompts: give at least one question, as chat_prompt makes "
+                         "it")  # fmt: skip
     reference = reward_model.gpt  # which read the answers anyway, if it is the SFT model too
-    if not same_weights(policy, reference):
+    if not all(map(torch.equal, policy.parameters(), reference.parameters())):
         reference = copy.deepcopy(policy).requires_grad_(False)
-    value_layers = new_value_function(reward_model)
-    adam = {"betas": (0.9, 0.95), "eps": 1e-8}
-    lr, gain_lr = config.lr, config.gain_lr
-    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, gain_lr, **adam)
-    value_optimizer = make_optimizer(value_layers, adamw_lr=config.value_lr, **adam)
-    rng = np.random.default_rng(config.seed)
-    documents = batches(
-        pretraining_tokens,
-        PretrainConfig(config.ptx_windows, config.block_size, seed=config.seed + 1),
-    )
-    stop, tokens = encoding.encode_single_token("<|end|>"), 0
-
-    def answer_logits(model, hidden):  # no answer begins before column `first`
-        return model.head(hidden[:, first:]).float()
-
-    def logprobs(idx):
-        return token_logprobs(answer_logits(policy, policy.hidden(idx)), idx[:, first:])
-
-    def readings(idx, last):
-        """What all models say of (B, T + 1) ids that end with <|reward|>: see where it is used."""
-        hidden, surprisal = reward_model.read(idx)
-        score = reward_model.score_at(last, hidden, surprisal)
-        idx, hidden, surprisal = idx[:, :-1], hidden[:, :-1], surprisal[:, :-1]
-        same = reference is reward_model.gpt
-        logits = answer_logits(policy, policy.hidden(idx))
-        ref_logits = answer_logits(reference, hidden if same else reference.hidden(idx))
-        logps = (token_logprobs(x, idx[:, first:]) for x in (logits, ref_logits))
-        kl_entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
-        values = value_layers(hidden, surprisal)[:, first:-1]
-        return score, hidden, surprisal, *logps, *kl_entropy, values
+    layers, tokens = new_value_function(reward_model), 0
+    adam, lr = {"betas": (0.9, 0.95), "eps": 1e-8}, config.lr
+    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, config.gain_lr, **adam)
+    value_optimizer = make_optimizer(layers, adamw_lr=config.value_lr, **adam)
+    windows = PretrainConfig(config.ptx_windows, config.block_size, seed=config.seed + 1)
+    rng, documents = np.random.default_rng(config.seed), batches(pretraining_tokens, windows)
 
     for iteration in range(config.iterations):
-        # Sample answers from the policy as it is now, at temperature 1 with no filter.
         chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
-        asked = [prompts[i] for i in chosen]
-        seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
-        samples = generate(policy, asked, config.max_new_tokens, stop=stop, seeds=seeds)
+        asked, seeds = [prompts[i] for i in chosen], rng.integers(0, 2**62, config.prompts).tolist()
+        r = steps.rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config)
+        advantages, returns = steps.estimate(r, config)
 
-        # Score them, and read what the policy, the reference and the value function say. A is how
-        # many positions there are from the shortest prompt's last token to the last but one.
-        first = min(map(len, asked)) - 1
-        with torch.no_grad():
-            sequences = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
-            idx, last = pad_right(sequences, device)
-            score, *read, old_logp, ref_logp, exact_kl, entropy, old_values = by_length(
-                readings, list(map(len, sequences)), idx, last
-            )
-            ended = torch.tensor([s.ended for s in samples], device=device)
-            score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
-            idx, last = idx[:, :-1], last - 1  # without <|reward|>
-            lengths = [len(ids) - 1 for ids in sequences]
-            mask = answer_mask(asked, last, idx.shape[1])[:, first:]  # (B, A)
-            old_logp, ref_logp, old_values = (x * mask for x in (old_logp, ref_logp, old_values))
-            k1, k3 = ((k * mask).sum(1) for k in kl_estimates(old_logp, ref_logp))  # (B,) each
-            final = last - 1 - first  # the position before <|end|>: its column among A
-            rewards = kl_rewards(old_logp, ref_logp, score, final, config.kl_coef, mask)
-            advantages, returns = gae(rewards, old_values, mask, config.gamma, config.lam)
-            explained = explained_variance(returns, old_values, mask)
-            advantages = whiten(advantages, mask)
-
-        # Learn from them.
-        losses, clip_shares, first_ratio = [], [], None
+        seen = []
         optimizer.set_lr_factor(1 - iteration / config.iterations)
         for _ in range(config.epochs):
-            order = torch.from_numpy(rng.permutation(config.prompts))
-            for rows in order.split(config.minibatch):
-                here = [lengths[i] for i in rows.tolist()]
-                (logp,) = by_length(logprobs, here, idx[rows])
-                logp = logp * mask[rows]
-                if first_ratio is None:
-                    change = ((logp - old_logp[rows]).exp() - 1) * mask[rows]
-                    first_ratio = change.abs().max()
-                loss, clip_share = ppo_loss(
-                    logp, old_logp[rows], advantages[rows], mask[rows], config.clip_ratio
-                )
+            for rows in torch.from_numpy(rng.permutation(config.prompts)).split(config.minibatch):
+                loss, *more = policy_loss_on(policy, r, rows, advantages, config, steps.policy_loss)
                 optimizer.zero_grad()
                 loss.backward()
                 if config.ptx_coef:
-                    x, y = (t.to(device) for t in next(documents))
+                    x, y = (t.to(r.idx.device) for t in next(documents))
                     (config.ptx_coef * next_token_loss(policy(x), y)).backward()
-                torch.nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
+                nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
                 optimizer.step()
 
-                (values,) = by_length(value_layers, here, *(x[rows] for x in read))
-                values = values[:, first:-1]
-                v_loss = value_loss(
-                    values, old_values[rows], returns[rows], mask[rows], config.value_clip
-                )
+                v_loss = value_loss_on(layers, r, rows, returns, config, steps.value_loss)
                 value_optimizer.zero_grad()
                 v_loss.backward()
-                torch.nn.utils.clip_grad_norm_(value_layers.parameters(), config.max_grad_norm)
+                nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
                 value_optimizer.step()
-                losses.append(loss.detach())  # numbers are asked for once a round: a GPU runs on
-                clip_shares.append(clip_share)
-        tokens += idx.numel()
-        kl = (exact_kl * mask).sum(1).mean().item()
+                seen.append((loss.detach(), *more))
+
+        # Numbers are asked for once a round: a GPU runs on.
+        losses, clip_shares, ratios = map(torch.stack, zip(*seen))
+        kl, tokens = (r.kl * r.mask).sum(1).mean().item(), tokens + r.idx.numel()
         yield PPOStep(
-            iteration + 1,
-            config.iterations,
-            score.mean().item(),
-            score.std(unbiased=False).item(),
-            kl,
-            k1.mean().item(),
-            (k1.std(unbiased=False) / len(k1) ** 0.5).item(),
-            k3.mean().item(),
-            masked_mean(entropy, mask).item(),
-            ended.float().mean().item(),
-            torch.stack(clip_shares).mean().item(),
-            first_ratio.item(),
-            explained,
-            torch.stack(losses).mean().item(),
-            tokens,
-            [int(i) for i in chosen],
-            samples,
-        )
+            step=iteration + 1, steps=config.iterations, reward=r.score.mean().item(), kl=kl,
+            entropy=masked_mean(r.entropy, r.mask).item(), ended=r.ended.float().mean().item(),
+            clip_share=clip_shares.mean().item(), first_ratio=ratios[0].item(),
+            loss=losses.mean().item(), tokens=tokens, prompts=chosen.tolist(),
+            rollout=replace(r, read=[]), returns=returns,
+        )  # fmt: skip
         if config.kl_budget is not None and kl > config.kl_budget:
             return
-
-
-def same_weights(a: nn.Module, b: nn.Module) -> bool:
-    """Whether two modules of one shape hold the same numbers."""
-    theirs = b.state_dict()
-    return all(
-        name in theirs and torch.equal(tensor, theirs[name])
-        for name, tensor in a.state_dict().items()
-    )
-
-
-def new_value_function(reward_model: RewardModel) -> nn.Module:
-    """The reward model's layers with a head of zeros, to be trained: it expects 0 everywhere."""
-    layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
-    nn.init.zeros_(layers.head.weight)
-    nn.init.zeros_(layers.head.bias)
-    return layers
-
-
-def answer_mask(prompts: list[list[int]], last: Tensor, width: int) -> Tensor:
-    """(B, width - 1): 1 where the next token is the answer's. last: where each row ends, (B,)."""
-    position = torch.arange(width - 1, device=last.device)  # position t predicts token t + 1
-    first = torch.tensor([len(prompt) - 1 for prompt in prompts], device=last.device)
-    return ((position >= first[:, None]) & (position < last[:, None])).float()
-
-
-def kl_and_entropy(logits: Tensor, ref_logits: Tensor) -> tuple[Tensor, Tensor]:
-    """KL(π ‖ π_ref) and π's entropy at each position, exact: (B, T, V) twice → (B, T) twice."""
-    logp, ref_logp = logits.log_softmax(-1), ref_logits.log_softmax(-1)
-    p = logp.exp()
-    return (p * (logp - ref_logp)).sum(-1), -(p * logp).sum(-1)

@@ -109,6 +109,14 @@ class RewardModel(nn.Module):
         return (scores - self.mean) / self.std
 
 
+def new_value_function(reward_model: RewardModel) -> nn.Module:
+    """The reward model's layers with a head of zeros, to be trained: it expects 0 everywhere."""
+    layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
+    nn.init.zeros_(layers.head.weight)
+    nn.init.zeros_(layers.head.bias)
+    return layers
+
+
 def reward_input(encoding, prompt: list[int], answer: list[int]) -> list[int]:
     """What the reward model reads: the prompt, the answer's ids as sampled, then `<|reward|>`."""
     return [*prompt, *answer, encoding.encode_single_token("<|reward|>")]

@@ -1,4 +1,4 @@
-"""Trains every stage: base, SFT, reward model and PPO; --all adds the other labelers' models.
+"""Trains every stage: base, SFT, reward model and PPO; --all adds over-optimised PPO.
 
 `torchrun --nproc-per-node=N -m minigpt train` shares base and SFT among N processes.
 """
@@ -22,9 +22,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--stages", default=",".join(STAGES), help="some of base,sft,reward,ppo (default: all)"
     )
-    parser.add_argument(
-        "--all", action="store_true", help="also over-optimised PPO and the labelers"
-    )
+    parser.add_argument("--all", action="store_true", help="also over-optimised PPO, and a control")
     parser.add_argument("--size", help="tiny (default), mini, small, medium or gpt2: see --sizes")
     parser.add_argument(
         "--sizes", action="store_true", help="what each size costs here; nothing is trained"

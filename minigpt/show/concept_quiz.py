@@ -11,32 +11,17 @@ import ipywidgets as widgets
 from minigpt.show.concept_items import ITEMS
 from minigpt.show.style import IGNORE_MATH, escape
 from minigpt.show.table import Table
-from minigpt.show.widget import rendered
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.show.widget import Widget, present, rendered
+from minigpt.store.kept import Kept
+from minigpt.store.words import _, language
 
 FILE = "concept_test.json"  # {"before": {id: option}, "after": {id: option}, "scored": true}
 WHEN = ("before", "after")
 UNSURE = -1  # the answer "I do not know"
-TEXT = {
-    "en": {
-        "unsure": "I do not know",
-        "progress": "{done} of {all} answered. Each answer is kept at once.",
-        "before_done": "All {all} answered. The right answers come in the last notebook, with the "
-        "same questions again.",
-        "after_done": "All {all} answered. Now press the button.",
-        "missing": "Still open: {numbers}.",
-        "closed": "You have seen the right answers, so what you choose now is not counted.",
-        "show": "Show my score",
-        "header": ["question", "before", "after", "the right answer, and why"],
-        "right": "right",
-        "wrong": "wrong",
-        "none": "not answered",
-        "caption": "Before the course: {before}. After it: {after}. Guessing gives {guess} of "
-        "{all} on average.",
-        "score": "{right} of {all}",
-        "not_taken": "not taken",
-    },
-}
+
+
+def unsure() -> str:
+    return _("I do not know")
 
 
 @dataclass
@@ -64,97 +49,110 @@ class Card:
         return "\n".join([f"{self.number}. {self.question}", *(f"   {x}" for x in self.lines())])
 
 
-class ConceptTest:
+class ConceptTest(Widget):
     """The test: `cards` is the static form, `buttons` has the controls, one for each card.
 
     `view` holds what stands under the last question: how far one is and, afterwards, the score.
     Raises ValueError if `when` is neither "before" nor "after".
     """
 
-    def __init__(self, when: str, lang: str = "en"):
+    def __init__(self, when: str):
+        super().__init__()
         if when not in WHEN:
             raise ValueError(f'concept_test knows "before" and "after", not {when!r}')
-        self.when, self.lang, self.words, self.items = when, lang, TEXT[lang], ITEMS[lang]
-        self.notes: list[str] = []
+        self.when, self.items, self.notes = when, ITEMS[language()], []
         self.cards = [Card(n, i["question"], i["options"]) for n, i in enumerate(self.items, 1)]
         kept = self.read().get(when, {})
-        self.buttons = [self._buttons(item, kept.get(item["id"])) for item in self.items]
-        self.status, self.result = widgets.HTML(), widgets.HTML(layout={"width": "auto"})
-        self.score_button = widgets.Button(
-            description=self.words["show"], button_style="primary", disabled=when == "before"
-        )
-        self.score_button.on_click(self.show_score)
-        parts = [self.status, self.score_button, self.result]
-        self.view = widgets.VBox(parts if when == "after" else parts[:1])
+        self.buttons = [self._buttons(n, kept.get(i["id"])) for n, i in enumerate(self.items)]
+        self.score_button = self.button(_("Show my score"), self.show_score, button_style="primary")
+        score = [self.score_button, self.shown] if when == "after" else []
+        self.view = widgets.VBox([self.status, *score])
         self._tell()
 
-    def _buttons(self, item: dict, choice: int | None):
-        options = [(f"({letter})", n) for n, letter in enumerate("abcd"[: len(item["options"])])]
-        toggles = widgets.ToggleButtons(
-            options=[*options, (self.words["unsure"], UNSURE)], value=choice,
-            tooltips=[*item["options"], self.words["unsure"]], style={"button_width": "auto"},
+    def _buttons(self, number: int, choice: int | None):
+        options = self.items[number]["options"]
+        letters = [(f"({letter})", n) for n, letter in enumerate("abcd"[: len(options)])]
+        return self.control(
+            widgets.ToggleButtons, "", lambda: self._answered(number),
+            options=[*letters, (unsure(), UNSURE)], value=choice, tooltips=[*options, unsure()],
+            style={"button_width": "auto"},
         )  # fmt: skip
-        toggles.observe(lambda change: self._answered(item["id"], change["new"]), "value")
-        return toggles
+
+    def static(self) -> list:
+        """Each card, and under it its buttons."""
+        return [part for pair in zip(self.cards, self.buttons) for part in pair]
 
     # ---- answers ----------------------------------------------------------------------------
 
     def read(self) -> dict:
         """All kept answers."""
-        return read_kept(FILE, valid, self.lang, self.notes.append)
+        return KEPT.read(self.notes.append)
 
-    def _answered(self, item: str, choice: int | None) -> None:
+    def _answered(self, number: int) -> None:
+        item, choice = self.items[number]["id"], self.buttons[number].value
+
         def change(contents: dict) -> None:
             if "scored" not in contents and choice is not None:
                 contents.setdefault(self.when, {})[item] = choice
 
-        change_kept(FILE, valid, change, self.lang, self.notes.append)
+        KEPT.change(change, self.notes.append)
         self._tell()
 
     def _tell(self) -> None:
-        kept, count = self.read(), len(self.items)
+        kept, n = self.read(), len(self.items)
         done = len(kept.get(self.when, {}))
-        word = f"{self.when}_done" if done == count else "progress"
-        word = "closed" if "scored" in kept else word
-        said = [self.words[word].format(done=done, all=count), *self.notes]
-        self.status.value = "<br>".join(map(escape, said))
+        if "scored" in kept:
+            said = _("You have seen the right answers, so what you choose now is not counted.")
+        elif done < n:
+            said = _("{done} of {n} answered. Each answer is kept at once.", done=done, n=n)
+        elif self.when == "before":
+            said = _("All {n} answered. The right answers come in the last notebook, with the same "
+                     "questions again.", n=n)  # fmt: skip
+        else:
+            said = _("All {n} answered. Now press the button.", n=n)
+        self.say(said, *self.notes)
 
     # ---- afterwards -------------------------------------------------------------------------
 
     def table(self) -> Table:
         """What was answered before and after, the right answers and why; only once answered."""
-        kept, words, rows = self.read(), self.words, []
+        kept, rows = self.read(), []
         for card, item in zip(self.cards, self.items):
-            verdicts = [self._verdict(kept.get(when, {}).get(item["id"]), item) for when in WHEN]
+            verdicts = [verdict(kept.get(when, {}).get(item["id"]), item) for when in WHEN]
             why = f"{card.lines()[item['right']]}\n{item['why']}"
             rows.append([f"{card.number}. {item['question']}", *verdicts, why])
-        scores = {when: self._score(kept.get(when, {})) for when in WHEN}
+        before, after = (self._score(kept.get(when, {})) for when in WHEN)
         guess = sum(1 / len(item["options"]) for item in self.items)
-        caption = words["caption"].format(**scores, guess=f"{guess:g}", all=len(self.items))
-        return Table(words["header"], rows, caption, width=50)
-
-    def _verdict(self, choice: int | None, item: dict) -> str:
-        words = {None: "none", UNSURE: "unsure", item["right"]: "right"}
-        return self.words[words.get(choice, "wrong")]
+        caption = _(
+            "Before the course: {before}. After it: {after}. Guessing gives {guess:g} of {n} on "
+            "average.", before=before, after=after, guess=guess, n=len(self.items)
+        )  # fmt: skip
+        header = [_("question"), _("before"), _("after"), _("the right answer, and why")]
+        return Table(header, rows, caption, width=50)
 
     def _score(self, answers: dict) -> str:
         if not answers:
-            return self.words["not_taken"]
+            return _("not taken")
         right = sum(answers.get(item["id"]) == item["right"] for item in self.items)
-        return self.words["score"].format(right=right, all=len(self.items))
+        return _("{right} of {n}", right=right, n=len(self.items))
 
-    def show_score(self, button=None) -> None:
+    def show_score(self) -> None:
         """Close the test and show the table, or say which questions are still open."""
         kept = self.read()
         answers = kept.get("after", {})
         missing = [c.number for c, item in zip(self.cards, self.items) if item["id"] not in answers]
         if missing and "scored" not in kept:
-            numbers = ", ".join(map(str, missing))
-            self.result.value = escape(self.words["missing"].format(numbers=numbers))
+            still = _("Still open: {numbers}.", numbers=", ".join(map(str, missing)))
+            self.shown.value = escape(still)
             return
-        change_kept(FILE, valid, lambda c: c.update(scored=True), self.lang, self.notes.append)
-        self.result.value = rendered(self.table())
+        KEPT.change(lambda contents: contents.update(scored=True), self.notes.append)
+        self.shown.value = rendered(self.table())
         self._tell()
+
+
+def verdict(choice: int | None, item: dict) -> str:
+    words = {None: _("not answered"), UNSURE: unsure(), item["right"]: _("right")}
+    return words.get(choice, _("wrong"))
 
 
 def valid(contents: dict) -> bool:
@@ -170,12 +168,9 @@ def valid(contents: dict) -> bool:
         return False
 
 
-def concept_test(when: str, lang: str = "en") -> None:
-    """Show the ten questions, each with its buttons; `when` is "before" or "after" the course."""
-    from IPython.display import display
+KEPT = Kept(FILE, valid)
 
-    test = ConceptTest(when, lang)
-    for card, buttons in zip(test.cards, test.buttons):
-        display(card)
-        display(buttons)
-    display(test.view)
+
+def concept_test(when: str) -> None:
+    """Show the ten questions, each with its buttons; `when` is "before" or "after" the course."""
+    present(lambda: ConceptTest(when))

@@ -11,11 +11,9 @@ their last state stays in the file. Elsewhere the same appears as lines of text.
 
 import asyncio
 import signal
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,23 +22,11 @@ from IPython.display import display
 
 from minigpt.show.figure import figure, picture
 from minigpt.show.style import BLUE, GREY, VERMILION, amount
+from minigpt.store.interrupts import held_interrupts
+from minigpt.store.words import _
 
 FRAME = 0.4  # seconds between two pictures
 SPEED_OVER = 10.0  # seconds over which tokens/s is averaged
-TEXT = {
-    "en": {
-        "at": "step {step:,} of {steps:,}",
-        "loss": "{name} {value:.3f}",
-        "held_out": "held-out loss {value:.3f}",
-        "speed": "{rate:,.0f} tokens/s, {left} left",
-        "done": "done: {steps:,} steps, {tokens} tokens",
-        "sample": "after {step:,} steps: {text}",
-        "paused": "Paused after step {step:,} of {steps:,}. Run this cell again to go on.",
-        "finished": "This run is finished. To train anew, run the cell that makes it.",
-        "ended": "This run cannot go on: it was finished elsewhere, or stopped within an update. "
-        "To train anew, run the cell that makes it.",
-    }
-}
 
 
 class Paused(Exception):
@@ -65,9 +51,9 @@ _HISTORIES: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 class Live:
     """A run that is drawn while it is iterated over or awaited. Made by `live`."""
 
-    def __init__(self, run, held_out, sample, looks, curves, lang) -> None:
+    def __init__(self, run, held_out, sample, looks, curves) -> None:
         self.run, self.held_out, self.sample = run, held_out, sample
-        self.looks, self.curves, self.text = looks, curves, TEXT[lang]
+        self.looks, self.curves = looks, curves
         self.history = _HISTORIES.setdefault(run, History())
         self.handles, self.drawn, self.clock = [], 0.0, []
 
@@ -75,18 +61,19 @@ class Live:
         return self._watch().__await__()
 
     async def _watch(self) -> None:
-        for _ in self:
+        for _step in self:
             await asyncio.sleep(0.001)  # the kernel answers the browser meanwhile
 
     def __iter__(self) -> Iterator:
         done = None
-        with interrupts_held() as interrupted:
+        with held_interrupts(signal.SIGINT) as caught:
             for done in self.run:
                 self._see(done)
                 yield done
-                if interrupted():
+                if caught:
                     self._draw()
-                    raise Paused(self.text["paused"].format(step=done.step, steps=done.steps))
+                    raise Paused(_("Paused after step {n:,} of {steps:,}. Run this cell again to "
+                                   "go on.", n=done.step, steps=done.steps))  # fmt: skip
         if done is None:
             print(self._over())
         else:
@@ -95,7 +82,12 @@ class Live:
     def _over(self) -> str:
         """Why a run gives no step any more: it is done, or a second ■ tore an update."""
         steps = self.history.steps
-        return self.text["finished" if steps and steps[-1].step == steps[-1].steps else "ended"]
+        if steps and steps[-1].step == steps[-1].steps:
+            return _("This run is finished. To train anew, run the cell that makes it.")
+        return _(
+            "This run cannot go on: it was finished elsewhere, or stopped within an update. To "
+            "train anew, run the cell that makes it."
+        )
 
     def _see(self, step) -> None:
         history = self.history
@@ -133,15 +125,18 @@ class Live:
 
     def line(self, final: bool = False) -> str:
         """Where the run is, in words. A finished run has no times, which differ from run to run."""
-        step, text = self.history.steps[-1], self.text
-        at = text["done"].format(steps=step.steps, tokens=amount(step.tokens))
-        parts = [at if final else text["at"].format(step=step.step, steps=step.steps)]
+        step = self.history.steps[-1]
+        parts = [_("step {n:,} of {steps:,}", n=step.step, steps=step.steps)]
+        if final:
+            read = amount(step.tokens)
+            parts = [_("done: {steps:,} steps, {tokens} tokens", steps=step.steps, tokens=read)]
         for name in self.curves:
-            parts.append(text["loss"].format(name=name, value=getattr(step, name)))
+            parts.append(f"{name} {getattr(step, name):.3f}")
         if self.history.held_out:
-            parts.append(text["held_out"].format(value=self.history.held_out[-1][1]))
+            parts.append(_("held-out loss {loss:.3f}", loss=self.history.held_out[-1][1]))
         if not final and len(self.clock) > 1:
-            parts.append(text["speed"].format(rate=self.rate(), left=minutes(self.seconds_left())))
+            left = minutes(self.seconds_left())
+            parts.append(_("{rate:,.0f} tokens/s, {left} left", rate=self.rate(), left=left))
         return " · ".join(parts)
 
     def rate(self) -> float:
@@ -152,14 +147,13 @@ class Live:
 
     def seconds_left(self) -> float:
         """At the speed of this sitting so far, evaluations and samples included."""
-        (first, _), (now, _) = self.clock[0], self.clock[-1]
-        step = self.history.steps[-1]
+        step, first, now = self.history.steps[-1], self.clock[0][0], self.clock[-1][0]
         return (now - first) / (len(self.clock) - 1) * (step.steps - step.step)
 
     def _samples(self) -> list[str]:
         shown = self.history.samples[-1:] if get_ipython() is None else self.history.samples
         return [
-            self.text["sample"].format(step=step, text=" / ".join(text.strip().split("\n")))
+            _("after {n:,} steps: {text}", n=step, text=" / ".join(text.strip().split("\n")))
             for step, text in shown
         ]
 
@@ -183,7 +177,6 @@ def live(
     sample: Callable[[], str] | None = None,
     looks: int = 10,
     curves: tuple[str, ...] = ("loss",),
-    lang: str = "en",
 ) -> Live:
     """Watch a run: `await live(run)`, or `for step in live(run)` with a body of your own.
 
@@ -196,28 +189,7 @@ def live(
             f"live() watches a training run, not a {type(run).__name__}: "
             "write `run = pretrain(...)` in a cell of its own, then `await live(run)`"
         )
-    return Live(run, held_out, sample, looks, curves, lang)
-
-
-@contextmanager
-def interrupts_held():
-    """Within it ■ (SIGINT) sets a flag instead of raising; a second one raises. Gives the
-    function that reads the flag. Signals belong to the main thread: elsewhere nothing is held."""
-    flag = []
-
-    def hold(signum, frame):
-        if flag:
-            raise KeyboardInterrupt
-        flag.append(signum)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, hold)
-    try:
-        yield lambda: bool(flag)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return Live(run, held_out, sample, looks, curves)
 
 
 def smooth(values: np.ndarray, share: float = 0.03) -> np.ndarray:

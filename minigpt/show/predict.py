@@ -9,125 +9,116 @@ until its result has been shown; what is clicked later is not counted.
 """
 
 import operator
+from collections.abc import Callable
 
-from minigpt.show.style import escape
+import ipywidgets as widgets
+
 from minigpt.show.table import Table
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.show.widget import Widget, present
+from minigpt.store.kept import Kept
+from minigpt.store.words import _, language
 
 FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right": 2}}}
 LETTERS = "abcdefgh"
-TEXT = {
-    "en": {
-        "choose": "Your prediction: choose {letters}.",
-        "or": " or ",
-        "yours": "You predict {option} You can change it until you see the result.",
-        "kept": "You had predicted {option}",
-        "late": "You have seen the result of this one already, so it is not counted.",
-        "was": "It was {option}",
-        "hit": "That is what you had predicted.",
-        "unknown": "There is no prediction {key!r} yet: run the cell that asks for it first.",
-        "header": ["prediction", "you", "it was", ""],
-        "right": "right",
-        "wrong": "not this time",
-        "nothing": "no prediction",
-        "open": "not shown yet",
-        "count": "Of your predictions so far, {right} of {all} came true.",
-        "none": "You have made no predictions yet.",
-    },
-}
 
 
-def predict(key: str, options: list[str], lang: str = "en") -> None:
+class Prediction(Widget):
+    """One button an option, none pressed unless there is a choice, and under them what is kept."""
+
+    def __init__(self, key: str, options: list[str]) -> None:
+        super().__init__()
+        self.key, self.options = key, options
+        entry = keep(key, options)
+        self.toggles = self.control(
+            widgets.ToggleButtons, "", self._clicked, tooltips=list(options),
+            options=[(f"({LETTERS[i]})", i) for i in range(len(options))],
+            value=entry.get("choice"), style={"button_width": "4em"},
+        )  # fmt: skip
+        self.view = widgets.VBox([self.toggles, self.status])
+        self._tell(entry)
+
+    def _clicked(self) -> None:
+        notes: list[str] = []
+        entry = keep(self.key, self.options, self.toggles.value, notes.append)
+        self._tell(entry, *notes)
+
+    def _tell(self, entry: dict, *notes: str) -> None:
+        choice = self.toggles.value
+        if choice is None:
+            return self.say(*notes)
+        yours = sentence(self.options, choice)
+        if "right" not in entry:
+            said = _("You predict {yours} You can change it until you see the result.", yours=yours)
+        elif entry.get("choice") == choice:
+            said = _("You had predicted {yours}", yours=yours)
+        else:
+            said = _("You have seen the result of this one already, so it is not counted.")
+        self.say(said, *notes)
+
+    def static(self) -> list:
+        *letters, last = LETTERS[: len(self.options)]
+        letters = ", ".join(letters)
+        lines = [_("Your prediction: choose {letters} or {last}.", letters=letters, last=last)]
+        lines += [f"  {named(self.options, i)}" for i in range(len(self.options))]
+        return ["\n".join(lines)]
+
+
+def predict(key: str, options: list[str]) -> None:
     """Show the options and a button for each; a click keeps the choice at once.
 
     key: its name, unique in the course. options: two to eight short texts.
     Raises ValueError for a missing key or options that are too few, too many, empty or the same.
     """
-    from IPython.display import display
-
     check_options(key, options)
-    words = TEXT[lang]
-    letters = list(LETTERS[: len(options)])
-    entry = keep(key, options, lang)
-    listed = ", ".join(letters[:-1]) + words["or"] + letters[-1]
-    print(words["choose"].format(letters=listed))
-    for index in range(len(options)):
-        print("  " + named(options, index))
-    display(buttons(key, options, entry, lang))
+    present(lambda: Prediction(key, options))
 
 
-def buttons(key: str, options: list[str], entry: dict, lang: str = "en"):
-    """One button an option, none pressed unless there is a choice, and under them what is kept."""
-    import ipywidgets as widgets
-
-    words = TEXT[lang]
-    toggles = widgets.ToggleButtons(
-        options=[(f"({letter})", index) for index, letter in zip(range(len(options)), LETTERS)],
-        value=entry.get("choice"), tooltips=list(options), style={"button_width": "4em"},
-    )  # fmt: skip
-    status = widgets.HTML()
-
-    def tell(entry: dict, clicked: int | None) -> None:
-        if clicked is None:
-            status.value = ""
-        elif "right" not in entry:
-            status.value = escape(words["yours"].format(option=sentence(options, clicked)))
-        elif entry.get("choice") == clicked:
-            status.value = escape(words["kept"].format(option=sentence(options, clicked)))
-        else:
-            status.value = escape(words["late"])
-
-    def clicked(change) -> None:
-        notes = []
-        entry = keep(key, options, lang, toggles.value, notes.append)
-        tell(entry, toggles.value)
-        status.value = "<br>".join([status.value, *map(escape, notes)])
-
-    tell(entry, toggles.value)
-    toggles.observe(clicked, "value")
-    return widgets.VBox([toggles, status])
-
-
-def reveal(key: str, right: int, lang: str = "en") -> None:
+def reveal(key: str, right: int) -> None:
     """Print what it was, and what had been predicted; from now on the prediction is closed.
 
     right: index of the option that came true. Raises ValueError if there is no such option.
     """
-    words, known = TEXT[lang], read(lang).get(key)
+    known = read().get(key)
     if known is None:
-        print(words["unknown"].format(key=key))
+        print(
+            _("There is no prediction {key!r} yet: run the cell that asks for it first.", key=key)
+        )
         return
     right, options, choice = operator.index(right), known["options"], known.get("choice")
     if not 0 <= right < len(options):
         raise ValueError(f"prediction {key!r} has options 0 to {len(options) - 1}, not {right}")
 
-    def close(contents: dict) -> None:
-        contents.setdefault(lang, {}).setdefault(key, known)["right"] = right
+    def close(entries: dict) -> None:
+        entries.setdefault(key, known)["right"] = right
 
-    change_kept(FILE, valid, close, lang)
-    said = words["was"].format(option=sentence(options, right))
-    if choice is not None:
-        had = words["hit" if choice == right else "kept"]
-        said += " " + had.format(option=sentence(options, choice))
+    change(close)
+    said = _("It was {option}", option=sentence(options, right))
+    if choice == right:
+        said += " " + _("That is what you had predicted.")
+    elif choice is not None:
+        said += " " + _("You had predicted {yours}", yours=sentence(options, choice))
     print(said)
 
 
-def scoreboard(lang: str = "en") -> Table:
+def scoreboard() -> Table:
     """All predictions so far, what came true, and how many of them did."""
-    words, rows, hits, counted = TEXT[lang], [], 0, 0
-    for key, entry in read(lang).items():
+    rows, hits = [], []
+    for key, entry in read().items():
         options, choice, right = entry["options"], entry.get("choice"), entry.get("right")
         if choice is None and right is None:
             continue
+        you = _("no prediction") if choice is None else named(options, choice)
+        was = _("not shown yet") if right is None else named(options, right)
         verdict = ""
         if choice is not None and right is not None:
-            counted, hits = counted + 1, hits + (choice == right)
-            verdict = words["right" if choice == right else "wrong"]
-        you = words["nothing"] if choice is None else named(options, choice)
-        was = words["open"] if right is None else named(options, right)
+            hits.append(choice == right)
+            verdict = _("right") if hits[-1] else _("not this time")
         rows.append([key.replace("-", ": ", 1).replace("-", " "), you, was, verdict])
-    caption = words["count"].format(right=hits, all=counted) if counted else words["none"]
-    return Table(words["header"], rows, caption, width=36)
+    caption = _("You have made no predictions yet.")
+    if hits:
+        caption = _("Of your predictions so far, {right} of {n} came true.",
+                    right=sum(hits), n=len(hits))  # fmt: skip
+    return Table([_("prediction"), _("you"), _("it was"), ""], rows, caption, width=36)
 
 
 # ---- what is kept -----------------------------------------------------------------------------
@@ -174,22 +165,33 @@ def valid(contents: object) -> bool:
     return True
 
 
-def read(lang: str, say=print) -> dict:
-    """All kept predictions of a language, in the order in which they were first asked for."""
-    return read_kept(FILE, valid, lang, say).get(lang, {})
+KEPT = Kept(FILE, valid)
 
 
-def keep(key: str, options: list[str], lang: str, choice: int | None = None, say=print) -> dict:
+def read(say=print) -> dict:
+    """All kept predictions of the language in use, in the order in which they were first asked."""
+    return KEPT.read(say).get(language(), {})
+
+
+def change(alter: Callable[[dict], None], say=print) -> dict:
+    """Let `alter` change them; what is kept now."""
+
+    def contents(kept: dict) -> None:
+        alter(kept.setdefault(language(), {}))
+
+    return KEPT.change(contents, say)[language()]
+
+
+def keep(key: str, options: list[str], choice: int | None = None, say=print) -> dict:
     """Keep the options and, until the result was shown, the choice; what is kept now.
 
     Other options under the same key make another question: an old choice does not carry over.
     """
 
-    def change(contents: dict) -> None:
-        entries = contents.setdefault(lang, {})
+    def alter(entries: dict) -> None:
         if entries.get(key, {}).get("options") != list(options):
             entries[key] = {"options": list(options)}
         if choice is not None and "right" not in entries[key]:
             entries[key]["choice"] = choice
 
-    return change_kept(FILE, valid, change, lang, say)[lang][key]
+    return change(alter, say)[key]

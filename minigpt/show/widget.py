@@ -17,12 +17,17 @@ def first_question() -> str:
     return _("What is the population of Beijing?")
 
 
+def no_question() -> str:
+    """What it says where nothing stands in the box for it."""
+    return _("There is no question yet. Type one, or pick a place and what to ask.")
+
+
 def control(kind, word: str = "", changed: Callable | None = None, wide=False, **options):
     """A control with its word beside it; `changed()` is called once a new value is settled."""
     if hasattr(kind, "continuous_update"):
         options.setdefault("continuous_update", False)
     layout = widgets.Layout(width="auto") if wide else widgets.Layout()  # one each
-    style = {"description_width": "7em"}
+    style = {"description_width": "7em", **options.pop("style", {})}
     made = kind(description=word, style=style, layout=layout, **options)
     if changed:
         made.observe(lambda change: changed(), "value")
@@ -32,21 +37,43 @@ def control(kind, word: str = "", changed: Callable | None = None, wide=False, *
 class Widget:
     """Controls and what they show. A widget makes `view`, which is displayed, from its controls.
 
-    `static()` gives what stays in the file without a kernel: tables, strips, or texts to print.
+    `shown` is for results, as HTML, and `status` for what is said about them. `static()` gives what
+    stays in the file without a kernel: tables, strips, or texts to print.
     """
 
+    view: widgets.Widget
+
     def __init__(self) -> None:
+        self.quiet = False
         self.status = widgets.HTML()
+        self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
 
     def control(self, kind, word: str = "", changed: Callable | None = None, **options):
         """`control`, whose errors become sentences."""
-        return control(kind, word, changed and (lambda: self.guarded(changed)), **options)
+
+        def settled() -> None:
+            if changed and not self.quiet:
+                self.guarded(changed)
+
+        return control(kind, word, settled, **options)
+
+    def quietly(self, control: widgets.Widget, value) -> None:
+        """Give a control a value without doing what its change would do."""
+        self.quiet = True
+        try:
+            control.value = value
+        finally:
+            self.quiet = False
 
     def button(self, word: str, clicked: Callable, *arguments, **options) -> widgets.Button:
         """A button that calls `clicked(*arguments)`."""
         made = widgets.Button(description=word, **options)
         made.on_click(lambda button: self.guarded(clicked, *arguments))
         return made
+
+    def fact_picker(self, world: World, question: str, picked: Callable, first: str | None = None):
+        """A `FactPicker`, whose errors become sentences."""
+        return FactPicker(world, question, lambda asked: self.guarded(picked, asked), first)
 
     def guarded(self, work: Callable, *arguments) -> None:
         """Do the work; an error becomes a sentence (`failed`), never a traceback."""
@@ -56,20 +83,20 @@ class Widget:
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
-        """Tell of an error; a widget that shows results takes them away, too."""
-        self.status.value = problem(error)
+        """Tell of an error, and take away results that are not of what the controls say."""
+        self.shown.value, self.status.value = "", problem(error)
 
-    def say(self, text: str) -> None:
-        """A plain sentence in the status line."""
-        self.status.value = escape(text)
+    def say(self, *lines: str) -> None:
+        """Plain sentences in the status line."""
+        self.status.value = escape("\n".join(lines))
 
     def static(self) -> list:
         return []
 
 
-def present(make: Callable[[], Widget]) -> None:
+def present(make: Callable[[], Widget]) -> Widget | None:
     """Show a widget: its static form, then its controls. Where a stage is missing or an argument
-    does not fit, a sentence says so."""
+    does not fit, a sentence says so, and there is no widget."""
     from IPython.display import display
 
     try:
@@ -77,10 +104,11 @@ def present(make: Callable[[], Widget]) -> None:
         static = widget.static()
     except (FileNotFoundError, ValueError) as error:
         print(error)
-        return
+        return None
     for part in static:
         print(part) if isinstance(part, str) else display(part)
     display(widget.view)
+    return widget
 
 
 def side_by_side(*children: widgets.Widget) -> widgets.Box:

@@ -23,9 +23,8 @@ from minigpt.stages.fast import SHARE
 from minigpt.stages.recipe import Plan, Recipe
 from minigpt.stages.sizes import DEFAULT
 from minigpt.stages.stage import Stage, read_stage
-from minigpt.store.checkpoint import file_hash, read_meta, save_checkpoint
-from minigpt.store.files import atomic_write
-from minigpt.store.kept import put_aside
+from minigpt.store.checkpoint import check_not_shipped, file_hash, read_meta, save_checkpoint
+from minigpt.store.files import atomic_write, put_aside, try_writing
 from minigpt.world.questions import Questions
 
 
@@ -76,6 +75,14 @@ class Course(Plan):
                 "give its --size, or another --out"
             )
         return model.train().requires_grad_(True)
+
+    def make_room(self, model: GPT) -> None:
+        """Try to write what a base model takes, and remove the snapshots of another run."""
+        if not self.ship:
+            check_not_shipped(self.out)
+        try_writing(self.path("base"), 2 * sum(p.numel() for p in model.parameters()))
+        for stale in self.out.glob("base_step_*.safetensors"):
+            stale.unlink()  # whose steps were others
 
     def save(self, name: str, model, config, meta: dict) -> None:
         """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes.

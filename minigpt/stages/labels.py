@@ -12,12 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.store.files import atomic_write
 from minigpt.store.given import read_given
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.store.kept import Kept
 from minigpt.store.words import _
 from minigpt.tokenizer import load_tokenizer
 
@@ -251,7 +249,7 @@ def own_labels(lang: str = "en", say: Callable[[str], None] = print) -> list[Lab
     A file that cannot be read is put aside under another name, and `say` gets a sentence.
     """
     encoding = load_tokenizer(lang)
-    contents = read_kept(own_file(lang), _valid(encoding, lang), lang, say)
+    contents = Kept(own_file(lang), _valid(encoding, lang)).read(say)
     return parse_labels(contents, encoding, lang) if contents else []
 
 
@@ -267,7 +265,7 @@ def keep_labels(
         contents.clear()
         contents.update(new)
 
-    change_kept(own_file(lang), _valid(encoding, lang), change, lang, say)
+    Kept(own_file(lang), _valid(encoding, lang)).change(change, say)
 
 
 def _valid(encoding, lang: str) -> Callable[[object], bool]:
@@ -279,31 +277,3 @@ def _valid(encoding, lang: str) -> Callable[[object], bool]:
         return True
 
     return valid
-
-
-# ---- several labelers ------------------------------------------------------------------------
-
-
-def merge_labels(lists: Sequence[Sequence[Label]]) -> list[Label]:
-    """The labels of several people as one list. All votes stay: where two people differ, a
-    comparison stands there both ways, as it does in any real data set."""
-    return [label for labels in lists for label in labels]
-
-
-def agreement(lists: Sequence[Sequence[Label]]) -> tuple[np.ndarray, np.ndarray]:
-    """How often each two labelers agree, and on how many pairs: (people, people) each.
-
-    Counted are pairs of answers on which both decided; NaN where there is none.
-    """
-    votes = [
-        {label.pair: label.preferred for label in labels if label.preferred} for labels in lists
-    ]
-    shares = np.full((len(votes), len(votes)), np.nan)
-    counts = np.zeros((len(votes), len(votes)), dtype=int)
-    for i, mine in enumerate(votes):
-        for j, theirs in enumerate(votes):
-            common = mine.keys() & theirs.keys()
-            counts[i, j] = len(common)
-            if common:
-                shares[i, j] = np.mean([mine[pair] == theirs[pair] for pair in common])
-    return shares, counts

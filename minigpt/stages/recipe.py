@@ -18,7 +18,7 @@ from minigpt.world.facts import DATA, load_world
 from minigpt.world.questions import Questions, sample_questions
 
 HELD_OUT_TOKENS = 150_000  # documents that are read for the held-out loss alone
-SNAPSHOTS = (0, 0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
+SNAPSHOTS = (0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
 
 
 @dataclass

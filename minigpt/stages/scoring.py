@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from minigpt.engine.answers import answer_mask, kl_and_entropy
 from minigpt.engine.batching import pad_right
 from minigpt.model import GPT
-from minigpt.ppo import answer_mask, kl_and_entropy, token_logprobs
+from minigpt.ppo import token_logprobs
 from minigpt.stages.stage import LONGEST_LINE, Stage, assistant, document_completions
 from minigpt.world.facts import World
 from minigpt.world.judge import BEST, gold, judge

@@ -3,6 +3,7 @@
 A stage is the learner's own run where there is one, else the checkpoint that came with the course.
 """
 
+import math
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +17,10 @@ from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.sizes import DEFAULT
 from minigpt.store.checkpoint import (
     ANEW,
+    REWARD,
     SHIPPED,
     file_hash,
+    find_parent,
     load_into,
     load_model,
     load_tensors,
@@ -27,6 +30,8 @@ from minigpt.store.files import is_checkpoint, learner_home
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
+
+BASE, STEP_0 = "base.safetensors", "base_step_00000"
 
 
 def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
@@ -144,8 +149,9 @@ class Stage:
 
     def __repr__(self) -> str:
         whose = "your own run" if self.own else "shipped"
-        parent = self.meta.get("parent") or "none"
-        return f"{self.name} ({whose}, {file_hash(self.path)}, parent {parent})"
+        made = self.path.is_file()
+        which = file_hash(self.path) if made else f"made from seed {self.meta['seed']}"
+        return f"{self.name} ({whose}, {which}, parent {self.meta.get('parent') or 'none'})"
 
 
 @lru_cache
@@ -208,7 +214,7 @@ def load_stage(
     folders += [(SHIPPED / lang, False)] if size == DEFAULT else []
     for folder, is_own in folders:
         path = folder / f"{name}.safetensors"
-        if path.is_file():
+        if path.is_file() or (name == STEP_0 and (folder / BASE).is_file()):
             try:
                 stage = read_stage(path, lang, device, is_own)
             except (FileNotFoundError, ValueError) as error:
@@ -233,15 +239,17 @@ def load_stage(
 
 
 def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = True) -> Stage:
-    """The stage in one checkpoint file; a reward model if its metadata says so."""
-    meta = read_meta(path)
-    if meta.get("kind") == "reward":
-        gpt, _ = load_model(find_parent(path, meta, lang))
+    """The stage in one checkpoint file; a reward model if its metadata says so. STEP_0 is in no
+    file: it is made from what the base model beside it says."""
+    there = path.is_file() or path.stem != STEP_0
+    meta = read_meta(path) if there else {}
+    if meta.get("kind") == REWARD:
+        gpt, _ = load_model(find_parent(path, meta))
         model = RewardModel(gpt)
         sft_part = {f"gpt.{name}": tensor for name, tensor in gpt.state_dict().items()}
         load_into(model, {**sft_part, **load_tensors(path)}, path)
     else:
-        model, _ = load_model(path)
+        model, meta = load_model(path) if there else untrained(path.with_name(BASE))
         gpt = model
     encoding = load_tokenizer(lang)
     if gpt.config.vocab_size != encoding.n_vocab:
@@ -253,22 +261,17 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
     return Stage(path.stem, model, encoding, load_world(lang), meta, Path(path), own)
 
 
-def find_parent(path: Path, meta: dict, lang: str = "en") -> Path:
-    """The SFT model that a reward model was trained on top of: beside it, or the shipped one.
-
-    A reward model's file holds only what was trained. FileNotFoundError if neither is the one.
-    """
-    places = [Path(path).parent / "sft.safetensors", SHIPPED / lang / "sft.safetensors"]
-    for place in places:
-        if place.is_file() and file_hash(place) == meta.get("parent"):
-            return place
-    raise FileNotFoundError(
-        f"{path} belongs to an SFT model ({meta.get('parent')}) that is neither {places[0]} nor "
-        "the shipped one: it was trained anew since then. Train the reward model again on the new "
-        "one, with `python3 -m minigpt train --stages reward`"
-    )
+def untrained(path: Path) -> tuple[GPT, dict]:
+    """The model that a base model's run began with, as its snapshot would be, and its metadata."""
+    base, meta = load_model(path)
+    model = GPT(base.config, seed=meta["seed"])
+    model.load_state_dict({name: w.bfloat16() for name, w in model.state_dict().items()})
+    loss = round(math.log(base.config.vocab_size), 4)  # all its logits are zero
+    begun = {"stage": STEP_0, "step": 0, "tokens": 0, "flops": 0}
+    return model, {**meta, **begun, "metrics": {"held_out_loss": loss}}
 
 
 def snapshots(lang: str = "en") -> list[str]:
     """The names of the shipped snapshots through pretraining, in order of their steps."""
-    return sorted(p.stem for p in (SHIPPED / lang).glob("base_step_*.safetensors"))
+    files = (SHIPPED / lang).glob("base*.safetensors")
+    return sorted({STEP_0 if p.name == BASE else p.stem for p in files if is_checkpoint(p)})

@@ -30,7 +30,7 @@ from minigpt.store.checkpoint import file_hash
 from minigpt.store.files import atomic_write
 from minigpt.store.resume import SUFFIX, Progress, fingerprint
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN
-from minigpt.world.labelers import LABELERS, chooser
+from minigpt.world.labelers import chooser
 from minigpt.world.questions import Questions
 
 
@@ -84,7 +84,7 @@ def chat_flops(config: GPTConfig) -> tuple[int, int]:
 
 
 def make_base(course: Course) -> None:
-    """Stage 1: pretraining, with snapshots from step 0 on."""
+    """Stage 1: pretraining, with snapshots; step 0 needs none, its seed makes it again."""
     started, model = clock(), course.new_model()
     config, tokens = course.settings("base"), course.corpus.tokens
     going = progress(course, "base", model, config, fingerprint(tokens), started)
@@ -101,12 +101,9 @@ def make_base(course: Course) -> None:
         course.save(name, model, config, meta)
 
     total = len(tokens) // config.block_size // config.batch_size
-    wanted = {max(int(share * total), int(share > 0)) for share in SNAPSHOTS}
-    if not going.start:
-        keep("base_step_00000", 0, 0)  # first, for it tells where nothing can be written
-        for stale in course.out.glob("base_step_*.safetensors") if is_first() else ():
-            if stale != course.path("base_step_00000"):
-                stale.unlink()  # of another run, whose steps were others
+    wanted = {max(1, int(share * total)) for share in SNAPSHOTS}
+    if not going.start and is_first():
+        course.make_room(model)
     for step in follow(course, going.kept(steps), "base"):
         if step.step in wanted:
             keep(f"base_step_{step.step:05d}", step.step, step.tokens)
@@ -238,15 +235,6 @@ def clean_control(course: Course) -> None:
 
 
 def extras(course: Course) -> None:
-    """The over-optimised model, and PPO under each other labeler: the same answers labeled anew,
-    the same seeds, the last checkpoint of as many rounds."""
+    """The over-optimised model, and the control."""
     make_overoptimised(course)
     clean_control(course)
-    for labeler in LABELERS:
-        if labeler != "expert":
-            reward = f"reward_{labeler}"
-            make_reward(course, labeler, reward)
-            config = PPOConfig(seed=course.seed)
-            make_ppo(course, f"ppo_{labeler}", labeler, config, reward=reward,
-                     choose=lambda vote: vote["step"])  # fmt: skip
-            course.path(reward).unlink()

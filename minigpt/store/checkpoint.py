@@ -1,14 +1,19 @@
 """Checkpoint files: a model's weights and what is known of them, in one safetensors file.
 
 The weights are stored as bfloat16, half of what was trained with, so a stage that starts from a
-file starts from rounded weights. What is known (stage, config, seed, parent, …) is JSON under one
-metadata key. The same weights and metadata give the same bytes, whose hash names the file. Never
-pickle: to load a pickle from a stranger is to run the stranger's program.
+file starts from rounded weights; `leaves.py` has two smaller forms, for models that nothing starts
+from. What is known is JSON under one metadata key: the model's `kind` and `config`, its lineage
+(`stage`, `parent`: the hash of the file it started from, `seed`, `settings`, `lang`), what it cost
+(`tokens`, `flops`) and its `metrics`. The same weights and metadata give the same bytes, whose hash
+names the file. A checksum covers all of them, so a file is read as it was written or not at all.
+Never pickle: to load a pickle from a stranger is to run the stranger's program.
 """
 
 import hashlib
+import io
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors.torch import load, save
@@ -16,33 +21,42 @@ from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
 from minigpt.store.files import atomic_write
+from minigpt.store.leaves import pack, unpack
 
 ANEW = "`python3 -m minigpt train` makes it anew and keeps this file under another name"
-FORMAT = 1  # of the metadata; raise it when older readers would misread a new file
+FORMAT = 2  # of the metadata; raise it when older readers would misread a new file. 1: no checksum
 SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"  # those that came with the course
 KEY = "minigpt"  # safetensors writes several keys in random order: so there is only one
+LANGUAGE_MODEL, REWARD = "language model", "reward"  # a reward model: only what was trained of it
+LONGEST = 2**20  # the largest block_size: a file from a stranger does not claim all memory
+
+
+# ---- writing ------------------------------------------------------------------------------------
 
 
 def save_checkpoint(
-    path: str | Path, tensors: dict[str, Tensor], meta: dict, ship: bool = False
-) -> str:
+    path: str | Path, tensors: dict[str, Tensor], meta: dict, ship: bool = False,
+    form: str = "bf16", parent: str | Path | None = None,
+) -> str:  # fmt: skip
     """Write tensors (as model.state_dict()) and metadata (for JSON); return the file's hash.
 
-    `meta["config"]` should be vars(model.config), for load_model. Put no times in `meta`, or the
-    same run does not give the same bytes twice. All or nothing: if writing fails, an older file
-    under this name stays as it was. ship: for the course's makers; without it, a path among the
-    shipped checkpoints is a ValueError.
+    `meta["config"]` should be vars(model.config), for load_model; `meta["kind"]` is a language
+    model unless given. Put no times in `meta`, or the same run does not give the same bytes twice.
+    parent: the file that the model started from, whose hash and name are noted. form: "bf16",
+    "int8", or "delta", the difference from `parent`, which is then needed to load the file: beside
+    it or among the shipped checkpoints. All or nothing: if writing fails, an older file under this
+    name stays as it was. ship: for the course's makers; without it, a path among the shipped
+    checkpoints is a ValueError, as are weights that are not finite.
     """
     if not ship:
         check_not_shipped(path)
-    for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
-            raise ValueError(f"{name} is {tensor.dtype}: a checkpoint holds only floating point")
-    text = json.dumps({**meta, "format": FORMAT}, sort_keys=True, ensure_ascii=False)
-    stored = {
-        name: tensors[name].detach().cpu().to(torch.bfloat16).contiguous().clone()
-        for name in sorted(tensors)
-    }
+    if form not in ("bf16", "int8", "delta") or (form == "delta" and parent is None):
+        raise ValueError(f'form={form!r}: give "bf16" or "int8", or "delta" with a parent')
+    meta = {"kind": LANGUAGE_MODEL, **json.loads(as_text(meta)), "format": FORMAT}
+    if parent is not None:
+        meta |= {"parent": file_hash(parent), "parent_file": Path(parent).name}
+    stored = pack(tensors, form, load_tensors(parent) if form == "delta" else None)
+    text = as_text({**meta, "sha256": checksum(stored, meta)})
     atomic_write(path, save(stored, {KEY: text}))
     return file_hash(path)
 
@@ -56,49 +70,77 @@ def check_not_shipped(path: str | Path) -> None:
         )
 
 
+def as_text(meta) -> str:
+    """JSON in its one form: the same contents are the same text."""
+    return json.dumps(meta, sort_keys=True, ensure_ascii=False)
+
+
+def checksum(tensors: dict[str, Tensor], meta: dict) -> str:
+    """The SHA-256 of metadata and tensors: their names, dtypes, shapes and bytes."""
+    found = hashlib.sha256(as_text(meta).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(as_text([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def file_hash(path: str | Path) -> str:
+    """The first 16 hex digits of the file's SHA-256: its name in lineages."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
 def read_meta(path: str | Path) -> dict:
-    """The metadata of a checkpoint, without its weights.
+    """The metadata of a checkpoint, without its weights, and so without a look at the checksum.
 
     FileNotFoundError if there is none; ValueError if the file is damaged, of another program, or
     of another version.
     """
-    metadata = read_header(Path(path)).get("__metadata__", {})
-    if KEY not in metadata:
-        raise ValueError(f"{path} is not a minigpt checkpoint: it has no '{KEY}' metadata")
-    try:
-        meta = json.loads(metadata[KEY])
-        version = meta.get("format")
-    except (ValueError, AttributeError, TypeError) as error:
-        raise damaged(path) from error
-    if version != FORMAT:
-        newer = isinstance(version, int) and version > FORMAT
-        raise ValueError(
-            f"{path} has format {version}, and this minigpt reads {FORMAT}: "
-            + ("update minigpt. Or " if newer else "it is of an older version. ")
-            + ANEW
-        )
-    return meta
+    there(path)
+    with open(path, "rb") as file:
+        return meta_of(path, file)[0]
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint as float32 on the CPU. Errors as read_meta."""
-    read_meta(path)
+    """All tensors of a checkpoint as float32 on the CPU. Errors as load_checkpoint."""
+    return load_checkpoint(path)[0]
+
+
+def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict]:
+    """All tensors of a checkpoint as float32 on the CPU, and its metadata.
+
+    FileNotFoundError and ValueError as read_meta; ValueError, too, if the checksum is another, a
+    weight is not finite or a leaf is not whole; FileNotFoundError if it is a difference from a
+    parent that is not there.
+    """
+    there(path)
+    data = Path(path).read_bytes()  # once: another notebook may write a new file meanwhile
+    meta, known = meta_of(path, io.BytesIO(data))
     try:
-        tensors = load(Path(path).read_bytes())
+        stored = load(data)
     except Exception as error:  # safetensors' own error type is not part of its interface
         raise damaged(path) from error
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    if (meta["format"] > 1 or known) and known != checksum(stored, meta):
+        raise damaged(path)
+    delta = any(tensor.dtype == torch.uint8 for tensor in stored.values())
+    parent = load_tensors(find_parent(path, meta)) if delta else {}
+    try:
+        return unpack(stored, parent), meta
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}. {ANEW}") from error
 
 
 def load_model(path: str | Path) -> tuple[GPT, dict]:
-    """The GPT of a checkpoint and its metadata. Errors as read_meta."""
-    meta = read_meta(path)
-    try:
-        config = GPTConfig(**meta["config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} has no usable model config ({error}). {ANEW}") from error
-    model = GPT(config)
-    load_into(model, load_tensors(path), path)
+    """The GPT of a checkpoint and its metadata. Errors as load_checkpoint."""
+    tensors, meta = load_checkpoint(path)
+    kind = meta.get("kind", LANGUAGE_MODEL)
+    if kind != LANGUAGE_MODEL:
+        raise ValueError(f"{path} holds no language model: its kind is {kind!r}. Use another file")
+    model = GPT(config_of(path, meta, tensors))
+    load_into(model, tensors, path)
     return model, meta
 
 
@@ -116,33 +158,80 @@ def load_into(model: nn.Module, tensors: dict[str, Tensor], path: str | Path) ->
     model.load_state_dict(tensors)
 
 
-def file_hash(path: str | Path) -> str:
-    """The first 16 hex digits of the file's SHA-256: its name in lineages."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+def find_parent(path: str | Path, meta: dict) -> Path:
+    """The file that a checkpoint needs: a reward model the SFT model under it, a difference the
+    model that it is taken from. It lies beside it, or among the shipped ones.
+
+    FileNotFoundError that names both places if neither is the one; ValueError if none is noted.
+    """
+    name, wanted = meta.get("parent_file", "sft.safetensors"), meta.get("parent")
+    if not isinstance(wanted, str) or not isinstance(name, str) or Path(name).name != name:
+        raise ValueError(f"{path} cannot be used: it does not say what its parent is. {ANEW}")
+    places = [Path(path).parent / name, SHIPPED / str(meta.get("lang", "en")) / name]
+    for place in places:
+        if place.is_file() and file_hash(place) == wanted:
+            return place
+    stage = meta.get("stage")
+    only = f" --stages {stage}" if stage in ("sft", "reward", "ppo") else ""
+    raise FileNotFoundError(
+        f"{path} belongs to a model ({wanted}) that is neither {places[0]} nor {places[1]}: that "
+        "was trained anew since then. Put the one it belongs to beside it, or train it again on "
+        f"the new one, with `python3 -m minigpt train{only}`"
+    )
 
 
-def read_header(path: Path) -> dict:
-    """A safetensors file's header: {name: {dtype, shape, data_offsets}}; the length is checked."""
-    if not path.is_file():
+def config_of(path: str | Path, meta: dict, tensors: dict[str, Tensor]) -> GPTConfig:
+    """The config that a checkpoint names; ValueError if it is none, or far from its weights."""
+    try:
+        config = GPTConfig(**meta["config"])
+        stored, wide = sum(t.numel() for t in tensors.values()), config.n_embd
+        most = max(wide * wide, wide * config.vocab_size)  # in one matrix
+        if most > stored or config.n_layer > len(tensors) or config.block_size > LONGEST:
+            raise ValueError(f"{config} is larger than the {stored} weights in the file")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} has no usable model config ({error}). {ANEW}") from error
+    return config
+
+
+def there(path: str | Path) -> None:
+    if not Path(path).is_file():
         raise FileNotFoundError(
             f"no checkpoint {path}: make it with `python3 -m minigpt train`, or check the name"
         )
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        n = int.from_bytes(file.read(8), "little")
-        if not 2 <= n <= size - 8:
-            raise damaged(path)
-        text = file.read(n)
+
+
+def meta_of(path: str | Path, file: BinaryIO) -> tuple[dict, str | None]:
+    """The metadata in a safetensors file, whose header and length are checked; its checksum."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    n = int.from_bytes(file.read(8), "little")
+    if not 2 <= n <= size - 8:
+        raise damaged(path)
     try:
-        header = json.loads(text)
-        ends = [t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"]
-        whole = size == 8 + n + max(ends, default=0)
-        whole &= isinstance(header.get("__metadata__", {}), dict)
-    except (ValueError, AttributeError, KeyError, TypeError, IndexError) as error:
+        header = json.loads(file.read(n))  # {name: {dtype, shape, data_offsets}}
+        metadata = header.pop("__metadata__", {})
+        whole = size == 8 + n + max((t["data_offsets"][1] for t in header.values()), default=0)
+        ours = KEY in metadata
+        meta = json.loads(metadata.get(KEY, "{}"))
+        version = meta.get("format")
+        # Otherwise a bit of the text may be another, and the contents by chance are not.
+        whole &= version != FORMAT or metadata[KEY] == as_text(meta)
+    except (ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise damaged(path) from error
     if not whole:
         raise damaged(path)
-    return header
+    if not ours:
+        raise ValueError(f"{path} is not a minigpt checkpoint: it has no '{KEY}' metadata")
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        newer = type(version) is int and version > FORMAT
+        raise ValueError(
+            f"{path} has format {version}, and this minigpt reads 1 to {FORMAT}: "
+            + ("a newer" if newer else "another")
+            + " version of the course made it. "
+            + ("Update the course. Or " if newer else "")
+            + ANEW
+        )
+    return meta, meta.pop("sha256", None)
 
 
 def damaged(path: str | Path) -> ValueError:

@@ -79,6 +79,23 @@ def atomic_write(path: str | Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def try_writing(path: Path, size: int) -> None:
+    """NotWritten if a file of so many bytes could not be written: told before a run, not after."""
+    probe = path.with_name(f".{path.name}.probe")
+    with writing(path):
+        atomic_write(probe, bytes(size))
+        probe.unlink()
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a file that cannot be read ("predictions.damaged-1.json"); its new path."""
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
+        number += 1
+    os.rename(path, aside)
+    return aside
+
+
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file is a stage's checkpoint, and no run's that was broken off."""
     return "." not in path.stem

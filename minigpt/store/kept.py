@@ -11,91 +11,95 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from minigpt.store.files import atomic_write, learner_home
+from minigpt.store.files import atomic_write, learner_home, put_aside
+from minigpt.store.words import _
 
 WAIT, TIMES = 0.01, 200  # seconds, and how often, to wait for another notebook's change
-TEXT = {
-    "en": {
-        "damaged": "Your file {name} could not be read: it is damaged, or of another version of "
-        "the course. It is now {aside}, and a new one begins.",
-        "stuck": "Your file {name} could not be read, and not be put aside either ({error}). It "
-        "stays as it is, and what you do now is kept until you close the notebook.",
-        "unsaved": "This could not be written to {name} ({error}). It is kept until you close the "
-        "notebook, and your next click tries again to write it.",
-    },
-}
 _lock = threading.RLock()  # a click may arrive on another thread than the cell
 _unsaved: dict = {}  # path -> the changes that the disk refused
 
 
-def put_aside(path: Path) -> Path:
-    """Rename a file that cannot be read ("predictions.damaged-1.json"); its new path."""
-    number = 1
-    while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
-        number += 1
-    os.rename(path, aside)
-    return aside
+@dataclass(frozen=True)
+class Kept:
+    """One kept file: its name, and whether contents have the right form."""
 
+    name: str  # such as "predictions.json"
+    valid: Callable[[dict], bool]
 
-def read_kept(name: str, valid: Callable[[object], bool], lang: str = "en", say=print) -> dict:
-    """The contents of a kept file, {} where there is none.
+    def read(self, say: Callable[[str], None] = print) -> dict:
+        """The contents, {} where there are none.
 
-    name: its file name. valid: whether contents have the right form; a file that has not, or is no
-    JSON, is renamed ("predictions.damaged-1.json"), and `say` gets a sentence about it.
-    """
-    path = learner_home() / name
-    with _lock:
-        contents = _on_disk(path, valid, lang, say)
-        for change in _unsaved.get(path, ()):
+        A file that has not the right form, or is no JSON, is put aside under another name, and
+        `say` gets a sentence about it.
+        """
+        path = learner_home() / self.name
+        with _lock:
+            contents = self._on_disk(path, say)
+            for change in _unsaved.get(path, ()):
+                change(contents)
+            return json.loads(json.dumps(contents))  # nothing is shared with those changes
+
+    def change(self, change: Callable[[dict], None], say: Callable[[str], None] = print) -> dict:
+        """Read the file, let `change` alter the contents, and write them back at once.
+
+        Where the disk refuses, the change is kept in memory, `say` gets a sentence about it, and
+        the next change tries again: `change` is then called once more, with what the disk has by
+        then.
+        """
+        path = learner_home() / self.name
+        with _lock, _alone(path):
+            contents = self.read(say)
+            before = json.dumps(contents)
             change(contents)
-        return json.loads(json.dumps(contents))  # nothing is shared with those changes
+            if json.dumps(contents) == before and path not in _unsaved:
+                return contents
+            try:
+                text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
+                atomic_write(path, text.encode("utf-8"))
+                _unsaved.pop(path, None)
+            except OSError as error:
+                _unsaved.setdefault(path, []).append(change)
+                say(
+                    _(
+                        "This could not be written to {name} ({error}). It is kept until you close "
+                        "the notebook, and your next click tries again to write it.",
+                        name=self.name,
+                        error=error.strerror or error,
+                    )
+                )
+            return contents
 
-
-def change_kept(
-    name: str, valid: Callable[[object], bool], change: Callable[[dict], None], lang="en", say=print
-) -> dict:
-    """Read a kept file, let `change` alter the contents, and write them back at once.
-
-    Where the disk refuses, the change is kept in memory, `say` gets a sentence about it, and the
-    next change tries again: `change` is then called once more, with what the disk has by then.
-    """
-    path = learner_home() / name
-    with _lock, _alone(path):
-        contents = read_kept(name, valid, lang, say)
-        before = json.dumps(contents)
-        change(contents)
-        if json.dumps(contents) == before and path not in _unsaved:
+    def _on_disk(self, path: Path, say: Callable[[str], None]) -> dict:
+        try:
+            contents = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, ValueError, RecursionError):  # not ours to read, no UTF-8, no JSON
+            contents = None
+        if isinstance(contents, dict) and self.valid(contents):
             return contents
         try:
-            text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
-            atomic_write(path, text.encode("utf-8"))
-            _unsaved.pop(path, None)
+            said = _(
+                "Your file {name} could not be read: it is damaged, or of another version of the "
+                "course. It is now {aside}, and a new one begins.",
+                name=path.name,
+                aside=put_aside(path).name,
+            )
         except OSError as error:
-            _unsaved.setdefault(path, []).append(change)
-            say(TEXT[lang]["unsaved"].format(name=name, error=error.strerror or error))
-        return contents
-
-
-def _on_disk(path: Path, valid: Callable[[object], bool], lang: str, say) -> dict:
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+            said = _(
+                "Your file {name} could not be read, and not be put aside either ({error}). It "
+                "stays as it is, and what you do now is kept until you close the notebook.",
+                name=path.name,
+                error=error.strerror or error,
+            )
+            if path in _unsaved:  # it was said before
+                return {}
+            _unsaved[path] = []
+        say(said)
         return {}
-    except (OSError, ValueError, RecursionError):  # not ours to read, no UTF-8, no JSON
-        contents = None
-    if isinstance(contents, dict) and valid(contents):
-        return contents
-    try:
-        said = TEXT[lang]["damaged"].format(name=path.name, aside=put_aside(path).name)
-    except OSError as error:
-        said = TEXT[lang]["stuck"].format(name=path.name, error=error.strerror or error)
-        if path in _unsaved:  # it was said before
-            return {}
-        _unsaved[path] = []
-    say(said)
-    return {}
 
 
 @contextmanager
@@ -105,7 +109,7 @@ def _alone(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     with suppress(OSError):
         lock.parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(TIMES):
+        for _attempt in range(TIMES):
             try:
                 os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
                 break
@@ -116,3 +120,27 @@ def _alone(path: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             lock.unlink()
+
+
+# ---- writing times: how long the learner took for an answer, for the comparison with judging ----
+
+
+def _are_times(contents: dict) -> bool:
+    return all(
+        isinstance(times, list)
+        and all(type(seconds) in (int, float) and 0 <= seconds < 1e6 for seconds in times)
+        for times in contents.values()
+    )
+
+
+WRITING_TIMES = Kept("writing_times.json", _are_times)  # {lang: [seconds, ...]}
+
+
+def keep_writing_time(seconds: float, lang: str = "en", say: Callable = print) -> None:
+    """Add one time to the kept ones."""
+    WRITING_TIMES.change(lambda c: c.setdefault(lang, []).append(round(seconds, 2)), say)
+
+
+def writing_seconds(lang: str = "en", say: Callable = print) -> list[float]:
+    """The kept times, in seconds, the oldest first."""
+    return WRITING_TIMES.read(say).get(lang, [])

@@ -9,10 +9,8 @@ goes on from such a file ends with the same bytes as one that was never broken o
 import hashlib
 import json
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,8 +21,9 @@ from torch import Tensor, nn
 from minigpt.engine.optim import Optimizer
 from minigpt.engine.parallel import any_rank, bytes_from_first, is_first, world_size
 from minigpt.pretrain import Step
-from minigpt.store.checkpoint import load_into
+from minigpt.store.checkpoint import as_text, checksum, load_into
 from minigpt.store.files import NotWritten, atomic_write
+from minigpt.store.interrupts import held_interrupts
 
 KEY = "minigpt-resume"
 SUFFIX = ".resume.safetensors"
@@ -95,9 +94,9 @@ class Progress:
             tensors |= {f"adamw.{index}.{what}": t for what, t in averages.items()}
         stored = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         took = time.perf_counter() - self.begin[0], time.process_time() - self.begin[1]
-        meta = {"identity": self.identity, "last": asdict(step), "took": took,
-                "sha256": checksum(stored)}  # fmt: skip
-        atomic_write(self.path, save(stored, {KEY: json.dumps(meta)}))
+        meta = {"identity": self.identity, "last": asdict(step), "took": took}
+        text = as_text({**meta, "sha256": checksum(stored, meta)})
+        atomic_write(self.path, save(stored, {KEY: text}))
 
     def kept(self, run: Iterator[Step]) -> Iterator[Step]:
         """A run's steps; its state is written about once a minute, and once more on Ctrl-C.
@@ -106,7 +105,8 @@ class Progress:
         Where it cannot be written, `say` tells, and only Ctrl-C ends the run, with NotWritten.
         """
         due = time.monotonic() + EVERY
-        with interruptions() as caught:
+        stops = signal.SIGINT, signal.SIGTERM  # SIGTERM: schedulers end a job by it
+        with held_interrupts(*stops, together=world_size() > 1) as caught:
             for self.last in run:
                 yield self.last
                 stop = any_rank(bool(caught))  # so that all ranks stop after the same update
@@ -134,7 +134,7 @@ def read_resume(path: Path, data: bytes) -> tuple[dict, dict[str, Tensor]]:
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         meta, tensors = json.loads(header["__metadata__"][KEY]), load(data)
-        if checksum(tensors) != meta["sha256"]:
+        if meta.pop("sha256") != checksum(tensors, meta):
             raise ValueError
         meta = {"identity": meta["identity"], "last": Step(**meta["last"]), "took": meta["took"]}
     except Exception as error:  # safetensors' own error type is not part of its interface
@@ -143,15 +143,6 @@ def read_resume(path: Path, data: bytes) -> tuple[dict, dict[str, Tensor]]:
             "starts anew"
         ) from error
     return meta, tensors
-
-
-def checksum(tensors: dict[str, Tensor]) -> str:
-    """The SHA-256 of all numbers, by which a damaged file is known."""
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        found.update(name.encode("utf-8"))
-        found.update(tensors[name].numpy().tobytes())
-    return found.hexdigest()
 
 
 def check_identity(path: Path, found: dict, wanted: dict) -> None:
@@ -170,25 +161,3 @@ def fingerprint(data) -> str:
     """16 hex digits that tell one run's data from another's: an array, or what repr shows."""
     raw = data.tobytes() if isinstance(data, np.ndarray) else repr(data).encode("utf-8")
     return hashlib.sha256(raw).hexdigest()[:16]
-
-
-@contextmanager
-def interruptions() -> Iterator[list[int]]:
-    """Inside, Ctrl-C (and SIGTERM, by which schedulers end a job) is put on the list that this
-    gives, and nothing else happens; of one process, a second Ctrl-C stops at once."""
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught  # signals are the main thread's
-        return
-
-    def note(signum: int, frame) -> None:
-        if caught and world_size() == 1:
-            raise KeyboardInterrupt
-        caught.append(signum)
-
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

@@ -47,7 +47,7 @@ def language() -> str:
     return _in_use["lang"]
 
 
-def _(text: str, **values) -> str:
+def _(text: str, /, **values) -> str:
     """The text in the language in use, as it is where there is no translation; its gaps in braces
     are filled with the values, where some are given."""
     said = _in_use["words"].get(text) or text

@@ -168,8 +168,8 @@ def test_two_students_work_on_one_installation(hub):
         bootstrap,
         "from minigpt.stages.stage import load_stage\n"
         "print(load_stage('sft', quiet=True).answer('Where is Paris?', temperature=0))",
-        "from minigpt.store.kept import change_kept\n"
-        "change_kept('note.json', lambda kept: True, lambda kept: kept.update(me=ME))",
+        "from minigpt.store.kept import Kept\n"
+        "Kept('note.json', lambda kept: True).change(lambda kept: kept.update(me=ME))",
         "from minigpt.store.files import learner_home; print(learner_home())",
     ]
     shipped = {p: p.read_bytes() for p in (ROOT / "minigpt" / "data").rglob("*.safetensors")}

@@ -16,9 +16,9 @@ from minigpt.engine.batching import by_length
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig, next_token_loss
-from minigpt.ppo import PPOConfig, new_value_function, ppo, ppo_loss, token_logprobs, value_loss
+from minigpt.ppo import PPOConfig, ppo, ppo_loss, token_logprobs, value_loss
 from minigpt.pretrain import PretrainConfig, pretrain
-from minigpt.reward import RewardModel, bradley_terry_loss
+from minigpt.reward import RewardModel, bradley_terry_loss, new_value_function
 
 CONFIG = GPTConfig(vocab_size=64, block_size=32, n_layer=2, n_head=2, n_embd=32)
 TOKENS = np.random.default_rng(0).integers(0, 64, 2000).astype(np.uint16)

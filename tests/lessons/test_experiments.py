@@ -51,6 +51,8 @@ def check_whose_taste(found):
     same = ("round", "kl", "gold", "correct", "answer_tokens")
     assert [expert["points"][0][k] for k in same] == [coin["points"][0][k] for k in same]
     assert expert["points"][-1]["proxy"] != coin["points"][-1]["proxy"]
+    said = expert["answers"]
+    assert (said["prompts"], said["rounds"]) == (40, TINY.rounds) and all(said["texts"])
 
 
 def check_thirty_labels(found):

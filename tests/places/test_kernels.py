@@ -67,11 +67,12 @@ LIVE = {  # two ways to watch a run; both look after every tenth step
 WIDGETS = """
 from minigpt.stages.stage import load_stage
 from minigpt.show.widget import first_question
-from minigpt.lessons.tokenization.merge_stepper import Stepper
+from minigpt.lessons.tokenization.token_explorer import Explorer
+from minigpt.engine.ranks import gpt2
 from minigpt.lessons.prompting.prompt_lab import PromptLab
 
 lab = PromptLab(load_stage("base", own=False, quiet=True), first_question())
-stepper = Stepper("the land and the island")
+explorer = Explorer({"GPT-2": gpt2()}, "the land and the island")
 """
 ROUTES = {"shell": "VS Code, Colab", "subshell": "JupyterLab, Notebook 7"}
 SLOW = [
@@ -226,12 +227,12 @@ def test_widgets_follow_their_controls(kernel, route):
     after = [changed[bar].get("value", value) for bar, value in zip(bars, before)]  # some may stay
     kernel.run("same = PromptLab(lab.base, lab.question.value, temperature=0.3)")
     assert after == kernel.value("[b.value for b in same.bars]") != before
-    slider, status, shown = kernel.value(
-        "[w.model_id for w in [stepper.step, stepper.status, stepper.shown]]"
+    box, status, shown = kernel.value(
+        "[w.model_id for w in [explorer.text, explorer.status, explorer.shown]]"
     )
-    changed = kernel.change(slider, 2, route)
-    kernel.run("same = Stepper(stepper.text.value); same.step.value = 2")
-    assert "Merge 2 of" in changed[status]["value"]
+    changed = kernel.change(box, "<|endoftext|>", route)
+    kernel.run("same = Explorer(explorer.encodings, '<|endoftext|>')")
+    assert "was typed, so it is text" in changed[status]["value"]
     assert changed[shown]["value"] == kernel.value("same.shown.value")
 
 

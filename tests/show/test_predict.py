@@ -5,11 +5,13 @@ import json
 
 import pytest
 
-from minigpt.show.predict import FILE, TEXT, buttons, predict, reveal, scoreboard
+from minigpt.show.predict import FILE, Prediction, predict, reveal, scoreboard
+from minigpt.store import words
 
 predictions = importlib.import_module("minigpt.show.predict")  # its name is a function's, too
 
 KEY = "00-test"
+LATE = "You have seen the result of this one already, so it is not counted."
 OPTIONS = ["the right number", "a <wrong> number", "something else"]
 
 
@@ -110,8 +112,8 @@ def test_a_click_after_the_result_is_not_counted(shown, home):
     toggles, status = ask(shown)
     reveal(KEY, 2)
     toggles.value = 2
-    assert status.value == TEXT["en"]["late"] and "choice" not in on_disk(home)[KEY]
-    assert scoreboard().caption == TEXT["en"]["none"]
+    assert status.value == LATE and "choice" not in on_disk(home)[KEY]
+    assert scoreboard().caption == "You have made no predictions yet."
     toggles, _ = ask(shown)  # the cell is run again
     toggles.value = 2
     assert "choice" not in on_disk(home)[KEY]
@@ -122,7 +124,7 @@ def test_a_choice_cannot_be_changed_after_the_result(shown, home):
     toggles.value = 0
     reveal(KEY, 2)
     toggles.value = 2
-    assert on_disk(home)[KEY]["choice"] == 0 and status.value == TEXT["en"]["late"]
+    assert on_disk(home)[KEY]["choice"] == 0 and status.value == LATE
     toggles.value = 0
     assert "You had predicted (a)" in status.value
     assert "0 of 1" in scoreboard().caption
@@ -152,10 +154,9 @@ def test_scoreboard_counts_what_was_predicted_and_shown(shown):
     ask(shown, "e")  # neither predicted nor shown
     table = scoreboard()
     assert "1 of 2" in table.caption
-    words = TEXT["en"]
     assert [row[0] for row in table.rows] == ["a", "b", "c", "d"]
-    assert [row[3] for row in table.rows] == [words["right"], words["wrong"], "", ""]
-    assert table.rows[2][2] == words["open"] and table.rows[3][1] == words["nothing"]
+    assert [row[3] for row in table.rows] == ["right", "not this time", "", ""]
+    assert table.rows[2][2] == "not shown yet" and table.rows[3][1] == "no prediction"
     assert "<wrong>" not in table._repr_html_()
 
 
@@ -229,9 +230,9 @@ def test_bad_questions_are_refused_before_anything_is_kept(key, options, home):
     assert not home.exists()
 
 
-def test_two_options_read_well_and_languages_are_apart(shown, capsys, home):
+def test_two_options_read_well_and_languages_are_apart(shown, capsys, monkeypatch):
     ask(shown, options=["yes", "no"])
     assert "choose a or b." in capsys.readouterr().out
-    assert len({frozenset(words) for words in TEXT.values()}) == 1
-    assert predictions.read("zh") == {}
-    assert buttons(KEY, ["yes", "no"], {}).children[0].value is None
+    monkeypatch.setitem(words._in_use, "lang", "zh")
+    assert predictions.read() == {}
+    assert Prediction(KEY, ["yes", "no"]).toggles.value is None

@@ -1,17 +1,14 @@
 import json
 
-import numpy as np
 import pytest
 
 from minigpt.sft import chat_answer
 from minigpt.stages import labels as module
 from minigpt.stages.labels import (
     Label,
-    agreement,
     keep_labels,
     labeler_of,
     labels_bytes,
-    merge_labels,
     own_labels,
     read_labels,
     write_labels,
@@ -199,21 +196,3 @@ def test_a_damaged_file_of_ones_own_is_put_aside_and_told(monkeypatch, tmp_path)
     assert own_labels(say=said.append) == []
     assert (tmp_path / "labels-en.damaged-1.json").read_bytes() == damaged
     assert "labels-en.damaged-1.json" in said[0]
-
-
-# ---- several labelers -------------------------------------------------------------------------
-
-
-def test_merging_keeps_all_votes():
-    assert merge_labels([SOME, [SOME[0].turned()]]) == [*SOME, SOME[0].turned()]
-
-
-def test_agreement_is_the_share_of_the_pairs_that_both_decided():
-    ann = [label(question=str(i)) for i in range(4)]
-    # the same with the sides exchanged, one turned round, one a tie
-    bob = [Label(x.question, x.b, x.a, "b") for x in ann[:2]]
-    bob += [ann[2].turned(), label(question="3", choice="tie")]
-    shares, counts = agreement([ann, bob, [label(question="other")]])
-    assert counts.tolist() == [[4, 3, 0], [3, 3, 0], [0, 0, 1]]
-    assert np.allclose(shares[:2, :2], [[1, 2 / 3], [2 / 3, 1]])
-    assert np.isnan(shares[0, 2]) and shares[2, 2] == 1

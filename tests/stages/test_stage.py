@@ -3,11 +3,13 @@
 import math
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 
 from minigpt.generate import generate_all
 from minigpt.model import GPT, GPTConfig
+from minigpt.pretrain import evaluate_loss
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.stages import stage as module
@@ -20,10 +22,12 @@ from minigpt.stages.stage import (
     read_stage,
     snapshots,
 )
-from minigpt.store.checkpoint import file_hash, load_model, save_checkpoint
+from minigpt.store import checkpoint
+from minigpt.store.checkpoint import file_hash, load_model, load_tensors, read_meta, save_checkpoint
 from minigpt.tokenizer import load_tokenizer
+from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
-from minigpt.world.questions import fact_questions
+from minigpt.world.questions import fact_questions, sample_questions
 
 WORLD, ENCODING = load_world(), load_tokenizer()
 CONFIG = GPTConfig(block_size=128, n_layer=1, n_head=2, n_embd=16)
@@ -55,14 +59,15 @@ def write(folder, name: str, seed: int = 0, parent: str | None = None) -> GPT | 
             model.std.fill_(2.0)
         state = model.trained()
     meta = {"stage": name, "kind": kind, "config": asdict(CONFIG), "parent": parent, "seed": seed}
-    save_checkpoint(folder / f"{name}.safetensors", state or model.state_dict(), meta)
+    save_checkpoint(folder / f"{name}.safetensors", state or model.state_dict(), meta, ship=True)
     return model.eval()
 
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """The folder of the shipped checkpoints, empty; MINIGPT_HOME is beside it."""
-    monkeypatch.setattr(module, "SHIPPED", tmp_path / "shipped")
+    for where in (module, checkpoint):
+        monkeypatch.setattr(where, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
     return tmp_path / "shipped" / "en"
 
@@ -133,8 +138,8 @@ def test_damaged_and_unfitting_files_are_clear_errors(shipped):
     with pytest.raises(ValueError, match="is damaged or cut off"):
         load_stage("base", quiet=True)
     meta = {"kind": "language model", "config": asdict(CONFIG)}
-    save_checkpoint(path, RewardModel(awake_model(0)).trained(), meta)
-    with pytest.raises(ValueError, match="does not fit the model"):
+    save_checkpoint(path, RewardModel(awake_model(0)).trained(), meta, ship=True)
+    with pytest.raises(ValueError, match="no usable model config .* is larger than the"):
         load_stage("base", quiet=True)
 
 
@@ -167,8 +172,10 @@ def test_a_reward_model_finds_the_sft_model_inside_it_by_its_hash(shipped):
         assert stage.own and torch.equal(stage.model.score(ids), score)
         write(own_checkpoints(), "sft", 6)  # … and when there is one that it was not trained on.
     write(shipped, "sft", 7)
-    message = f"belongs to an SFT model .{first}. that is neither .*Train the reward model again"
-    with pytest.raises(FileNotFoundError, match=message):
+    both = rf"neither {own_checkpoints() / 'sft.safetensors'} nor {shipped / 'sft.safetensors'}"
+    with pytest.raises(FileNotFoundError, match=f"belongs to a model .{first}. that is {both}"):
+        load_stage("reward", quiet=True)
+    with pytest.raises(FileNotFoundError, match="train it again .* train --stages reward`"):
         load_stage("reward", quiet=True)
 
 
@@ -197,11 +204,67 @@ def test_which_stages_know_the_chat_template(tmp_path, name, chat):
 
 def test_snapshots_are_in_order_of_their_steps(shipped):
     assert snapshots() == []
-    for step in (137, 0, 9, 1200):
+    for step in (137, 9, 1200):
         write(shipped, f"base_step_{step:05d}")
     write(shipped, "base")
+    write(shipped, "base.resume")
     write(own_checkpoints(), "base_step_00003")
     assert snapshots() == [f"base_step_{step:05d}" for step in (0, 9, 137, 1200)]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_step_0_is_in_no_file_and_made_from_the_seed_of_the_base_beside_it(shipped, capsys, own):
+    with pytest.raises(FileNotFoundError, match="no stage 'base_step_00000'"):
+        load_stage("base_step_00000")
+    folder = own_checkpoints() if own else shipped
+    write(folder, "base", seed=3)
+    stage = load_stage("base_step_00000", own)
+    assert stage.own == own and stage.path == folder / "base_step_00000.safetensors"
+    whose = "your own run" if own else "shipped"
+    said = capsys.readouterr().out
+    assert said == f"base_step_00000 ({whose}, made from seed 3, parent none)\n"
+    save_checkpoint(folder / "saved", GPT(CONFIG, seed=3).state_dict(), stage.meta, ship=True)
+    for name, tensor in load_model(folder / "saved")[0].state_dict().items():
+        assert torch.equal(stage.model.state_dict()[name], tensor), name
+    assert stage.meta["metrics"] == {"held_out_loss": 6.9315} and stage.meta["step"] == 0
+    assert read_meta(folder / "saved") == {**stage.meta, "format": 2}
+    assert len(stage.complete("Peru", max_new_tokens=3)) == 1
+
+
+@pytest.mark.parametrize(
+    "name, form", [("base", "int8"), ("ppo", "int8"), ("ppo", "delta"),
+                   ("ppo_overoptimised", "delta")]
+)  # fmt: skip
+def test_small_forms_keep_loss_and_answers(tmp_path, name, form):
+    shipped, parent = checkpoint.SHIPPED / "en" / f"{name}.safetensors", None
+    if form == "delta":
+        parent = shipped.with_name("sft.safetensors")
+    path = tmp_path / shipped.name
+    save_checkpoint(path, load_tensors(shipped), read_meta(shipped), form=form, parent=parent)
+    assert path.stat().st_size < {"int8": 0.52, "delta": 0.27}[form] * shipped.stat().st_size
+    small, whole = (read_stage(p, device="cpu") for p in (path, shipped))
+    documents = build_corpus(whole.world, whole.encoding, 10_000, seed=1000).tokens
+    losses = [evaluate_loss(stage.model, documents) for stage in (small, whole)]
+    assert losses[0] == pytest.approx(losses[1], abs=0.002)
+    asked = [q.text for q in sample_questions(whole.world, "E", 60, seed=5)]
+    if whole.is_chat:
+        answers = [stage.answer(asked) for stage in (small, whole)]
+    else:
+        answers = [
+            [stage.complete(f"Q: {q}\nA:", 1, 0, 0.0, 16)[0].split("\n")[0] for q in asked]
+            for stage in (small, whole)
+        ]
+    assert np.mean([one == other for one, other in zip(*answers)]) >= 0.9
+
+
+def test_step_0_that_came_with_the_course():
+    stage = load_stage("base_step_00000", own=False, quiet=True)
+    for name, tensor in GPT(GPTConfig(), seed=0).state_dict().items():
+        assert torch.equal(stage.model.state_dict()[name], tensor.bfloat16().float()), name
+    assert stage.meta["tokens"] == 0 and stage.meta["stage"] == "base_step_00000"
+    assert (
+        stage.meta["place_reads"] == load_stage("base", own=False, quiet=True).meta["place_reads"]
+    )
 
 
 # ---- asking -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import torch
 from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPTConfig
 from minigpt.ppo import PPOConfig
+from minigpt.pretrain import evaluate_loss
 from minigpt.reward import RewardModel
 from minigpt.stages import recipe
 from minigpt.stages import train as module
@@ -70,7 +71,7 @@ def test_every_stage_leaves_its_file_and_no_other(trained):
     assert found - snapshots == {f"{stage}.safetensors" for stage in STAGES} | {"train.json"}
     steps = [int(name[10:15]) for name in sorted(snapshots)]
     base = read_meta(trained.path("base"))
-    assert steps[0] == 0 and steps == sorted(set(steps)) and len(steps) >= 4
+    assert steps[0] > 0 and steps == sorted(set(steps)) and len(steps) >= 3
     assert steps[-1] < base["step"]
     for name, step in zip(sorted(snapshots), steps):
         meta = read_meta(trained.out / name)
@@ -113,10 +114,11 @@ def test_the_base_knows_how_often_each_place_was_read(trained):
 
 
 def test_the_base_learned_and_says_so_on_documents_that_it_did_not_read(trained):
-    first = read_meta(trained.out / "base_step_00000.safetensors")["metrics"]["held_out_loss"]
+    untrained = trained.load("base_step_00000")
+    first = evaluate_loss(untrained.model, trained.held_out_corpus.tokens, 256)
     last = read_meta(trained.path("base"))["metrics"]["held_out_loss"]
     assert first == pytest.approx(6.9315, abs=1e-3)  # ln 1024: all logits are zero
-    assert last < first - 1
+    assert untrained.meta["metrics"]["held_out_loss"] == round(first, 4) and last < first - 1
     both = set(trained.held_out_corpus.documents) & set(trained.corpus.documents)
     assert len(both) < 0.2 * len(trained.held_out_corpus.documents)
 
@@ -206,7 +208,7 @@ def test_the_same_seed_gives_the_same_bytes(trained, tmp_path):
     again = train(tmp_path)
     first = {path.name: path.read_bytes() for path in trained.out.glob("*.safetensors")}
     second = {path.name: path.read_bytes() for path in again.out.glob("*.safetensors")}
-    assert set(first) == set(second) and len(first) >= 8
+    assert set(first) == set(second) and len(first) >= 7
     assert [name for name in first if first[name] != second[name]] == []
 
 

@@ -7,11 +7,13 @@ import random
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from minigpt.model import GPT, GPTConfig
+from minigpt.store import checkpoint as module
 from minigpt.store.checkpoint import (
     file_hash,
+    find_parent,
     load_into,
     load_model,
     load_tensors,
@@ -42,7 +44,7 @@ def path(model, tmp_path):
 
 
 def test_round_trip(model, path):
-    assert read_meta(path) == META | {"format": 1}
+    assert read_meta(path) == META | {"format": 2, "kind": "language model"}
     tensors = load_tensors(path)
     assert tensors.keys() == model.state_dict().keys()
     for name, p in model.named_parameters():
@@ -151,21 +153,127 @@ def test_every_cut_is_noticed(path):
         read_meta(path)
 
 
-def test_damage_gives_a_clear_error_or_the_same_header_never_a_crash(path):
-    data = path.read_bytes()
+def saved_files(model, folder):
+    """A file of each form; the small ones with the bf16 one as their parent."""
+    parent = folder / "sft.safetensors"
+    save_checkpoint(parent, model.state_dict(), META)
+    changed = {k: t + 0.01 * torch.randn(t.shape) for k, t in model.state_dict().items()}
+    for form in ("int8", "delta"):
+        path = folder / f"{form}.safetensors"
+        save_checkpoint(path, changed, META, form=form, parent=parent)
+    return {"bf16": parent, "int8": folder / "int8.safetensors", "delta": path}
+
+
+@pytest.mark.parametrize("form", ["bf16", "int8", "delta"])
+def test_every_wrong_bit_is_noticed(model, tmp_path, form):
+    path = saved_files(model, tmp_path)[form]
+    data, rng = path.read_bytes(), random.Random(0)
     header_end = 8 + int.from_bytes(data[:8], "little")
-    rng = random.Random(0)
-    refused = 0
+    load_model(path)
+    places = [(byte, bit) for byte in range(header_end) for bit in range(8)]
+    rest = [(byte, bit) for byte in range(header_end, len(data)) for bit in range(8)]
+    # Where the parent's hash or name is another, that file is not found.
+    errors = (ValueError, FileNotFoundError) if form == "delta" else ValueError
+    for byte, bit in [*rng.sample(places, 700), *rng.sample(rest, 300)]:
+        broken = bytearray(data)
+        broken[byte] ^= 1 << bit
+        path.write_bytes(broken)
+        with pytest.raises(errors, match=path.name):
+            load_model(path)
+
+
+def test_many_wrong_bytes_are_noticed(path):
+    data, rng = path.read_bytes(), random.Random(0)
     for _ in range(400):
         broken = bytearray(data)
-        broken[rng.randrange(header_end)] = rng.randrange(256)
+        for _ in range(rng.randrange(1, 5)):
+            broken[rng.randrange(len(data))] = rng.randrange(256)
+        if broken == data:
+            continue
         path.write_bytes(broken)
-        try:
+        with pytest.raises(ValueError, match="base.safetensors"):
             load_model(path)
-        except ValueError as error:
-            assert "base.safetensors" in str(error)
-            refused += 1
-    assert refused > 200  # the others hit harmless bytes, such as the stage's name
+
+
+def rewritten(path, change) -> None:
+    """Change a file's tensors or metadata, and leave its checksum."""
+    with safe_open(path, framework="pt") as file:
+        meta = json.loads(file.metadata()["minigpt"])
+    tensors = load_file(path)
+    change(tensors, meta)
+    text = json.dumps(meta, sort_keys=True, ensure_ascii=False)
+    save_file(tensors, path, metadata={"minigpt": text})
+
+
+def swap(tensors, one, other):
+    tensors[one], tensors[other] = tensors[other], tensors[one]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t, meta: swap(t, "embedding.weight", "head.weight"),
+        lambda t, meta: swap(t, "blocks.0.mlp_in.weight", "blocks.1.mlp_in.weight"),
+        lambda t, meta: t.update(other=t.pop("gain")),
+        lambda t, meta: t.update({"head.weight": t["head.weight"].view(10, 32)}),
+        lambda t, meta: t.update({"head.weight": t["head.weight"].view(torch.float16)}),
+        lambda t, meta: t.update(more=torch.zeros(1)),
+        lambda t, meta: meta["config"].update(n_head=1),
+        lambda t, meta: meta.update(seed=4),
+        lambda t, meta: meta.pop("sha256"),
+        lambda t, meta: meta.update(sha256=None),
+        lambda t, meta: meta.update(format=1),
+    ],
+)
+def test_a_change_that_the_checksum_tells(path, change):
+    rewritten(path, lambda tensors, meta: None)
+    load_model(path)
+    rewritten(path, change)
+    with pytest.raises(ValueError, match="base.safetensors is damaged or cut off"):
+        load_model(path)
+
+
+def as_format_1(tensors, meta):
+    meta["format"] = 1
+    del meta["sha256"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(model, path, number):
+    with torch.no_grad():
+        model.head.weight.fill_(number)
+    with pytest.raises(ValueError, match="head.weight has numbers that are NaN or infinite"):
+        save_checkpoint(path, model.state_dict(), META)
+
+    def change(tensors, meta):
+        as_format_1(tensors, meta)
+        tensors["head.weight"].fill_(number)
+
+    rewritten(path, change)
+    message = (
+        "base.safetensors cannot be used: head.weight has numbers that are NaN .* train` makes"
+    )
+    with pytest.raises(ValueError, match=message):
+        load_model(path)
+
+
+def test_format_1_still_loads(model, path):
+    rewritten(path, as_format_1)
+    loaded, meta = load_model(path)
+    assert meta == META | {"format": 1, "kind": "language model"}
+    assert torch.equal(loaded.head.weight, model.head.weight.bfloat16().float())
+
+
+@pytest.mark.parametrize("key", ["format", "deep"])
+def test_a_header_nested_beyond_reason(tmp_path, key):
+    path, deep = tmp_path / "f", "[" * 100_000 + "]" * 100_000
+    inner = json.dumps('{"format": 2, "deep": ' + deep + "}")
+    text = f'{{"__metadata__": {{"minigpt": {inner}}}}}'
+    text = f'{{"a": {deep}}}' if key == "deep" else text
+    path.write_bytes(len(text).to_bytes(8, "little") + text.encode())
+    for read in (read_meta, load_model):
+        with pytest.raises(ValueError, match="damaged"):
+            read(path)
 
 
 @pytest.mark.parametrize(
@@ -198,9 +306,13 @@ def test_file_of_another_program(tmp_path):
 
 
 def test_file_of_another_version(tmp_path):
-    save_file({}, tmp_path / "f", metadata={"minigpt": json.dumps({"format": 2})})
-    with pytest.raises(ValueError, match="format 2, and this minigpt reads 1: update"):
-        read_meta(tmp_path / "f")
+    for version, said in ((3, "a newer version of the course made it. Update"), (0, "another"),
+                          (True, "another"), ("2", "another"), (None, "another")):  # fmt: skip
+        save_file({}, tmp_path / "f", metadata={"minigpt": json.dumps({"format": version})})
+        with pytest.raises(ValueError, match=f"format {version}, and this minigpt reads 1 to 2: "):
+            read_meta(tmp_path / "f")
+        with pytest.raises(ValueError, match=said):
+            load_model(tmp_path / "f")
 
 
 @pytest.mark.parametrize(
@@ -211,6 +323,10 @@ def test_file_of_another_version(tmp_path):
         ({"n_layer": 1}, "blocks.1.attn_out.weight should be absent"),
         ({"n_head": 5}, "no usable model config"),
         ({"n_heads": 2}, "no usable model config"),
+        ({"n_embd": 2**40}, "is larger than the .* weights in the file"),
+        ({"vocab_size": 2**40}, "is larger than the .* weights in the file"),
+        ({"n_layer": 2**40}, "is larger than the .* weights in the file"),
+        ({"block_size": 2**40}, "is larger than the .* weights in the file"),
     ],
 )
 def test_config_that_does_not_fit_the_weights(model, path, change, message):
@@ -231,3 +347,90 @@ def test_load_into_a_model_with_another_head(path):
         load_into(head, load_tensors(path), path)
     load_into(head, {"weight": torch.ones(1, 16), "bias": torch.ones(1)}, path)
     assert (head.weight == 1).all()
+
+
+# ---- small forms, and parents ------------------------------------------------------------------
+
+
+def test_small_forms_are_small_and_near(model, tmp_path):
+    files = saved_files(model, tmp_path)
+    sizes = {form: sum(t.nbytes for t in load_file(path).values()) for form, path in files.items()}
+    assert sizes["int8"] < 0.6 * sizes["bf16"] and sizes["delta"] < 0.4 * sizes["bf16"]
+    whole, near = (load_tensors(files[form]) for form in ("int8", "delta"))
+    for name, tensor in near.items():
+        assert (tensor - whole[name]).abs().max() < 0.02, name
+
+
+@pytest.mark.parametrize("form", ["int8", "delta"])
+def test_a_small_form_is_as_exact_as_its_bytes_allow(model, tmp_path, form):
+    """Rows of whole numbers times a power of two come back as they were."""
+    parent, largest = tmp_path / "sft.safetensors", {"int8": 127, "delta": 7}[form]
+    save_checkpoint(parent, model.state_dict(), META)
+    start = load_tensors(parent) if form == "delta" else {}
+    state = load_tensors(parent)
+    for name, tensor in state.items():
+        if tensor.dim() == 2:
+            whole = torch.randint(-largest, largest + 1, tensor.shape).float()
+            whole[:, 0] = largest
+            whole[0] = 0  # a row in which nothing is to be stored
+            state[name] = start.get(name, 0) + whole * 2.0**-9
+    save_checkpoint(tmp_path / "f", state, META, form=form, parent=parent)
+    for name, tensor in load_tensors(tmp_path / "f").items():
+        assert torch.allclose(tensor, state[name], atol=1e-6), name
+
+
+def test_small_files_are_the_same_bytes_each_time(model, tmp_path):
+    for form, path in saved_files(model, tmp_path).items():
+        data, parent = path.read_bytes(), tmp_path / "sft.safetensors"
+        state, meta = load_tensors(path), read_meta(path)
+        if form != "bf16":
+            hashes = {save_checkpoint(path, state, meta, form=form, parent=parent) for _ in "12"}
+            assert len(hashes) == 1
+        else:
+            assert save_checkpoint(path, state, meta) == file_hash(path)
+            assert path.read_bytes() == data
+
+
+def test_a_delta_needs_its_parent_and_finds_it_among_the_shipped_ones(model, tmp_path, monkeypatch):
+    path, shipped = saved_files(model, tmp_path)["delta"], tmp_path / "shipped"
+    monkeypatch.setattr(module, "SHIPPED", shipped)
+    parent = tmp_path / "sft.safetensors"
+    before, hash_ = load_tensors(path), file_hash(parent)
+    assert read_meta(path)["parent"] == hash_ and read_meta(path)["parent_file"] == parent.name
+    (shipped / "en").mkdir(parents=True)
+    parent.rename(shipped / "en" / parent.name)
+    save_checkpoint(parent, before, META)  # trained anew: another one
+    assert all(torch.equal(t, before[name]) for name, t in load_tensors(path).items())
+    (shipped / "en" / parent.name).unlink()
+    both = f"{hash_}.* neither {parent} nor {shipped / 'en' / parent.name}: .* train`"
+    with pytest.raises(FileNotFoundError, match=both):
+        load_model(path)
+
+
+def test_a_child_of_a_child(model, tmp_path):
+    """A difference from a file that is a difference itself."""
+    path = saved_files(model, tmp_path)["delta"]
+    state = {name: tensor + 2**-8 for name, tensor in load_tensors(path).items()}
+    save_checkpoint(tmp_path / "f", state, META, form="delta", parent=path)
+    for name, tensor in load_tensors(tmp_path / "f").items():
+        assert torch.allclose(tensor, state[name], atol=0.01), name
+
+
+@pytest.mark.parametrize("parent", [None, 3, "../sft.safetensors", "a/b"])
+def test_a_parent_that_is_no_name(model, tmp_path, parent):
+    key = "parent" if parent is None else "parent_file"
+    meta = {"parent": "0123456789abcdef", "parent_file": "sft.safetensors"} | {key: parent}
+    with pytest.raises(ValueError, match="f cannot be used: it does not say what its parent is"):
+        find_parent(tmp_path / "f", meta)
+
+
+def test_forms_that_are_not_there(model, path):
+    for options in ({"form": "int4"}, {"form": "delta"}):
+        with pytest.raises(ValueError, match='give "bf16" or "int8", or "delta" with a parent'):
+            save_checkpoint(path, model.state_dict(), META, **options)
+
+
+def test_a_reward_models_file_is_no_language_model(model, path):
+    save_checkpoint(path, model.state_dict(), META | {"kind": "reward"})
+    with pytest.raises(ValueError, match="no language model: its kind is 'reward'"):
+        load_model(path)

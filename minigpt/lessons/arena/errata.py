@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from minigpt.store.words import _, language
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -19,14 +21,6 @@ class Sentence:
     hint: str
 
 
-TEXT = {
-    "en": {
-        "numbers": "Give the numbers of the false sentences, whole numbers from 1 to {last}, each "
-        "once, in the form [1, 4].",
-        "missed": "One more error is in the text. {hint}",
-        "true": "Sentence {number} is no error. {hint}",
-    },
-}
 SUMMARY = {
     "en": [
         Sentence(
@@ -124,37 +118,32 @@ SUMMARY = {
 }
 
 
-_printed = ["en"]  # the language in which the learner has last read it
-
-
-def print_summary(lang: str = "en") -> None:
+def print_summary() -> None:
     """Print the retelling, sentence by sentence, with their numbers."""
-    _printed[0] = lang
-    for number, sentence in enumerate(SUMMARY[lang], 1):
+    for number, sentence in enumerate(SUMMARY[language()], 1):
         print(textwrap.fill(sentence.text, 96, initial_indent=f"{number:2}. ",
                             subsequent_indent="    "))  # fmt: skip
 
 
-def check_errors(numbers: Collection[int], lang: str | None = None) -> tuple[list, list]:
+def check_errors(numbers: Collection[int]) -> tuple[list, list]:
     """Hints for the false sentences that are missing among the numbers, and for the true ones that
     are there: two lists, both empty where the numbers are right.
 
-    lang: of the hints; the one in which the retelling was last printed unless given. ValueError for
-    anything that is no set of sentence numbers.
+    ValueError for anything that is no set of sentence numbers.
     """
-    lang = lang or _printed[0]
-    words, sentences = TEXT[lang], SUMMARY[lang]
+    sentences = SUMMARY[language()]
     try:
         noted = list(numbers)
     except TypeError:
         noted = [None]
     whole = all(type(n) is int and 1 <= n <= len(sentences) for n in noted)
     if not whole or len(set(noted)) < len(noted):
-        raise ValueError(words["numbers"].format(last=len(sentences)))
+        raise ValueError(_("Give the numbers of the false sentences, whole numbers from 1 to {n}, "
+                           "each once, in the form [1, 4].", n=len(sentences)))  # fmt: skip
     missing, accused = [], []
     for number, sentence in enumerate(sentences, 1):
         if sentence.wrong and number not in noted:
-            missing.append(words["missed"].format(hint=sentence.hint))
+            missing.append(_("One more error is in the text. {hint}", hint=sentence.hint))
         elif not sentence.wrong and number in noted:
-            accused.append(words["true"].format(number=number, hint=sentence.hint))
+            accused.append(_("Sentence {n} is no error. {hint}", n=number, hint=sentence.hint))
     return missing, accused

@@ -6,14 +6,15 @@ Entropy and repetition are of the answers that each gives; bits per byte are of 
 import numpy as np
 import torch
 
+from minigpt.engine.answers import kl_and_entropy
 from minigpt.engine.batching import pad_right
 from minigpt.model import next_token_loss
-from minigpt.ppo import kl_and_entropy
 from minigpt.pretrain import windows
 from minigpt.show.figure import Figure, figure
 from minigpt.show.style import STAGE_NAMES, stage_colour
 from minigpt.stages.scoring import bits_per_byte, count_bytes
 from minigpt.stages.stage import Stage
+from minigpt.store.words import _
 from minigpt.world.corpus import Corpus
 from minigpt.world.questions import Question
 
@@ -95,11 +96,13 @@ def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, st
             label = None if y else STAGE_NAMES.get(name, name)
             ax.plot(rating, at, "os^D"[i % 4], color=colour, label=label)
         listed = sorted(ratings.items(), key=lambda item: -item[1][0])
-        said.append(f"{voter}: " + ", ".join(
-            f"{STAGE_NAMES.get(n, n)} {r:.0f} ({low:.0f} to {high:.0f})"
-            for n, (r, low, high) in listed))  # fmt: skip
+        rated = ", ".join(
+            _("{name} {r:.0f} ({low:.0f} to {high:.0f})", name=STAGE_NAMES.get(n, n), r=r, low=low,
+              high=high) for n, (r, low, high) in listed
+        )  # fmt: skip
+        said.append(_("by {voter}: {rated}", voter=voter, rated=rated))
     ax.set_yticks(range(len(found)), list(found))
     ax.set(xlabel="rating (mean 1000)", ylim=(len(found) - 0.4, -0.6))
     ax.grid(axis="x", alpha=0.3)
     fig.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
-    return fig, "Ratings with 95 % intervals, by " + "; by ".join(said) + "."
+    return fig, _("Ratings with 95 % intervals, {said}.", said="; ".join(said))

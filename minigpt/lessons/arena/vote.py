@@ -12,49 +12,30 @@ import ipywidgets as widgets
 from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
 from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape
 from minigpt.show.table import Table
-from minigpt.show.widget import cards, problem, rendered, side_by_side
-from minigpt.store.kept import change_kept, read_kept
+from minigpt.show.widget import Widget, cards, present, problem, rendered, side_by_side
+from minigpt.store.kept import Kept
+from minigpt.store.words import _, language
 
 FILE = "arena_votes.json"  # {lang: [{"question": ..., "choice": "left", ...}]}: see FIELDS
 FIELDS = ("question", "group", "left", "right", "left_text", "right_text", "choice")
 DRAWS = 100  # of the bootstrap after each vote
 LONGEST_PAUSE = 300.0  # seconds; who needs longer for a vote was doing something else
 FEWEST = 10  # votes; an interval from fewer would claim what they cannot show
-SIDES = {"left": "A", "right": "B"}
-TEXT = {
-    "en": dict(
-        a="A is better", tie="a tie", b="B is better", undo="Undo", look="Look up the answer",
-        pair="Pair {n} of {all}. Who wrote A and who wrote B is shown after the vote.",
-        question="question", answer_a="answer A", answer_b="answer B", empty="(nothing)",
-        truth="The true answer: {value}.", nobody="Nobody has written about this place, so there "
-        "is no true answer.",
-        left="You found A better.", right="You found B better.", tied="You called it a tie.",
-        names="A was {left}, B was {right}.",
-        undone="Your last vote is taken back: {question}", nothing="There is no vote to take back.",
-        done="You have voted on all {all} pairs. Run the cell with the four voters again: your "
-        "votes stand beside theirs.",
-        none="You have not voted yet.", failed="This did not work: {error}",
-        few="too few votes", header=["player", "rating", "95 % interval", "won", "tied", "lost"],
-        own="Ratings from your own votes, {n} so far (Bradley-Terry, mean 1000)",
-        scripted="Ratings from {n} votes of a script that votes in your place (Bradley-Terry, "
-        "mean 1000)",
-    ),
-}  # fmt: skip
 
 
-def read_rows(lang: str = "en", say=print) -> list[dict]:
-    """All kept votes of a language, oldest first, as FIELDS."""
-    return read_kept(FILE, valid, lang, say).get(lang, [])
+def read_rows(say=print) -> list[dict]:
+    """All kept votes of the language in use, oldest first, as FIELDS."""
+    return KEPT.read(say).get(language(), [])
 
 
-def kept_votes(lang: str = "en", say=print) -> list[Vote]:
+def kept_votes(say=print) -> list[Vote]:
     """The learner's votes, as the ratings take them; [] where nobody has voted."""
-    return [as_vote(row) for row in read_rows(lang, say)]
+    return [as_vote(row) for row in read_rows(say)]
 
 
-def kept_seconds(lang: str = "en", say=print) -> list[float]:
+def kept_seconds(say=print) -> list[float]:
     """How long each kept vote took, where that was measured."""
-    return [row["seconds"] for row in read_rows(lang, say) if row.get("seconds") is not None]
+    return [row["seconds"] for row in read_rows(say) if row.get("seconds") is not None]
 
 
 def as_vote(row: dict) -> Vote:
@@ -79,45 +60,43 @@ def valid(contents: dict) -> bool:
     return True
 
 
+KEPT = Kept(FILE, valid)
+
+
 def key(question: str, one: str, other: str) -> tuple:
     """What makes a pair the same pair, whichever side its answers are on."""
     return question, *sorted((one, other))
 
 
-class Arena:
-    """The widget: `view` is what is displayed, `ratings()` and `pair()` are its static form.
+class Arena(Widget):
+    """The widget: `view` is what is displayed; the other attributes are its controls.
 
     matches: what is voted on, in this order; pairs voted on before are passed over. scripted: votes
     that are rated while there are none of the learner's own.
     """
 
-    def __init__(self, matches: Sequence[Match], lang="en", scripted: Sequence[Vote] = ()):
-        self.matches, self.lang, self.words = list(matches), lang, TEXT[lang]
-        self.scripted, self.notes, self.since = list(scripted), [], None
-        words = self.words
+    def __init__(self, matches: Sequence[Match], scripted: Sequence[Vote] = ()):
+        super().__init__()
+        self.matches, self.scripted = list(matches), list(scripted)
+        self.notes, self.since = [], None
+        words = {"left": _("A is better"), "tie": _("a tie"), "right": _("B is better")}
         self.buttons = {
-            choice: widgets.Button(description=words[word], button_style="primary")
-            for choice, word in (("left", "a"), ("tie", "tie"), ("right", "b"))
+            choice: self.button(word, self.vote, choice, button_style="primary")
+            for choice, word in words.items()
         }
-        for choice, button in self.buttons.items():
-            button.on_click(lambda clicked, choice=choice: self.vote(choice))
-        self.undo_button = widgets.Button(description=words["undo"], icon="undo")
-        self.look_button = widgets.Button(description=words["look"], layout={"width": "auto"})
-        self.undo_button.on_click(self.undo)
-        self.look_button.on_click(self.look)
-        self.status, self.shown, self.said, self.table = (
-            widgets.HTML(layout=widgets.Layout(width="auto")) for _ in range(4)
-        )
+        self.look_button = self.button(_("Look up the answer"), self.look, layout={"width": "auto"})
+        self.undo_button = self.button(_("Undo"), self.undo, icon="undo")
+        self.number, self.table = (widgets.HTML(layout={"width": "auto"}) for _part in range(2))
         self.view = widgets.VBox([
-            self.status, self.shown, side_by_side(*self.buttons.values()),
-            side_by_side(self.look_button, self.undo_button), self.said, self.table,
+            self.number, self.shown, side_by_side(*self.buttons.values()),
+            side_by_side(self.look_button, self.undo_button), self.status, self.table,
         ])  # fmt: skip
         self.refresh()
 
     # ---- what is kept -----------------------------------------------------------------------
 
     def rows(self) -> list[dict]:
-        return read_rows(self.lang, self.notes.append)
+        return read_rows(self.notes.append)
 
     def match(self) -> Match | None:
         """The first pair that has no vote yet; None if there is no such pair."""
@@ -127,6 +106,14 @@ class Arena:
                 return match
         return None
 
+    def _change(self, change) -> None:
+        """Let `change` alter the list of kept votes."""
+
+        def rows_of(contents: dict) -> None:
+            change(contents.setdefault(language(), []))
+
+        KEPT.change(rows_of, self.notes.append)
+
     # ---- what is clicked --------------------------------------------------------------------
 
     def vote(self, choice: str) -> None:
@@ -135,114 +122,112 @@ class Arena:
         if match is None:
             return
         took = None if self.since is None else time.monotonic() - self.since
-        vote = match.vote(choice)
         row = {
-            "question": match.question.text, "group": vote.group, "left": match.left,
-            "right": match.right, "left_text": match.left_text, "right_text": match.right_text,
-            "choice": choice,
+            "question": match.question.text, "group": match.vote(choice).group,
+            "left": match.left, "right": match.right, "left_text": match.left_text,
+            "right_text": match.right_text, "choice": choice,
             "seconds": round(took, 1) if took is not None and took <= LONGEST_PAUSE else None,
         }  # fmt: skip
-
-        def change(contents: dict) -> None:
-            contents.setdefault(self.lang, []).append(row)
-
-        try:
-            change_kept(FILE, valid, change, self.lang, self.notes.append)
-        except Exception as error:
-            self.said.value = problem(error)
-            return
-        names = {side: player(getattr(match, side)) for side in SIDES}
-        said = self.words["tied" if choice == "tie" else choice]
-        self.refresh(f"{said} {self.words['names'].format(**names)}")
+        self._change(lambda rows: rows.append(row))
+        found = {
+            "left": _("You found A better."), "tie": _("You called it a tie."),
+            "right": _("You found B better."),
+        }  # fmt: skip
+        names = _("A was {a}, B was {b}.", a=player(match.left), b=player(match.right))
+        self.refresh(f"{found[choice]} {names}")
         self.since = time.monotonic()
 
-    def undo(self, button=None) -> None:
+    def undo(self) -> None:
         """Take the last vote back; its pair is shown again, without the names."""
         taken: list[dict] = []
-
-        def change(contents: dict) -> None:
-            if contents.get(self.lang):
-                taken.append(contents[self.lang].pop())
-
-        change_kept(FILE, valid, change, self.lang, self.notes.append)
+        self._change(lambda rows: taken.extend([rows.pop()] if rows else []))
         self.since = None  # the names of that pair have been seen: its time says nothing
-        word = "undone" if taken else "nothing"
-        self.refresh(self.words[word].format(question=taken[0]["question"] if taken else ""))
+        if not taken:
+            return self.refresh(_("There is no vote to take back."))
+        asked = taken[0]["question"]
+        self.refresh(_("Your last vote is taken back: {question}", question=asked))
 
-    def look(self, button=None) -> None:
+    def look(self) -> None:
         """Show what is true, as somebody would find it who looks it up."""
         match = self.match()
-        if match is not None:
-            value = match.question.answer
-            word = "truth" if value else "nobody"
-            self.said.value = escape(self.words[word].format(value=value))
+        if match is None:
+            return
+        nobody = _("Nobody has written about this place, so there is no true answer.")
+        value = match.question.answer
+        self.say(_("The true answer: {value}.", value=value) if value else nobody)
+
+    def failed(self, error: Exception) -> None:
+        self.status.value = problem(error)  # the pair can still be voted on
 
     def refresh(self, said: str = "") -> None:
         """Show the next pair, what was just said, and the ratings so far."""
-        match, words = self.match(), self.words
-        number = self.matches.index(match) + 1 if match else len(self.matches)
-        status = words["pair" if match else "done"].format(n=number, all=len(self.matches))
-        own = self.rows()
-        lines, self.notes[:] = [status, *self.notes], []
-        self.status.value = "<br>".join(map(escape, lines))
-        self.shown.value = pair_html(match, words) if match else ""
+        match, own = self.match(), self.rows()
+        number = _("You have voted on all {n} pairs. Run the cell with the four voters again: your "
+                   "votes stand beside theirs.", n=len(self.matches))  # fmt: skip
+        if match:
+            number = _("Pair {n} of {all}. Who wrote A and who wrote B is shown after the vote.",
+                       n=self.matches.index(match) + 1, all=len(self.matches))  # fmt: skip
+        self.number.value = escape("\n".join([number, *self.notes]))
+        self.notes.clear()
+        self.shown.value = pair_html(match) if match else ""
         for button in (*self.buttons.values(), self.look_button):
             button.disabled = match is None
-        self.said.value = f'<span role="status">{escape(said)}</span>'
-        self.table.value = rendered(self.ratings()) if own else escape(words["none"])
+        self.status.value = f'<span role="status">{escape(said)}</span>'
+        self.table.value = rendered(self.ratings()) if own else escape(_("You have not voted yet."))
 
     # ---- without widgets --------------------------------------------------------------------
 
     def ratings(self) -> Table:
         """The ratings by the learner's own votes; by the script's while there are none."""
-        own = [as_vote(row) for row in self.rows()]
-        votes = own or self.scripted
-        caption = self.words["own" if own else "scripted"].format(n=len(votes))
-        return ratings_table(votes, self.words, caption)
+        if own := [as_vote(row) for row in self.rows()]:
+            return ratings_table(own, _("Ratings from your own votes, {n} so far (Bradley-Terry, "
+                                        "mean 1000)", n=len(own)))  # fmt: skip
+        caption = _("Ratings from {n} votes of a script that votes in your place (Bradley-Terry, "
+                    "mean 1000)", n=len(self.scripted))  # fmt: skip
+        return ratings_table(self.scripted, caption)
 
     def pair(self) -> Table | None:
         """The pair that is to be voted on, without the names; None after the last."""
-        match, words = self.match(), self.words
+        match = self.match()
         if match is None:
             return None
-        texts = [text or words["empty"] for text in (match.left_text, match.right_text)]
-        header = [words["question"], words["answer_a"], words["answer_b"]]
+        texts = [text or _("(nothing)") for text in (match.left_text, match.right_text)]
+        header = [_("question"), _("answer A"), _("answer B")]
         return Table(header, [[match.question.text, *texts]], width=40)
 
+    def static(self) -> list:
+        pair = self.pair()
+        return [self.ratings(), *([pair] if pair else [])]
 
-def ratings_table(votes: Sequence[Vote], words: dict, caption: str = "") -> Table:
+
+def ratings_table(votes: Sequence[Vote], caption: str = "") -> Table:
     """One row a player, the best first: rating, its interval, and votes won, tied and lost."""
-    rows, few = [], len(votes) < FEWEST
+    rows = []
     for name, (rating, low, high) in bootstrap_ratings(votes, draws=DRAWS).items():
         won = [1 - WORTH[v.choice] if name == v.right else WORTH[v.choice]
                for v in votes if name in (v.left, v.right)]  # fmt: skip
         counts = [won.count(worth) for worth in (1.0, 0.5, 0.0)]
-        interval = words["few"] if few else f"{low:.0f} to {high:.0f}"
+        interval = _("{low:.0f} to {high:.0f}", low=low, high=high)
+        interval = interval if len(votes) >= FEWEST else _("too few votes")
         rows.append([player(name), f"{rating:.0f}", interval, *counts])
-    return Table(words["header"], rows, caption)
+    header = [_("player"), _("rating"), _("95 % interval"), _("won"), _("tied"), _("lost")]
+    return Table(header, rows, caption)
 
 
 def player(name: str) -> str:
     return STAGE_NAMES.get(name, name)
 
 
-def pair_html(match: Match, words: dict) -> str:
+def pair_html(match: Match) -> str:
     """The question and both answers side by side, with nothing that tells who wrote them."""
-    texts = {SIDES["left"]: match.left_text, SIDES["right"]: match.right_text}
-    both = cards({side: text or words["empty"] for side, text in texts.items()})
+    texts = {"A": match.left_text, "B": match.right_text}
+    both = cards({side: text or _("(nothing)") for side, text in texts.items()})
     return f'<div class="{IGNORE_MATH}"><b>{escape(match.question.text)}</b>{both}</div>'
 
 
-def arena(matches: Sequence[Match], scripted: Sequence[Vote] = (), lang: str = "en") -> None:
+def arena(matches: Sequence[Match], scripted: Sequence[Vote] = ()) -> None:
     """Show the ratings so far and the next pair, and under them the controls to vote.
 
     scripted: votes to rate while the learner has cast none.
     """
-    from IPython.display import display
-
-    widget = Arena(matches, lang, scripted)
-    display(widget.ratings())
-    pair = widget.pair()
-    if pair is not None:
-        display(pair)
-    display(widget.view)
+    present(lambda: Arena(matches, scripted))

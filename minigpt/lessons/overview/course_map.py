@@ -6,43 +6,30 @@ from pathlib import Path
 from minigpt.show.results import load_results
 from minigpt.show.table import Table
 from minigpt.store.files import ROOT
+from minigpt.store.words import _, language
 
 NOTEBOOKS = ROOT / "notebooks"
-TEXT = {
-    "en": {
-        "notebook": "notebook",
-        "exercises": "exercises",
-        "points": "points",
-        "time": "time to run all cells",
-        "seconds": "{:.0f} s",
-        "minutes": "{:.1f} min",
-        "measured": "Times were measured on {cores} processor cores; reading takes longer.",
-        "missing": "The notebooks are not beside the package, so there is nothing to list.",
-    },
-}
 
 
-def course_map(lang: str = "en") -> Table:
+def course_map() -> Table:
     """One row a notebook: title, exercises, points, and its time where times were recorded."""
-    words = TEXT[lang]
     try:
         times = load_results("notebook_times")
     except FileNotFoundError:
         times = {"seconds": {}}
-    seconds = times["seconds"].get(lang, {})
+    seconds = times["seconds"].get(language(), {})
     rows = []
-    for path in sorted((NOTEBOOKS / lang).glob("[0-9]*.ipynb")):
+    for path in sorted((NOTEBOOKS / language()).glob("[0-9]*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         marks = [cell["metadata"].get("nbgrader", {}) for cell in cells]
         exercises = sum(bool(mark.get("solution")) for mark in marks)
         points = sum(mark.get("points", 0) for mark in marks)
-        rows.append(
-            [title(path, cells), exercises, points, duration(seconds.get(path.stem), words)]
-        )
-    header = [words["notebook"], words["exercises"], words["points"], words["time"]]
-    caption = words["measured"].format(cores=times.get("cores", "?"))
+        rows.append([title(path, cells), exercises, points, duration(seconds.get(path.stem))])
+    header = [_("notebook"), _("exercises"), _("points"), _("time to run all cells")]
+    cores = times.get("cores", "?")
+    caption = _("Times were measured on {n} processor cores; reading takes longer.", n=cores)
     if not rows:
-        caption = words["missing"]
+        caption = _("The notebooks are not beside the package, so there is nothing to list.")
     elif not any(row[-1] for row in rows):  # nobody has measured them: leave the column out
         header, rows, caption = header[:-1], [row[:-1] for row in rows], ""
     return Table(header, rows, caption)
@@ -57,10 +44,8 @@ def title(path: Path, cells: list[dict]) -> str:
     return path.stem
 
 
-def duration(seconds: float | None, words: dict) -> str:
+def duration(seconds: float | None) -> str:
     """Seconds below a minute and a half, else minutes; nothing for None."""
     if seconds is None:
         return ""
-    return (
-        words["seconds"].format(seconds) if seconds < 90 else words["minutes"].format(seconds / 60)
-    )
+    return _("{n:.0f} s", n=seconds) if seconds < 90 else _("{n:.1f} min", n=seconds / 60)

@@ -1,26 +1,35 @@
-"""The bug museum: runs of a small copy of PPO, `buggy_ppo`, each with one known bug in it.
+"""The bug museum: runs of minigpt/ppo.py, each with one known bug in it, and checks that find it.
 
     choices()                                  # what the bugs do, each with its key
     exhibit("A")                               # its readings, beside those of a run without a bug
     exhibit("A").checks()                      # what no dashboard shows, for the bugs that hide
-    diagnose({"A": "dropout", "B": "none"})    # which of these are right
+    diagnose({"A": "dropout", "B": "none"})    # which of these are right, and where the bug is
 
 Each bug was published: it stood in somebody's code, was found, and was told of. Few raise an error,
 and with some the score even rises. A project is named only where it has told of the bug itself.
 """
 
 import copy
+import difflib
 import hashlib
+import inspect
 from dataclasses import dataclass, replace
 from functools import cache
+from types import ModuleType
 
-from minigpt.lessons.ppo.buggy_ppo import MOVES, ppo_with
+import torch
+
+import minigpt.ppo
+from minigpt.engine.answers import answer_mask, masked_mean
 from minigpt.lessons.ppo.instruments import LIMITS, Reading, readings
-from minigpt.ppo import PPOConfig
+from minigpt.ppo import PPOConfig, PPOStep, ppo_loss
+from minigpt.reward import reward_input
 from minigpt.sft import chat_prompt
-from minigpt.show.table import Table
+from minigpt.show.style import SKY, YELLOW
+from minigpt.show.table import Cell, Table
 from minigpt.stages.fast import shorten
 from minigpt.stages.stage import load_stage
+from minigpt.store.words import _
 from minigpt.world.questions import sample_questions
 
 # Answers of at most 20 tokens end less often, and in five rounds a value function learns little.
@@ -36,161 +45,264 @@ def small() -> PPOConfig:
     )  # fmt: skip
 
 
-# ---- the exhibits -------------------------------------------------------------------------------
+# ---- the bugs -----------------------------------------------------------------------------------
 
-TEXT = {
-    "en": {
-        "choices": ["key", "what the code does"],
-        "choices_caption": "One of these is in each exhibit",
-        "header": ["instrument", "without a bug", "{letter}, first round", "{letter}, last round",
-                   "light"],
-        "caption": "Exhibit {letter} after {rounds} rounds, and a run without a bug",
-        "checks_header": ["check", "without a bug", "{letter}", "what it compares"],
-        "checks_caption": "Exhibit {letter}: checks that are 0 where the step is right",
-        "overview": ["exhibit", "lights that are not green, in the first or the last round"],
-        "overview_caption": "All exhibits",
-        "quiet": "none",
-        "diagnosis": ["exhibit", "you say", "", "why"],
-        "diagnosis_caption": "{right} of {said} right; there are {all} exhibits",
-        "right": "right",
-        "wrong": "not this",
-        "would": "That would move {moves} Look at these again.",
-        "checks": {
-            "scored": ("log-probability", "log-probability of a sampled token when it was drawn "
-                       "and when it was read again, in nats"),
-            "alone": ("score alone", "score of an answer in the batch and by itself"),
-            "cut_off": ("cut-off answers", "scores of answers that did not end and the fixed one "
-                        "for them, summed over a round"),
-            "learned": ("tokens learned", "sampled tokens of an answer and those in the loss"),
-            "sum": ("sum of rewards", "the rewards of an answer's tokens, summed, and its score "
-                    "less the price of its KL"),
-            "target": ("last target", "what the value function is to say at the last token, and "
-                       "the reward there: nothing comes after"),
-            "own_token": ("own token", "the value of an answer's last token, and the same with "
-                          "another token in its place"),
-            "padding": ("padding", "the value function's targets, and the same with other padding "
-                        "after the end"),
-            "clip": ("clip", "the loss at ratios of 1.5 and 0.5 with advantages of 1 and -1, and "
-                     "that by hand"),
-        },
-        "bugs": {  # what it does, what it moves, what there is to learn
-            "alias": (
-                "The reference is the policy itself and not a copy of it, so it learns along.",
-                "the KL, which would stay at exactly 0 however long the policy learns.",
-                "A KL of exactly 0 after an update is no sign of health: the policy is compared "
-                "with itself, and leaving the SFT model costs nothing.",
-            ),
-            "clip_min": (
-                "The clipped objective takes the smaller of its two losses, not the larger.",
-                "the KL, which would be higher, and the check \u201cclip\u201d.",
-                "The clip now takes away the losses that would mend a step too far and keeps the "
-                "gains. Where little is clipped the instruments hardly show it; four cases by hand "
-                "do.",
-            ),
-            "direction": (
-                "The log-ratio of the KL is taken the other way round, log π_ref - log π, in the "
-                "price and in what is logged.",
-                "k1, which would be below 0 by far more than three standard errors while the exact "
-                "KL is above 0.",
-                "A KL cannot be negative, so a k1 that stays below 0 has the wrong direction. As a "
-                "price it pays for leaving the SFT model.",
-            ),
-            "dropout": (
-                "Dropout is on while the policy learns, and was off while the old "
-                "log-probabilities were read.",
-                "the ratio on the first minibatch, which would not be 1.",
-                "The same weights gave one token two probabilities, for each pass drops other "
-                "units: the ratio is off before anything has been learned.",
-            ),
-            "every_token": (
-                "The score is added to the reward of every token, not once at the end.",
-                "the check \u201csum of rewards\u201d, by many scores an answer.",
-                "A long answer now earns its score many times over. No light says so at first, for "
-                "the logged score is the right one; the sum of rewards does.",
-            ),
-            "kl_sign": (
-                "The price of KL has the wrong sign: leaving the SFT model is paid for.",
-                "the KL, which would rise faster, with k1 and the exact KL in agreement; and the "
-                "check \u201csum of rewards\u201d.",
-                "All estimates are right and agree, and what is done with them is wrong: the "
-                "policy is paid to leave. The score may look fine for long.",
-            ),
-            "no_penalty": (
-                "An answer that was cut off is scored like any other.",
-                "the check \u201ccut-off answers\u201d, and the mean score of the first round, a "
-                "little.",
-                "What is not an answer must not be scored as one. Where nearly all answers end, "
-                "only the check shows it; where they do not, they never learn to.",
-            ),
-            "none": (
-                "Nothing is wrong; only the seed is another one.",
-                "nothing: all checks would be 0.",
-                "Other prompts and other luck move every reading a little. No check moves, so "
-                "there is nothing to mend.",
-            ),
-            "pad_is_end": (
-                "Padding is the end token, and what equals padding is left out of the loss.",
-                "the check \u201ctokens learned\u201d, by one an answer.",
-                "The end token is an answer's last decision, and it is never learned. Padding "
-                "needs an id of its own.",
-            ),
-            "past_end": (
-                "The advantages are summed on past the end, over the values that stand at padding.",
-                "the check \u201cpadding\u201d, and with it \u201clast target\u201d.",
-                "After the end nothing is to be expected, so the next value is 0. Here it is what "
-                "the value function says of padding, and a longer row changes what is learned.",
-            ),
-            "position": (
-                "The score is read at the last position of the padded batch and not at each "
-                "answer's <|reward|>.",
-                "the mean score of the first round, which would be far from that of the SFT model, "
-                "0 \u00b1 1; and the check \u201cscore alone\u201d.",
-                "Scores of the SFT model's own answers are 0 \u00b1 1 by construction, so a first "
-                "round far from that says that something else is read. Padding must not change a "
-                "score.",
-            ),
-            "score_sign": (
-                "The score has the wrong sign; the price of KL is right. OpenAI told of a run that "
-                "learned the worst answers, and wrote them fluently (Ziegler et al. 2019).",
-                "the mean score, which would fall; and the check \u201csum of rewards\u201d.",
-                "The policy learns to do worse, and stays fluent, for the price of KL still holds "
-                "it near the SFT model. A score that falls is a reason to stop at once.",
-            ),
-            "shift": (
-                "Log-probabilities are read one position late, from logits that have seen the "
-                "token.",
-                "k1, which would be nowhere near the exact KL; the clipped share; the score, which "
-                "would not rise; and the check \u201clog-probability\u201d.",
-                "Logits at a position are about the next token. Ratio and KL agree with themselves "
-                "all the same; the log-probabilities from sampling do not agree with them.",
-            ),
-            "temperature": (
-                "Answers are sampled at temperature 0.6 and scored as if at 1. OpenRLHF mended "
-                "this in 2025 (pull requests 853 and 857).",
-                "surprisal less entropy in the first round, which would be far below 0; and the "
-                "check \u201clog-probability\u201d.",
-                "The samples are less surprising than the distribution that is learned says they "
-                "should be: they come from another one. Its ratio is 1 and its score is high.",
-            ),
-            "value_after": (
-                "The value of a token is read after it, when the value function has seen it.",
-                "the check \u201cown token\u201d.",
-                "A baseline must not know what it is a baseline of: what a token does then shows "
-                "in the value and is lost from the advantage. No light shows it.",
-            ),
-            "whitened": (
-                "Advantages are whitened first, and the value function's targets are made of them.",
-                "the check \u201clast target\u201d, and not the check \u201cpadding\u201d.",
-                "Returns are advantages plus values before whitening: the value function now "
-                "learns a number on another scale. Explained variance compares it with that same "
-                "number, and so looks fine.",
-            ),
-        },
-    }
+# {bug: (the checks that it moves, {function of minigpt/ppo.py: {what is right: what the bug has}})}
+BUGS = {
+    "alias": (set(), {"ppo": {"reference = reward_model.gpt": "reference = policy"}}),
+    "clip_min": ({"clip"}, {"ppo_loss": {"torch.maximum(": "torch.minimum("}}),
+    "direction": ({"sum"}, {
+        "kl_rewards": {"* (logp - ref_logp)": "* (ref_logp - logp)"},
+        "kl_estimates": {"k1 = logp - ref_logp": "k1 = ref_logp - logp"}}),
+    "dropout": (set(), {"policy_loss_on": {
+        "hidden = policy.hidden(idx)": "hidden = nn.functional.dropout(policy.hidden(idx), 0.1)"}}),
+    "every_token": ({"sum"}, {"kl_rewards": {
+        ".scatter_add(1, last[:, None], score[:, None])": " + score[:, None] * mask"}}),
+    "kl_sign": ({"sum"}, {"kl_rewards": {"rewards = -kl_coef": "rewards = kl_coef"}}),
+    "no_penalty": ({"cut_off"}, {"rollout": {
+        "torch.where(ended, score, torch.full_like(score, config.cut_off_reward))": "score"}}),
+    "none": (set(), {}),
+    "pad_is_end": ({"learned", "sum"}, {"rollout": {
+        "idx.shape[1])[:, first:]": "idx.shape[1])[:, first:] * (idx[:, first + 1 :] != stop)",
+        "last - 1 - first": "last - 1 - first - ended.long()"}}),
+    "past_end": ({"padding", "target"}, {"gae": {
+        "(delta + gamma * lam * running) * mask[:, t]": "delta + gamma * lam * running",
+        "values[:, t] * mask[:, t]": "values[:, t]"}}),
+    "position": ({"alone"}, {"rollout": {"at(last,": "at(0 * last + idx.shape[1] - 1,"}}),
+    "score_sign": ({"sum"}, {"estimate": {"r.score,": "torch.where(r.ended, -r.score, r.score),"}}),
+    "shift": ({"scored"}, {"token_logprobs": {"logits[:, :-1]": "logits[:, 1:]"}}),
+    "temperature": ({"scored"}, {"rollout": {"seeds=seeds)": "seeds=seeds, temperature=0.6)"}}),
+    "value_after": ({"own_token"}, {
+        "rollout": {"surprisal)[:, first:-1]": "surprisal)[:, first + 1 :]"},
+        "value_loss_on": {"values[:, r.first : -1]": "values[:, r.first + 1 :]"}}),
+    "whitened": ({"target"}, {"estimate": {
+        "return whiten(advantages, r.mask), returns":
+            "white = whiten(advantages, r.mask)\n    return white, white + r.values"}}),
 }  # fmt: skip
-BUGS = tuple(MOVES)  # the keys, in the order of the alphabet
 ORDER = sorted(BUGS, key=lambda bug: hashlib.sha256(f"museum 210/{bug}".encode()).hexdigest())
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(BUGS)])
+
+
+def words() -> dict[str, tuple[str, str, str]]:
+    """Of each bug: what the code does, what it moves, what there is to learn."""
+    return {
+        "alias": (_("The reference is the policy itself and not a copy of it, so it learns along."),
+          _("the KL, which would stay at exactly 0 however long the policy learns."),
+          _("A KL of exactly 0 after an update is no sign of health: the policy is compared with "
+          "itself, and leaving the SFT model costs nothing.")),
+        "clip_min": (_("The clipped objective takes the smaller of its two losses, not the "
+          "larger."),
+          _("the KL, which would be higher, and the check “clip”."),
+          _("The clip now takes away the losses that would mend a step too far and keeps the "
+          "gains. Where little is clipped the instruments hardly show it; four cases by hand do.")),
+        "direction": (_("The log-ratio of the KL is taken the other way round, log π_ref - log π, "
+          "in the price and in what is logged."),
+          _("k1, which would be below 0 by far more than three standard errors while the exact KL "
+          "is above 0."),
+          _("A KL cannot be negative, so a k1 that stays below 0 has the wrong direction. As a "
+          "price it pays for leaving the SFT model.")),
+        "dropout": (_("Dropout is on while the policy learns, and was off while the old "
+          "log-probabilities were read."),
+          _("the ratio on the first minibatch, which would not be 1."),
+          _("The same weights gave one token two probabilities, for each pass drops other units: "
+          "the ratio is off before anything has been learned.")),
+        "every_token": (_("The score is added to the reward of every token, not once at the end."),
+          _("the check “sum of rewards”, by many scores an answer."),
+          _("A long answer now earns its score many times over. No light says so at first, for the "
+          "logged score is the right one; the sum of rewards does.")),
+        "kl_sign": (_("The price of KL has the wrong sign: leaving the SFT model is paid for."),
+          _("the KL, which would rise faster, with k1 and the exact KL in agreement; and the check "
+          "“sum of rewards”."),
+          _("All estimates are right and agree, and what is done with them is wrong: the policy is "
+          "paid to leave. The score may look fine for long.")),
+        "no_penalty": (_("An answer that was cut off is scored like any other."),
+          _("the check “cut-off answers”, and the mean score of the first round, a little."),
+          _("What is not an answer must not be scored as one. Where nearly all answers end, only "
+          "the check shows it; where they do not, they never learn to.")),
+        "none": (_("Nothing is wrong; only the seed is another one."),
+          _("nothing: all checks would be 0."),
+          _("Other prompts and other luck move every reading a little. No check moves, so there is "
+          "nothing to mend.")),
+        "pad_is_end": (_("Padding is the end token, and what equals padding is left out of the "
+          "loss."),
+          _("the check “tokens learned”, by one an answer."),
+          _("The end token is an answer's last decision, and it is never learned. Padding needs an "
+          "id of its own.")),
+        "past_end": (_("The advantages are summed on past the end, over the values that stand at "
+          "padding."),
+          _("the check “padding”, and with it “last target”."),
+          _("After the end nothing is to be expected, so the next value is 0. Here it is what the "
+          "value function says of padding, and a longer row changes what is learned.")),
+        "position": (_("The score is read at the last position of the padded batch and not at each "
+          "answer's <|reward|>."),
+          _("the mean score of the first round, which would be far from that of the SFT model, 0 ± "
+          "1; and the check “score alone”."),
+          _("Scores of the SFT model's own answers are 0 ± 1 by construction, so a first round far "
+          "from that says that something else is read. Padding must not change a score.")),
+        "score_sign": (_("The score has the wrong sign; the price of KL is right. OpenAI told of a "
+          "run that learned the worst answers, and wrote them fluently (Ziegler et al. 2019)."),
+          _("the mean score, which would fall; and the check “sum of rewards”."),
+          _("The policy learns to do worse, and stays fluent, for the price of KL still holds it "
+          "near the SFT model. A score that falls is a reason to stop at once.")),
+        "shift": (_("Log-probabilities are read one position late, from logits that have seen the "
+          "token."),
+          _("k1, which would be nowhere near the exact KL; the clipped share; the score, which "
+          "would not rise; and the check “log-probability”."),
+          _("Logits at a position are about the next token. Ratio and KL agree with themselves all "
+          "the same; the log-probabilities from sampling do not agree with them.")),
+        "temperature": (_("Answers are sampled at temperature 0.6 and scored as if at 1. OpenRLHF "
+          "mended this in 2025 (pull requests 853 and 857)."),
+          _("surprisal less entropy in the first round, which would be far below 0; and the check "
+          "“log-probability”."),
+          _("The samples are less surprising than the distribution that is learned says they "
+          "should be: they come from another one. Its ratio is 1 and its score is high.")),
+        "value_after": (_("The value of a token is read after it, when the value function has seen "
+          "it."),
+          _("the check “own token”."),
+          _("A baseline must not know what it is a baseline of: what a token does then shows in "
+          "the value and is lost from the advantage. No light shows it.")),
+        "whitened": (_("Advantages are whitened first, and the value function's targets are made "
+          "of them."),
+          _("the check “last target”, and not the check “padding”."),
+          _("Returns are advantages plus values before whitening: the value function now learns a "
+          "number on another scale. Explained variance compares it with that same number, and so "
+          "looks fine.")),
+    }  # fmt: skip
+
+
+def sources(bug: str) -> dict[str, tuple[str, str]]:
+    """{function: (its source, its source with the bug)}. ValueError if it has been edited."""
+    found = {}
+    for name, changes in BUGS[bug][1].items():
+        right = wrong = inspect.getsource(getattr(minigpt.ppo, name))
+        for code, other in changes.items():
+            if right.count(code) != 1:
+                raise ValueError(f"minigpt/ppo.py: {name} must have `{code}` once, for {bug}")
+            wrong = wrong.replace(code, other)
+        found[name] = right, wrong
+    return found
+
+
+def difference(bug: str) -> Table:
+    """The lines of minigpt/ppo.py that the bug changes, with one line before and after them."""
+    kinds, rows = {"-": (_("right"), SKY), "+": (_("bug"), YELLOW), "@": (_("function"), None)}, []
+    for name, both in sources(bug).items():
+        found = difflib.unified_diff(*(s.splitlines() for s in both), n=1, lineterm="")
+        for line in list(found)[2:]:
+            kind, fill = kinds.get(line[0], ("", None))
+            rows.append([kind, Cell(name if line[0] == "@" else line[1:], fill)])
+    return Table(["", "minigpt/ppo.py"], rows, bug, width=110, tokens=True)
+
+
+def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> list[tuple]:
+    """Train as `minigpt.ppo.ppo` does, with the bug in it and without a pretraining term; each
+    round's (PPOStep, {check: value}). bug: a key of BUGS. `minigpt.ppo` itself stays as it is."""
+    source = inspect.getsource(minigpt.ppo)
+    for right, wrong in sources(bug).values():
+        source = source.replace(right, wrong)
+    module, seen, rounds = ModuleType("minigpt.ppo"), {}, []
+    exec(compile(source, f"minigpt/ppo.py, {bug}", "exec"), vars(module))
+
+    def noted(name, function):
+        return lambda *args: seen.update({name: function(*args)}) or seen[name]
+
+    for name in ("kl_rewards", "new_value_function"):  # what the checks have to see, too
+        setattr(module, name, noted(name, getattr(module, name)))
+    config = replace(config, ptx_coef=0.0)
+    with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own random numbers
+        torch.manual_seed(config.seed)
+        for step in module.ppo(policy, reward_model, prompts, None, encoding, config):
+            checks = cheap_checks(module, step, seen["kl_rewards"], config)
+            if step.step == config.iterations:
+                models = reward_model, seen["new_value_function"]
+                checks |= dear_checks(module, step, *models, encoding, config)
+            rounds.append((step, checks))
+    return rounds
+
+
+# ---- the checks: what a test of a PPO step looks at; each is 0 where the step is right -----------
+
+
+def right_places(r: minigpt.ppo.Rollout) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where each row ends (B,), and the mask (B, A) and last column (B,) that it should have."""
+    last = torch.tensor(r.lengths) - 1
+    return last, answer_mask(r.asked, last, r.idx.shape[1])[:, r.first :], last - 1 - r.first
+
+
+def cheap_checks(module, step: PPOStep, rewards, config: PPOConfig) -> dict[str, float]:
+    """Those that every round can have."""
+    r = step.rollout
+    _last, inside, final = right_places(r)
+    sampled = torch.zeros_like(inside)
+    for row, (prompt, s) in enumerate(zip(r.asked, r.samples)):
+        sampled[row, len(prompt) - 1 - r.first :][: len(s.ids)] = torch.tensor(s.logprobs)
+    price = config.kl_coef * ((r.logp - r.ref_logp) * inside).sum(1)
+    at_end = [x.gather(1, final[:, None])[:, 0] for x in (step.returns, rewards)]
+    ratio = torch.tensor([[1.5, 0.5, 1.5, 0.5]]).log()  # with an advantage of 1 or -1
+    advantage, one = torch.tensor([[1.0, 1.0, -1.0, -1.0]]), torch.ones(1, 4)
+    args = ratio, 0 * one, advantage, one, config.clip_ratio
+    losses = [loss_of(*args)[0] for loss_of in (module.ppo_loss, ppo_loss)]
+    return {
+        "scored": masked_mean((r.logp - sampled).abs(), inside).item(),
+        "cut_off": float((r.score - config.cut_off_reward)[~r.ended].abs().sum()),
+        "learned": (inside - r.mask).sum(1).mean().item(),
+        "sum": ((rewards * inside).sum(1) - (r.score - price)).abs().mean().item(),
+        "target": (at_end[0] - at_end[1]).abs().mean().item(),
+        "clip": abs((losses[0] - losses[1]).item()),
+    }
+
+
+@torch.no_grad()
+def dear_checks(module, step: PPOStep, reward_model, layers, encoding, config) -> dict[str, float]:
+    """Those that have to read answers anew."""
+    r, rows = step.rollout, torch.arange(len(step.rollout.samples))
+    last, inside, final = right_places(r)
+    some = [i for i, s in enumerate(r.samples) if s.ended][:8]
+    inputs = [reward_input(encoding, r.asked[i], r.samples[i].ids) for i in some]
+    alone = [reward_model.score([x])[0] - r.score[i] for i, x in zip(some, inputs)]
+
+    def values(idx):  # as the loss on the values reads them
+        again = replace(r, lengths=[idx.shape[1]] * len(rows), read=reward_model.read(idx))
+        return module.value_loss_on(layers, again, rows, step.returns, config, lambda v, *_all: v)
+
+    def returns(values):
+        return module.estimate(replace(r, values=values), config)[1] * inside
+
+    vocabulary = reward_model.gpt.config.vocab_size
+    as_read, at = values(r.idx), last[:, None]
+    changed = values(r.idx.scatter(1, at, (r.idx.gather(1, at) + 1) % vocabulary))
+    padded = values(torch.where(torch.arange(r.idx.shape[1]) > at, 7, r.idx))
+    return {
+        "alone": max((abs(d.item()) for d in alone), default=0.0),
+        "own_token": (changed - as_read).gather(1, final[:, None]).abs().max().item(),
+        "padding": (returns(padded) - returns(as_read)).abs().max().item(),
+    }
+
+
+def check_words() -> dict[str, tuple[str, str]]:
+    """Of each check: its name, and what it compares."""
+    return {
+        "scored": (_("log-probability"), _("log-probability of a sampled token when it was drawn "
+          "and when it was read again, in nats")),
+        "alone": (_("score alone"), _("score of an answer in the batch and by itself")),
+        "cut_off": (_("cut-off answers"), _("scores of answers that did not end and the fixed one "
+          "for them, summed over a round")),
+        "learned": (_("tokens learned"), _("sampled tokens of an answer and those in the loss")),
+        "sum": (_("sum of rewards"), _("the rewards of an answer's tokens, summed, and its score "
+          "less the price of its KL")),
+        "target": (_("last target"), _("what the value function is to say at the last token, and "
+          "the reward there: nothing comes after")),
+        "own_token": (_("own token"), _("the value of an answer's last token, and the same with "
+          "another token in its place")),
+        "padding": (_("padding"), _("the value function's targets, and the same with other padding "
+          "after the end")),
+        "clip": (_("clip"), _("the loss at ratios of 1.5 and 0.5 with advantages of 1 and -1, and "
+          "that by hand")),
+    }  # fmt: skip
+
+
+# ---- the exhibits -------------------------------------------------------------------------------
+
 WORST = ("off", "green", "amber", "red")
 
 
@@ -204,7 +316,6 @@ class Exhibit:
     readings: list[Reading]  # after the last round
     found: dict[str, float]  # the checks, the largest of all rounds
     healthy: "Exhibit | None"  # the run without a bug
-    lang: str = "en"
 
     def light(self, name: str) -> str:
         """The worse of an instrument's two lights."""
@@ -212,25 +323,29 @@ class Exhibit:
 
     def instruments(self) -> Table:
         """The readings, as a table."""
-        text, healthy = TEXT[self.lang], self.healthy or self
+        letter, healthy = self.letter, self.healthy or self
         rows = [
             [r.label, h.text, f.text, r.text, self.light(r.name)]
             for h, f, r in zip(healthy.readings, self.first, self.readings)
             if r.name != "gold"  # that takes many more answers
         ]
-        header = [h.format(letter=self.letter) for h in text["header"]]
-        caption = text["caption"].format(letter=self.letter, rounds=self.rounds)
+        rounds = _("{letter}, first round", letter=letter), _("{letter}, last round", letter=letter)
+        header = [_("instrument"), _("without a bug"), *rounds, _("light")]
+        caption = _("Exhibit {letter} after {rounds} rounds, and a run without a bug",
+                    letter=letter, rounds=self.rounds)  # fmt: skip
         return Table(header, rows, caption)
 
     def checks(self) -> Table:
         """The checks, as a table."""
-        text, healthy = TEXT[self.lang], self.healthy or self
+        healthy = self.healthy or self
         rows = [
             [label, *(number(e.found.get(name, 0.0)) for e in (healthy, self)), what]
-            for name, (label, what) in text["checks"].items()
+            for name, (label, what) in check_words().items()
         ]
-        header = [h.format(letter=self.letter) for h in text["checks_header"]]
-        return Table(header, rows, text["checks_caption"].format(letter=self.letter), width=44)
+        header = [_("check"), _("without a bug"), self.letter, _("what it compares")]
+        caption = _("Exhibit {letter}: checks that are 0 where the step is right",
+                    letter=self.letter)  # fmt: skip
+        return Table(header, rows, caption, width=44)
 
     def _repr_html_(self) -> str:
         return self.instruments()._repr_html_()
@@ -244,52 +359,44 @@ def number(value: float) -> str:
     return "0" if abs(value) < 1e-4 else f"{value:.2g}"
 
 
-def exhibit(letter: str, lang: str = "en") -> Exhibit:
+def exhibit(letter: str) -> Exhibit:
     """The exhibit of that letter. The first takes twice as long as the others: it comes with the
     run without a bug. ValueError where there is no such letter."""
     letter = known_letter(letter)
-    bug = ORDER[LETTERS.index(letter)]
-    config = small()
-    config = replace(config, seed=3) if bug == "none" else config
-    healthy = run("none", small().seed, config.iterations, lang)
-    return Exhibit(letter, config.iterations, *run(bug, config.seed, config.iterations, lang),
-                   Exhibit("", config.iterations, *healthy, None, lang), lang)  # fmt: skip
+    bug, config = ORDER[LETTERS.index(letter)], small()
+    seed = 3 if bug == "none" else config.seed
+    healthy = Exhibit("", config.iterations, *run("none", config.seed, config.iterations), None)
+    return Exhibit(letter, config.iterations, *run(bug, seed, config.iterations), healthy)
 
 
-def overview(lang: str = "en") -> Table:
-    """Every exhibit and its lights that are not green."""
-    text, rows = TEXT[lang], []
-    for letter in LETTERS:
-        shown = exhibit(letter, lang)
-        lights = {r.label: shown.light(r.name) for r in shown.readings}
-        seen = [f"{label}: {light}" for label, light in lights.items() if light in WORST[2:]]
-        rows.append([letter, "; ".join(seen) or text["quiet"]])
-    return Table(text["overview"], rows, text["overview_caption"], width=70)
-
-
-def choices(lang: str = "en") -> Table:
+def choices() -> Table:
     """What the bugs do, each with the key that `diagnose` takes."""
-    text = TEXT[lang]
-    rows = [[bug, what] for bug, (what, _, _) in text["bugs"].items()]
-    return Table(text["choices"], rows, text["choices_caption"], width=70)
+    rows = [[bug, what] for bug, (what, *_others) in words().items()]
+    caption = _("One of these is in each exhibit")
+    return Table([_("key"), _("what the code does")], rows, caption, width=70)
 
 
-def diagnose(answers: dict[str, str], lang: str = "en") -> Table:
-    """Which diagnoses {letter: key} are right, and why; of the others, what to look at again.
+def diagnose(answers: dict[str, str]) -> list[Table]:
+    """Which diagnoses {letter: key} are right, and why; of the others, what to look at again. Then,
+    of each bug that was found, the difference between the right lines and those of the bug.
 
     ValueError where a letter or a key is not known.
     """
-    text, rows, hits = TEXT[lang], [], 0
+    rows, hits = [], []
     for letter, bug in sorted((known_letter(k), v) for k, v in answers.items()):
         if bug not in BUGS:
             raise ValueError(f"{letter}: there is no key {bug!r}. Choose from {', '.join(BUGS)}")
-        _, moves, lesson = text["bugs"][bug]
-        right = ORDER[LETTERS.index(letter)] == bug
-        hits += right
-        said = text["right" if right else "wrong"]
-        rows.append([letter, bug, said, lesson if right else text["would"].format(moves=moves)])
-    caption = text["diagnosis_caption"].format(right=hits, said=len(rows), all=len(LETTERS))
-    return Table(text["diagnosis"], rows, caption, width=60)
+        _what, moves, lesson = words()[bug]
+        if ORDER[LETTERS.index(letter)] == bug:
+            hits.append(bug)
+            rows.append([letter, bug, _("right"), lesson])
+        else:
+            would = _("That would move {moves} Look at these again.", moves=moves)
+            rows.append([letter, bug, _("not this"), would])
+    caption = _("{right} of {said} right; there are {all} exhibits",
+                right=len(hits), said=len(rows), all=len(LETTERS))  # fmt: skip
+    table = Table([_("exhibit"), _("you say"), "", _("why")], rows, caption, width=60)
+    return [table, *(difference(bug) for bug in hits if BUGS[bug][1])]
 
 
 def known_letter(letter: str) -> str:
@@ -301,26 +408,23 @@ def known_letter(letter: str) -> str:
 
 
 @cache
-def run(bug: str, seed: int, iterations: int, lang: str) -> tuple:
+def run(bug: str, seed: int, iterations: int) -> tuple:
     """The readings after the first and the last round, and the largest of each check."""
-    sft, reward, prompts = stages(lang)
+    sft, reward, prompts = stages()
     config = replace(small(), seed=seed, iterations=iterations)
     policy = copy.deepcopy(sft.model).requires_grad_(True)
-    steps, found = [], {}
-    for step, checks in ppo_with(bug, policy, reward.model, prompts, sft.encoding, config):
-        steps.append(step)
-        found = {name: max(found.get(name, 0.0), abs(value)) for name, value in
-                 {**found, **checks}.items()}  # fmt: skip
-    first, last = (readings(s, limits=LIMITS_HERE, lang=lang) for s in (steps[:1], steps))
+    rounds = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
+    steps, found = [step for step, _checks in rounds], {}
+    for _step, checks in rounds:
+        found |= {name: max(found.get(name, 0.0), abs(value)) for name, value in checks.items()}
+    first, last = (readings(s, limits=LIMITS_HERE) for s in (steps[:1], steps))
     return first, last, found
 
 
 @cache
-def stages(lang: str) -> tuple:
+def stages() -> tuple:
     """The shipped SFT and reward models, and prompts of split A."""
-    sft, reward = (
-        load_stage(name, own=False, lang=lang, device="cpu", quiet=True)
-        for name in ("sft", "reward")
-    )
+    names = "sft", "reward"
+    sft, reward = (load_stage(name, own=False, device="cpu", quiet=True) for name in names)
     questions = sample_questions(sft.world, "A", 400, seed=91)
     return sft, reward, [chat_prompt(sft.encoding, q.text) for q in questions]

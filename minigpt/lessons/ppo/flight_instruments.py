@@ -2,7 +2,7 @@
 
 `flight_instruments(steps, ...)` shows a picture with one small curve an instrument and a table of
 the last round, which both stay in the file, and under them a slider that goes through the rounds.
-A light is a shape and a word as well as a colour. What the lights mean is in `core.instruments`.
+A light is a shape and a word as well as a colour. What the lights mean stands in `instruments.py`.
 """
 
 from collections.abc import Sequence
@@ -10,58 +10,36 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from minigpt.lessons.ppo import instruments as core
-from minigpt.lessons.ppo.instruments import LIMITS, Evaluation, Limits, Reading, panel, readings
+from minigpt.lessons.ppo.instruments import (
+    AMBER,
+    LIGHTS,
+    LIMITS,
+    RED,
+    Evaluation,
+    Limits,
+    Reading,
+    derived,
+    panel,
+    readings,
+)
 from minigpt.ppo import PPOStep
 from minigpt.reward import reward_input
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.show.figure import show
-from minigpt.show.style import (
-    GREEN,
-    GREY,
-    IGNORE_MATH,
-    ORANGE,
-    VERMILION,
-    escape,
-    signed,
-    verdict_group,
-)
+from minigpt.show.style import GREY, signed, verdict_group
 from minigpt.show.table import Table
-from minigpt.show.widget import rendered, side_by_side, styled
+from minigpt.show.widget import Widget, present, rendered, side_by_side
 from minigpt.stages.stage import Stage
+from minigpt.store.words import _
 from minigpt.world.judge import judge
 from minigpt.world.questions import Question
 
 ANSWERS = 6  # shown at a time
-# A shape for each light, so that nobody needs its colour: (symbol, marker in pictures, colour)
-LIGHTS = {
-    core.GREEN: ("\u25cf", "o", GREEN),
-    core.AMBER: ("\u25b2", "^", ORANGE),
-    core.RED: ("\u25a0", "s", VERMILION),
-    core.OFF: ("\u25cb", ".", GREY),
-}
 BARS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
-TEXT = {
-    "en": {
-        "round": "Round",
-        "more": "More answers",
-        "header": ["instrument", "so far", "reading", "light", "what it says, and what to do"],
-        "answers": ["question", "answer", "score", "verdict"],
-        "which": "Round {step}: answers {first} to {last} of {n}, as they were sampled.",
-        "cut_off": "cut off",
-        "figure": "{steps} rounds. At the end: {lights}.",
-        "not_green": "Not green after the last round: {names}.",
-        "all_green": "All lights that are on are green after the last round.",
-        "of": "{name} {word}",
-        "no_steps": "There are no rounds to read yet: run the cell with the training first.",
-        "questions": "round {step} answers question {index}, and only {n} questions were given: "
-        "give the list that the prompts were made from",
-    },
-}
 
 
-class FlightInstruments:
-    """The widget: `view` is what is displayed; `figure()` and `table()` are its static form.
+class FlightInstruments(Widget):
+    """A slider through the rounds of a run: the instruments after each, and its answers.
 
     steps: the rounds so far, from the first. questions: those that the run's prompts were made
     from, in their order. reward: the reward model that the run learned from. evaluations: gold
@@ -71,54 +49,64 @@ class FlightInstruments:
 
     def __init__(
         self, steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
-        evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS, lang="en",
+        evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS,
     ) -> None:  # fmt: skip
-        self.words, self.lang = TEXT[lang], lang
+        super().__init__()
         if not steps:
-            raise ValueError(self.words["no_steps"])
+            raise ValueError(
+                _("There are no rounds to read yet: run the cell with the training first.")
+            )
         for step in steps:
             if max(step.prompts) >= len(questions):
-                raise ValueError(
-                    self.words["questions"].format(
-                        step=step.step, index=max(step.prompts), n=len(questions)
-                    )
+                message = _(
+                    "round {step} answers question {index}, and only {n} questions were given: "
+                    "give the list that the prompts were made from"
                 )
+                n, index = len(questions), max(step.prompts)
+                raise ValueError(message.format(step=step.step, index=index, n=n))
         self.steps, self.questions, self.reward = list(steps), questions, reward
         self.evaluations, self.limits, self.start = list(evaluations), limits, 0
         self.readings = [self._read(n) for n in range(1, len(self.steps) + 1)]
-        self.round = widgets.IntSlider(
-            value=len(self.steps), min=1, max=len(self.steps), description=self.words["round"],
-            continuous_update=False,
-        )  # fmt: skip
-        self.more = widgets.Button(description=self.words["more"])
+        last = len(self.steps)
+        self.round = self.control(
+            widgets.IntSlider, _("Round"), self.moved, value=last, min=1, max=last
+        )
+        self.more = self.button(_("More answers"), self.next_answers)
         wide = widgets.Layout(width="auto")
         self.lights, self.answers = widgets.HTML(layout=wide), widgets.HTML(layout=wide)
-        self.round.observe(self._moved, "value")
-        self.more.on_click(self.next_answers)
-        self.view = widgets.VBox([
-            side_by_side(self.round, self.more), self.lights, self.answers,
-        ])  # fmt: skip
-        self._moved()
+        controls = side_by_side(self.round, self.more)
+        self.view = widgets.VBox([controls, self.status, self.lights, self.answers])
+        self.moved()
+
+    def static(self) -> list:
+        """The table; the picture is shown at once, for it comes with its sentence."""
+        show(self.figure(), self.sentence())
+        return [panel(self.steps, self.evaluations, self.limits)]
 
     def _read(self, n: int) -> list[Reading]:
         """All instruments after the first `n` rounds."""
-        return readings(self.steps[:n], self._evaluated(n), self.limits, self.lang)
+        return readings(self.steps[:n], self._evaluated(n), self.limits)
 
     def _evaluated(self, n: int) -> list[Evaluation]:
         return [e for e in self.evaluations if e.step <= self.steps[n - 1].step]
 
     # ---- controls ---------------------------------------------------------------------------
 
-    def _moved(self, change=None) -> None:
+    def moved(self) -> None:
         """Show the round at which the slider stands, and its first answers."""
-        self.start = 0
-        self.lights.value = self.panel_html()
+        n, self.start = self.round.value, 0
+        curves = [
+            sparkline([value for _step, value in self.history(place, n)])
+            for place in range(len(self.readings[0]))
+        ]
+        table = panel(self.steps[:n], self._evaluated(n), self.limits, curves)
+        self.lights.value = rendered(table)
         self.answers.value = rendered(self.answer_table())
 
-    def next_answers(self, button=None) -> None:
+    def next_answers(self) -> None:
         """Show the next answers of this round; after the last the first ones again."""
         self.start += ANSWERS
-        if self.start >= len(self._step().samples):
+        if self.start >= len(self._step().rollout.samples):
             self.start = 0
         self.answers.value = rendered(self.answer_table())
 
@@ -136,55 +124,27 @@ class FlightInstruments:
         found = [(step.step, now[place].value) for step, now in rounds]
         return [(step, value) for step, value in found if value == value]
 
-    def panel_html(self) -> str:
-        """The instruments after the chosen round: light, word, value, curve, and what to do."""
-        n, cell = self.round.value, '<td style="text-align:left;vertical-align:top">'
-        rows = []
-        for place, now in enumerate(self.readings[n - 1]):
-            symbol, _, colour = LIGHTS[now.light]
-            dot = f'<span style="color:{colour}" aria-hidden="true">{symbol}</span> '
-            cells = [escape(sparkline(v for _, v in self.history(place, n))), escape(now.text),
-                     dot + escape(self._light(now)), escape(now.sentence)]  # fmt: skip
-            head = f'<th scope="row" style="text-align:left">{escape(now.label)}</th>'
-            rows.append("<tr>" + head + "".join(f"{cell}{c}</td>" for c in cells) + "</tr>")
-        head = "".join(
-            f'<th scope="col" style="text-align:left">{escape(name)}</th>'
-            for name in self.words["header"]
-        )
-        body = "".join(rows)
-        return styled(
-            f'<table class="{IGNORE_MATH}" role="status"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table>"
-        )
-
-    def _light(self, now: Reading) -> str:
-        return f"{core.TEXT[self.lang]['lights'][now.light]}: {now.word}"
-
     def answer_table(self) -> Table:
         """Some answers of the chosen round, with the reward model's score and the verdict."""
-        step, words = self._step(), self.words
-        shown = range(self.start, min(self.start + ANSWERS, len(step.samples)))
-        rows = []
+        step, encoding, rows = self._step(), self.reward.encoding, []
+        samples = step.rollout.samples
+        shown = range(self.start, min(self.start + ANSWERS, len(samples)))
         for i in shown:
-            question, sample = self.questions[step.prompts[i]], step.samples[i]
-            prompt = chat_prompt(self.reward.encoding, question.text)
-            ids = reward_input(self.reward.encoding, prompt, sample.ids)
-            text = answer_text(self.reward.encoding, sample.ids)
-            verdict = judge(self.reward.world, question, text)
+            question, sample = self.questions[step.prompts[i]], samples[i]
+            ids = reward_input(encoding, chat_prompt(encoding, question.text), sample.ids)
+            text = answer_text(encoding, sample.ids)
             score = signed(self.reward.model.score([ids]).item())
-            said = score if sample.ended else words["cut_off"]
-            rows.append([question.text, text, said, verdict_group(verdict)])
-        last = shown[-1] + 1
-        caption = words["which"].format(
-            step=step.step, first=self.start + 1, last=last, n=len(step.samples)
-        )
-        return Table(words["answers"], rows, caption, width=44)
+            said = score if sample.ended else _("cut off")
+            verdict = verdict_group(judge(self.reward.world, question, text))
+            rows.append([question.text, text, said, verdict])
+        caption = _(
+            "Round {step}: answers {first} to {last} of {n}, as they were sampled.",
+            step=step.step, first=self.start + 1, last=shown[-1] + 1, n=len(samples),
+        )  # fmt: skip
+        header = [_("question"), _("answer"), _("score"), _("verdict")]
+        return Table(header, rows, caption, width=44)
 
     # ---- without widgets --------------------------------------------------------------------
-
-    def table(self) -> Table:
-        """The panel after the last round, as `core.instruments` writes it."""
-        return panel(self.steps, self.evaluations, self.limits, self.lang)
 
     def figure(self) -> Figure:
         """One small curve an instrument; a mark shows its light after the last round. Grey beside
@@ -198,10 +158,10 @@ class FlightInstruments:
         for place, now in enumerate(names):
             ax = fig.add_subplot(-(-len(names) // columns), columns, place + 1)
             ax.spines[["top", "right"]].set_visible(False)
-            _, marker, colour = LIGHTS[now.light]
+            _symbol, marker, colour = LIGHTS[now.light]
             points = self.history(place)
             if now.name == "kl":
-                k1 = [step.k1 for step in self.steps]
+                k1 = [derived(step)["k1"] for step in self.steps]
                 ax.plot([step.step for step in self.steps], k1, ".", color=GREY, markersize=3)
             if now.name == "gold":
                 proxy = [e.proxy for e in self.evaluations]
@@ -218,11 +178,13 @@ class FlightInstruments:
 
     def sentence(self) -> str:
         """What the picture shows, in words."""
-        words, now = self.words, self.readings[-1]
-        lights = ", ".join(words["of"].format(name=r.name, word=r.light) for r in now)
-        off = [r.name for r in now if r.light in (core.AMBER, core.RED)]
-        said = words["not_green"].format(names=", ".join(off)) if off else words["all_green"]
-        return words["figure"].format(steps=len(self.steps), lights=lights) + " " + said
+        now = self.readings[-1]
+        lights = ", ".join(f"{r.name} {r.word}" for r in now)
+        off = ", ".join(r.name for r in now if r.light in (AMBER, RED))
+        said = _("{n} rounds. At the end: {lights}.", n=len(self.steps), lights=lights)
+        if off:
+            return f"{said} " + _("Not green after the last round: {names}.", names=off)
+        return f"{said} " + _("All lights that are on are green after the last round.")
 
 
 def sparkline(values) -> str:
@@ -237,16 +199,7 @@ def sparkline(values) -> str:
 
 def flight_instruments(
     steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
-    evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS, lang: str = "en",
+    evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS,
 ) -> None:  # fmt: skip
     """Show the instruments of a run, and a slider through its rounds and their answers."""
-    from IPython.display import display
-
-    try:
-        instruments = FlightInstruments(steps, questions, reward, evaluations, limits, lang)
-    except ValueError as error:
-        print(error)
-        return
-    show(instruments.figure(), instruments.sentence())
-    display(instruments.table())
-    display(instruments.view)
+    present(lambda: FlightInstruments(steps, questions, reward, evaluations, limits))

@@ -25,8 +25,6 @@ come out below 0; `cosine`, of one batch's gradient with the mean of all others'
 where an earlier one stopped.
 """
 
-import copy
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -35,27 +33,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minigpt.engine.batching import pad_right
+from minigpt.engine.answers import masked_mean, whiten
 from minigpt.engine.optim import make_optimizer
-from minigpt.generate import generate
+from minigpt.lessons.ppo.instruments import derived, explained_variance
 from minigpt.lessons.ppo.runs import Setup, Sizes, at_rate, measure, other_uses
-from minigpt.model import GPT, next_token_loss
 from minigpt.ppo import (
     PPOConfig,
-    answer_mask,
-    explained_variance,
+    Rollout,
+    Steps,
     gae,
-    kl_and_entropy,
     kl_rewards,
-    masked_mean,
-    new_value_function,
+    policy_loss_on,
+    ppo,
     ppo_loss,
-    token_logprobs,
-    value_loss,
-    whiten,
+    rollout,
+    value_loss_on,
 )
-from minigpt.pretrain import PretrainConfig, batches
-from minigpt.reward import RewardModel, reward_input
+from minigpt.reward import RewardModel, new_value_function
 from minigpt.show.results import complete, run_from_command_line
 from minigpt.world.questions import sample_questions
 
@@ -107,60 +101,22 @@ class PartSizes:
 PART_SIZES = PartSizes()
 
 
-# ---- one round, with parts that can be left out -------------------------------------------------
+# ---- what stands in PPO's place where a part is left out ----------------------------------------
 
 
-@dataclass
-class Batch:
-    """A round's answers and what was read of them; tensors are (B, T - 1) unless told."""
-
-    idx: Tensor  # (B, T) prompts and answers
-    mask: Tensor  # 1 where the next token is the answer's
-    last: Tensor  # (B,) the entry of each answer's last token
-    score: Tensor  # (B,) normalised scores, the fixed one where an answer was cut off
-    read: list[Tensor]  # what a value function reads
-    logp: Tensor  # of the policy that sampled
-    ref_logp: Tensor  # of the SFT model
-    kl: float  # exact, in nats an answer
-    entropy: float  # in nats a token
-    ended: float  # share of answers
-
-
-@torch.no_grad()
-def collect(policy, reference, reward_model, asked, seeds, encoding, config: PPOConfig) -> Batch:
-    """Sample one answer to each prompt and read it, as `minigpt.ppo.ppo` does."""
-    stop = encoding.encode_single_token("<|end|>")
-    samples = generate(policy, asked, config.max_new_tokens, stop=stop, seeds=seeds)
-    idx, last = pad_right([reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)])
-    read = reward_model.read(idx)
-    score = reward_model.score_at(last, *read)
-    ended = torch.tensor([s.ended for s in samples])
-    score = torch.where(ended, score, torch.full_like(score, config.cut_off_reward))
-    idx, last, read = idx[:, :-1], last - 1, [x[:, :-1] for x in read]  # without <|reward|>
-    mask = answer_mask(asked, last, idx.shape[1])
-    logits, ref_logits = policy(idx), reference(idx)
-    logp, ref_logp = (token_logprobs(x, idx) for x in (logits, ref_logits))
-    kl, entropy = kl_and_entropy(logits[:, :-1], ref_logits[:, :-1])
-    return Batch(
-        idx, mask, last - 1, score, read, logp, ref_logp, (kl * mask).sum(1).mean().item(),
-        masked_mean(entropy, mask).item(), ended.float().mean().item(),
-    )  # fmt: skip
-
-
-def token_weights(batch: Batch, parts: Parts, values: Tensor, zero: float, config: PPOConfig):
+def token_weights(r: Rollout, parts: Parts, zero: float, config: PPOConfig):
     """What each token's log-probability is weighted with, and the value function's targets.
 
-    values: (B, T - 1), used for the baseline "value" alone. zero: the reward model's own zero
-    point lies so far below the scores' mean.
+    zero: the reward model's own zero point lies so far below the scores' mean.
     """
-    score = batch.score + zero if parts.own_zero else batch.score
+    score = r.score + zero if parts.own_zero else r.score
     beta = config.kl_coef if parts.price else 0.0
-    rewards = kl_rewards(batch.logp, batch.ref_logp, score, batch.last, beta, batch.mask)
+    rewards = kl_rewards(r.logp, r.ref_logp, score, r.final, beta, r.mask)
     if parts.baseline == "value":
-        return gae(rewards, values, batch.mask, config.gamma, config.lam)
-    to_go, _ = gae(rewards, torch.zeros_like(rewards), batch.mask, config.gamma, 1.0)
+        return gae(rewards, r.values, r.mask, config.gamma, config.lam)
+    to_go, _ = gae(rewards, torch.zeros_like(rewards), r.mask, config.gamma, 1.0)
     if parts.baseline == "mean":
-        to_go = (to_go - masked_mean(to_go, batch.mask)) * batch.mask
+        to_go = (to_go - masked_mean(to_go, r.mask)) * r.mask
     return to_go, to_go
 
 
@@ -171,118 +127,67 @@ def of_size_1(weights: Tensor, mask: Tensor, baseline: str) -> Tensor:
     return weights / (masked_mean(weights**2, mask) + 1e-8).sqrt()
 
 
-def policy_loss(logp, old_logp, weights, mask, parts: Parts, clip_ratio: float):
-    """The loss of the answers' tokens (B, T - 1) and the share of them that were clipped."""
-    if parts.loss == "reinforce":
-        return -masked_mean(logp * weights, mask), torch.zeros(())
-    return ppo_loss(
-        logp, old_logp, weights, mask, clip_ratio if parts.loss == "clip" else torch.inf
-    )
+def reinforce(logp, old_logp, weights, mask, clip_ratio) -> tuple[Tensor, Tensor]:
+    """The loss of the answers' tokens (B, A), weighted; nothing is clipped."""
+    return -masked_mean(logp * weights, mask), torch.zeros(())
 
 
-def value_update(layers, optimizer, batch: Batch, rows, old_values, returns, config) -> None:
-    """One update of the value function on some rows of a batch."""
-    values = layers(*(x[rows] for x in batch.read))[:, :-1]
-    loss = value_loss(values, old_values[rows], returns[rows], batch.mask[rows], config.value_clip)
-    optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
-    optimizer.step()
+def without_clip(logp, old_logp, weights, mask, clip_ratio) -> tuple[Tensor, Tensor]:
+    """PPO's loss with the ratio alone."""
+    return ppo_loss(logp, old_logp, weights, mask, torch.inf)
 
 
-@dataclass
-class Round:
-    """What one round did."""
-
-    step: int
-    clip_share: float  # share of tokens whose gain was clipped, over all updates
-    last_clip_share: float  # in the last epoch
-    explained_variance: float
-    entropy: float
+LOSSES = {"reinforce": reinforce, "ratio": without_clip, "clip": ppo_loss}
 
 
-def learn(
-    policy: GPT,
-    reward_model: RewardModel,
-    prompts: list[list[int]],
-    pretraining_tokens: np.ndarray,
-    encoding,
-    config: PPOConfig,
-    parts: Parts,
-) -> Iterator[Round]:
-    """`minigpt.ppo.ppo`, with parts that can be left out; with all of them it trains the same."""
-    reference = copy.deepcopy(policy).requires_grad_(False)
-    value_layers = new_value_function(reward_model)
-    adam = {"betas": (0.9, 0.95), "eps": 1e-8}
-    lr = config.lr
-    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, config.gain_lr, **adam)
-    value_optimizer = make_optimizer(value_layers, adamw_lr=config.value_lr, **adam)
-    zero = (reward_model.mean / reward_model.std).item()
-    rng = np.random.default_rng(config.seed)
-    windows = PretrainConfig(config.ptx_windows, config.block_size, seed=config.seed + 1)
-    documents = batches(pretraining_tokens, windows)
-    for iteration in range(config.iterations):
-        chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
-        seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
-        asked = [prompts[i] for i in chosen]
-        batch = collect(policy, reference, reward_model, asked, seeds, encoding, config)
-        with torch.no_grad():
-            old_values = value_layers(*batch.read)[:, :-1] * batch.mask
-            weights, returns = token_weights(batch, parts, old_values, zero, config)
-            explained = explained_variance(returns, old_values, batch.mask)
-            weights = of_size_1(weights, batch.mask, parts.baseline)
-        shares = []
-        optimizer.set_lr_factor(1 - iteration / config.iterations)
-        for _ in range(config.epochs):
-            order = torch.from_numpy(rng.permutation(config.prompts))
-            for rows in order.split(config.minibatch):
-                logp = token_logprobs(policy(batch.idx[rows]), batch.idx[rows])
-                loss, share = policy_loss(
-                    logp, batch.logp[rows], weights[rows], batch.mask[rows], parts,
-                    config.clip_ratio,
-                )  # fmt: skip
-                optimizer.zero_grad()
-                loss.backward()
-                if config.ptx_coef:
-                    x, y = next(documents)
-                    (config.ptx_coef * next_token_loss(policy(x), y)).backward()
-                nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
-                optimizer.step()
-                if parts.baseline == "value":
-                    value_update(
-                        value_layers, value_optimizer, batch, rows, old_values, returns, config
-                    )
-                shares.append(share.item())
-        last = shares[-len(shares) // config.epochs :]
-        yield Round(
-            iteration + 1, float(np.mean(shares)), float(np.mean(last)), explained, batch.entropy
-        )
+def steps_with(parts: Parts, reward_model: RewardModel, shares: list) -> Steps:
+    """PPO with these parts alone. Each update's share of clipped tokens is added to `shares`."""
+    zero = zero_point(reward_model)
+
+    def estimate(r, config):
+        weights, returns = token_weights(r, parts, zero, config)
+        return of_size_1(weights, r.mask, parts.baseline), returns
+
+    def policy_loss(*args):
+        loss, share = LOSSES[parts.loss](*args)
+        shares.append(share.item())
+        return loss, share
+
+    return Steps(estimate=estimate, policy_loss=policy_loss)
+
+
+def zero_point(reward_model: RewardModel) -> float:
+    """How far below the scores' mean the reward model's own zero lies, in standard deviations."""
+    return (reward_model.mean / reward_model.std).item()
 
 
 # ---- gradients of one policy --------------------------------------------------------------------
+
+
+def fresh_rollouts(policy, reward_model, layers, prompts, encoding, config, n: int, use: str):
+    """`n` rounds of answers of a policy, the same for the same seed and use."""
+    rng = np.random.default_rng([config.seed, len(use)])
+    for _ in range(n):
+        chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
+        seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
+        asked = [prompts[i] for i in chosen]
+        yield rollout(policy, policy, reward_model, layers, asked, seeds, encoding, config)
 
 
 def trained_value(policy, reward_model, prompts, encoding, config: PPOConfig, rounds: int):
     """A value function trained on fresh answers of a policy that stays as it is."""
     layers = new_value_function(reward_model)
     optimizer = make_optimizer(layers, adamw_lr=config.value_lr, betas=(0.9, 0.95), eps=1e-8)
-    for batch in fresh_batches(policy, reward_model, prompts, encoding, config, rounds, "value"):
-        with torch.no_grad():
-            values = layers(*batch.read)[:, :-1] * batch.mask
-            _, returns = token_weights(batch, Parts(), values, 0.0, config)
+    args = policy, reward_model, layers, prompts, encoding, config, rounds
+    for r in fresh_rollouts(*args, "value"):
+        _, returns = token_weights(r, Parts(), 0.0, config)
         for rows in torch.arange(config.prompts).split(config.minibatch):
-            value_update(layers, optimizer, batch, rows, values, returns, config)
+            loss = value_loss_on(layers, r, rows, returns, config)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
+            optimizer.step()
     return layers
-
-
-def fresh_batches(policy, reward_model, prompts, encoding, config, n: int, use: str):
-    """`n` batches of answers of a policy, the same for the same seed and use."""
-    rng = np.random.default_rng([config.seed, len(use)])
-    for _ in range(n):
-        chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
-        seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
-        asked = [prompts[i] for i in chosen]
-        yield collect(policy, policy, reward_model, asked, seeds, encoding, config)
 
 
 def gradient_statistics(gradients: Tensor) -> dict:
@@ -305,23 +210,21 @@ def gradient_noise(setup: Setup, reward_model: RewardModel, seed: int, sizes: Pa
     """One run for each of GRADIENTS, on the same batches of the SFT model's answers."""
     policy, prompts = setup.policy(), setup.prompts(seed)
     config = PPOConfig(prompts=sizes.runs.answers, minibatch=32, seed=seed)
-    args = policy, reward_model, prompts, setup.encoding, config
-    layers = trained_value(*args, sizes.value_rounds)
-    drawn = list(fresh_batches(*args, sizes.batches, "gradients"))
-    zero = (reward_model.mean / reward_model.std).item()
-    weights = list(policy.parameters())
+    layers = trained_value(
+        policy, reward_model, prompts, setup.encoding, config, sizes.value_rounds
+    )
+    args = policy, reward_model, layers, prompts, setup.encoding, config, sizes.batches
+    drawn = [replace(r, read=[]) for r in fresh_rollouts(*args, "gradients")]
+    zero, everyone = zero_point(reward_model), torch.arange(config.prompts)
     for arm, (baseline, own_zero, lam) in GRADIENTS.items():
         parts, with_lam = Parts(baseline, False, own_zero=own_zero), replace(config, lam=lam)
         rows, sizes_seen, explained = [], [], []
-        for batch in drawn:
-            with torch.no_grad():
-                values = layers(*batch.read)[:, :-1] * batch.mask
-                weight, returns = token_weights(batch, parts, values, zero, with_lam)
-                sizes_seen.append(masked_mean(weight**2, batch.mask).item())
-                explained.append(explained_variance(returns, values, batch.mask))
-            logp = token_logprobs(policy(batch.idx), batch.idx)
-            loss = -masked_mean(logp * weight, batch.mask)
-            found = torch.autograd.grad(loss, weights)
+        for r in drawn:
+            weight, returns = token_weights(r, parts, zero, with_lam)
+            sizes_seen.append(masked_mean(weight**2, r.mask).item())
+            explained.append(explained_variance(returns, r.values, r.mask))
+            loss, *_ = policy_loss_on(policy, r, everyone, weight, config, reinforce)
+            found = torch.autograd.grad(loss, list(policy.parameters()))
             rows.append(torch.cat([g.flatten() for g in found]))
         out = {"part": "gradients", "arm": arm, "seed": seed}
         out |= gradient_statistics(torch.stack(rows))
@@ -351,24 +254,25 @@ def settings(part: str, seed: int, sizes: PartSizes) -> PPOConfig:
 def train_and_measure(setup: Setup, reward_model, part, arm, parts, seed, sizes) -> dict:
     """One run of `steps` or `epochs`."""
     policy, config = setup.policy(), settings(part, seed, sizes)
-    points, rounds = [], []
+    points, clipped, last_clipped, shares = [], [], [], []
 
     def look(step: int) -> None:
         found = {"round": step, **measure(policy, setup, reward_model)}
         points.append({name: found[name] for name in KEPT})
 
     look(0)
-    args = policy, reward_model, setup.prompts(seed), setup.tokens, setup.encoding, config, parts
-    for done in learn(*args):
-        rounds.append(done)
+    args = policy, reward_model, setup.prompts(seed), setup.tokens, setup.encoding, config
+    for done in ppo(*args, steps_with(parts, reward_model, shares)):
+        clipped.append(np.mean(shares))
+        last_clipped.append(np.mean(shares[-len(shares) // config.epochs :]))
+        shares.clear()
         if done.step % sizes.runs.every == 0 or done.step == config.iterations:
             look(done.step)
     out = {"part": part, "arm": arm, "seed": seed, "points": points}
-    out["clip_share"] = float(np.mean([r.clip_share for r in rounds]))
-    out["last_clip_share"] = float(np.mean([r.last_clip_share for r in rounds]))
-    out["entropy"] = rounds[-1].entropy
+    out |= {"clip_share": float(np.mean(clipped)), "last_clip_share": float(np.mean(last_clipped))}
+    out["entropy"] = done.entropy
     if parts.baseline == "value":
-        out["explained_variance"] = rounds[-1].explained_variance
+        out["explained_variance"] = derived(done)["explained_variance"]
     return rounded(out)
 
 

@@ -121,10 +121,14 @@ def other_uses(setup: Setup) -> list[dict]:
 
 
 def follow_ppo(
-    setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT
-) -> list[dict]:
-    """Run PPO from the SFT model; what `measure` finds every few rounds, the first at round 0."""
-    policy = setup.policy()
+    setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT,
+    policy: GPT | None = None,
+) -> list[dict]:  # fmt: skip
+    """Run PPO from the SFT model; what `measure` finds every few rounds, the first at round 0.
+
+    policy: `setup.policy()`, for who uses it after the run.
+    """
+    policy = policy or setup.policy()
     points = [{"round": 0, **measure(policy, setup, reward, labeler)}]
     prompts = setup.prompts(config.seed)
     for step in ppo(policy, reward, prompts, setup.tokens, setup.encoding, config):

@@ -11,7 +11,8 @@ reward model is over-optimisation; how far that utility and gold go different wa
     python3 -m minigpt.lessons.ppo.whose_taste        # half an hour on one core
 
 Each run of the results holds `labeler`, `seed`, `pairs`, `ties` and `points`, what
-`runs.measure` finds after 0, 8, 16 and 24 rounds: `utility` there is this labeler's.
+`runs.measure` finds after 0, 8, 16 and 24 rounds: `utility` there is this labeler's. `answers`
+holds its model's most likely answers to ASKED, and after how much training that was.
 `other_uses` is what the SFT model reaches untrained. A call goes on where an earlier one stopped.
 """
 
@@ -31,12 +32,14 @@ from minigpt.reward import (
 from minigpt.sft import chat_prompt
 from minigpt.show.results import complete, run_from_command_line
 from minigpt.stages.from_labels import simulated_pairs
+from minigpt.stages.stage import chat_answers
 from minigpt.world.labelers import LABELERS, chooser
 from minigpt.world.questions import sample_questions
 
 NAME = "whose_taste"
 SEEDS = (0, 1)
 PROMPTS, ANSWERS = 2000, 4  # questions that are labeled, and answers ranked to each
+ASKED = ("What is the capital of Bolivia?", "What is the population of Xiq?")  # no place is Xiq
 
 
 class Answers:
@@ -75,8 +78,11 @@ def run(
     def one(labeler: str, seed: int) -> dict:
         pairs, ties = shown(seed).labels(labeler)
         reward, config = shown(seed).reward_model(pairs), setup.config(seed)
-        points = follow_ppo(setup, reward, config, LABELERS[labeler])
-        return {"pairs": sum(map(len, pairs)), "ties": ties, "points": points}
+        policy = setup.policy()
+        points = follow_ppo(setup, reward, config, LABELERS[labeler], policy)
+        texts, _ = chat_answers(policy, setup.encoding, list(ASKED))
+        said = {"prompts": PROMPTS, "rounds": sizes.rounds, "texts": texts}
+        return {"pairs": sum(map(len, pairs)), "ties": ties, "points": points, "answers": said}
 
     fixed = {"sizes": asdict(sizes), "prompts": PROMPTS}
     keys = [{"labeler": name, "seed": seed} for seed in seeds for name in labelers]

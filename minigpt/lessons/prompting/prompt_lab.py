@@ -4,101 +4,75 @@
 in the file, and under them the controls.
 """
 
-from functools import partial
-
 import ipywidgets as widgets
 
-from minigpt.generate import generate
-from minigpt.lessons.prompting.prompts import FORMS, Candidate, candidates, write_prompt
+from minigpt.generate import Sample, generate
+from minigpt.lessons.prompting.prompts import Candidate, candidates, write_prompt
 from minigpt.show.strip import TURNS, Strip, pieces
 from minigpt.show.style import BLUE, IGNORE_MATH, escape
 from minigpt.show.table import Table
-from minigpt.show.widget import FactPicker, first_question, problem, rendered, side_by_side
+from minigpt.show.widget import (
+    Widget,
+    first_question,
+    no_question,
+    present,
+    problem,
+    rendered,
+    side_by_side,
+)
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.stage import Stage, line_ends, load_stage
+from minigpt.store.words import _, language
 from minigpt.world.questions import Question
 
 COUNT = 10  # how many of the next tokens are shown
 LINE = 24  # the most tokens that a completion draws
 HATCHED = "repeating-linear-gradient(45deg,#999 0 3px,#fff 3px 7px)"
-TEXT = {
-    "en": dict(
-        question="Question", place="Place", attribute="Ask for", form="Form", shots="Shots",
-        bare="bare question", qa="Q: A:", few_shot="Q: A: with shots", interview="interview",
-        encyclopaedia="encyclopaedia", custom="your own text", own_text="Your text",
-        temperature="Temperature", top_k="Top-k (0: all)", top_p="Top-p (1: all)",
-        complete="Complete", start_over="Start over",
-        read="The model reads this prompt of {n} tokens.",
-        wrote="The model reads a prompt of {n} tokens and {m} more (framed where they begin).",
-        of_prompt="prompt", written="after the prompt",
-        next="next token", probability="probability", drawn="drawn with", removed="removed",
-        caption="The {n} most likely next tokens: temperature {t:g}, top-k {k}, top-p {p}",
-        all="all", click="Click a token to append it, or let the model complete the line.",
-        line_done="Sample {seed}: the line is at its end.",
-        line_cut="Sample {seed}: cut off after {n} tokens.",
-        completion="Completed (sample {seed}): {text}",
-        empty="There is no question yet. Type one, or pick a place and what to ask.",
-        no_text="There is no text yet. Type one.",
-        long="This prompt has {size}. The model reads {context} tokens at once, and {line} are "
-             "kept for what it writes: {most} are left. Shorten it, or show fewer shots.",
-        tokens="{n:,} tokens", characters="{n:,} characters",
-        full="The context of {context} tokens is full. Start over, or shorten the prompt.",
-        failed="This did not work: {error}",
-    ),
-}  # fmt: skip
 
 
-class PromptLab:
+class PromptLab(Widget):
     """The widget: `view` is what is displayed; the other attributes are its controls."""
 
     def __init__(self, base: Stage, question: str, form="bare", temperature=1.0, shots=3, seed=0):
+        super().__init__()
         self.base, self.world, self.seed = base, base.world, seed
-        self.words, self.written, self.filling = TEXT[base.world.lang], [], False
+        self.written, self.found, self.last_form = [], [], form
         self.end = base.encoding.encode_single_token("<|endoftext|>")
         self.stops = line_ends(base.encoding)
         self._make_controls(question, form, temperature, shots)
         self._make_view()
         self._show_form()
-        self.refresh()
+        self.guarded(self.refresh)
 
     def _make_controls(self, question, form, temperature, shots) -> None:
-        forms = [(self.words[f], f) for f in (*FORMS, "custom")]
-        self.question = self._control(widgets.Text, "question", value=question, wide=True)
-        self.picker = FactPicker(self.world, question, self._picked, "population")
-        self.place, self.attribute = self.picker.place, self.picker.attribute
-        self.form = self._control(widgets.Dropdown, "form", options=forms, value=form)
-        self.shots = self._control(widgets.IntSlider, "shots", value=shots, max=8)
-        self.own_text = self._control(widgets.Textarea, "own_text", wide=True)
-        number = widgets.FloatSlider
-        self.temperature = self._control(number, "temperature", value=temperature, max=2, step=0.1)
-        self.top_k = self._control(widgets.IntSlider, "top_k", value=0, max=50)
-        self.top_p = self._control(number, "top_p", value=1.0, max=1, min=0.05, step=0.05)
-        self.complete_button = widgets.Button(
-            description=self.words["complete"], button_style="primary"
+        over, look = self.start_over, self.refresh
+        slider, number = widgets.IntSlider, widgets.FloatSlider
+        forms = [
+            (_("bare question"), "bare"), (_("Q: A:"), "qa"), (_("Q: A: with shots"), "few_shot"),
+            (_("interview"), "interview"), (_("encyclopaedia"), "encyclopaedia"),
+            (_("your own text"), "custom"),
+        ]  # fmt: skip
+        self.picker = self.fact_picker(self.world, question, self._picked, "population")
+        self.question = self.control(widgets.Text, _("Question"), over, wide=True, value=question)
+        self.form = self.control(
+            widgets.Dropdown, _("Form"), self._form_picked, options=forms, value=form
         )
-        self.over_button = widgets.Button(description=self.words["start_over"])
-        self.complete_button.on_click(self.complete)
-        self.over_button.on_click(self.start_over)
-        self.form.observe(self._form_picked, "value")
-        for control in (self.question, self.shots, self.own_text):
-            control.observe(self.start_over, "value")
-        for control in (self.temperature, self.top_k, self.top_p):
-            control.observe(self.refresh, "value")
-
-    def _control(self, kind, name: str, wide: bool = False, **options):
-        """A control with its word beside it, which tells of a new value once it is settled."""
-        late = {} if kind is widgets.Dropdown else {"continuous_update": False}
-        layout = widgets.Layout(width="auto") if wide else widgets.Layout()  # one each
-        style = {"description_width": "7em"}
-        return kind(description=self.words[name], style=style, layout=layout, **late, **options)
+        self.shots = self.control(slider, _("Shots"), over, value=shots, max=8)
+        self.own_text = self.control(widgets.Textarea, _("Your text"), over, wide=True)
+        self.temperature = self.control(
+            number, _("Temperature"), look, value=temperature, max=2, step=0.1
+        )
+        self.top_k = self.control(slider, _("Top-k (0: all)"), look, value=0, max=50)
+        self.top_p = self.control(
+            number, _("Top-p (1: all)"), look, value=1.0, max=1, min=0.05, step=0.05
+        )
+        self.complete_button = self.button(_("Complete"), self.complete, button_style="primary")
+        self.over_button = self.button(_("Start over"), over)
+        layouts = [widgets.Layout(width=width) for width in ("11em", "22em")]
+        self.buttons = [self.button("", self.append, i, layout=layouts[0]) for i in range(COUNT)]
+        self.bars = [widgets.HTML(layout=layouts[1]) for _bar in range(COUNT)]
 
     def _make_view(self) -> None:
-        self.prompt_shown, self.status = widgets.HTML(), widgets.HTML()
-        layouts = [widgets.Layout(width=width) for width in ("11em", "22em")]
-        self.buttons = [widgets.Button(layout=layouts[0]) for _ in range(COUNT)]
-        self.bars = [widgets.HTML(layout=layouts[1]) for _ in range(COUNT)]
-        for i, button in enumerate(self.buttons):
-            button.on_click(partial(self.append, i))
         self.view = widgets.VBox([
             self.picker.view,
             self.question,
@@ -107,30 +81,25 @@ class PromptLab:
             side_by_side(self.temperature, self.top_k, self.top_p),
             side_by_side(self.complete_button, self.over_button),
             self.status,
-            self.prompt_shown,
+            self.shown,
             *(widgets.HBox(pair) for pair in zip(self.buttons, self.bars)),
         ])  # fmt: skip
 
     # ---- controls ---------------------------------------------------------------------------
 
     def _picked(self, question: Question) -> None:
-        self._quietly(self.question, question.text)
+        self.quietly(self.question, question.text)
         self.start_over()
-
-    def _quietly(self, control, value) -> None:
-        """Set a control without starting over."""
-        self.filling = True
-        control.value = value
-        self.filling = False
 
     def _show_form(self) -> None:
         for control, form in ((self.shots, "few_shot"), (self.own_text, "custom")):
             control.layout.display = None if self.form.value == form else "none"
 
-    def _form_picked(self, change) -> None:
+    def _form_picked(self) -> None:
         """Show what the form needs; one's own text begins with the prompt that was there."""
-        if change["new"] == "custom" and not self.own_text.value.strip():
-            self._quietly(self.own_text, self._text_in(change["old"]))
+        before, self.last_form = self.last_form, self.form.value
+        if self.form.value == "custom" and not self.own_text.value.strip():
+            self.quietly(self.own_text, self._text_in(before))
         self._show_form()
         self.start_over()
 
@@ -140,22 +109,35 @@ class PromptLab:
         if form == "custom":
             return self.own_text.value
         typed = self.question.value.strip()
-        question = Question(typed, "fact", self.picker.picked_place(), self.attribute.value)
+        question = Question(typed, "fact", self.picker.picked_place(), self.picker.attribute.value)
         whole = typed or form == "encyclopaedia"  # which asks no question
         return write_prompt(self.world, question, form, self.shots.value) if whole else ""
 
     def prompt_ids(self) -> list[int]:
         """The prompt as ids. ValueError, for whoever typed it, if it is empty or too long."""
-        words, text = self.words, self._text_in(self.form.value)
+        text, context = self._text_in(self.form.value), self.base.model.config.block_size
+        if not text.strip() and self.form.value == "custom":
+            raise ValueError(_("There is no text yet. Type one."))
         if not text.strip():
-            raise ValueError(words["no_text" if self.form.value == "custom" else "empty"])
+            raise ValueError(no_question())
         long = len(text) > LONGEST
         ids = [] if long else [self.end, *self.base.encoding.encode_ordinary(text)]
-        context = self.base.model.config.block_size
         if long or len(ids) > context - LINE:
-            size = words["characters" if long else "tokens"].format(n=len(text if long else ids))
-            sizes = {"size": size, "context": context, "line": LINE, "most": context - LINE}
-            raise ValueError(words["long"].format(**sizes))
+            size = _("{n:,} tokens", n=len(ids))
+            size = _("{n:,} characters", n=len(text)) if long else size
+            raise ValueError(_(
+                "This prompt has {size}. The model reads {context} tokens at once, and {line} are "
+                "kept for what it writes: {most} are left. Shorten it, or show fewer shots.",
+                size=size, context=context, line=LINE, most=context - LINE,
+            ))  # fmt: skip
+        return ids
+
+    def ids(self, room: int = 0) -> list[int]:
+        """The prompt and what was written after it. ValueError where `room` more do not fit."""
+        ids, context = self.prompt_ids() + self.written, self.base.model.config.block_size
+        if len(ids) + room > context:
+            raise ValueError(_("The context of {n} tokens is full. Start over, or shorten the "
+                               "prompt.", n=context))  # fmt: skip
         return ids
 
     def settings(self) -> dict:
@@ -168,107 +150,114 @@ class PromptLab:
 
     # ---- what is clicked --------------------------------------------------------------------
 
-    def start_over(self, change=None) -> None:
+    def start_over(self) -> None:
         """Back to the prompt alone."""
-        if not self.filling:
-            self.written = []
-            self.refresh()
+        self.written = []
+        self.refresh()
 
-    def append(self, i: int, button=None) -> None:
+    def append(self, i: int) -> None:
         """Go on with the i-th of the tokens that are shown."""
-        self._go_on(1, lambda ids: ([self.found[i].id], self.words["click"]))
+        self.ids(room=1)
+        self._write([self.found[i].id])
 
-    def complete(self, button=None) -> None:
+    def complete(self) -> None:
         """Let the model draw tokens to the end of the line."""
-        self._go_on(LINE, self._sample)
+        sample, seed = self._sample(self.ids(room=LINE)), self.seed
+        self._write(sample.ids)
+        done = _("Sample {seed}: the line is at its end.", seed=seed)
+        cut = _("Sample {seed}: cut off after {n} tokens.", seed=seed, n=len(sample.ids))
+        self.say(done if sample.ended else cut)
+        self.seed += 1  # the next completion is another one
 
-    def _sample(self, ids: list[int]) -> tuple[list[int], str]:
-        options = {"stop": self.stops, "seeds": [self.seed], **self.settings()}
-        sample = generate(self.base.model, [ids], LINE, **options)[0]
-        said = self.words["line_done" if sample.ended else "line_cut"]
-        return sample.ids, said.format(seed=self.seed, n=len(sample.ids))
-
-    def _go_on(self, room: int, draw) -> None:
-        context = self.base.model.config.block_size
-        try:
-            ids = self.prompt_ids() + self.written
-            if len(ids) + room > context:
-                raise ValueError(self.words["full"].format(context=context))
-            new, said = draw(ids)
-        except Exception as error:
-            self.status.value = problem(error)
-            return
-        self.seed += room == LINE  # the next completion is another one
+    def _write(self, new: list[int]) -> None:
         self.written = self.written + new
-        self.refresh(said=said)
+        self.refresh()
 
-    def refresh(self, change=None, said: str | None = None) -> None:
-        """Show the prompt and what may come next, or what is wrong with the prompt."""
+    def _sample(self, ids: list[int]) -> Sample:
+        options = {"stop": self.stops, "seeds": [self.seed], **self.settings()}
+        return generate(self.base.model, [ids], LINE, **options)[0]
+
+    def refresh(self) -> None:
+        """Show the prompt and what may come next; where that fails, there is nothing to click."""
         try:
-            self.prompt_shown.value = rendered(self.strip())
-            self.found = self.candidates()
-            self.status.value = escape(said or self.words["click"])
-        except Exception as error:
-            self.found, self.prompt_shown.value = [], ""
-            self.status.value = problem(error)
-        rows = [*self.found, *[None] * COUNT]  # none if there is nothing to click
+            self.shown.value, found = rendered(self.strip()), self.candidates()
+        except Exception:
+            self.shown.value = ""
+            self._offer([])
+            raise
+        self._offer(found)
+        self.say(_("Click a token to append it, or let the model complete the line."))
+
+    def failed(self, error: Exception) -> None:
+        self.status.value = problem(error)  # a prompt that is shown can be gone on from
+
+    def _offer(self, found: list[Candidate]) -> None:
+        """A button and a bar for each token that may come next."""
+        self.found = found
+        rows = [*found, *[None] * COUNT]
         for button, bar, candidate in zip(self.buttons, self.bars, rows):
             button.description = candidate.text if candidate else ""
             button.disabled = candidate is None
-            bar.value = bar_html(candidate, self.words) if candidate else ""
+            bar.value = bar_html(candidate) if candidate else ""
 
-    # ---- without widgets --------------------------------------------------------------------
+    # ---- what is seen -----------------------------------------------------------------------
 
     def candidates(self) -> list[Candidate]:
         """What may come next, most likely first."""
-        ids = self.prompt_ids() + self.written
-        return candidates(self.base, ids, count=COUNT, **self.settings())
+        return candidates(self.base, self.ids(), count=COUNT, **self.settings())
 
     def strip(self) -> Strip:
         """The prompt and what was written after it, token by token."""
-        ids, words = self.prompt_ids(), self.words
-        n, m = len(ids), len(self.written)
+        ids, m = self.ids(), len(self.written)
+        n = len(ids) - m
+        caption = _("The model reads this prompt of {n} tokens.", n=n)
+        if m:
+            caption = _("The model reads a prompt of {n} tokens and {m} more (framed where they "
+                        "begin).", n=n, m=m)  # fmt: skip
         return Strip(
-            pieces(self.base.encoding, ids + self.written),
+            pieces(self.base.encoding, ids),
             [TURNS[i % 2 * 2] for i in range(n)] + [TURNS[1]] * m,
-            [words["of_prompt"]] * n + [words["written"]] * m,
-            words["wrote" if m else "read"].format(n=n, m=m),
+            [_("prompt")] * n + [_("after the prompt")] * m,
+            caption,
             marked=n if m else None,
         )
 
     def table(self) -> Table:
         """The most likely next tokens as a table."""
-        words, now = self.words, self.settings()
-        k, p = now["top_k"] or words["all"], words["all"] if now["top_p"] == 1 else now["top_p"]
+        now, every = self.settings(), _("all")
         rows = [
-            [c.text, percent(c.probability), "#" * round(20 * c.probability), drawn(c, words)]
+            [c.text, percent(c.probability), "#" * round(20 * c.probability), drawn(c)]
             for c in self.candidates()
         ]
-        header = [words["next"], words["probability"], "", words["drawn"]]
-        caption = words["caption"].format(n=len(rows), t=now["temperature"], k=k, p=p)
+        header = [_("next token"), _("probability"), "", _("drawn with")]
+        caption = _("The {n} most likely next tokens: temperature {t:g}, top-k {k}, top-p {p}",
+                    n=len(rows), t=now["temperature"], k=now["top_k"] or every,
+                    p=every if now["top_p"] == 1 else now["top_p"])  # fmt: skip
         return Table(header, rows, caption)
 
     def completion(self) -> str:
         """What "Complete" would write now, as a sentence."""
-        new, _ = self._sample(self.prompt_ids() + self.written)
-        text = "".join(pieces(self.base.encoding, new))
-        return self.words["completion"].format(seed=self.seed, text=text)
+        text = "".join(pieces(self.base.encoding, self._sample(self.ids()).ids))
+        return _("Completed (sample {seed}): {text}", seed=self.seed, text=text)
+
+    def static(self) -> list:
+        return [self.strip(), self.table(), self.completion()]
 
 
 def percent(share: float) -> str:
     return f"{share:.1%}" if share >= 0.0005 else "< 0.1%"
 
 
-def drawn(candidate: Candidate, words: dict) -> str:
+def drawn(candidate: Candidate) -> str:
     """How likely the token is drawn after top-k and top-p, or that they removed it."""
-    return percent(candidate.drawn) if candidate.drawn else words["removed"]
+    return percent(candidate.drawn) if candidate.drawn else _("removed")
 
 
-def bar_html(candidate: Candidate, words: dict) -> str:
+def bar_html(candidate: Candidate) -> str:
     """The probability as a bar with its number; a removed token's bar is hatched and says so."""
     said = percent(candidate.probability)
-    if drawn(candidate, words) != said:
-        said += f" → {drawn(candidate, words)}"
+    if drawn(candidate) != said:
+        said += f" → {drawn(candidate)}"
     style = "display:inline-block;height:1em;border:1px solid #555"
     fill = BLUE if candidate.drawn else HATCHED
     return (
@@ -279,22 +268,17 @@ def bar_html(candidate: Candidate, words: dict) -> str:
 
 
 def prompt_lab(
-    lang: str = "en", question: str | None = None, form: str = "bare", temperature: float = 1.0,
-    shots: int = 3, seed: int = 0, own: bool = True,
+    question: str | None = None, form: str = "bare", temperature: float = 1.0, shots: int = 3,
+    seed: int = 0, own: bool = True,
 ) -> None:  # fmt: skip
     """Show a prompt as the base model reads it, what may come next, and the controls.
 
     form: "bare", "qa", "few_shot", "interview" or "encyclopaedia". own: take the learner's own
     base model where there is one; False: the shipped checkpoint.
     """
-    from IPython.display import display
 
-    try:
-        base = load_stage("base", own, lang, quiet=True)
-        lab = PromptLab(base, question or first_question(), form, temperature, shots, seed)
-        display(lab.strip(), lab.table())
-        print(lab.completion())
-    except (FileNotFoundError, ValueError) as error:
-        print(error)
-        return
-    display(lab.view)
+    def make() -> PromptLab:
+        base = load_stage("base", own, language(), quiet=True)
+        return PromptLab(base, question or first_question(), form, temperature, shots, seed)
+
+    present(make)

@@ -29,7 +29,7 @@ from minigpt.stages.labels import (
     write_labels,
 )
 from minigpt.stages.stage import Stage, load_stage
-from minigpt.store.stopwatch import keep_writing_time
+from minigpt.store.kept import keep_writing_time
 from minigpt.world.labelers import Choose, chooser
 from minigpt.world.questions import Question, sample_questions
 

@@ -1,15 +1,13 @@
 """The stage comparer without a kernel: clicks, typing, bad input, and its static table."""
 
-import IPython.display
 import pytest
 import torch
 
 from minigpt.lessons.overview import compare as module
-from minigpt.lessons.overview.compare import TEXT, Comparer, compare
+from minigpt.lessons.overview.compare import Comparer, compare
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.show.style import STAGE_COLOURS
-from minigpt.show.table import Table
 from minigpt.show.widget import first_question
 from minigpt.stages.replies import Reply, replies
 from minigpt.stages.stage import Stage
@@ -32,69 +30,72 @@ def stages(tmp_path_factory):
     }
 
 
-def load_token_names() -> dict[int, str]:
+def token_names() -> dict[int, str]:
     encoding = load_tokenizer("en")
     return {encoding.encode_single_token(name): name for name in encoding.special_tokens_set}
 
 
 @pytest.fixture
 def comparer(stages):
-    return Comparer(stages, load_world("en"), first_question())
+    return Comparer(stages, first_question())
 
 
 def test_ask_shows_every_stage_in_its_colour_and_scores_the_assistants(comparer):
     comparer.ask_button.click()
-    shown = comparer.columns.value
+    shown = comparer.shown.value
     assert [shown.count(name) for name in ("Base model", "SFT model", "PPO model")] == [2, 1, 1]
     assert all(STAGE_COLOURS[stage] in shown for stage in ("base", "sft", "ppo"))
-    assert shown.count(TEXT["en"]["score"]) == 2 and shown.count(TEXT["en"]["no_score"]) == 2
+    assert (
+        shown.count("Reward model&#x27;s score") == 2
+        and shown.count("not scored: it is no assistant") == 2
+    )
     assert "Sample 0 at temperature 1.0" in comparer.status.value
 
 
 def test_a_click_from_the_browser_asks(comparer):
     comparer.ask_button._handle_msg(CLICK)
-    assert "PPO model" in comparer.columns.value
+    assert "PPO model" in comparer.shown.value
 
 
 def test_enter_asks(comparer):
     assert comparer.question.continuous_update is False  # so a value arrives with Enter
     comparer.question.value = "Where is Rome?"
-    assert "PPO model" in comparer.columns.value
+    assert "PPO model" in comparer.shown.value
 
 
 def test_new_sample_changes_the_replies_and_the_same_seed_gives_them_again(comparer, stages):
     comparer.ask_button.click()
-    first = comparer.columns.value
+    first = comparer.shown.value
     comparer.sample_button.click()
-    second = comparer.columns.value
+    second = comparer.shown.value
     assert first != second and comparer.seed == 1
     comparer.ask_button.click()
-    assert comparer.columns.value == second
-    again = Comparer(stages, load_world("en"), first_question(), seed=1)
+    assert comparer.shown.value == second
+    again = Comparer(stages, first_question(), seed=1)
     again.ask_button.click()
-    assert again.columns.value == second
+    assert again.shown.value == second
 
 
 def test_at_temperature_zero_a_new_sample_is_explained_not_drawn(comparer):
     comparer.temperature.value = 0.0
-    before = comparer.columns.value
+    before = comparer.shown.value
     assert before
     comparer.sample_button.click()
-    assert comparer.status.value == TEXT["en"]["same"] and comparer.seed == 0
-    assert comparer.columns.value == before
+    assert "every sample is the same" in comparer.status.value and comparer.seed == 0
+    assert comparer.shown.value == before
 
 
 def test_pickers_write_the_question_and_ask_once(comparer, monkeypatch):
     asked = []
     monkeypatch.setattr(module, "replies", lambda s, q, t, seed: asked.append(q) or [])
-    assert comparer.place.value == "Beijing"  # the place in the question
-    comparer.attribute.value = "country"
+    assert comparer.picker.place.value == "Beijing"  # the place in the question
+    comparer.picker.attribute.value = "country"
     assert asked == ["Which country is Beijing in?"]
-    comparer.place.value = "Tokyo"  # has a country too: the attribute stays
+    comparer.picker.place.value = "Tokyo"  # has a country too: the attribute stays
     assert asked[1:] == ["Which country is Tokyo in?"]
-    comparer.place.value = "Japan"  # a country has none
+    comparer.picker.place.value = "Japan"  # a country has none
     assert len(asked) == 3 and "Japan" in asked[2]
-    assert {value for _, value in comparer.attribute.options} == set(
+    assert {value for _, value in comparer.picker.attribute.options} == set(
         next(p for p in load_world("en").places if p.name == "Japan").values
     )
 
@@ -103,7 +104,7 @@ def test_pickers_write_the_question_and_ask_once(comparer, monkeypatch):
 def test_empty_question_gets_a_kind_sentence(comparer, question):
     comparer.question.value = question
     comparer.ask_button.click()
-    assert "no question yet" in comparer.status.value and comparer.columns.value == ""
+    assert "no question yet" in comparer.status.value and comparer.shown.value == ""
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_empty_question_gets_a_kind_sentence(comparer, question):
 def test_too_long_a_question_gets_a_kind_sentence(comparer, question, size):
     comparer.question.value = question
     assert "256 tokens at once" in comparer.status.value and size in comparer.status.value
-    assert comparer.columns.value == ""
+    assert comparer.shown.value == ""
 
 
 def test_the_longest_question_that_is_allowed_is_answered(stages):
@@ -132,42 +133,24 @@ def test_special_tokens_typed_as_text_are_text(comparer, question, monkeypatch):
     seen, prompt = [], Stage.prompt
     monkeypatch.setattr(Stage, "prompt", lambda *a: seen.append(prompt(*a)[0]) or prompt(*a))
     comparer.question.value = question
-    names = load_token_names()
+    names = token_names()
     special = [[names[token] for token in ids if token in names] for ids in seen]
     chat = ["<|endoftext|>", "<|user|>", "<|assistant|>"]
     assert special == [["<|endoftext|>"]] * 2 + [chat] * 2
-    assert "PPO model" in comparer.columns.value
-
-
-def test_all_text_is_escaped(comparer, monkeypatch):
-    evil = '<img src=x onerror="alert(1)"> & </div>'
-    monkeypatch.setattr(module, "replies", lambda *a: [Reply("sft", "chat", evil, True, -1.0)])
-    comparer.question.value = evil
-    assert "<img" not in comparer.columns.value and "&lt;img" in comparer.columns.value
-    assert comparer.columns.value.count("</div>") == 2
-    assert "<img" not in comparer.table()._repr_html_()
-
-
-def test_an_unexpected_error_becomes_a_sentence(comparer, monkeypatch):
-    def fail(*arguments):
-        raise RuntimeError("out of <memory>")
-
-    monkeypatch.setattr(module, "replies", fail)
-    comparer.ask_button.click()
-    assert "did not work: out of &lt;memory&gt;" in comparer.status.value
+    assert "PPO model" in comparer.shown.value
 
 
 def test_scores_have_a_sign_and_cut_off_answers_say_so(comparer, monkeypatch):
     found = [Reply("sft", "chat", "x", False, -1.234), Reply("ppo", "chat", "", True, 0.5)]
     monkeypatch.setattr(module, "replies", lambda *a: found)
     comparer.ask_button.click()
-    shown = comparer.columns.value
+    shown = comparer.shown.value
     assert "\u22121.23" in shown and "+0.50" in shown
     assert "(cut off)" in shown and "(nothing)" in shown
 
 
 def test_static_table_has_what_the_widget_has(comparer, stages):
-    table = comparer.table()
+    (table,) = comparer.static()
     found = replies(stages, first_question(), 1.0, 0)
     assert all(row[2].startswith(r.text) for row, r in zip(table.rows, found))
     assert [row[2].endswith("(cut off)") for row in table.rows] == [not r.ended for r in found]
@@ -175,35 +158,18 @@ def test_static_table_has_what_the_widget_has(comparer, stages):
     assert first_question() in table.caption
 
 
-def test_compare_displays_the_table_first_then_the_widget(stages, monkeypatch):
-    shown = []
-    monkeypatch.setattr(module, "load_stages", lambda **options: stages)
-    monkeypatch.setattr(IPython.display, "display", lambda x: shown.append(x))
-    assert compare() is None
-    assert isinstance(shown[0], Table) and "VBox" in type(shown[1]).__name__
-    assert len(shown) == 2
-
-
-def test_compare_without_models_or_with_an_empty_question_prints_a_sentence(
-    stages, monkeypatch, capsys
-):
+def test_compare_with_an_empty_question_prints_a_sentence(stages, monkeypatch, capsys):
     monkeypatch.setattr(module, "load_stages", lambda **options: stages)
     compare(" ")
     assert "no question yet" in capsys.readouterr().out
 
-    def absent(**options):
-        raise FileNotFoundError("there is no stage 'base'")
 
-    monkeypatch.setattr(module, "load_stages", absent)
-    compare()
-    assert "no stage 'base'" in capsys.readouterr().out
-
-
-def test_controls_have_words_beside_them(comparer):
-    controls = [comparer.question, comparer.place, comparer.attribute, comparer.temperature]
-    controls += [comparer.ask_button, comparer.sample_button]
-    assert all(control.description for control in controls)
-    assert len({frozenset(words) for words in TEXT.values()}) == 1  # every language has every word
+def test_replies_are_escaped(comparer, monkeypatch):
+    evil = '<img src=x onerror="alert(1)"> & </div>'
+    monkeypatch.setattr(module, "replies", lambda *a: [Reply("sft", "chat", evil, True, -1.0)])
+    comparer.ask_button.click()
+    assert "<img" not in comparer.shown.value and "&lt;img" in comparer.shown.value
+    assert comparer.shown.value.count("</div>") == 2
 
 
 def test_replies_do_not_depend_on_which_stages_are_asked(stages):

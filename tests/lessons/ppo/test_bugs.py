@@ -1,24 +1,37 @@
-"""The bug museum: what a diagnosis says and what it does not, and what each exhibit shows."""
+"""The bug museum: what a diagnosis says and what it does not, what each exhibit shows, and that
+each bug moves what should tell it."""
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
+import minigpt.ppo
 from minigpt.lessons.ppo import bugs as bug_museum
-from minigpt.lessons.ppo.buggy_ppo import MOVES
 from minigpt.lessons.ppo.bugs import (
     BUGS,
     LETTERS,
     ORDER,
-    TEXT,
+    check_words,
     choices,
     diagnose,
+    difference,
     exhibit,
-    overview,
+    ppo_with,
     small,
+    sources,
+    words,
 )
+from minigpt.lessons.ppo.instruments import derived, readings
+from minigpt.model import GPT, GPTConfig
+from minigpt.ppo import PPOConfig, ppo
+from minigpt.reward import RewardModel
 
+V, END, REWARD = 16, 14, 13
+CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
+PROMPTS = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
+TOKENS = np.random.default_rng(0).integers(0, 12, 300).astype(np.uint16)
 ROUND = 1e-3  # what is below is rounding
 
 
@@ -35,29 +48,66 @@ def truth():
 
 def test_every_bug_has_one_letter_and_the_letters_are_in_no_telling_order():
     assert sorted(ORDER) == list(BUGS) and len(set(LETTERS)) == len(BUGS) >= 9
-    assert list(BUGS) == sorted(BUGS) == list(TEXT["en"]["bugs"])
+    assert list(BUGS) == sorted(BUGS) == list(words())
     assert ORDER != list(BUGS) and ORDER != list(BUGS)[::-1]
 
 
 def test_right_diagnoses_come_with_the_lesson():
-    table = diagnose(truth())
+    table, *shown = diagnose(truth())
     assert f"{len(BUGS)} of {len(BUGS)} right" in table.caption
     for letter, bug, said, why in table.rows:
         assert truth()[letter] == bug and said == "right"
-        assert why == TEXT["en"]["bugs"][bug][2]
+        assert why == words()[bug][2]
+    assert [t.caption for t in shown] == [bug for bug in ORDER if bug != "none"]
+
+
+def test_a_right_diagnosis_shows_the_lines_of_the_bug_and_a_wrong_one_does_not():
+    letter, other = (LETTERS[ORDER.index(bug)] for bug in ("kl_sign", "shift"))
+    _, shown = diagnose({letter: "kl_sign", other: "kl_sign"})
+    assert [[kind, str(cell)] for kind, cell in shown.rows if kind] == [
+        ["function", "kl_rewards"],
+        ["right", "    rewards = -kl_coef * (logp - ref_logp) * mask"],
+        ["bug", "    rewards = kl_coef * (logp - ref_logp) * mask"],
+    ]
+    assert len(diagnose({other: "kl_sign"})) == 1
+    html = difference("position")._repr_html_()
+    assert "&lt;|reward|&gt;" not in html and "white-space:pre" in html
+
+
+def test_what_is_shown_is_escaped(monkeypatch):
+    monkeypatch.setitem(BUGS, "shift", (set(), {"token_logprobs": {"dim=-1": "dim='<b>'"}}))
+    html = difference("shift")._repr_html_()
+    assert "<b>" not in html and "&lt;b&gt;" in html
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug != "none"])
+def test_a_bug_is_a_line_or_two_of_the_true_code(bug):
+    for name, (right, wrong) in sources(bug).items():
+        assert right in open(minigpt.ppo.__file__, encoding="utf-8").read()
+        compile(wrong, name, "exec")
+        assert right != wrong and abs(len(wrong) - len(right)) < 70
+    kinds = [row[0] for row in difference(bug).rows]
+    assert 1 <= kinds.count("right") <= 2 and 1 <= kinds.count("bug") <= 2 and len(kinds) <= 10
+
+
+def test_edited_code_is_a_clear_error(monkeypatch):
+    monkeypatch.setitem(BUGS, "shift", (set(), {"token_logprobs": {"no such code": ""}}))
+    with pytest.raises(ValueError, match="ppo.py: token_logprobs must have `no such code` once"):
+        sources("shift")
 
 
 def test_a_wrong_diagnosis_says_what_it_would_move_and_nothing_of_the_answer():
     for bug in BUGS:
         wrong = [letter for letter in LETTERS if truth()[letter] != bug]
-        rows = diagnose(dict.fromkeys(wrong, bug)).rows
+        (table,) = diagnose(dict.fromkeys(wrong, bug))
+        rows = table.rows
         # The same words for every exhibit that it is not: they cannot depend on the answer.
         assert len({tuple(row[1:]) for row in rows}) == 1
-        assert rows[0][2] == "not this" and TEXT["en"]["bugs"][bug][1] in rows[0][3]
+        assert rows[0][2] == "not this" and words()[bug][1] in rows[0][3]
 
 
 def test_letters_in_any_case_and_unknown_ones_refused():
-    assert diagnose({"a": ORDER[0]}).rows[0][0] == "A"
+    assert diagnose({"a": ORDER[0]})[0].rows[0][0] == "A"
     for letter in ("Z", "", "AB"):
         with pytest.raises(ValueError, match="choose from A"):
             diagnose({letter: "none"})
@@ -85,7 +135,7 @@ def test_an_exhibit_shows_itself_beside_a_run_without_a_bug(monkeypatch):
     table, checks = found.instruments(), found.checks()
     assert len({*table.header}) == 5 and f"Exhibit {letter}" in table.caption
     assert table.rows[0][-1] == "red"
-    assert [row[1:3] for row in checks.rows] == [["0", "0"]] * len(TEXT["en"]["checks"])
+    assert [row[1:3] for row in checks.rows] == [["0", "0"]] * len(check_words())
     assert "dropout" not in repr(found).lower() + found._repr_html_().lower()
 
 
@@ -103,8 +153,8 @@ def test_every_exhibit_is_told_by_its_checks(exhibits):
     for bug, shown in exhibits.items():
         moved = {name for name, value in shown.found.items() if value > ROUND}
         # "sum" may follow where the end token's price is missing.
-        assert moved - {"sum"} == MOVES[bug] - {"sum"}, bug
-        assert ("sum" in moved) >= ("sum" in MOVES[bug]), bug
+        assert moved - {"sum"} == BUGS[bug][0] - {"sum"}, bug
+        assert ("sum" in moved) >= ("sum" in BUGS[bug][0]), bug
         assert max(shown.healthy.found.values()) < ROUND
 
 
@@ -125,17 +175,105 @@ def test_exhibits_that_the_instruments_show(exhibits):
     assert at_first["position"] < -1 < -0.5 < at_first["dropout"] < 0.5
 
 
-@pytest.mark.slow
-def test_overview_has_every_exhibit(exhibits):
-    rows = dict(overview().rows)
-    assert list(rows) == list(LETTERS)
-    assert "red" in rows[LETTERS[ORDER.index("dropout")]]
-    assert rows[LETTERS[ORDER.index("none")]] == "none"
-
-
 def test_an_exhibit_leaves_the_shared_models_as_they_are(monkeypatch):
     monkeypatch.setenv("MINIGPT_FAST", "1")
-    sft, reward, _ = bug_museum.stages("en")
+    sft, reward, _ = bug_museum.stages()
     before = copy.deepcopy(sft.model), copy.deepcopy(reward.model)
-    bug_museum.run("alias", 5, 2, "en")
+    bug_museum.run("alias", 5, 2)
     assert same(before[0], sft.model) and same(before[1], reward.model)
+
+
+# The bugs on a toy
+
+TOY_ROUND = 1e-4  # what is below is rounding
+
+
+class Toy:
+    """An encoding of 16 ids, as far as PPO asks it anything."""
+
+    def encode_single_token(self, token):
+        return {"<|end|>": END, "<|reward|>": REWARD}[token]
+
+
+def awake_gpt(seed=1, std=0.3):
+    model = GPT(CONFIG)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.ndim:
+                p.normal_(std=std, generator=generator)
+    return model
+
+
+def toy_config(**changed):
+    return PPOConfig(**{
+        "iterations": 3, "prompts": 24, "max_new_tokens": 6, "minibatch": 12, "epochs": 2,
+        "muon_lr": 0.01, "lr": 1e-2, "value_lr": 1e-2, "kl_coef": 0.3, "ptx_coef": 0.0, **changed,
+    })  # fmt: skip
+
+
+def toy_run(bug, **changed):
+    """The policy, the records and the largest of each check of a toy run."""
+    policy, reward, found, steps = awake_gpt(), RewardModel(awake_gpt(2)), {}, []
+    args = policy, reward, PROMPTS * 4, Toy(), toy_config(**changed)
+    for step, checks in ppo_with(bug, *args):
+        steps.append(step)
+        found |= {k: max(abs(v), found.get(k, 0.0)) for k, v in checks.items()}
+    return policy, steps, found
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    return toy_run("none")
+
+
+@pytest.mark.parametrize("changed", [{}, {"epochs": 1, "minibatch": 5}, {"seed": 7, "prompts": 40}])
+def test_without_a_bug_it_is_the_courses_ppo(changed):
+    found, steps, _ = toy_run("none", **changed)
+    policy = awake_gpt()
+    args = policy, RewardModel(awake_gpt(2)), PROMPTS * 4, TOKENS, Toy(), toy_config(**changed)
+    for ours, plain in zip(ppo(*args), steps, strict=True):
+        assert ours.rollout.samples == plain.rollout.samples
+        assert derived(ours) == derived(plain)
+        ours, plain = ({**vars(step), "rollout": 0, "returns": 0} for step in (ours, plain))
+        assert ours == plain
+    assert same(policy, found)
+
+
+def test_without_a_bug_every_check_is_0(healthy):
+    _, steps, found = healthy
+    assert set(found) == set(check_words())
+    assert max(found.values()) < TOY_ROUND
+    assert 0 < steps[0].ended < 1 and steps[-1].kl > 0.01  # nothing is trivially 0
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug != "none"])
+def test_each_bug_changes_what_is_learned_and_moves_its_checks_alone(bug, healthy):
+    policy, _, found = toy_run(bug)
+    assert {name for name, value in found.items() if value > TOY_ROUND} == BUGS[bug][0]
+    # At such rates one wrong gradient makes another policy.
+    assert not same(policy, healthy[0])
+
+
+def lights(steps):
+    return {r.name: r.light for r in readings(steps)}
+
+
+def test_bugs_that_no_check_sees_show_in_the_instruments(healthy):
+    fine = healthy[1]
+    assert lights(fine)["ratio"] == lights(fine)["kl"] == "green"
+    assert fine[-1].first_ratio < 1e-5 and fine[-1].kl > 0.01
+    dropout, alias = toy_run("dropout")[1], toy_run("alias")[1]
+    assert lights(dropout)["ratio"] == "red"
+    assert [step.kl for step in alias] == [0, 0, 0] == [derived(step)["k1"] for step in alias]
+
+
+def test_the_two_wrong_signs_of_kl_differ_in_what_is_logged():
+    reversed_, paid = toy_run("direction")[1][-1], toy_run("kl_sign")[1][-1]
+    assert reversed_.kl == paid.kl > 0  # they learn the same
+    assert derived(reversed_)["k1"] == -derived(paid)["k1"] < 0
+
+
+def test_rewards_sum_to_a_multiple_of_the_score_when_it_is_counted_at_each_token():
+    _, _, found = toy_run("every_token", iterations=1)
+    assert found["sum"] > 1

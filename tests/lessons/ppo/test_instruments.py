@@ -1,11 +1,13 @@
 """Flight instruments: every light goes on for what it is there for, and for nothing else."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from minigpt.engine.answers import kl_and_entropy
 from minigpt.generate import Sample, generate
 from minigpt.lessons.ppo.instruments import (
     AMBER,
@@ -13,24 +15,63 @@ from minigpt.lessons.ppo.instruments import (
     NAMES,
     OFF,
     RED,
-    TEXT,
     Evaluation,
+    derived,
     evaluate_round,
+    instrument_words,
     panel,
     readings,
     surprisal_gap,
 )
 from minigpt.model import GPT, GPTConfig
-from minigpt.ppo import PPOStep, kl_and_entropy
 from minigpt.stages.stage import load_stage
 from minigpt.world.questions import sample_questions
 
 SAMPLES = [Sample([1, 2], [-0.2, -0.5], True), Sample([3], [-0.2], True)] * 32
-GOOD = PPOStep(
-    step=6, steps=10, reward=0.3, reward_std=0.8, kl=0.2, k1=0.21, k1_error=0.03, k3=0.19,
-    entropy=0.3, ended=1.0, clip_share=0.01, first_ratio=0.0, explained_variance=0.4, loss=0.0,
-    tokens=100, prompts=list(range(64)), samples=SAMPLES,
-)  # fmt: skip
+
+
+def with_mean(mean, deviation, n=64):
+    """(n,) numbers with that mean and standard deviation."""
+    return mean + deviation * torch.tensor([1.0, -1.0]).repeat(n // 2)
+
+
+@dataclass
+class Step:
+    """A PPOStep with these numbers: those that the instruments derive stand in its rollout."""
+
+    step: int = 6
+    steps: int = 10
+    reward: float = 0.3
+    reward_std: float = 0.8
+    kl: float = 0.2
+    k1: float = 0.21
+    k1_error: float = 0.03
+    k3: float = 0.19
+    entropy: float = 0.3
+    ended: float = 1.0
+    clip_share: float = 0.01
+    first_ratio: float = 0.0
+    explained_variance: float = 0.4
+    samples: list = None
+
+    @property
+    def returns(self):
+        return with_mean(0.0, 1.0)[:, None]
+
+    @property
+    def rollout(self):
+        rest = (1 - self.explained_variance) ** 0.5
+        return SimpleNamespace(
+            samples=self.samples or SAMPLES,
+            score=with_mean(self.reward, self.reward_std),
+            k1=with_mean(self.k1, 8 * self.k1_error)[:, None],
+            k3=with_mean(self.k3, 0.0)[:, None],
+            values=(1 - rest) * self.returns,
+            mask=torch.ones(64, 1),
+        )
+
+
+GOOD = Step()
 
 
 def history(last=GOOD, n=None):
@@ -79,6 +120,11 @@ def test_each_light_changes_at_its_limit_and_alone(name, changed, light):
     assert found.pop(name) == light
     found.pop("gold")
     assert set(found.values()) == {GREEN}
+
+
+def test_what_is_derived_is_what_the_rollout_says():
+    names = ("k1", "k1_error", "k3", "reward_std", "explained_variance")
+    assert derived(GOOD) == pytest.approx({name: getattr(GOOD, name) for name in names}, abs=1e-5)
 
 
 def test_entropy_is_judged_against_the_first_round():
@@ -145,7 +191,7 @@ def test_every_light_has_a_word_and_a_sentence_and_every_reading_a_number():
         assert r.label and r.word and r.sentence.endswith(".")
         assert r.name == "gold" or any(c.isdigit() for c in r.text)
     for name in NAMES:
-        used = [TEXT["en"][name][light] for light in (GREEN, AMBER, RED)]
+        used = [instrument_words(name)[light] for light in (GREEN, AMBER, RED)]
         assert len({word for word, _ in used}) == 3
         assert all(sentence[-1] in ".?" for _, sentence in used)
 
@@ -154,7 +200,7 @@ def test_panel_names_the_round_and_has_a_row_for_each_instrument():
     table = panel(history())
     assert "round 6 of 10" in table.caption
     assert len(table.rows) == len(NAMES)
-    assert all(row[2].split(":")[0] in ("green", "off") for row in table.rows)
+    assert all(str(row[2])[2:].split(":")[0] in ("green", "off") for row in table.rows)
 
 
 def test_no_rounds_is_an_error_that_says_what_to_give():

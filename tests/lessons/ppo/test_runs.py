@@ -8,6 +8,7 @@ import torch
 from minigpt.lessons.ppo import kl_strength, whose_taste
 from minigpt.lessons.ppo.runs import Setup, Sizes, at_kl, follow_ppo, measure
 from minigpt.ppo import PPOConfig
+from minigpt.show.results import load_results
 from minigpt.world.labelers import LABELERS
 
 TINY = Sizes(rl_prompts=40, questions=30, corpus_tokens=20_000, rounds=2, answers=8, every=1)
@@ -63,6 +64,12 @@ def test_ending_below_sft_is_told_by_gold_not_by_the_proxy():
     start, end = {"gold": 0.5, "proxy": 0.0}, {"gold": 0.4, "proxy": 0.9}
     assert kl_strength.ends_below_sft({"points": [start, end]})
     assert not kl_strength.ends_below_sft({"points": [start, {"gold": 0.6, "proxy": -1.0}]})
+
+
+def test_shipped_results_have_an_answer_of_every_labelers_model_to_each_question():
+    runs = [run for run in load_results("whose_taste")["runs"] if run["seed"] == 0]
+    said = {run["labeler"]: len(run["answers"]["texts"]) for run in runs}
+    assert said == dict.fromkeys(LABELERS, len(whose_taste.ASKED))
 
 
 def test_all_labelers_see_the_same_answers_and_the_same_seed_repeats_them(setup, monkeypatch):

@@ -1,23 +1,20 @@
 """The prompt lab without a kernel: clicks, sliders, typing, bad input, and its static form."""
 
-import IPython.display
 import pytest
 import torch
 
 from minigpt.generate import generate
 from minigpt.lessons.prompting import prompt_lab as module
-from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, TEXT, PromptLab, prompt_lab
+from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, PromptLab, prompt_lab
 from minigpt.lessons.prompting.prompts import FORMS
 from minigpt.model import GPT, GPTConfig
-from minigpt.show.strip import Strip
-from minigpt.show.table import Table
 from minigpt.show.widget import first_question
 from minigpt.stages.stage import Stage, line_ends
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 
 CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
-ENCODING, WORDS = load_tokenizer("en"), TEXT["en"]
+ENCODING = load_tokenizer("en")
 
 
 def make_stage(block_size=256):
@@ -53,7 +50,7 @@ def text_of(lab) -> str:
 
 def test_the_prompt_is_shown_token_by_token_as_the_model_reads_it(lab):
     assert text_of(lab) == "What is the population of Beijing?\n"
-    shown = lab.prompt_shown.value
+    shown = lab.shown.value
     assert shown.count('title="prompt"') == len(lab.prompt_ids())  # one piece a token
     assert "·population" in shown and "↵" in shown and "&lt;|endoftext|&gt;" in shown
     assert "8 tokens" in shown
@@ -91,19 +88,22 @@ def test_own_text_begins_with_the_prompt_that_was_there_and_is_read_as_typed(lab
 
 def test_pickers_write_the_question_and_start_over(lab):
     lab.append(0)
-    lab.attribute.value = "area"
+    lab.picker.attribute.value = "area"
     assert text_of(lab) == "What is the area of Beijing?\n" and lab.written == []
-    lab.place.value = "Tokyo"  # whose area is not known: another attribute is taken
-    assert "Tokyo" in text_of(lab) and lab.attribute.value in dict(lab.attribute.options).values()
+    lab.picker.place.value = "Tokyo"  # whose area is not known: another attribute is taken
+    assert (
+        "Tokyo" in text_of(lab)
+        and lab.picker.attribute.value in dict(lab.picker.attribute.options).values()
+    )
     lab.form.value = "encyclopaedia"
-    lab.place.value, lab.attribute.value = "Japan", "capital"
+    lab.picker.place.value, lab.picker.attribute.value = "Japan", "capital"
     assert text_of(lab) == "# Japan\n\nThe capital of Japan is"
 
 
 def test_a_typed_question_is_taken_with_enter(lab):
     assert lab.question.continuous_update is False
     lab.question.value = "Where is Rome?"
-    assert text_of(lab) == "Where is Rome?\n" and "Where" in lab.prompt_shown.value
+    assert text_of(lab) == "Where is Rome?\n" and "Where" in lab.shown.value
 
 
 # ---- going on -----------------------------------------------------------------------------------
@@ -114,9 +114,9 @@ def test_a_click_from_the_browser_appends_that_token(lab):
     assert lab.buttons[4].description == chosen.text
     lab.buttons[4]._handle_msg(CLICK)
     assert lab.written == [chosen.id]
-    assert lab.prompt_shown.value.count("3px solid #D55E00") == 1  # where it begins
+    assert lab.shown.value.count("3px solid #D55E00") == 1  # where it begins
     lab.buttons[0].click()
-    assert len(lab.written) == 2 and "2 more" in lab.prompt_shown.value
+    assert len(lab.written) == 2 and "2 more" in lab.shown.value
 
 
 def test_appending_changes_what_comes_next_as_if_it_had_been_in_the_prompt(lab, stage):
@@ -131,7 +131,7 @@ def test_complete_draws_what_generate_draws_and_then_another_sample(lab, stage):
     lab.complete_button.click()
     assert lab.written == first and "Sample 0" in lab.status.value
     lab.over_button.click()
-    assert lab.written == [] and lab.status.value == WORDS["click"]
+    assert lab.written == [] and lab.status.value.startswith("Click a token")
     lab.complete_button.click()
     assert lab.written == second and first != second
 
@@ -165,11 +165,11 @@ def test_completing_obeys_top_k(lab):
 def test_removed_tokens_are_marked_with_a_word_and_hatching(lab):
     assert not any("removed" in bar.value for bar in lab.bars)
     lab.top_k.value = 3
-    marked = [WORDS["removed"] in bar.value for bar in lab.bars]
+    marked = ["removed" in bar.value for bar in lab.bars]
     assert marked == [False] * 3 + [True] * 7
     assert ["repeating-linear-gradient" in bar.value for bar in lab.bars] == marked
     lab.top_k.value, lab.top_p.value = 0, 0.05
-    marked = [WORDS["removed"] in bar.value for bar in lab.bars]
+    marked = ["removed" in bar.value for bar in lab.bars]
     assert marked == [not c.drawn for c in lab.found] and marked[-1] and not marked[0]
 
 
@@ -188,7 +188,7 @@ def test_sliders_keep_what_was_written(lab):
 def refused(lab) -> bool:
     """Nothing is left to click, and nothing is shown as if the model had read it."""
     nothing = all(b.disabled and not b.description for b in lab.buttons)
-    return nothing and lab.prompt_shown.value == "" and not any(bar.value for bar in lab.bars)
+    return nothing and lab.shown.value == "" and not any(bar.value for bar in lab.bars)
 
 
 @pytest.mark.parametrize("typed", ["", "   "])
@@ -243,14 +243,6 @@ def test_too_many_shots_for_a_small_context_are_refused_with_the_mend():
     assert not refused(lab)
 
 
-def test_all_text_is_escaped(lab):
-    evil = '<img src=x onerror="alert(1)"> & </div>'
-    lab.question.value = evil
-    assert "<img" not in lab.prompt_shown.value and "&lt;" in lab.prompt_shown.value
-    assert lab.prompt_shown.value.count("</div>") == lab.prompt_shown.value.count("<div")
-    assert "<img" not in lab.strip()._repr_html_() + lab.table()._repr_html_()
-
-
 def test_an_unexpected_error_becomes_a_sentence(lab, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of <memory>")
@@ -280,32 +272,11 @@ def test_completion_is_what_complete_writes(lab):
     assert said.endswith("".join(module.pieces(ENCODING, lab.written)))
 
 
-def test_prompt_lab_displays_the_static_form_and_then_the_widget(stage, monkeypatch, capsys):
-    shown = []
-    monkeypatch.setattr(module, "load_stage", lambda *a, **options: stage)
-    monkeypatch.setattr(IPython.display, "display", lambda *x: shown.extend(x))
-    assert prompt_lab() is None
-    assert [type(x) for x in shown[:2]] == [Strip, Table]
-    assert "VBox" in type(shown[2]).__name__ and len(shown) == 3
-    assert "Completed (sample 0)" in capsys.readouterr().out
-
-
-def test_prompt_lab_without_a_model_or_a_question_prints_a_sentence(stage, monkeypatch, capsys):
+def test_prompt_lab_without_a_question_prints_a_sentence(stage, monkeypatch, capsys):
     monkeypatch.setattr(module, "load_stage", lambda *a, **options: stage)
     prompt_lab(question=" ")
     assert "no question yet" in capsys.readouterr().out
 
-    def absent(*arguments, **options):
-        raise FileNotFoundError("there is no stage 'base'")
 
-    monkeypatch.setattr(module, "load_stage", absent)
-    prompt_lab()
-    assert "no stage 'base'" in capsys.readouterr().out
-
-
-def test_controls_have_words_beside_them(lab):
-    controls = [lab.question, lab.place, lab.attribute, lab.form, lab.shots, lab.own_text]
-    controls += [lab.temperature, lab.top_k, lab.top_p, lab.complete_button, lab.over_button]
-    assert all(control.description for control in controls)
-    assert set(FORMS) < {value for _, value in lab.form.options}
-    assert len({frozenset(words) for words in TEXT.values()}) == 1  # every language has every word
+def test_every_form_can_be_picked(lab):
+    assert {value for _form, value in lab.form.options} == {*FORMS, "custom"}

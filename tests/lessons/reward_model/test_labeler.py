@@ -25,7 +25,7 @@ from minigpt.stages.labels import (
 )
 from minigpt.stages.stage import load_stage
 from minigpt.store.files import learner_home
-from minigpt.store.stopwatch import writing_seconds
+from minigpt.store.kept import writing_seconds
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.labelers import longer, shorter
 from minigpt.world.questions import Question

@@ -1,20 +1,16 @@
 """The loss-mask viewer without a kernel: its mask is training's, its losses are the model's."""
 
-import IPython.display
 import pytest
 import torch
 
-from minigpt.lessons.sft import loss_mask as module
-from minigpt.lessons.sft.loss_mask import COUNTED, SKIPPED, TEXT, LossMask, view_loss_mask
+from minigpt.lessons.sft.loss_mask import COUNTED, SKIPPED, LossMask, view_loss_mask
 from minigpt.model import GPT, IGNORE, GPTConfig, next_token_loss
 from minigpt.sft import chat_answer, chat_prompt, sft_batch, sft_loss
-from minigpt.show.strip import Strip, pieces
-from minigpt.show.table import Table
+from minigpt.show.strip import pieces
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 
-WORDS = TEXT["en"]
 QUESTION, ANSWER = "Where is Lima?", "Lima is in Peru."
 
 
@@ -59,55 +55,61 @@ def test_losses_are_the_models_and_their_mean_is_the_loss_of_training(viewer, st
 
 def test_each_row_says_what_is_read_what_is_asked_and_whether_it_counts(viewer, stage):
     masked = viewer.masked()
-    names, rows = pieces(stage.encoding, masked.ids), viewer.table().rows
+    names, rows = pieces(stage.encoding, masked.ids), viewer.table(viewer.masked()).rows
     assert [row[1] for row in rows] == names[:-1] and [row[2] for row in rows] == names[1:]
     said = [row[3] for row in rows]
-    assert said[0] == said[names.index("<|assistant|>") - 1] == WORDS["template"]
-    assert said[1] == WORDS["user"] and said[-1] == WORDS["counted"]
+    assert said[0] == said[names.index("<|assistant|>") - 1] == "no: the template's"
+    assert said[1] == "no: the user's" and said[-1] == "yes"
     for row, yes, loss in zip(rows, masked.counted, masked.losses):
-        assert (row[3] == WORDS["counted"]) == yes and row[4] == (f"{loss:.2f}" if yes else "")
+        assert (row[3] == "yes") == yes and row[4] == (f"{loss:.2f}" if yes else "")
 
 
 def test_the_strip_has_each_token_in_the_colour_of_its_mask(viewer):
-    masked, strip = viewer.masked(), viewer.strip()
+    masked, strip = viewer.masked(), viewer.strip(viewer.masked())
     assert len(strip.texts) == len(masked.ids) and strip.fills[0] == SKIPPED
     assert [fill == COUNTED for fill in strip.fills[1:]] == masked.counted
-    assert WORDS["legend"] in repr(strip)
+    assert "Orange: the targets that are counted" in repr(strip)
 
 
 def test_counting_every_target_shows_what_pretraining_would_count(viewer):
     before, masked = viewer.shown.value, viewer.masked()
     viewer.all.value = True
     assert viewer.shown.value != before
-    assert all(row[3] == WORDS["counted"] and row[4] for row in viewer.table().rows)
+    assert all(row[3] == "yes" and row[4] for row in viewer.table(viewer.masked()).rows)
     mean = sum(masked.losses) / len(masked.losses)
     assert f"{mean:.3f}" in viewer.status.value and f"{masked.loss:.3f}" in viewer.status.value
 
 
 def test_typing_shows_the_new_demonstration(viewer):
     viewer.answer.value = "Peru"
-    assert "Peru" in repr(viewer.strip()) and "Their mean loss" in viewer.status.value
-    few = len(viewer.table().rows)
+    assert (
+        "Peru" in repr(viewer.strip(viewer.masked())) and "Their mean loss" in viewer.status.value
+    )
+    few = len(viewer.table(viewer.masked()).rows)
     viewer.question.value = "In which country is the city of Lima, please?"
-    assert len(viewer.table().rows) > few
+    assert len(viewer.table(viewer.masked()).rows) > few
 
 
 def test_picking_a_fact_writes_a_true_demonstration_at_once(viewer, monkeypatch):
     calls = []
     masked = viewer.masked
     monkeypatch.setattr(viewer, "masked", lambda: calls.append(1) or masked())
-    viewer.place.value = "France"
+    viewer.picker.place.value = "France"
     assert "France" in viewer.question.value and len(calls) == 1
-    fact = viewer.world.facts[viewer.picker.picked_place().id, viewer.attribute.value]
+    fact = viewer.stage.world.facts[viewer.picker.picked_place().id, viewer.picker.attribute.value]
     assert fact.value in viewer.answer.value
 
 
 @pytest.mark.parametrize(
     "question, answer, expected",
     [
-        ("  ", "Peru", WORDS["no_question"]),
-        ("Where is Lima?", " ", WORDS["no_answer"]),
-        ("Where is Lima? " * 16, "Peru", "The model reads 64 tokens at once"),
+        ("  ", "Peru", "no question yet"),
+        ("Where is Lima?", " ", "no answer yet"),
+        (
+            "Where is Lima? " * 16,
+            "Peru",
+            "tokens, more than the 64 tokens that the model reads at once",
+        ),
         ("x" * 3000, "Peru", "3,004 characters"),
     ],
 )
@@ -128,12 +130,6 @@ def test_the_longest_demonstration_that_fits_is_shown(stage):
         LossMask(stage, "Hi", fits + " a").masked()
 
 
-def test_an_error_of_the_model_is_a_sentence_too(viewer, monkeypatch):
-    monkeypatch.setattr(module, "sft_batch", lambda *a: 1 / 0)
-    viewer.answer.value = "Rome"
-    assert "This did not work" in viewer.status.value and viewer.shown.value == ""
-
-
 def test_typed_marks_and_tags_stay_text(viewer, stage):
     viewer.question.value = "Hi<|end|><script>alert(1)</script>"
     end = stage.encoding.encode_single_token("<|end|>")
@@ -142,29 +138,12 @@ def test_typed_marks_and_tags_stay_text(viewer, stage):
     assert "<script" not in viewer.shown.value and "<b>" not in viewer.shown.value
 
 
-def test_the_static_form_comes_first(stage, monkeypatch, capsys):
-    shown = []
-    monkeypatch.setattr(IPython.display, "display", lambda x: shown.append(x))
-    assert view_loss_mask(stage) is None
-    assert isinstance(shown[0], Strip) and isinstance(shown[1], Table)
-    assert type(shown[2]).__name__ == "VBox" and len(shown) == 3
-    assert "Their mean loss" in capsys.readouterr().out
-    assert any("million" in row[1] for row in shown[1].rows)
+def test_it_begins_with_a_true_sentence_about_beijing(stage, capsys):
+    view_loss_mask(stage)
+    said = capsys.readouterr().out
+    assert "Their mean loss" in said and "million" in said
 
 
-def test_what_cannot_be_begun_is_a_sentence(stage, monkeypatch, capsys):
+def test_what_cannot_be_begun_is_a_sentence(stage, capsys):
     view_loss_mask(stage, question="Hi " * 100)
     assert "Shorten" in capsys.readouterr().out
-
-    def absent(*names, **options):
-        raise FileNotFoundError("there is no stage 'sft'")
-
-    monkeypatch.setattr("minigpt.stages.stage.load_stage", absent)
-    view_loss_mask()
-    assert "no stage 'sft'" in capsys.readouterr().out
-
-
-def test_controls_have_words_beside_them(viewer):
-    controls = (viewer.question, viewer.answer, viewer.place, viewer.attribute, viewer.all)
-    assert all(control.description for control in controls)
-    assert len({frozenset(words) for words in TEXT.values()}) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigpt.lessons.sft.own_demonstrations import MOST, TEXT, read_demonstrations
+from minigpt.lessons.sft.own_demonstrations import MOST, read_demonstrations
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.tokenizer import load_tokenizer
 
@@ -67,7 +67,3 @@ def test_the_longest_that_fits_is_read(encoding):
     assert len(prompt + answer) == 41
     with pytest.raises(ValueError, match="line 2 has 42 tokens"):
         read_demonstrations(text + " a", encoding, block_size=40)
-
-
-def test_every_language_has_the_same_messages():
-    assert len({frozenset(words) for words in TEXT.values()}) == 1

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from minigpt.store.kept import learner_home
-from minigpt.store.stopwatch import FILE, keep_writing_time, writing_seconds
+from minigpt.store.files import learner_home
+from minigpt.store.kept import WRITING_TIMES, keep_writing_time, writing_seconds
 
 
 def test_times_are_kept_by_language_in_order():
@@ -18,7 +18,7 @@ def test_times_are_kept_by_language_in_order():
 
 @pytest.mark.parametrize("times", ["12", [-1], ["12"], [True], [float("inf")], None])
 def test_a_foreign_file_is_put_aside(times):
-    path = learner_home() / FILE
+    path = learner_home() / WRITING_TIMES.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"en": times}), encoding="utf-8")
     told = []
