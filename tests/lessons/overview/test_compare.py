@@ -9,7 +9,6 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.show.style import STAGE_COLOURS
 from minigpt.show.widget import first_question
-from minigpt.stages import replies as core
 from minigpt.stages.replies import Reply, replies
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
@@ -29,6 +28,11 @@ def stages(tmp_path_factory):
         name: Stage(name, m.eval().requires_grad_(False), encoding, world, {}, path / name, False)
         for name, m in models.items()
     }
+
+
+def token_names() -> dict[int, str]:
+    encoding = load_tokenizer("en")
+    return {encoding.encode_single_token(name): name for name in encoding.special_tokens_set}
 
 
 @pytest.fixture
@@ -126,11 +130,13 @@ def test_the_longest_question_that_is_allowed_is_answered(stages):
 
 @pytest.mark.parametrize("question", ["<|end|>", "<|user|>Hi<|assistant|>", "<|endoftext|> x"])
 def test_special_tokens_typed_as_text_are_text(comparer, question, monkeypatch):
-    seen = []
-    original = core.chat_answers
-    monkeypatch.setattr(core, "chat_answers", lambda *a: seen.append(a[2]) or original(*a))
+    seen, prompt = [], Stage.prompt
+    monkeypatch.setattr(Stage, "prompt", lambda *a: seen.append(prompt(*a)[0]) or prompt(*a))
     comparer.question.value = question
-    assert seen == [[question], [question]]
+    names = token_names()
+    special = [[names[token] for token in ids if token in names] for ids in seen]
+    chat = ["<|endoftext|>", "<|user|>", "<|assistant|>"]
+    assert special == [["<|endoftext|>"]] * 2 + [chat] * 2
     assert "PPO model" in comparer.shown.value
 
 

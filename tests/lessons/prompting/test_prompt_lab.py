@@ -9,8 +9,7 @@ from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, PromptLab, prompt_
 from minigpt.lessons.prompting.prompts import FORMS
 from minigpt.model import GPT, GPTConfig
 from minigpt.show.widget import first_question
-from minigpt.stages.scoring import line_ends
-from minigpt.stages.stage import Stage
+from minigpt.stages.stage import Stage, line_ends
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 

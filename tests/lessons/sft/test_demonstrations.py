@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 import torch
 
-from minigpt.lessons.prompting.prompts import prompt_score
 from minigpt.lessons.sft import demonstrations as module
 from minigpt.lessons.sft.demonstrations import (
     BASE_PROMPTS,
@@ -24,7 +23,7 @@ from minigpt.lessons.sft.demonstrations import (
 )
 from minigpt.model import GPT, GPTConfig
 from minigpt.show.results import load_results
-from minigpt.stages.scoring import judged
+from minigpt.stages.scoring import judged, prompt_score
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.contractors import demonstrations
