@@ -36,8 +36,8 @@ from minigpt.ppo import (
 from minigpt.pretrain import PretrainConfig, batches
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt
-from minigpt.stages.scoring import chat_answers, judged
-from minigpt.stages.stage import SHIPPED, load_stage
+from minigpt.stages.scoring import judged
+from minigpt.stages.stage import SHIPPED, chat_answers, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import sample_questions

@@ -5,7 +5,9 @@ A name that begins with test_rule_NN holds to a rule of correct RLHF that others
 
 import copy
 import math
+from itertools import combinations
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +22,8 @@ from minigpt.reward import (
     RewardStep,
     ScalarLayers,
     bradley_terry_loss,
+    expected_best,
+    kl_bound,
     normalise,
     reward_input,
     sample_answers,
@@ -381,3 +385,25 @@ def test_scores_by_length_are_those_of_the_whole_batch(model):
     idx, last = pad_right(rows)
     (found,) = by_length(model.raw_score, [len(row) for row in rows], idx, last, rows=2)
     torch.testing.assert_close(found, model.raw_score(idx, last))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
+def test_expected_best_is_the_mean_over_all_draws(n):
+    rng = np.random.default_rng(1)
+    scores, values = rng.normal(size=(2, 3, 6))
+    brute = [
+        np.mean([v[max(draw, key=lambda i: s[i])] for draw in combinations(range(6), n)])
+        for s, v in zip(scores, values)
+    ]
+    assert np.allclose(expected_best(scores, values, n), brute)
+
+
+@pytest.mark.parametrize("n", [0, 7, -1])
+def test_an_n_that_was_not_sampled_is_refused(n):
+    with pytest.raises(ValueError, match="choose from 1 to the 6"):
+        expected_best(np.zeros((2, 6)), np.zeros((2, 6)), n)
+
+
+def test_the_kl_bound():
+    assert kl_bound(1) == 0
+    assert kl_bound(4) == pytest.approx(np.log(4) - 0.75)

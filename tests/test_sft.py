@@ -24,8 +24,7 @@ from minigpt.sft import (
     sft_batches,
     sft_loss,
 )
-from minigpt.stages.scoring import chat_answers
-from minigpt.stages.stage import SHIPPED, load_stage
+from minigpt.stages.stage import SHIPPED, chat_answers, load_stage
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import fact_questions

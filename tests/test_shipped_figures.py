@@ -6,8 +6,8 @@ band is around what it does, and the notebook that shows it says so.
 
 import pytest
 
-from minigpt.commands.report import report_on
 from minigpt.engine.device import set_threads
+from minigpt.stages.report import report_on
 from minigpt.stages.stage import SHIPPED
 
 BANDS = {

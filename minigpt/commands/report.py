@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 
-from minigpt.store.files import PROGRAM, Problem, is_checkpoint, learner_home
+from minigpt.store.files import PROGRAM, Problem, learner_home
 
 
 def main(argv: list[str]) -> int:
@@ -22,6 +22,7 @@ def main(argv: list[str]) -> int:
         raise Problem(f"--seeds is {args.seeds}: give 1 or more.")
 
     from minigpt.engine.device import set_threads
+    from minigpt.stages.report import report_on
     from minigpt.stages.sizes import DEFAULT
     from minigpt.stages.stage import SHIPPED, own_checkpoints
 
@@ -57,64 +58,15 @@ def values(table: dict) -> dict:
 
 def train_seed(seed: int, lang: str, quiet: bool):
     """The folder of another seed's checkpoints, trained where they are not there yet."""
-    from minigpt.stages.train import Course
+    from minigpt.stages.train import STAGES, Course, make_overoptimised
 
     out = learner_home() / "seeds" / str(seed) / lang
     course = Course(out, lang, seed, say=(lambda text: None) if quiet else print)
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("base", "sft", "reward", "ppo", "ppo_overoptimised"):
+    for name, make in {**STAGES, "ppo_overoptimised": make_overoptimised}.items():
         if not course.path(name).is_file():
-            (course.overoptimised if name == "ppo_overoptimised" else getattr(course, name))()
+            make(course)
     return out
-
-
-def report_on(folder, lang: str = "en") -> dict:
-    """All measures of the checkpoints in one folder: {key: Measure}."""
-    from minigpt.stages import report as measures
-    from minigpt.stages.report import Measure
-    from minigpt.stages.stage import read_stage
-    from minigpt.stages.train import HELD_OUT_TOKENS
-    from minigpt.tokenizer import load_tokenizer
-    from minigpt.world.corpus import build_corpus
-    from minigpt.world.facts import load_world
-
-    files = filter(is_checkpoint, sorted(folder.glob("*.safetensors")))
-    stages = {p.stem: read_stage(p, lang) for p in files}
-    base, sft, reward, ppo = (stages.get(n) for n in ("base", "sft", "reward", "ppo"))
-    table = measures.measure_base(base)
-    documents = build_corpus(load_world(lang), load_tokenizer(lang), HELD_OUT_TOKENS, seed=1000)
-    if sft:
-        table |= measures.measure_chat(sft, "sft")
-        for asked, shown in (("", "_often"), ("_unseen_phrasing",) * 2):
-            gap = table[f"base.three_shot{shown}"].value - table[f"sft.accuracy{asked}"].value
-            table[f"sft.accuracy{asked}_gap_to_base"] = Measure(gap, note="base: three shots")
-        table["sft.perplexity_ratio"] = measures.perplexity_ratio(sft, base, documents.tokens)
-    if sft and reward:
-        table |= measures.measure_reward(reward, sft)
-        table |= measures.measure_best_of_n(sft, reward)
-    if sft and reward and ppo:
-        table |= measures.measure_chat(ppo, "ppo")
-        table |= measures.changes(table, table)
-        table |= measures.measure_ppo(ppo, sft, reward)
-        table["ppo.perplexity_ratio"] = measures.perplexity_ratio(ppo, base, documents.tokens)
-        over, few = stages.get("ppo_overoptimised"), stages.get("reward_few")
-        if over and few:
-            table |= measures.measure_overoptimised(over, ppo, sft, few)
-    controls = folder / "controls.json"
-    if controls.is_file():
-        numbers = json.loads(controls.read_text(encoding="utf-8"))
-        table |= {key: Measure(value, note="as recorded") for key, value in numbers.items()}
-    train = folder / "train.json"
-    if train.is_file():
-        numbers = json.loads(train.read_text(encoding="utf-8"))["stages"]
-        core = [numbers[n]["seconds"] for n in ("base", "sft", "reward", "ppo") if n in numbers]
-        table["train.seconds"] = Measure(
-            sum(core), note="base, SFT, reward model, PPO, as recorded"
-        )
-        for name, row in numbers.items():
-            for key in ("seconds", "tokens", "flops", "cpu_over_wall"):
-                table[f"train.{name}.{key}"] = Measure(float(row[key]))
-    return table
 
 
 def print_table(table: dict) -> None:

@@ -51,8 +51,7 @@ def show_agreement(people: dict) -> dict[str, bytes]:
     import numpy as np
 
     from minigpt.classroom.class_work.files import csv_bytes
-    from minigpt.classroom.class_work.taste import wilson
-    from minigpt.stages.labels import agreement
+    from minigpt.classroom.class_work.taste import agreement, wilson
 
     shares, counts = agreement(list(people.values()))
     others, rows, lines = ~np.eye(len(people), dtype=bool), [], []

@@ -61,9 +61,10 @@ def main(argv: list[str]) -> int:
     args, stages = parse(argv)
     from minigpt.engine.device import has_bf16, set_threads, usable_cores
     from minigpt.engine.parallel import joined_ranks, launched
+    from minigpt.stages.recipe import make_tokenizer
     from minigpt.stages.sizes import DEFAULT, SIZES
     from minigpt.stages.stage import SHIPPED, own_checkpoints
-    from minigpt.stages.train import Course, make_tokenizer
+    from minigpt.stages.train import Course, extras, run
     from minigpt.store.checkpoint import check_not_shipped
 
     size = args.size or DEFAULT
@@ -107,15 +108,15 @@ def main(argv: list[str]) -> int:
             say(f"Training {what} with seed {args.seed} on {on}, into {out}")
             for stage in together:
                 if first or stage in SHARED:
-                    course.run(stage)
+                    run(course, stage)
         if not first:
             return 0
         if launched() and args.threads is None:
             set_threads(min(most, usable_cores()))  # the other processes have left their cores
         for stage in stages[len(together) :]:
-            course.run(stage)
+            run(course, stage)
         if args.all:
-            course.extras()
+            extras(course)
     except NotWritten as error:  # a full disk, a read-only folder
         raise Problem(f"{error}\nTo go on after that: {again}") from None
     except (OSError, ValueError) as error:  # a parent that is absent or damaged

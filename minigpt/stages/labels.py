@@ -8,31 +8,16 @@ it is. The learner's own labels lie in MINIGPT_HOME or `.minigpt`, where `own_la
 
 import json
 import os
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, groupby
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from minigpt.generate import Sample
-from minigpt.reward import (
-    RewardConfig,
-    RewardModel,
-    normalise,
-    reward_input,
-    reward_inputs,
-    sample_answers,
-    train_reward,
-)
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.store.files import atomic_write, learner_home
+from minigpt.store.files import atomic_write
+from minigpt.store.given import read_given
 from minigpt.store.kept import Kept
-from minigpt.world.facts import World
-from minigpt.world.labelers import LABELERS, utility
-from minigpt.world.questions import Question, sample_questions
+from minigpt.store.words import _
+from minigpt.tokenizer import load_tokenizer
 
 FORMAT = "minigpt labels 1"
 LARGEST = 4_000_000  # bytes of a file: some ten thousand labels
@@ -40,41 +25,6 @@ LONGEST = 256  # tokens of question, answer and template: the models' context
 LONGEST_NAME = 80  # characters of a labeler's name
 CHOICES = ("a", "b", "tie")
 FIELDS = {"question", "a", "b", "a_ids", "b_ids", "choice", "seconds"}
-FEW = 1000  # questions below which the new layers do not learn where to look
-PASSES = 24  # over few labels; over more of them fewer, so that about UPDATES are made
-UPDATES = 160
-Choose = Callable[[Question, str, str], str]  # (question, text a, text b) -> one of CHOICES
-TEXT = {
-    "en": {
-        "file": "The uploaded file",
-        "missing": "There is no file {name}. A path is looked for from the notebook's folder on.",
-        "folder": "{name} is a folder: give the path of one labels file in it.",
-        "unreadable": "{name} cannot be read: {reason}.",
-        "large": "{name} has more than {most} million bytes, and a labels file has at most that. "
-        "Is it another file?",
-        "json": "{name} is no labels file, or it was cut off: it cannot be read as JSON. Export "
-        "the labels again, and do not edit the file by hand.",
-        "format": "{name} is not a labels file of this course: its \"format\" is not "
-        "\"{format}\". Choose a file that the labeling widget exported.",
-        "version": "{name} has the format {found!r}, and this minigpt reads {format!r}: it is of "
-        "another version of the course. Update the older of the two, and export the labels again.",
-        "lang": "{name} has labels in the language {found}, and these models speak {lang}. "
-        "Choose a file of the same edition.",
-        "fields": "{name} is damaged: label {n} has not the fields of a label. Export it again.",
-        "value": "{name} is damaged: in label {n}, \"{field}\" has a value that cannot be. "
-        "Export it again.",
-        "tokens": "{name} belongs to another tokenizer: in label {n}, ids and text of an answer "
-        "differ. Labels of another version of the course cannot be used with this one.",
-        "long": "{name}: label {n} does not fit the models' context of {most} tokens.",
-        "same": "{name} is damaged: label {n} compares an answer with itself.",
-        "contradiction": "{name} contradicts itself: labels {n} and {m} compare the same two "
-        "answers and differ. One labeler decides a pair once. Take one of the two out.",
-        "labeler": "{name} has no usable name of its labeler: it must be a text of 1 to {most} "
-        "characters.",
-        "none": "There are no labels that prefer one answer: all are ties, or nothing was "
-        "labeled. Label some pairs first.",
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,19 +70,15 @@ def read_labels(
     encoding: the tokenizer whose ids the file must hold. name: what an upload is called in
     messages. FileNotFoundError or ValueError with the mend; the file is never changed.
     """
-    return parse_labels(_contents(source, lang, name), encoding, lang, _named(source, lang, name))
+    contents, called = _contents(source, name)
+    return parse_labels(contents, encoding, lang, called)
 
 
-def labeler_of(source: str | os.PathLike | bytes, lang: str = "en") -> str:
+def labeler_of(source: str | os.PathLike | bytes) -> str:
     """The name of the labeler that stands in a labels file. Errors as read_labels."""
-    words, name = TEXT[lang], _named(source, lang)
-    contents = _contents(source, lang)
-    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
-        raise ValueError(words["format"].format(name=name, format=FORMAT))
-    labeler = contents.get("labeler")
-    if not isinstance(labeler, str) or not 1 <= len(labeler) <= LONGEST_NAME:
-        raise ValueError(words["labeler"].format(name=name, most=LONGEST_NAME))
-    return labeler
+    contents, name = _contents(source)
+    check_header(contents, name)
+    return contents["labeler"]
 
 
 def write_labels(
@@ -161,46 +107,81 @@ def labels_contents(labels: Sequence[Label], encoding, labeler: str) -> dict:
     return {"format": FORMAT, "lang": lang, "labeler": labeler, "labels": rows}
 
 
+def check_header(contents, name: str) -> None:
+    """ValueError unless these are the contents of a labels file, with its labeler's name."""
+    found = contents.get("format") if isinstance(contents, dict) else None
+    if isinstance(found, str) and found != FORMAT and found.startswith(FORMAT.rstrip("1")):
+        raise ValueError(_(
+            "{name} has the format {found}, and this minigpt reads {format}: it is of another "
+            "version of the course. Update the older of the two, and export the labels again.",
+            name=name, found=repr(found[:40]), format=repr(FORMAT),
+        ))  # fmt: skip
+    if found != FORMAT or not isinstance(contents.get("labels"), list):
+        raise ValueError(_(
+            '{name} is not a labels file of this course: its "format" is not "{format}". Choose a '
+            "file that the labeling widget exported.", name=name, format=FORMAT,
+        ))  # fmt: skip
+    labeler = contents.get("labeler")
+    if not isinstance(labeler, str) or not 1 <= len(labeler) <= LONGEST_NAME:
+        raise ValueError(_(
+            "{name} has no usable name of its labeler: it must be a text of 1 to {most} "
+            "characters.", name=name, most=LONGEST_NAME,
+        ))  # fmt: skip
+
+
 def parse_labels(contents, encoding, lang: str = "en", name: str = "the file") -> list[Label]:
     """The labels in the contents of a labels file, each checked. ValueError as read_labels."""
-    words = TEXT[lang]
-
-    def refuse(reason: str, **values) -> None:
-        raise ValueError(words[reason].format(name=name, **values))
-
-    if not isinstance(contents, dict):
-        refuse("format", format=FORMAT)
-    found = contents.get("format")
-    if found != FORMAT:
-        ours = isinstance(found, str) and found.startswith(FORMAT[: FORMAT.rindex(" ")])
-        refuse("version" if ours else "format", found=str(found)[:40], format=FORMAT)
+    check_header(contents, name)
     if contents.get("lang") != lang:
-        refuse("lang", found=repr(contents.get("lang"))[:20], lang=lang)
-    labeler, rows = contents.get("labeler"), contents.get("labels")
-    if not isinstance(labeler, str) or not 1 <= len(labeler) <= LONGEST_NAME:
-        refuse("labeler", most=LONGEST_NAME)
-    if not isinstance(rows, list):
-        refuse("format", format=FORMAT)
+        raise ValueError(_(
+            "{name} has labels in the language {found}, and these models speak {lang}. "
+            "Choose a file of the same edition.",
+            name=name, found=repr(contents.get("lang"))[:20], lang=lang,
+        ))  # fmt: skip
     decided: dict[tuple, tuple[int, Label]] = {}
-    for n, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or row.keys() != FIELDS:
-            refuse("fields", n=n)
-        if field := _impossible(row, encoding):
-            refuse("value", n=n, field=field)
-        prompt = chat_prompt(encoding, row["question"])
-        for side in "ab":
-            ids = row[f"{side}_ids"]
-            if len(prompt) + len(ids) >= LONGEST:  # `<|reward|>` must fit, too
-                refuse("long", n=n, most=LONGEST)
-            if answer_text(encoding, ids) != row[side]:
-                refuse("tokens", n=n)
+    for n, row in enumerate(contents["labels"], 1):
+        check_row(row, n, encoding, name)
         label = Label(row["question"], row["a_ids"], row["b_ids"], row["choice"], row["seconds"])
-        if label.a == label.b:
-            refuse("same", n=n)
         first, known = decided.setdefault(label.pair, (n, label))
         if known.preferred != label.preferred:
-            refuse("contradiction", n=first, m=n)
-    return [label for _, label in decided.values()]
+            raise ValueError(_(
+                "{name} contradicts itself: labels {n} and {m} compare the same two answers and "
+                "differ. One labeler decides a pair once. Take one of the two out.",
+                name=name, n=first, m=n,
+            ))  # fmt: skip
+    return [label for _first, label in decided.values()]
+
+
+def check_row(row, n: int, encoding, name: str) -> None:
+    """ValueError that says what is wrong with label `n` of a file."""
+    if not isinstance(row, dict) or row.keys() != FIELDS:
+        raise ValueError(_(
+            "{name} is damaged: label {n} has not the fields of a label. Export it again.",
+            name=name, n=n,
+        ))  # fmt: skip
+    if field := _impossible(row, encoding):
+        raise ValueError(_(
+            '{name} is damaged: in label {n}, "{field}" has a value that cannot be. Export it '
+            "again.", name=name, n=n, field=field,
+        ))  # fmt: skip
+    prompt = chat_prompt(encoding, row["question"])
+    for side in "ab":
+        ids = row[f"{side}_ids"]
+        if len(prompt) + len(ids) >= LONGEST:  # `<|reward|>` must fit, too
+            raise ValueError(_(
+                "{name}: label {n} does not fit the models' context of {most} tokens.",
+                name=name, n=n, most=LONGEST,
+            ))  # fmt: skip
+        if answer_text(encoding, ids) != row[side]:
+            raise ValueError(_(
+                "{name} belongs to another tokenizer: in label {n}, ids and text of an answer "
+                "differ. Labels of another version of the course cannot be used with this one.",
+                name=name, n=n,
+            ))  # fmt: skip
+    if row["a_ids"] == row["b_ids"]:
+        raise ValueError(_(
+            "{name} is damaged: label {n} compares an answer with itself.", name=name, n=n
+        ))  # fmt: skip
 
 
 def _impossible(row: dict, encoding) -> str:
@@ -237,36 +218,21 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _named(source, lang: str, name: str = "") -> str:
-    if name:
-        return f"'{name}'"
-    is_bytes = isinstance(source, (bytes, bytearray, memoryview))
-    return TEXT[lang]["file"] if is_bytes else f"'{source}'"
-
-
-def _contents(source, lang: str, name: str = ""):
-    """What the JSON holds; at most LARGEST bytes are read."""
-    words, name = TEXT[lang], _named(source, lang, name)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
-    else:
-        path = Path(source).expanduser()
-        if path.is_dir():
-            raise ValueError(words["folder"].format(name=name))
-        try:
-            with open(path, "rb") as file:
-                data = file.read(LARGEST + 1)
-        except FileNotFoundError:
-            raise FileNotFoundError(words["missing"].format(name=name)) from None
-        except OSError as error:
-            reason = error.strerror or error
-            raise ValueError(words["unreadable"].format(name=name, reason=reason)) from None
-    if len(data) > LARGEST:
-        raise ValueError(words["large"].format(name=name, most=LARGEST // 10**6))
+def _contents(source, name: str = "") -> tuple[object, str]:
+    """What the JSON holds, and what to call the file; at most LARGEST bytes are read."""
+    data, size, name = read_given(source, LARGEST, name)
+    if size > LARGEST:
+        raise ValueError(_(
+            "{name} has more than {most} million bytes, and a labels file has at most that. "
+            "Is it another file?", name=name, most=LARGEST // 10**6,
+        ))  # fmt: skip
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig")), name
     except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested beyond reason
-        raise ValueError(words["json"].format(name=name)) from None
+        raise ValueError(_(
+            "{name} is no labels file, or it was cut off: it cannot be read as JSON. Export the "
+            "labels again, and do not edit the file by hand.", name=name,
+        )) from None  # fmt: skip
 
 
 # ---- the learner's own -----------------------------------------------------------------------
@@ -282,8 +248,6 @@ def own_labels(lang: str = "en", say: Callable[[str], None] = print) -> list[Lab
 
     A file that cannot be read is put aside under another name, and `say` gets a sentence.
     """
-    from minigpt.tokenizer import load_tokenizer
-
     encoding = load_tokenizer(lang)
     contents = Kept(own_file(lang), _valid(encoding, lang)).read(say)
     return parse_labels(contents, encoding, lang) if contents else []
@@ -294,8 +258,6 @@ def keep_labels(
     say: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Make these the learner's own labels, at once and whole; a full disk is told through `say`."""
-    from minigpt.tokenizer import load_tokenizer
-
     encoding = load_tokenizer(lang)
     new = labels_contents(labels, encoding, labeler)
 
@@ -304,11 +266,6 @@ def keep_labels(
         contents.update(new)
 
     Kept(own_file(lang), _valid(encoding, lang)).change(change, say)
-
-
-def own_path(lang: str = "en") -> Path:
-    """Where the learner's own labels lie."""
-    return learner_home() / own_file(lang)
 
 
 def _valid(encoding, lang: str) -> Callable[[object], bool]:
@@ -320,161 +277,3 @@ def _valid(encoding, lang: str) -> Callable[[object], bool]:
         return True
 
     return valid
-
-
-# ---- who labels ------------------------------------------------------------------------------
-
-
-def simulated_labels(
-    world: World, encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]],
-    choose: Choose,
-) -> list[Label]:  # fmt: skip
-    """What a scripted labeler says of all pairs among each question's answers.
-
-    samples: the answers to each question, as `sample_answers` gives them. Pairs of the same text
-    and answers that were cut off are left out: nobody is asked about them.
-    """
-    labels = []
-    for question, answers in zip(questions, samples):
-        for a, b in combinations([s for s in answers if s.ended], 2):
-            texts = answer_text(encoding, a.ids), answer_text(encoding, b.ids)
-            if texts[0] != texts[1]:
-                labels.append(Label(question.text, a.ids, b.ids, choose(question, *texts)))
-    return labels
-
-
-def labeler_choice(world: World, name: str, seed: int = 0) -> Choose:
-    """How one of LABELERS chooses. The slip of the hand belongs to an answer, as in
-    `labelers.rank`, so the pairs of a question never contradict each other; when another question
-    comes, and later the same one again, slips are drawn anew."""
-    who, rng = LABELERS[name], random.Random(f"choices/{name}/{seed}")
-    felt: dict[str, float] = {}  # utility with its slip, of the answers to the last question
-    last: list[Question] = []
-
-    def feel(question: Question, text: str) -> float:
-        if text not in felt:
-            felt[text] = utility(world, who, question, text) + rng.gauss(0, who.noise)
-        return felt[text]
-
-    def choose(question: Question, a: str, b: str) -> str:
-        if last != [question]:
-            felt.clear()
-            last[:] = [question]
-        difference = feel(question, a) - feel(question, b)
-        return "tie" if abs(difference) < who.margin else "a" if difference > 0 else "b"
-
-    return choose
-
-
-def shorter(encoding) -> Choose:
-    """Prefers the answer with fewer tokens."""
-
-    def choose(question: Question, a: str, b: str) -> str:
-        n, m = (len(encoding.encode_ordinary(" " + text)) for text in (a, b))
-        return "tie" if n == m else "a" if n < m else "b"
-
-    return choose
-
-
-def longer(encoding) -> Choose:
-    """Prefers the answer with more tokens."""
-    short = shorter(encoding)
-    return lambda question, a, b: short(question, b, a)
-
-
-# ---- learning from labels --------------------------------------------------------------------
-
-
-def grouped(labels: Sequence[Label], encoding) -> tuple[list, list]:
-    """Labels as `train_reward` takes them: for each question its answers as `reward_input` makes
-    them, and its (better, worse) pairs. Ties are left out. Labels that follow one another and have
-    the same question are of one ranking; the question may come again later."""
-    sequences, pairs = [], []
-    decided = (label for label in labels if label.preferred is not None)
-    for question, ranking in groupby(decided, key=lambda label: label.question):
-        answers: dict[tuple, int] = {}
-        pairs.append([])
-        for label in ranking:
-            i, j = (answers.setdefault(ids, len(answers)) for ids in (label.a, label.b))
-            pairs[-1].append((i, j) if label.choice == "a" else (j, i))
-        prompt = chat_prompt(encoding, question)
-        sequences.append([reward_input(encoding, prompt, list(ids)) for ids in answers])
-    return sequences, pairs
-
-
-def reward_from_labels(labels: Sequence[Label], sft_stage, seed: int = 0) -> RewardModel:
-    """A reward model of these labels, scaled to 0 ± 1 on the SFT model's own answers.
-
-    Few labels are read several times in small batches, or there would be too few updates to learn
-    anything, and the new layers then look at all tokens alike (`even_attention`). ValueError if no
-    label prefers one answer.
-    """
-    encoding, world = sft_stage.encoding, sft_stage.world
-    sequences, pairs = grouped(labels, encoding)
-    if not pairs:
-        raise ValueError(TEXT[world.lang]["none"])
-    model = RewardModel(sft_stage.model, seed=seed).to(sft_stage.model.embedding.weight.device)
-    config, passes = few_labels_config(len(pairs), seed)
-    if len(pairs) < FEW:
-        even_attention(model)
-    for _ in train_reward(model, sequences * passes, pairs * passes, config):
-        pass
-    normalise(model, reference_answers(sft_stage))
-    return model.eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def even_attention(model: RewardModel) -> None:
-    """Make the new layers' attention an even mean over all tokens so far, for good.
-
-    Where to look takes many labels to learn. From thirty, a model that may choose finds some token
-    that happens to tell the pairs apart; an even mean knows of length and manners, and of surprise.
-    """
-    for block in model.layers.blocks:
-        queries_and_keys = block.qkv.weight.chunk(3)[:2]
-        for weight in queries_and_keys:
-            weight.zero_()  # scores are 0 then, and so are the gradients: it stays
-
-
-def few_labels_config(questions: int, seed: int = 0) -> tuple[RewardConfig, int]:
-    """Settings for labels of so many questions, and how many times they are read."""
-    batch = 8 if questions < FEW else 32
-    passes = max(1, min(PASSES, UPDATES * batch // questions))
-    return RewardConfig(prompts_per_batch=batch, seed=seed), passes
-
-
-def reference_answers(sft_stage, n: int = 64, each: int = 4) -> list[list[int]]:
-    """Answers of the SFT model that set a reward model's scale, as `reward_input` makes them."""
-    encoding = sft_stage.encoding
-    questions = sample_questions(sft_stage.world, "A", n, seed=11)
-    prompts = [chat_prompt(encoding, q.text) for q in questions]
-    samples = sample_answers(sft_stage.model, encoding, prompts, each, seed=11)
-    return [ids for row in reward_inputs(encoding, prompts, samples) for ids in row]
-
-
-# ---- several labelers ------------------------------------------------------------------------
-
-
-def merge_labels(lists: Sequence[Sequence[Label]]) -> list[Label]:
-    """The labels of several people as one list. All votes stay: where two people differ, a
-    comparison stands there both ways, as it does in any real data set."""
-    return [label for labels in lists for label in labels]
-
-
-def agreement(lists: Sequence[Sequence[Label]]) -> tuple[np.ndarray, np.ndarray]:
-    """How often each two labelers agree, and on how many pairs: (people, people) each.
-
-    Counted are pairs of answers on which both decided; NaN where there is none.
-    """
-    votes = [
-        {label.pair: label.preferred for label in labels if label.preferred} for labels in lists
-    ]
-    shares = np.full((len(votes), len(votes)), np.nan)
-    counts = np.zeros((len(votes), len(votes)), dtype=int)
-    for i, mine in enumerate(votes):
-        for j, theirs in enumerate(votes):
-            common = mine.keys() & theirs.keys()
-            counts[i, j] = len(common)
-            if common:
-                shares[i, j] = np.mean([mine[pair] == theirs[pair] for pair in common])
-    return shares, counts

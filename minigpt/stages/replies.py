@@ -5,11 +5,9 @@ The comparing widget and `python3 -m minigpt chat` both show these replies.
 
 from dataclasses import dataclass
 
-from minigpt.stages.scoring import chat_answers, document_completions
-from minigpt.stages.stage import Stage, load_stage
+from minigpt.stages.stage import LONGEST_DOCUMENT, Stage, load_stage
 
 NAMES = ("base", "sft", "reward", "ppo")
-DOCUMENT_TOKENS = 60  # how far a base model goes on with a document
 LONGEST = 2000  # characters; more are refused before they are encoded
 
 
@@ -36,7 +34,7 @@ def check_question(stages: dict[str, Stage], question: str, temperature: float) 
         raise ValueError("There is no question yet. Type one, or pick a place and what to ask.")
     stage = next(iter(stages.values()))
     gpt = getattr(stage.model, "gpt", stage.model)
-    most = gpt.config.block_size - DOCUMENT_TOKENS - 10  # ten for `Q:`, `A:` and special tokens
+    most = gpt.config.block_size - LONGEST_DOCUMENT - 10  # for `Q:`, `A:` and special tokens
     long = len(question) > LONGEST
     tokens = len(question) if long else len(stage.encoding.encode_ordinary(question))
     if tokens > most:
@@ -58,26 +56,14 @@ def replies(
 
     Raises ValueError for a question that is empty or too long for the models' context.
     """
-    question = check_question(stages, question, temperature)
-    out = []
-    if "base" in stages:
-        out += _base_replies(stages["base"], question, temperature, seed)
+    question, out = check_question(stages, question, temperature), []
+    for form in ("bare", "qa") if "base" in stages else ():
+        (answer,) = stages["base"].ask(
+            [question], temperature, seed, bare=form == "bare", longest=LONGEST_DOCUMENT
+        )
+        out.append(Reply("base", form, answer.text))
     for name in [n for n in stages if n.startswith(("sft", "ppo"))]:
-        out.append(_chat_reply(stages[name], stages.get("reward"), question, temperature, seed))
+        (answer,) = stages[name].ask([question], temperature, seed)
+        score = stages["reward"].score(question, answer.text) if "reward" in stages else None
+        out.append(Reply(stages[name].name, "chat", answer.text, answer.ended, score))
     return out
-
-
-def _base_replies(base: Stage, question, temperature, seed) -> list[Reply]:
-    def go_on(prompt, **options):
-        return document_completions(
-            base.model, base.encoding, [prompt], DOCUMENT_TOKENS, temperature, seed, **options
-        )[0].strip()
-
-    bare, qa = go_on(f"{question}\n"), go_on(f"Q: {question}\nA:", line=True)
-    return [Reply("base", "bare", bare), Reply("base", "qa", qa)]
-
-
-def _chat_reply(stage: Stage, reward: Stage | None, question, temperature, seed) -> Reply:
-    (text,), (ended,) = chat_answers(stage.model, stage.encoding, [question], temperature, seed)
-    score = reward.score(question, text) if reward else None
-    return Reply(stage.name, "chat", text, ended, score)

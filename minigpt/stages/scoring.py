@@ -1,70 +1,33 @@
-"""Measuring a model against the known truth: answers, verdicts, shares and their intervals."""
+"""Measuring a model against the known truth: answers, verdicts, shares and their intervals.
 
+Shares are fractions. Intervals are 95 % bootstrap intervals, drawn by entity, for the questions
+about one place hang together.
+"""
+
+import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from minigpt.generate import generate_all
+from minigpt.engine.answers import answer_mask, kl_and_entropy
+from minigpt.engine.batching import pad_right
 from minigpt.model import GPT
-from minigpt.sft import answer_text, chat_prompt
+from minigpt.ppo import token_logprobs
+from minigpt.stages.stage import LONGEST_LINE, Stage, assistant, document_completions
 from minigpt.world.facts import World
 from minigpt.world.judge import BEST, gold, judge
-from minigpt.world.questions import Question
+from minigpt.world.questions import Question, ask
+
+GIVEN = ("correct", "wrong value", "several values")  # a value for what was asked
+ATTEMPTS = (*GIVEN, "wrong subject")
 
 
-def line_ends(encoding) -> set[int]:
-    """The tokens at which a line or the document ends."""
-    special = {encoding.encode_single_token(name) for name in encoding.special_tokens_set}
-    plain = (i for i in range(encoding.n_vocab) if i not in special)
-    ends = {i for i in plain if b"\n" in encoding.decode_single_token_bytes(i)}
-    return ends | {encoding.encode_single_token("<|endoftext|>")}
-
-
-def document_completions(
-    model: GPT, encoding, prompts: list[str], max_new_tokens=60, temperature=1.0, seed=0, line=False
-) -> list[str]:
-    """How a base model goes on with each text, to the end of the document; with `line`, to the
-    end of the line."""
-    end = encoding.encode_single_token("<|endoftext|>")
-    stop = line_ends(encoding) if line else {end}
-    ids = [[end, *encoding.encode_ordinary(prompt)] for prompt in prompts]
-    out = generate_all(model, ids, max_new_tokens, temperature=temperature, stop=stop, seed=seed)
-    texts = [encoding.decode([i for i in sample.ids if i != end]) for (sample,) in out]
-    return [text.split("\n")[0] for text in texts] if line else texts
-
-
-def chat_answers(
-    model: GPT, encoding, questions: list[str], temperature=0.0, seed=0, max_new_tokens=40
-) -> tuple[list[str], list[bool]]:
-    """An assistant's answer to each question, and whether it ended by itself."""
-    end = encoding.encode_single_token("<|end|>")
-    ids = [chat_prompt(encoding, question) for question in questions]
-    out = generate_all(model, ids, max_new_tokens, temperature=temperature, stop=end, seed=seed)
-    return (
-        [answer_text(encoding, sample.ids) for (sample,) in out],
-        [sample.ended for (sample,) in out],
-    )
-
-
-def qa_prompt(
-    question: Question, shots: Iterable[Question] = (), form: str = "Q: {q}\nA:{a}"
-) -> str:
-    """A document with a gap where the answer belongs. `form` has {q} and {a}; the answer follows
-    a space. `shots` are questions shown with their answers before it."""
-    lines = [form.format(q=s.text, a=" " + s.answer) for s in shots]
-    return "\n".join([*lines, form.format(q=question.text, a="")])
-
-
-def few_shots(world: World, question: Question, n: int, seed: int = 0) -> list[Question]:
-    """`n` answered questions of split A about other popular places."""
-    from minigpt.world.questions import ask
-
-    rng = random.Random(f"shots/{seed}/{question.text}")
-    facts = [f for f in world.of_split("A") if f.place.rank < 60 and f.place != question.place]
-    return [ask(world, fact) for fact in rng.sample(facts, n)]
+# ---- answers and verdicts -----------------------------------------------------------------------
 
 
 @dataclass
@@ -96,9 +59,7 @@ class Score:
     @property
     def answered(self) -> float:
         """Share that gives a value for what was asked, right or wrong."""
-        return float(
-            np.mean([v in ("correct", "wrong value", "several values") for v in self.verdicts])
-        )
+        return self.share(*GIVEN)
 
     @property
     def continued(self) -> float:
@@ -123,6 +84,9 @@ def judged(world: World, questions: list[Question], answers: list[str]) -> Score
     return Score(list(questions), answers, verdicts)
 
 
+# ---- shares and intervals -----------------------------------------------------------------------
+
+
 def macro(questions: list[Question], hits: list[bool]) -> float:
     """Mean over attributes of the share of hits within each, so that easy ones do not dominate."""
     groups: dict = {}
@@ -138,6 +102,44 @@ def majority_accuracy(world: World, questions: list[Question]) -> float:
         values = [f.value for f in world.facts.values() if f.attribute == attribute]
         common[attribute] = Counter(values).most_common(1)[0][0]
     return macro(questions, [common[q.attribute] == q.answer for q in questions])
+
+
+@dataclass
+class Measure:
+    """A number, its 95 % interval where it has one, and what it is."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+def share(
+    questions: list[Question], hits: list[bool], note: str = "", by_attribute=False
+) -> Measure:
+    """A share with its interval; `by_attribute`: the mean of the attributes' shares."""
+    hits = list(map(bool, hits))
+    if not hits:
+        return Measure(float("nan"), note=note or "nothing to count")
+
+    def statistic(rows):
+        if by_attribute:
+            return macro([questions[i] for i in rows], [hits[i] for i in rows])
+        return float(np.mean([hits[i] for i in rows]))
+
+    low, high = bootstrap([q.entity for q in questions], statistic, 300)
+    return Measure(statistic(range(len(hits))), low, high, note)
+
+
+def with_interval(measure: Measure) -> str:
+    """A share and its 95 % interval in words: 96% (93 to 98)."""
+    return f"{measure.value:.0%} ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
+
+
+def paired(questions, statistic, draws=500) -> tuple[float, float, float]:
+    """A statistic of row indices and its interval, drawn by entity."""
+    low, high = bootstrap([q.entity for q in questions], statistic, draws)
+    return statistic(range(len(questions))), low, high
 
 
 def bootstrap(
@@ -160,3 +162,89 @@ def bootstrap(
         picked = rng.integers(0, len(clusters), len(clusters))
         values.append(statistic([i for c in picked for i in clusters[c]]))
     return float(np.nanquantile(values, 0.025)), float(np.nanquantile(values, 0.975))
+
+
+# ---- models that are asked ----------------------------------------------------------------------
+
+
+def qa_prompt(
+    question: Question, shots: Iterable[Question] = (), form: str = "Q: {q}\nA:{a}"
+) -> str:
+    """A document with a gap where the answer belongs. `form` has {q} and {a}; the answer follows
+    a space. `shots` are questions shown with their answers before it."""
+    lines = [form.format(q=s.text, a=" " + s.answer) for s in shots]
+    return "\n".join([*lines, form.format(q=question.text, a="")])
+
+
+def few_shots(world: World, question: Question, n: int, seed: int = 0) -> list[Question]:
+    """`n` answered questions of split A about other popular places."""
+    rng = random.Random(f"shots/{seed}/{question.text}")
+    facts = [f for f in world.of_split("A") if f.place.rank < 60 and f.place != question.place]
+    return [ask(world, fact) for fact in rng.sample(facts, n)]
+
+
+def prompt_score(stage: Stage, questions, prompts, temperature=0.0, seed=0) -> Score:
+    """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
+    lines = document_completions(
+        stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, line=True
+    )
+    return judged(stage.world, questions, [value_in(line) for line in lines])
+
+
+def value_in(completion: str) -> str:
+    """The value at the start of a completion: up to where the sentence, the speech or the string
+    of code around it ends, or all of it."""
+    return re.split(r'[,.]?"|\.(?:\s|$)', completion.strip())[0]
+
+
+def qa_score(stage: Stage, questions, shots=0, form="Q: {q}\nA:{a}") -> Score:
+    """A base model's greedy answers to questions put as a document with a gap."""
+    prompts = [qa_prompt(q, few_shots(stage.world, q, shots), form) for q in questions]
+    lines = document_completions(stage.model, stage.encoding, prompts, LONGEST_LINE, 0.0, line=True)
+    return judged(stage.world, questions, [line.strip() for line in lines])
+
+
+def chat_score(stage: Stage, questions, temperature=0.0, seed=0) -> tuple[Score, list[bool]]:
+    """An assistant's answers, judged, and whether each ended by itself."""
+    answers = stage.ask(questions, temperature, seed)
+    score = judged(stage.world, questions, [a.text for a in answers])
+    return score, [a.ended for a in answers]
+
+
+def count_bytes(documents: Iterable[str]) -> int:
+    return sum(len(text.encode("utf-8")) for text in documents)
+
+
+def bits_per_byte(loss: float, tokens: int, n_bytes: int) -> float:
+    """A mean loss in nats a token over a text of `tokens` tokens, as bits a byte of that text."""
+    return loss * tokens / n_bytes / math.log(2)
+
+
+def mean_kl(policy: GPT, reference: GPT, encoding, questions, n: int = 200) -> float:
+    """Mean KL of the policy from the reference along its own answers, in nats an answer."""
+    stage, asked = assistant(policy, encoding), questions[:n]
+    answers = [answer.ids for answer in stage.ask(asked, 1.0, seed=5)]
+    return answer_kl(policy, reference, [stage.prompt(q)[0] for q in asked], answers)
+
+
+@torch.no_grad()
+def answer_kl(
+    policy: GPT, reference: GPT, prompts: list[list[int]], answers: list[list[int]],
+    temperature: float = 1.0, batch: int = 64,
+) -> float:  # fmt: skip
+    """Mean KL of the policy at a temperature from the reference at 1, in nats an answer.
+
+    Exact over the vocabulary along answers that the policy sampled at that temperature. At 0 the
+    policy is certain of its answer, and the KL is the answer's surprisal under the reference.
+    """
+    total, device = 0.0, policy.embedding.weight.device
+    for start in range(0, len(prompts), batch):
+        part = slice(start, start + batch)
+        idx, last = pad_right([p + a for p, a in zip(prompts[part], answers[part])], device)
+        mask, ref = answer_mask(prompts[part], last, idx.shape[1]), reference(idx)
+        if temperature:
+            kl, _ = kl_and_entropy(policy(idx)[:, :-1] / temperature, ref[:, :-1])
+        else:
+            kl = -token_logprobs(ref, idx)
+        total += (kl * mask).sum().item()
+    return total / len(prompts)

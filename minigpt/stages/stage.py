@@ -4,14 +4,16 @@ A stage is the learner's own run where there is one, else the checkpoint that ca
 """
 
 import math
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from minigpt.engine.device import pick_device
+from minigpt.generate import generate_all
 from minigpt.model import GPT
-from minigpt.reward import RewardModel, reward_input
-from minigpt.sft import chat_answer, chat_prompt
-from minigpt.stages.scoring import chat_answers, document_completions
+from minigpt.reward import RewardModel, reward_text
+from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.sizes import DEFAULT
 from minigpt.store.checkpoint import (
     ANEW,
@@ -27,6 +29,7 @@ from minigpt.store.checkpoint import (
 from minigpt.store.files import is_checkpoint, learner_home
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import World, load_world
+from minigpt.world.questions import Question
 
 BASE, STEP_0 = "base.safetensors", "base_step_00000"
 
@@ -34,6 +37,18 @@ BASE, STEP_0 = "base.safetensors", "base_step_00000"
 def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
     """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
     return learner_home() / "checkpoints" / (lang if size == DEFAULT else f"{lang}-{size}")
+
+
+LONGEST_LINE, LONGEST_DOCUMENT, LONGEST_ANSWER = 24, 60, 40  # tokens
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said to a question."""
+
+    text: str
+    ids: list[int]  # as sampled, with the token that ended it
+    ended: bool  # False: it was cut off
 
 
 @dataclass
@@ -53,6 +68,50 @@ class Stage:
         """Whether the model was taught the chat template."""
         return self.name.startswith(("sft", "ppo"))
 
+    def prompt(
+        self, question: Question | str, bare: bool = False
+    ) -> tuple[list[int], Set[int], int]:
+        """How the model is asked: the ids it goes on from, what ends its answer, and how many
+        tokens it has for it.
+
+        An assistant reads the question in the chat template. A base model reads a document,
+        `Q: … A:`, and the rest of the line is its answer; or, bare, the question alone, and the
+        rest of the document.
+        """
+        text, encoding = getattr(question, "text", question), self.encoding
+        if self.is_chat:
+            end = encoding.encode_single_token("<|end|>")
+            return chat_prompt(encoding, text), {end}, LONGEST_ANSWER
+        start = encoding.encode_single_token("<|endoftext|>")
+        document = f"{text}\n" if bare else f"Q: {text}\nA:"
+        ids = [start, *encoding.encode_ordinary(document)]
+        if bare:
+            return ids, {start}, LONGEST_DOCUMENT
+        return ids, line_ends(encoding), LONGEST_LINE
+
+    def ask(
+        self, questions: Iterable[Question | str], temperature: float = 0.0, seed: int = 0,
+        bare: bool = False, longest: int | None = None,
+    ) -> list[Answer]:  # fmt: skip
+        """One answer to each question; greedy unless told. The same question asked twice gets two
+        samples. longest: in tokens, where it is not to be `prompt`'s."""
+        self._must_write()
+        asked = [self.prompt(question, bare) for question in questions]
+        if not asked:
+            return []
+        prompts, (stop, *_), (most, *_) = map(list, zip(*asked))
+        found = generate_all(
+            self.model, prompts, longest or most, temperature=temperature, stop=stop, seed=seed
+        )
+        return [Answer(self.text(s.ids, bare), s.ids, s.ended) for (s,) in found]
+
+    def text(self, ids: list[int], bare: bool = False) -> str:
+        """An answer's ids as people read them."""
+        if self.is_chat:
+            return answer_text(self.encoding, ids)
+        text = document_text(self.encoding, ids)
+        return (text if bare else text.split("\n")[0]).strip()
+
     def complete(
         self, prompt: str, samples: int = 1, seed: int = 0, temperature: float = 1.0,
         max_new_tokens: int = 80,
@@ -66,11 +125,10 @@ class Stage:
     def answer(
         self, question: str | list[str], temperature: float = 0.0, seed: int = 0
     ) -> str | list[str]:
-        """The assistant's answer to a question, or to each of a list; greedy unless told."""
-        self._must_write()
-        many = [question] if isinstance(question, str) else list(question)
-        answers, _ = chat_answers(self.model, self.encoding, many, temperature, seed)
-        return answers[0] if isinstance(question, str) else answers
+        """The text of the answer to a question, or to each of a list; greedy unless told."""
+        many = [question] if isinstance(question, str) else question
+        texts = [answer.text for answer in self.ask(many, temperature, seed)]
+        return texts[0] if isinstance(question, str) else texts
 
     def sample(self, question: str, samples: int, seed: int = 0, temperature: float = 1.0) -> list:
         """`samples` different answers to one question."""
@@ -80,10 +138,7 @@ class Stage:
         """The reward model's score of an answer: 0 ± 1 on the SFT model's own answers."""
         if not isinstance(self.model, RewardModel):
             raise ValueError(f'stage "{self.name}" has no reward head: load_stage("reward") does')
-        ids = reward_input(
-            self.encoding, chat_prompt(self.encoding, question), chat_answer(self.encoding, answer)
-        )
-        return self.model.score([ids]).item()
+        return self.model.score([reward_text(self.encoding, question, answer)]).item()
 
     def _must_write(self) -> None:
         if isinstance(self.model, RewardModel):
@@ -97,6 +152,51 @@ class Stage:
         made = self.path.is_file()
         which = file_hash(self.path) if made else f"made from seed {self.meta['seed']}"
         return f"{self.name} ({whose}, {which}, parent {self.meta.get('parent') or 'none'})"
+
+
+@lru_cache
+def line_ends(encoding) -> frozenset[int]:
+    """The tokens at which a line or the document ends."""
+    special = {encoding.encode_single_token(name) for name in encoding.special_tokens_set}
+    plain = (i for i in range(encoding.n_vocab) if i not in special)
+    ends = {i for i in plain if b"\n" in encoding.decode_single_token_bytes(i)}
+    return frozenset(ends | {encoding.encode_single_token("<|endoftext|>")})
+
+
+def document_text(encoding, ids: list[int]) -> str:
+    """The text of a document's ids, without the token that ends it."""
+    end = encoding.encode_single_token("<|endoftext|>")
+    return encoding.decode([i for i in ids if i != end])
+
+
+def document_completions(
+    model: GPT, encoding, prompts: Iterable[str], max_new_tokens=LONGEST_DOCUMENT, temperature=1.0,
+    seed=0, line=False,
+) -> list[str]:  # fmt: skip
+    """How a model goes on with each text, to the end of the document; with `line`, to the end of
+    the line."""
+    end = encoding.encode_single_token("<|endoftext|>")
+    ids = [[end, *encoding.encode_ordinary(prompt)] for prompt in prompts]
+    found = generate_all(
+        model, ids, max_new_tokens, temperature=temperature, seed=seed,
+        stop=line_ends(encoding) if line else {end},
+    )  # fmt: skip
+    texts = [document_text(encoding, sample.ids) for (sample,) in found]
+    return [text.split("\n")[0] for text in texts] if line else texts
+
+
+def assistant(model: GPT, encoding, world: World | None = None) -> Stage:
+    """A stage of an assistant that is in no file, such as one in training."""
+    return Stage("sft", model, encoding, world, {}, Path(), own=True)
+
+
+def chat_answers(
+    model: GPT, encoding, questions: list[str], temperature=0.0, seed=0,
+    max_new_tokens=LONGEST_ANSWER,
+) -> tuple[list[str], list[bool]]:  # fmt: skip
+    """An assistant's answer to each question, and whether it ended by itself."""
+    answers = assistant(model, encoding).ask(questions, temperature, seed, longest=max_new_tokens)
+    return [a.text for a in answers], [a.ended for a in answers]
 
 
 def load_stage(

@@ -2,11 +2,12 @@
 
 Every labeler differs in one thing from the expert. A labeler gives each completion of a prompt one
 noisy utility; the ranking that follows yields the pairs, so that the pairs of a prompt never
-contradict each other. Pairs closer than `margin` are ties, counted and dropped, and so are
-completions whose text is the same.
+contradict each other. Pairs closer than `margin` are ties; completions whose text is the same are
+no pair.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -53,26 +54,53 @@ def utility(world: World, labeler: Labeler, question: Question, answer: str) -> 
     return value + labeler.wordiness * min(len(answer.split()), 20)
 
 
+# ---- choosing ---------------------------------------------------------------------------------
+
+
+Choose = Callable[[Question, str, str], str]  # (question, text a, text b) -> "a", "b" or "tie"
+
+
 @dataclass(frozen=True)
-class Comparison:
-    """Completion `better` was preferred to `worse`: indices into the completions of a prompt."""
+class Chooser:
+    """Somebody who chooses between answers by how good each one feels. It is a Choose, too."""
 
-    prompt: int
-    better: int
-    worse: int
+    feel: Callable[[Question, str], float]  # may differ each time: a slip of the hand
+    margin: float = 0.5  # what feels closer than this is a tie
+
+    def __call__(self, question: Question, a: str, b: str) -> str:
+        """A pair on its own: "a", "b" or "tie"."""
+        return self.choice(self.feel(question, a), self.feel(question, b))
+
+    def choice(self, a: float, b: float) -> str:
+        return "tie" if abs(a - b) < self.margin else "a" if a > b else "b"
+
+    def ranking(self, question: Question, answers: list[str]) -> list[tuple[int, int, str]]:
+        """All pairs (i, j, choice) of answers that differ. A slip belongs to an answer: each is
+        felt once, so the pairs never contradict each other."""
+        felt = [self.feel(question, answer) for answer in answers]
+        return [
+            (i, j, self.choice(felt[i], felt[j]))
+            for i, j in combinations(range(len(answers)), 2)
+            if answers[i] != answers[j]
+        ]
 
 
-def rank(
-    world: World, labeler: Labeler, question: Question, answers: list[str], rng: random.Random
-) -> tuple[list[tuple[int, int]], int]:
-    """The preferred pairs (better, worse) among the answers, and the number of ties."""
-    drawn = [utility(world, labeler, question, a) + rng.gauss(0, labeler.noise) for a in answers]
-    pairs, ties = [], 0
-    for i, j in combinations(range(len(answers)), 2):
-        if answers[i] == answers[j]:
-            continue
-        if abs(drawn[i] - drawn[j]) < labeler.margin:
-            ties += 1
-        else:
-            pairs.append((i, j) if drawn[i] > drawn[j] else (j, i))
-    return pairs, ties
+def chooser(world: World, labeler: str | Labeler, seed: int | random.Random = 0) -> Chooser:
+    """How one of LABELERS chooses, with slips of the hand that the seed draws."""
+    who = LABELERS[labeler] if isinstance(labeler, str) else labeler
+    slips = seed if isinstance(seed, random.Random) else random.Random(f"labels/{who.name}/{seed}")
+
+    def feel(question: Question, answer: str) -> float:
+        return utility(world, who, question, answer) + slips.gauss(0, who.noise)
+
+    return Chooser(feel, who.margin)
+
+
+def shorter(encoding) -> Chooser:
+    """Prefers the answer with fewer tokens."""
+    return Chooser(lambda question, text: -len(encoding.encode_ordinary(" " + text)))
+
+
+def longer(encoding) -> Chooser:
+    """Prefers the answer with more tokens."""
+    return Chooser(lambda question, text: len(encoding.encode_ordinary(" " + text)))

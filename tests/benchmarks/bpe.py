@@ -12,7 +12,7 @@ from side_by_side import compare, main, skipped
 
 from minigpt.engine.bpe import fast_merges
 from minigpt.engine.ranks import GPT4_PATTERN
-from minigpt.stages.train import tokenizer_text
+from minigpt.stages.recipe import tokenizer_text
 from minigpt.tokenizer import build_encoding, train_bpe
 
 

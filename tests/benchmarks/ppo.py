@@ -23,7 +23,7 @@ from minigpt.store.files import ROOT
 SEEDS, GOAL, STRETCH = 3, 2.0, 4.0
 RUN = """
 import json, sys, time
-from minigpt.stages.train import Course
+from minigpt.stages.train import Course, vote
 from minigpt.engine.device import set_threads
 from minigpt.stages.stage import SHIPPED
 from minigpt.ppo import PPOConfig, ppo
@@ -37,7 +37,7 @@ policy, reward = course.trainable("sft"), course.load("reward")
 questions = sample_questions(course.world, "A", course.recipe.rl_prompts, seed + 23)
 prompts = [chat_prompt(course.encoding, q.text) for q in questions]
 validation = course.validation()
-gold = lambda: course.vote(policy, reward, validation)["gold"]
+gold = lambda: vote(course, policy, reward, validation)["gold"]
 args = policy, reward.model, prompts, course.corpus.tokens, course.encoding
 run, start, rounds = ppo(*args, PPOConfig(seed=seed)), gold(), []
 wall = cpu = 0

@@ -14,6 +14,7 @@ from minigpt.classroom.class_work.taste import (
     CLASS,
     FEATURES,
     PRIOR,
+    agreement,
     differences,
     estimates,
     features,
@@ -23,17 +24,11 @@ from minigpt.classroom.class_work.taste import (
 )
 from minigpt.lessons.reward_model.labeler import labeling_pairs, scripted
 from minigpt.sft import chat_answer
-from minigpt.stages.labels import (
-    Label,
-    labeler_choice,
-    labels_bytes,
-    longer,
-    shorter,
-    write_labels,
-)
+from minigpt.stages.labels import Label, labels_bytes, write_labels
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
+from minigpt.world.labelers import chooser, longer, shorter
 from minigpt.world.questions import fact_questions, sample_questions
 
 ENCODING, WORLD = load_tokenizer(), load_world()
@@ -54,7 +49,7 @@ def labeling(sft, most):
     pairs = labeling_pairs(sft, most)
 
     def labeled(who, n, seed=0):
-        choose = labeler_choice(sft.world, who, seed) if isinstance(who, str) else who
+        choose = chooser(sft.world, who, seed) if isinstance(who, str) else who
         return scripted(sft, pairs[:n], choose)
 
     return labeled
@@ -291,3 +286,14 @@ def test_wilsons_interval():
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     low, high = wilson(10, 10)
     assert low == pytest.approx(10 / (10 + 1.96**2)) and high == pytest.approx(1)
+
+
+def test_agreement_is_the_share_of_the_pairs_that_both_decided():
+    ann = [label("Lima", "Rome", question=str(i)) for i in range(4)]
+    # the same with the sides exchanged, one turned round, one a tie
+    bob = [Label(x.question, x.b, x.a, "b") for x in ann[:2]]
+    bob += [ann[2].turned(), label("Lima", "Rome", question="3", choice="tie")]
+    shares, counts = agreement([ann, bob, [label("Lima", "Rome", question="other")]])
+    assert counts.tolist() == [[4, 3, 0], [3, 3, 0], [0, 0, 1]]
+    assert np.allclose(shares[:2, :2], [[1, 2 / 3], [2 / 3, 1]])
+    assert np.isnan(shares[0, 2]) and shares[2, 2] == 1

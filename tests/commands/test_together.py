@@ -9,17 +9,11 @@ import pytest
 from minigpt.commands import together
 from minigpt.lessons.reward_model.labeler import labeling_pairs, scripted
 from minigpt.sft import chat_answer
-from minigpt.stages.labels import (
-    Label,
-    labeler_choice,
-    labels_contents,
-    longer,
-    own_labels,
-    shorter,
-)
+from minigpt.stages.labels import Label, labels_contents, own_labels
 from minigpt.stages.stage import load_stage
 from minigpt.store.files import ROOT, Problem
 from minigpt.tokenizer import load_tokenizer
+from minigpt.world.labelers import chooser, longer, shorter
 
 ENCODING = load_tokenizer()
 STUDENTS = {  # folder: (name in the file, file, how they label)
@@ -39,7 +33,7 @@ def handed_in(tmp_path_factory):
     sft = load_stage("sft", own=False, quiet=True)
     pairs = labeling_pairs(sft, 24)
     for who, (name, file, taste) in STUDENTS.items():
-        choose = labeler_choice(sft.world, taste) if isinstance(taste, str) else taste
+        choose = chooser(sft.world, taste) if isinstance(taste, str) else taste
         labels = scripted(sft, pairs, choose)
         answers = [chat_answer(ENCODING, text) for text in (f"I am {who}", "Peru")]
         labels.append(Label(f"Where is {who}?", *answers, "a"))  # a name in a label's own text

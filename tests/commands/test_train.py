@@ -5,6 +5,7 @@ import torch
 
 from minigpt.commands import train
 from minigpt.engine import device as device_module
+from minigpt.stages import recipe
 from minigpt.stages import stage as stages_module
 from minigpt.stages import train as course_module
 from minigpt.store.files import Problem
@@ -12,7 +13,7 @@ from minigpt.store.files import Problem
 
 @pytest.fixture
 def runs(monkeypatch, tmp_path):
-    """A stand-in for Course: what was made and what was called on it."""
+    """Stand-ins for Course and its runs: what was made and what was run."""
     made = []
 
     class Fake:
@@ -23,14 +24,10 @@ def runs(monkeypatch, tmp_path):
             self.out, self.resume = out, resume
             self.dtype_name = {"fp32": "float32", "bf16": "bfloat16"}[dtype]
 
-        def run(self, stage):
-            made.append(stage)
-
-        def __getattr__(self, name):
-            return lambda: made.append(name)
-
     monkeypatch.setattr(course_module, "Course", Fake)
-    monkeypatch.setattr(course_module, "make_tokenizer", lambda lang: made.append("tokenizer"))
+    monkeypatch.setattr(course_module, "run", lambda course, stage: made.append(stage))
+    monkeypatch.setattr(course_module, "extras", lambda course: made.append("extras"))
+    monkeypatch.setattr(recipe, "make_tokenizer", lambda lang: made.append("tokenizer"))
     monkeypatch.setattr(device_module, "set_threads", lambda n, most=4: n or 2)
     monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
@@ -78,11 +75,11 @@ def test_resume_reaches_the_course_and_ctrl_c_says_how_to_go_on(
 ):
     courses = []
 
-    def stop(self, stage):
-        courses.append(self)
+    def stop(course, stage):
+        courses.append(course)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(course_module.Course, "run", stop)
+    monkeypatch.setattr(course_module, "run", stop)
     monkeypatch.chdir(tmp_path)
     assert train.main(["--seed", "3", "--out", "my runs"]) == 130
     said = capsys.readouterr().out

@@ -26,6 +26,7 @@ from minigpt.engine.parallel import (
 from minigpt.model import IGNORE, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.sft import SFTConfig, sft
+from minigpt.stages import recipe
 from minigpt.stages import train as course
 from minigpt.stages.sizes import SIZES, Size
 from minigpt.store.checkpoint import load_tensors, read_meta
@@ -178,9 +179,9 @@ def test_devices_that_cannot_be_shared_are_a_clear_error(monkeypatch, device, me
 
 
 SMALL = """
-from minigpt.stages import train as course, sizes
+from minigpt.stages import recipe, sizes
 from minigpt.model import GPTConfig
-course.HELD_OUT_TOKENS = 3000
+recipe.HELD_OUT_TOKENS = 3000
 sizes.SIZES["tiny"] = sizes.Size(GPTConfig(n_layer=1, n_head=2, n_embd=32), 15, 100_000)
 """
 
@@ -196,10 +197,11 @@ def test_torchrun_trains_the_base_of_one_process(tmp_path, monkeypatch):
         capture_output=True, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    monkeypatch.setattr(course, "HELD_OUT_TOKENS", 3000)
+    monkeypatch.setattr(recipe, "HELD_OUT_TOKENS", 3000)
     size = Size(GPTConfig(n_layer=1, n_head=2, n_embd=32), 15, 100_000)
     monkeypatch.setitem(SIZES, "tiny", size)
-    course.Course(tmp_path / "one", device="cpu", fast=True, say=lambda text: None).base()
+    one = course.Course(tmp_path / "one", device="cpu", fast=True, say=lambda text: None)
+    course.run(one, "base")
     assert "2 processes of 1 threads each" in done.stdout
     assert done.stdout.count("writing the corpus") == done.stdout.count("Done.") == 1
     one, two = (tmp_path / name / "base.safetensors" for name in ("one", "two"))

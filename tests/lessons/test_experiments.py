@@ -114,7 +114,7 @@ MINIATURES = {
         check_demonstrations,
     ),
     how_many_labels: (
-        {"SIZES": (4, 8), "test_pairs": partial(how_many_labels.test_pairs, n=8)},
+        {"SIZES": (4, 8), "reward_exam": partial(how_many_labels.reward_exam, n=8)},
         {"seeds": (0,)},
         check_how_many_labels,
     ),

@@ -31,7 +31,7 @@ from minigpt.show import concept_items
 from minigpt.show import concept_quiz as concept_test
 from minigpt.stages.labels import Label, keep_labels, own_labels, write_labels
 from minigpt.stages.stage import load_stage, own_checkpoints
-from minigpt.stages.train import Course
+from minigpt.stages.train import Course, run
 from minigpt.store import checkpoint, kept
 from minigpt.store import files as common
 from minigpt.store.checkpoint import SHIPPED, load_model, read_meta, save_checkpoint
@@ -235,10 +235,10 @@ def test_no_lesson_writes_files_but_what_is_clicked(path):
 def test_train_on_a_full_disk_says_how_to_go_on(monkeypatch, home, full, capsys):
     before = model()
 
-    def run(self, stage):
-        self.save(stage, before, None, {})
+    def run(course, stage):
+        course.save(stage, before, None, {})
 
-    monkeypatch.setattr(Course, "run", run)
+    monkeypatch.setattr("minigpt.stages.train.run", run)
     full()
     with pytest.raises(Problem) as problem:
         train.main(["--seed", "3", "--threads", "1", "--device", "cpu"])
@@ -567,7 +567,7 @@ def test_shipped_checkpoints_are_never_written_over(monkeypatch):
     def fail(*arguments, **options):
         pytest.fail("something was trained or written")
 
-    monkeypatch.setattr(Course, "run", fail)
+    monkeypatch.setattr("minigpt.stages.train.run", fail)
     monkeypatch.setattr(checkpoint, "atomic_write", fail)
     message = "among the checkpoints that came with the course"
     for out in (SHIPPED / "en", SHIPPED, SHIPPED / "en" / ".." / "en" / "new"):
@@ -593,11 +593,11 @@ def test_a_course_without_ship_removes_no_shipped_snapshot(tmp_path, monkeypatch
     before = contents(copy)
     assert "base_step_00032.safetensors" in before
     monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr("minigpt.stages.train.HELD_OUT_TOKENS", 3000)
+    monkeypatch.setattr("minigpt.stages.recipe.HELD_OUT_TOKENS", 3000)
     course = Course(copy, device="cpu", fast=True, say=lambda text: None)
     course.recipe.corpus_tokens = 200_000
     with pytest.raises(ValueError, match="came with the course"):
-        course.base()
+        run(course, "base")
     assert contents(copy) == before
 
 

@@ -1,35 +1,19 @@
 import json
 
-import numpy as np
 import pytest
-import torch
 
-from minigpt.reward import reward_input, sample_answers, score_all
-from minigpt.sft import chat_answer, chat_prompt
+from minigpt.sft import chat_answer
 from minigpt.stages import labels as module
 from minigpt.stages.labels import (
     Label,
-    agreement,
-    few_labels_config,
-    grouped,
     keep_labels,
-    labeler_choice,
     labeler_of,
     labels_bytes,
-    longer,
-    merge_labels,
     own_labels,
-    own_path,
     read_labels,
-    reward_from_labels,
-    shorter,
-    simulated_labels,
     write_labels,
 )
-from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.facts import load_world
-from minigpt.world.questions import sample_questions
 
 ENCODING = load_tokenizer()
 QUESTION = "What is the population of Beijing?"
@@ -195,7 +179,9 @@ def test_own_labels_are_kept_and_found(monkeypatch, tmp_path):
     assert own_labels() == []
     keep_labels(SOME)
     assert own_labels() == SOME
-    assert read_labels(own_path(), ENCODING) == SOME  # the file is one that can be handed on
+    assert (
+        read_labels(tmp_path / "labels-en.json", ENCODING) == SOME
+    )  # the file is one that can be handed on
     keep_labels([])
     assert own_labels() == []
 
@@ -203,171 +189,10 @@ def test_own_labels_are_kept_and_found(monkeypatch, tmp_path):
 def test_a_damaged_file_of_ones_own_is_put_aside_and_told(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
     keep_labels(SOME)
-    damaged = own_path().read_bytes()[:-40]
-    own_path().write_bytes(damaged)
+    path = tmp_path / "labels-en.json"
+    damaged = path.read_bytes()[:-40]
+    path.write_bytes(damaged)
     said = []
     assert own_labels(say=said.append) == []
     assert (tmp_path / "labels-en.damaged-1.json").read_bytes() == damaged
     assert "labels-en.damaged-1.json" in said[0]
-
-
-# ---- who labels -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def sft():
-    return load_stage("sft", own=False, quiet=True)
-
-
-def asked(sft, split, n, seed, each=2):
-    questions = sample_questions(sft.world, split, n, seed=seed)
-    prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
-    return questions, sample_answers(sft.model, sft.encoding, prompts, each, seed=seed)
-
-
-def test_shorter_and_longer_count_tokens():
-    assert shorter(ENCODING)(None, "16.", "It has 16 districts.") == "a"
-    assert longer(ENCODING)(None, "16.", "It has 16 districts.") == "b"
-    assert shorter(ENCODING)(None, "16.", "17.") == longer(ENCODING)(None, "16.", "17.") == "tie"
-
-
-def test_simulated_labels_are_of_all_pairs_that_differ(sft):
-    questions, samples = asked(sft, "A", 6, 3, each=4)
-    found = simulated_labels(sft.world, ENCODING, questions, samples, shorter(ENCODING))
-    assert {x.question for x in found} <= {q.text for q in questions}
-    assert all(len(x.preferred) == min(len(x.a), len(x.b)) for x in found if x.preferred)
-    texts = [{ENCODING.decode(s.ids) for s in row if s.ended} for row in samples]
-    assert len({x.pair for x in found}) == sum(len(t) * (len(t) - 1) // 2 for t in texts)
-
-
-def test_a_labelers_pairs_are_transitive_and_right_where_it_is_sure(sft):
-    world = load_world()
-    choose = labeler_choice(world, "expert", seed=1)
-    question = sample_questions(world, "A", 1, seed=1, unknown=0.0)[0]
-    texts = [question.answer, "Look it up yourself.", "the moon", "I do not know."]
-    assert choose(question, texts[0], texts[1]) == "a"  # 2 against -2, noise 0.5
-    order = {
-        (i, j): choose(question, texts[i], texts[j]) for i in range(4) for j in range(4) if i != j
-    }
-    for i, j in order:
-        assert {"a": "b", "b": "a", "tie": "tie"}[order[i, j]] == order[j, i]
-        for k in {0, 1, 2, 3} - {i, j}:
-            if order[i, j] == order[j, k] == "a":
-                assert order[i, k] == "a"
-
-
-def test_slips_are_drawn_anew_when_a_question_comes_again():
-    world = load_world()
-    first, second = sample_questions(world, "A", 2, seed=1, unknown=0.0)
-    texts = [f"It is {n}." for n in range(30)]  # all malformed, so slips decide
-
-    def choices(choose, question):
-        return [choose(question, a, b) for a, b in zip(texts, texts[1:])]
-
-    choose = labeler_choice(world, "hurried", seed=1)
-    once = choices(choose, first)
-    assert choices(choose, first) == once
-    choices(choose, second)
-    assert choices(choose, first) != once
-    assert choices(labeler_choice(world, "hurried", seed=1), first) == once
-    assert choices(labeler_choice(world, "hurried", seed=2), first) != once
-
-
-def test_each_ranking_is_a_group():
-    ranking = [label("x", "y"), label("y", "z"), label("x", "z", "b"), label("x", "w", "tie")]
-    other = label(question="What is the capital of Peru?")
-    sequences, pairs = grouped([*ranking, other, label("y", "x")], ENCODING)
-    assert pairs == [[(0, 1), (1, 2), (2, 0)], [(0, 1)], [(0, 1)]]
-    assert [len(answers) for answers in sequences] == [3, 2, 2]
-    prompt = chat_prompt(ENCODING, QUESTION)
-    assert sequences[2][0] == reward_input(ENCODING, prompt, chat_answer(ENCODING, "y"))
-
-
-# ---- learning ---------------------------------------------------------------------------------
-
-
-def test_labels_of_ties_alone_train_nothing(sft):
-    with pytest.raises(ValueError, match="all are ties"):
-        reward_from_labels([label(choice="tie")], sft)
-
-
-@pytest.fixture(scope="module")
-def new_pairs(sft):
-    """Pairs about facts that nobody labeled, ordered by their length."""
-    questions, samples = asked(sft, "E", 120, 901)
-    found = simulated_labels(sft.world, ENCODING, questions, samples, shorter(ENCODING))
-    return [x for x in found if x.preferred]
-
-
-def order_accuracy(model, labels):
-    """Share of the labels that the model orders alike."""
-    rows = [
-        reward_input(ENCODING, chat_prompt(ENCODING, x.question), list(ids))
-        for x in labels
-        for ids in (x.preferred, x.turned().preferred)
-    ]
-    better, worse = score_all(model, rows).view(-1, 2).T
-    return (better > worse).float().mean().item()
-
-
-@pytest.mark.slow
-def test_thirty_labels_carry_a_taste(sft, new_pairs):
-    """The median of three seeds: thirty pairs may happen to agree with another taste, too."""
-    found = []
-    for seed in range(3):
-        questions, samples = asked(sft, "A", 60, 100 + seed)
-        labels = simulated_labels(sft.world, ENCODING, questions, samples, shorter(ENCODING))
-        labels = [x for x in labels if x.preferred][:30]
-        assert len(labels) == 30 and len(new_pairs) > 80
-        model = reward_from_labels(labels, sft, seed)
-        found.append(order_accuracy(model, new_pairs))
-        scores = score_all(model, module.reference_answers(sft))
-        assert abs(scores.mean().item()) < 1e-4 and abs(scores.std().item() - 1) < 1e-4
-    assert np.median(found) >= 0.85 and min(found) >= 0.7, found
-
-
-def test_the_opposite_labels_carry_the_opposite_taste(sft, new_pairs):
-    questions, samples = asked(sft, "A", 60, 100)
-    labels = simulated_labels(sft.world, ENCODING, questions, samples, longer(ENCODING))
-    model = reward_from_labels([x for x in labels if x.preferred][:30], sft, 0)
-    assert order_accuracy(model, new_pairs) <= 0.15
-
-
-def test_even_attention_is_an_even_mean_and_stays_one(sft):
-    model = reward_from_labels([label()] * 4, sft)
-    for block in model.layers.blocks:
-        queries, keys, values = block.qkv.weight.chunk(3)
-        assert queries.abs().max() == keys.abs().max() == 0 < values.abs().max()
-    x = torch.randn(1, 7, 128, generator=torch.manual_seed(0))
-    block = model.layers.blocks[0]
-    seen = block.attention(x, model.layers.rotation[:7, None], None)
-    values = x @ block.qkv.weight.chunk(3)[2].T
-    even = values.cumsum(1) / torch.arange(1, 8)[:, None] @ block.attn_out.weight.T
-    assert torch.allclose(seen, even, atol=1e-5)
-
-
-def test_settings_for_few_and_many_questions():
-    for questions in (1, 30, 200, 799, 5000):
-        config, passes = few_labels_config(questions)
-        assert passes >= 1
-        updates = -(-questions * passes // config.prompts_per_batch)
-        assert updates <= 2 * module.UPDATES
-        assert questions < 8 or updates >= 20
-
-
-# ---- several labelers -------------------------------------------------------------------------
-
-
-def test_merging_keeps_all_votes():
-    assert merge_labels([SOME, [SOME[0].turned()]]) == [*SOME, SOME[0].turned()]
-
-
-def test_agreement_is_the_share_of_the_pairs_that_both_decided():
-    ann = [label(question=str(i)) for i in range(4)]
-    # the same with the sides exchanged, one turned round, one a tie
-    bob = [Label(x.question, x.b, x.a, "b") for x in ann[:2]]
-    bob += [ann[2].turned(), label(question="3", choice="tie")]
-    shares, counts = agreement([ann, bob, [label(question="other")]])
-    assert counts.tolist() == [[4, 3, 0], [3, 3, 0], [0, 0, 1]]
-    assert np.allclose(shares[:2, :2], [[1, 2 / 3], [2 / 3, 1]])
-    assert np.isnan(shares[0, 2]) and shares[2, 2] == 1

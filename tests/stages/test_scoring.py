@@ -1,31 +1,48 @@
 """Answers, verdicts, shares and intervals, against scripted models and known cases."""
 
 import copy
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from minigpt.generate import generate_all
-from minigpt.model import GPT, GPTConfig
 from minigpt.reward import best_of_n
 from minigpt.sft import chat_prompt
+from minigpt.stages import scoring as module
 from minigpt.stages.scoring import (
+    Measure,
     Score,
+    bits_per_byte,
     bootstrap,
-    chat_answers,
-    document_completions,
     few_shots,
     judged,
     macro,
     majority_accuracy,
     more_questions,
+    prompt_score,
     qa_prompt,
+    value_in,
+    with_interval,
 )
+from minigpt.stages.stage import Answer, Stage, chat_answers
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import BEST, GOLD, GOLD_UNKNOWN, VERDICTS
 from minigpt.world.questions import Question, ask, fact_questions, sample_questions
+from toys import awake_gpt, toy_stage
+
+WORLD, ENCODING = load_world("en"), load_tokenizer("en")
+QUESTIONS = fact_questions(WORLD, "E")
+
+
+def awake_model(seed=1):
+    return awake_gpt(seed, n_embd=16).eval().requires_grad_(False)
+
+
+def stage(name: str, model, **meta):
+    return toy_stage(name, model, meta, own=True)
 
 
 @pytest.fixture(scope="module")
@@ -36,78 +53,6 @@ def encoding():
 @pytest.fixture(scope="module")
 def world():
     return load_world("en")
-
-
-def scripted(encoding, *texts):
-    """A model that says, after each token of the texts, the one that follows it there.
-
-    Blocks that add nothing leave a table from token to token.
-    """
-    model = GPT(GPTConfig(vocab_size=1024, block_size=64, n_layer=1, n_head=4, n_embd=128))
-    follows = {}
-    for text in texts:
-        ids = encoding.encode(text, allowed_special="all")
-        for token, after in zip(ids, ids[1:]):
-            assert follows.setdefault(token, after) == after, "two tokens follow one: rephrase"
-    with torch.no_grad():
-        for token, after in follows.items():
-            model.head.weight[after] += model.embedding.weight[token]
-    return model
-
-
-def test_no_prompts_no_completions(encoding):
-    assert chat_answers(scripted(encoding), encoding, []) == ([], [])
-
-
-def test_chat_answers_end_with_the_end_token_which_is_not_in_the_text(encoding):
-    model = scripted(encoding, "<|assistant|>Paris.<|end|>")
-    answers, ended = chat_answers(model, encoding, ["What is it?", "And what is that, then?"])
-    assert answers == ["Paris."] * 2 and ended == [True, True]
-
-
-def test_an_answer_that_is_cut_off_says_so(encoding):
-    model = scripted(encoding, "<|assistant|>no no no")
-    (answer,), ended = chat_answers(model, encoding, ["What?"], max_new_tokens=5)
-    assert answer.startswith("no") and "<|" not in answer
-    assert ended == [False]
-
-
-def test_chat_answers_follow_the_chat_prompt(encoding, monkeypatch):
-    asked = []
-
-    def recorded(model, prompts, max_new_tokens, **options):
-        asked.append((prompts, options["temperature"], max_new_tokens))
-        return generate_all(model, prompts, max_new_tokens, **options)
-
-    monkeypatch.setattr("minigpt.stages.scoring.generate_all", recorded)
-    model = scripted(encoding, "<|assistant|>Paris.<|end|>")
-    chat_answers(model, encoding, ["Where?"], temperature=0.5, max_new_tokens=7)
-    assert asked == [([chat_prompt(encoding, "Where?")], 0.5, 7)]
-
-
-def test_documents_go_on_to_their_end_or_to_the_end_of_the_line(encoding):
-    model = scripted(encoding, "A: Paris.\nQ<|endoftext|>")
-    options = {"max_new_tokens": 20, "temperature": 0}
-    assert document_completions(model, encoding, ["A:"], **options) == [" Paris.\nQ"]
-    assert document_completions(model, encoding, ["A:"], line=True, **options) == [" Paris."]
-    # A prompt that spells a special token is plain text.
-    plain = document_completions(model, encoding, ["<|end|> A:"], **options)
-    assert plain == [" Paris.\nQ"]
-
-
-def test_line_stops_at_tokens_that_hold_a_line_break(encoding, monkeypatch):
-    stops = []
-
-    def recorded(model, prompts, max_new_tokens, stop=None, **options):
-        stops.append(stop)
-        return generate_all(model, prompts, max_new_tokens, stop=stop, **options)
-
-    monkeypatch.setattr("minigpt.stages.scoring.generate_all", recorded)
-    document_completions(scripted(encoding), encoding, ["A"], max_new_tokens=1, line=True)
-    end = encoding.encode_single_token("<|endoftext|>")
-    with_break = {i for i in range(encoding.n_vocab) if "\n" in encoding.decode([i])}
-    assert len(with_break) > 1  # "\n" and ".\n" and the like
-    assert stops == [with_break | {end}]
 
 
 def test_qa_prompt_by_hand():
@@ -265,7 +210,7 @@ def test_bootstrap_is_the_same_each_time_and_needs_items():
 
 
 def test_measuring_changes_neither_the_model_nor_the_questions(world, encoding):
-    model = scripted(encoding, "<|assistant|>Paris.<|end|>")
+    model = awake_model()
     before = copy.deepcopy(model.state_dict())
     questions = sample_questions(world, "V", 20, chat=0.2)
     kept = list(questions)
@@ -273,3 +218,142 @@ def test_measuring_changes_neither_the_model_nor_the_questions(world, encoding):
     score = judged(world, questions, answers)
     assert questions == kept and len(score.gold) == 20
     assert all(torch.equal(p, before[name]) for name, p in model.state_dict().items())
+
+
+@pytest.mark.parametrize("completion, value", [
+    (" 21.84 million", "21.84 million"), ("21.84 million.", "21.84 million"),
+    (' 21.84 million," said the guide. "16', "21.84 million"), ('Asia." The guide', "Asia"),
+    ('16 thousand square kilometres",', "16 thousand square kilometres"), ('Riga"', "Riga"),
+    (" 21.84 million. Beijing is in China.", "21.84 million"), ("", ""), (" .", ""),
+    (" around 22 million.\nX", "around 22 million"),
+])  # fmt: skip
+def test_value_in(completion, value):
+    assert value_in(completion) == value
+
+
+def test_value_in_keeps_every_value_of_the_world_whole(world):
+    for values in world.values.values():
+        for value in values:
+            assert value_in(f" {value}") == value_in(f'{value}",') == value
+
+
+def test_prompt_score_judges_the_value_in_the_gap(world, encoding, monkeypatch):
+    asked = [ask(world, world.facts["beijing", "population"])] * 3
+    stage = toy_stage("base", None)
+    lines = [' 21.84 million," said', " 21 million. So", " I do not know."]
+    seen = []
+    monkeypatch.setattr(
+        module, "document_completions", lambda *a, **o: seen.append((a, o)) or lines
+    )
+    score = prompt_score(stage, asked, (f"{i}:" for i in range(3)), 0.5, 7)
+    assert score.correct == [True, False, False] and score.answers[1] == "21 million"
+    (_, _, prompts, _, temperature, seed), options = seen[0]
+    assert list(prompts) == ["0:", "1:", "2:"] and options["line"]
+    assert (temperature, seed) == (0.5, 7)
+
+
+def test_an_interval_in_words():
+    assert with_interval(Measure(0.961, 0.934, 0.982)) == "96% (93 to 98)"
+
+
+def test_bits_per_byte_of_a_uniform_guess():
+    assert bits_per_byte(math.log(256), tokens=10, n_bytes=10) == pytest.approx(8)
+    assert bits_per_byte(math.log(1024), tokens=5, n_bytes=15) == pytest.approx(10 / 3)
+
+
+def test_share_of_hits_and_its_interval():
+    hits = [i % 4 == 0 for i in range(200)]
+    found = module.share(QUESTIONS[:200], hits, "some")
+    assert found.value == 0.25 and found.note == "some"
+    assert 0 < found.low < 0.25 < found.high < 0.5
+    assert module.share(QUESTIONS[:200], np.array(hits)) == replace(
+        found, note=""
+    )  # any truth values
+    for all_alike in (0, 1):
+        whole = module.share(QUESTIONS[:50], [all_alike] * 50)
+        assert (whole.value, whole.low, whole.high) == (all_alike,) * 3
+
+
+def test_share_by_attribute_is_the_mean_of_the_attributes():
+    population = [q for q in QUESTIONS if q.attribute == "population"][:30]
+    currency = [q for q in QUESTIONS if q.attribute == "currency"][:10]
+    hits = [True] * 30 + [False] * 10
+    assert module.share(population + currency, hits).value == 0.75
+    assert module.share(population + currency, hits, by_attribute=True).value == 0.5
+
+
+def test_share_draws_entities_and_not_questions():
+    """Questions about one place hang together: asked ten times, they are no more certain."""
+    places = [replace_place(i) for i in range(20)]
+    once = module.share(places, [i % 2 == 0 for i in range(20)])
+    tenfold = [q for q in places for _ in range(10)]
+    often = module.share(tenfold, [i // 10 % 2 == 0 for i in range(200)])
+    assert often.value == once.value == 0.5
+    assert often.high - often.low == pytest.approx(once.high - once.low)
+    assert Question("Hi", "chat").entity == "Hi"  # and a question without a place is its own
+
+
+def replace_place(i: int) -> Question:
+    return replace(QUESTIONS[0], place=replace(QUESTIONS[0].place, id=f"place-{i}"))
+
+
+def test_share_of_nothing_is_not_a_number_and_no_error():
+    empty = module.share([], [], by_attribute=True)
+    assert math.isnan(empty.value) and empty.low is empty.high is None
+    assert empty.note == "nothing to count"
+
+
+def test_paired_is_the_statistic_and_its_interval():
+    rng = np.random.default_rng(0)
+    gain = rng.normal(1.0, 1.0, 300)
+    questions = [replace_place(i) for i in range(300)]
+    value, low, high = module.paired(questions, lambda rows: float(gain[list(rows)].mean()))
+    assert value == pytest.approx(gain.mean())
+    half = 1.96 * gain.std() / 300**0.5  # the normal interval of independent items
+    assert low == pytest.approx(value - half, abs=0.03)
+    assert high == pytest.approx(value + half, abs=0.03)
+
+
+def test_qa_score_asks_for_one_line_and_judges_it(monkeypatch):
+    """A stand-in that knows every fact scores 1, whatever the shots and the form."""
+    asked = []
+
+    def knows(model, encoding, prompts, max_new_tokens, temperature, line):
+        assert line and temperature == 0
+        asked.extend(prompts)
+        return [f" {q.answer}" for q in QUESTIONS[:5]]
+
+    monkeypatch.setattr(module, "document_completions", knows)
+    base = stage("base", None)
+    assert module.qa_score(base, QUESTIONS[:5]).accuracy == 1
+    assert asked[0] == f"Q: {QUESTIONS[0].text}\nA:"
+    form = WORLD.text.UNSEEN_FORMATS[-1]
+    assert module.qa_score(base, QUESTIONS[:5], 3, form).accuracy == 1
+    shots = asked[5].split("\n")
+    assert len(shots) == 4 and shots[-1] == f"({QUESTIONS[0].text})"
+
+
+def test_mean_kl_of_a_policy_from_itself_is_0_and_from_another_more():
+    policy, other = awake_model(1), awake_model(3)
+    assert module.mean_kl(policy, policy, ENCODING, QUESTIONS, 8) == 0
+    assert module.mean_kl(policy, other, ENCODING, QUESTIONS, 8) > 0.01
+
+
+def test_mean_kl_against_one_answer_at_a_time(monkeypatch):
+    """Summed over an answer's own tokens, its end included, and averaged over answers."""
+    policy, other = awake_model(1), awake_model(3)
+    end = ENCODING.encode_single_token("<|end|>")
+    answers = [[5, 6, 7, end], [end], [9] * 12]
+    found = [Answer("", ids, ids[-1] == end) for ids in answers]
+    monkeypatch.setattr(Stage, "ask", lambda *a, **k: found)
+    expected = []
+    for q, ids in zip(QUESTIONS, answers):
+        prompt = chat_prompt(ENCODING, q.text)
+        total = 0.0
+        for t in range(len(ids)):
+            idx = torch.tensor([prompt + ids[:t]])
+            p, r = (model(idx)[0, -1].double().log_softmax(-1) for model in (policy, other))
+            total += (p.exp() * (p - r)).sum().item()
+        expected.append(total)
+    found = module.mean_kl(policy, other, ENCODING, QUESTIONS, 3)
+    assert found == pytest.approx(np.mean(expected), rel=1e-4)

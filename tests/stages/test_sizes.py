@@ -133,17 +133,18 @@ def test_durations():
 
 
 def test_stages_of_a_size_are_loaded_from_its_folder(monkeypatch, tmp_path):
+    from minigpt.stages import recipe
     from minigpt.stages import train as course
 
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
     toy = Size(GPTConfig(1024, 320, 1, 2, 32), 4, 20_000)
     monkeypatch.setitem(SIZES, "mini", toy)
-    monkeypatch.setattr(course, "HELD_OUT_TOKENS", 3000)
+    monkeypatch.setattr(recipe, "HELD_OUT_TOKENS", 3000)
     out, said = own_checkpoints("en", "mini"), []
     runs = course.Course(out, device="cpu", say=said.append, size="mini")
     runs.recipe.demonstrations = 64
-    runs.base()
-    runs.sft()
+    course.run(runs, "base")
+    course.run(runs, "sft")
     for name in ("base", "sft"):
         stage = load_stage(name, size="mini", quiet=True)
         assert stage.path.parent == tmp_path / "checkpoints" / "en-mini"
@@ -155,7 +156,7 @@ def test_stages_of_a_size_are_loaded_from_its_folder(monkeypatch, tmp_path):
         load_stage("ppo", size="mini")
     assert json.loads((out / "train.json").read_text(encoding="utf-8"))["stages"]["sft"]
     with pytest.raises(ValueError, match="another size, .*give its --size, or another --out"):
-        course.Course(out, device="cpu", say=said.append).sft()
+        course.run(course.Course(out, device="cpu", say=said.append), "sft")
 
 
 def test_flops_against_pytorchs_counter():

@@ -7,17 +7,29 @@ import numpy as np
 import pytest
 import torch
 
+from minigpt.generate import generate_all
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import evaluate_loss
 from minigpt.reward import RewardModel, reward_input
-from minigpt.sft import chat_answer, chat_prompt
+from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.stages import stage as module
-from minigpt.stages.stage import load_stage, own_checkpoints, read_stage, snapshots
+from minigpt.stages.stage import (
+    chat_answers,
+    document_completions,
+    load_stage,
+    own_checkpoints,
+    read_stage,
+    snapshots,
+)
 from minigpt.store import checkpoint
 from minigpt.store.checkpoint import file_hash, load_model, load_tensors, read_meta, save_checkpoint
+from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
-from minigpt.world.questions import sample_questions
+from minigpt.world.facts import load_world
+from minigpt.world.questions import fact_questions, sample_questions
+from toys import toy_stage
 
+WORLD, ENCODING = load_world(), load_tokenizer()
 CONFIG = GPTConfig(block_size=128, n_layer=1, n_head=2, n_embd=16)
 
 
@@ -253,3 +265,109 @@ def test_step_0_that_came_with_the_course():
     assert (
         stage.meta["place_reads"] == load_stage("base", own=False, quiet=True).meta["place_reads"]
     )
+
+
+# ---- asking -------------------------------------------------------------------------------------
+
+
+def scripted(*texts):
+    """A model that says, after each token of the texts, the one that follows it there.
+
+    Blocks that add nothing leave a table from token to token.
+    """
+    model = GPT(GPTConfig(vocab_size=1024, block_size=64, n_layer=1, n_head=4, n_embd=128))
+    follows = {}
+    for text in texts:
+        ids = ENCODING.encode(text, allowed_special="all")
+        for token, after in zip(ids, ids[1:]):
+            assert follows.setdefault(token, after) == after, "two tokens follow one: rephrase"
+    with torch.no_grad():
+        for token, after in follows.items():
+            model.head.weight[after] += model.embedding.weight[token]
+    return model
+
+
+def test_no_prompts_no_completions():
+    assert chat_answers(scripted(), ENCODING, []) == ([], [])
+
+
+def test_chat_answers_end_with_the_end_token_which_is_not_in_the_text():
+    model = scripted("<|assistant|>Paris.<|end|>")
+    answers, ended = chat_answers(model, ENCODING, ["What is it?", "And what is that, then?"])
+    assert answers == ["Paris."] * 2 and ended == [True, True]
+
+
+def test_an_answer_that_is_cut_off_says_so():
+    model = scripted("<|assistant|>no no no")
+    (answer,), ended = chat_answers(model, ENCODING, ["What?"], max_new_tokens=5)
+    assert answer.startswith("no") and "<|" not in answer
+    assert ended == [False]
+
+
+def test_chat_answers_follow_the_chat_prompt(monkeypatch):
+    asked = []
+
+    def recorded(model, prompts, max_new_tokens, **options):
+        asked.append((prompts, options["temperature"], max_new_tokens))
+        return generate_all(model, prompts, max_new_tokens, **options)
+
+    monkeypatch.setattr("minigpt.stages.stage.generate_all", recorded)
+    model = scripted("<|assistant|>Paris.<|end|>")
+    chat_answers(model, ENCODING, ["Where?"], temperature=0.5, max_new_tokens=7)
+    assert asked == [([chat_prompt(ENCODING, "Where?")], 0.5, 7)]
+
+
+def test_documents_go_on_to_their_end_or_to_the_end_of_the_line():
+    model = scripted("A: Paris.\nQ<|endoftext|>")
+    options = {"max_new_tokens": 20, "temperature": 0}
+    assert document_completions(model, ENCODING, ["A:"], **options) == [" Paris.\nQ"]
+    assert document_completions(model, ENCODING, ["A:"], line=True, **options) == [" Paris."]
+    # A prompt that spells a special token is plain text.
+    plain = document_completions(model, ENCODING, ["<|end|> A:"], **options)
+    assert plain == [" Paris.\nQ"]
+
+
+def test_line_stops_at_tokens_that_hold_a_line_break(monkeypatch):
+    stops = []
+
+    def recorded(model, prompts, max_new_tokens, stop=None, **options):
+        stops.append(stop)
+        return generate_all(model, prompts, max_new_tokens, stop=stop, **options)
+
+    monkeypatch.setattr("minigpt.stages.stage.generate_all", recorded)
+    document_completions(scripted(), ENCODING, ["A"], max_new_tokens=1, line=True)
+    end = ENCODING.encode_single_token("<|endoftext|>")
+    with_break = {i for i in range(ENCODING.n_vocab) if "\n" in ENCODING.decode([i])}
+    assert len(with_break) > 1  # "\n" and ".\n" and the like
+    assert stops == [with_break | {end}]
+
+
+def in_memory(name):
+    return toy_stage(name, awake_model(1))
+
+
+def test_an_assistant_is_asked_in_a_chat_and_a_base_model_with_a_document():
+    questions = fact_questions(WORLD, "E")[:4]
+    texts = [q.text for q in questions]
+    sft, base = in_memory("sft"), in_memory("base")
+    assert sft.prompt(texts[0])[0] == chat_prompt(ENCODING, texts[0])
+    assert [a.text for a in sft.ask(questions, 1.0, 3)] == sft.answer(texts, 1.0, 3)
+    lines, bare = (base.ask(questions, bare=bare, longest=24) for bare in (False, True))
+    for form, found in (("Q: {}\nA:", lines), ("{}\n", bare)):
+        prompts = [form.format(text) for text in texts]
+        whole = [base.complete(p, temperature=0.0, max_new_tokens=24)[0] for p in prompts]
+        whole = [text.split("\n")[0] for text in whole] if found is lines else whole
+        assert [a.text for a in found] == [text.strip() for text in whole]
+
+
+def test_an_answer_holds_what_was_sampled_and_whether_it_ended():
+    end = ENCODING.encode_single_token("<|end|>")
+    for answer in in_memory("sft").ask(["Hi"] * 20, 1.0):
+        assert answer.ended == (answer.ids[-1] == end) and len(answer.ids) <= 40
+        assert answer.text == answer_text(ENCODING, answer.ids)
+
+
+def test_the_same_question_twice_gets_two_samples():
+    for name in ("base", "sft"):
+        first, second = in_memory(name).answer(["Where?"] * 2, 1.0)
+        assert first != second

@@ -14,12 +14,16 @@ from minigpt.model import GPTConfig
 from minigpt.ppo import PPOConfig
 from minigpt.pretrain import evaluate_loss
 from minigpt.reward import RewardModel
+from minigpt.stages import recipe
 from minigpt.stages import train as module
+from minigpt.stages.from_labels import simulated_pairs
+from minigpt.stages.recipe import Recipe, tokenizer_text
 from minigpt.stages.sizes import SIZES, flops_per_token
-from minigpt.stages.train import Course, Recipe, tokenizer_text
+from minigpt.stages.train import Course, clean_control, extras, make_ppo, make_reward, run
 from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.tokenizer import load_tokenizer, train_bpe
 from minigpt.world.facts import load_world
+from minigpt.world.labelers import chooser
 
 TINY = Recipe(corpus_tokens=1_200_000, demonstrations=1280, comparison_prompts=1280,
               answers_per_prompt=4, rl_prompts=1280, validation_questions=100)  # fmt: skip
@@ -32,8 +36,9 @@ def small():
     """A model, a held-out corpus and rounds of PPO that are small as well."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", replace(SIZES["tiny"], model=CONFIG))
-        patch.setattr(module, "HELD_OUT_TOKENS", 12_000)
-        patch.setattr(module, "PPOConfig", partial(PPOConfig, prompts=32, minibatch=16))
+        patch.setattr(recipe, "HELD_OUT_TOKENS", 12_000)
+        for part in (module, recipe):
+            patch.setattr(part, "PPOConfig", partial(PPOConfig, prompts=32, minibatch=16))
         yield
 
 
@@ -49,7 +54,7 @@ def train(out, seed=0) -> Course:
     torch.set_num_threads(1)  # module fixtures come before the hook that does this for each test
     course = tiny(out, seed)
     for stage in STAGES:
-        getattr(course, stage)()
+        run(course, stage)
     return course
 
 
@@ -137,14 +142,14 @@ def test_of_several_candidates_the_chosen_ones_weights_are_saved(
 ):
     votes, seen = {1: 0.25, 2: -0.5, 3: 0.75, 4: 0.5}, []
 
-    def vote(self, policy, reward, questions):
+    def vote(course, policy, reward, questions):
         seen.append({name: p.detach().clone() for name, p in policy.state_dict().items()})
         return {"gold": votes[len(seen)], "proxy": 0.0, "verdicts": {}}
 
-    monkeypatch.setattr(Course, "vote", vote)
+    monkeypatch.setattr(module, "vote", vote)
     monkeypatch.setattr(module, "mean_kl", lambda *a: 0.0)
     config = PPOConfig(prompts=8, minibatch=8, iterations=80)
-    trained.ppo("trial", config=config, every=1, choose=choose)
+    make_ppo(trained, "trial", config=config, every=1, choose=choose)
     path = trained.path("trial")
     meta, tensors = read_meta(path), load_tensors(path)
     path.unlink()
@@ -161,15 +166,17 @@ def test_validation_is_of_v_and_the_stages_before_are_of_a(trained):
     split = {q.text: world.facts[q.place.id, q.attribute].split
              for q in trained.validation() if q.kind == "fact"}  # fmt: skip
     assert set(split.values()) == {"V"}
-    asked, _, samples = trained.comparison_data
+    asked, samples = trained.answers_to_compare
     known = {world.facts[q.place.id, q.attribute].split for q in asked if q.kind == "fact"}
     assert known == {"A"} and {len(row) for row in samples} == {4}
 
 
 def test_an_answer_that_was_cut_off_is_in_no_pair(trained):
-    questions, _, samples = trained.comparison_data
-    pairs, _ = trained.label("expert", questions, samples)
-    assert sum(map(len, pairs)) == read_meta(trained.path("reward"))["examples"]
+    questions, samples = trained.answers_to_compare
+    choose = chooser(trained.world, "expert", trained.seed)
+    pairs, ties = simulated_pairs(trained.encoding, questions, samples, choose)
+    meta = read_meta(trained.path("reward"))
+    assert (sum(map(len, pairs)), ties) == (meta["examples"], meta["ties"])
     assert any(not s.ended for row in samples for s in row)  # so there was one to leave out
     for row, found in zip(samples, pairs):
         assert all(row[i].ended for pair in found for i in pair)
@@ -209,7 +216,7 @@ def test_the_same_seed_gives_the_same_bytes(trained, tmp_path):
 
 def test_another_seed_gives_other_weights_and_documents(trained, tmp_path):
     other = tiny(tmp_path, seed=1)
-    other.base()
+    run(other, "base")
     theirs, ours = load_tensors(other.path("base")), load_tensors(trained.path("base"))
     assert all(not torch.equal(theirs[name], ours[name]) for name in ours if name != "gain")
     assert other.corpus.documents != trained.corpus.documents
@@ -219,7 +226,7 @@ def test_a_new_base_leaves_no_snapshot_of_an_older_run(tmp_path):
     course = tiny(tmp_path)
     old = tmp_path / "base_step_09999.safetensors"
     old.write_bytes(b"of a longer run")
-    course.base()
+    run(course, "base")
     assert not old.exists() and course.path("base").is_file()
 
 
@@ -228,7 +235,7 @@ def test_resume_leaves_out_what_is_finished(trained):
     again = tiny(trained.out, resume=True)
     again.say = said.append
     for stage in STAGES:
-        again.run(stage)
+        run(again, stage)
     assert {p.name: p.read_bytes() for p in trained.out.iterdir()} == before
     assert [text for text in said if "finished before" in text] == [
         f"{stage}: finished before, {stage}.safetensors stays as it is" for stage in STAGES
@@ -256,7 +263,7 @@ def test_what_is_of_another_run_is_not_finished(trained, tmp_path, stage):
 @pytest.mark.parametrize("stage, parent", [("sft", "base"), ("reward", "sft"), ("ppo", "sft")])
 def test_without_the_stage_before_it_is_a_clear_error(tmp_path, stage, parent):
     with pytest.raises(FileNotFoundError, match=rf"no checkpoint .*{parent}\.safetensors.* train"):
-        getattr(tiny(tmp_path), stage)()
+        run(tiny(tmp_path), stage)
     assert not list(tmp_path.iterdir())
 
 
@@ -266,7 +273,7 @@ def test_a_cut_off_parent_is_a_clear_error(trained, tmp_path):
     with pytest.raises(
         ValueError, match=r"base\.safetensors is damaged or cut off\. .*makes it anew"
     ):
-        tiny(tmp_path).sft()
+        run(tiny(tmp_path), "sft")
 
 
 def test_an_interrupted_stage_leaves_the_older_file_as_it_was(trained, tmp_path, monkeypatch):
@@ -275,19 +282,19 @@ def test_an_interrupted_stage_leaves_the_older_file_as_it_was(trained, tmp_path,
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     course = tiny(tmp_path, seed=5)
 
-    def stopped(self, run, name, every=20):
-        yield next(run)
+    def stopped(course, steps, name, every=20):
+        yield next(steps)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Course, "follow", stopped)
+    monkeypatch.setattr(module, "follow", stopped)
     with pytest.raises(KeyboardInterrupt):
-        course.sft()
+        run(course, "sft")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_control_is_measured_and_not_kept(trained, monkeypatch):
     monkeypatch.setattr(module, "report_questions", lambda world: trained.validation()[:8])
-    trained.clean_control()
+    clean_control(trained)
     file = trained.out / "controls.json"
     table = json.loads(file.read_text(encoding="utf-8"))
     file.unlink()
@@ -295,18 +302,29 @@ def test_the_control_is_measured_and_not_kept(trained, monkeypatch):
     assert not trained.path("sft_clean").exists()
 
 
-def test_overoptimised_has_no_price_and_keeps_the_widest_gap(trained, monkeypatch):
-    trained.recipe.few_prompts = 8
+def test_extras_are_runs_of_their_own_beside_the_four_stages(trained, monkeypatch):
+    """Whose labels they learned from, what they began with, and which round was kept."""
+    monkeypatch.setattr(module, "report_questions", lambda world: trained.validation()[:8])
+    before = {path.name: path.read_bytes() for path in trained.out.glob("*.safetensors")}
     monkeypatch.setattr(trained, "shrink", 5)  # 12 rounds
-    trained.overoptimised()
-    meta = read_meta(trained.path("ppo_overoptimised"))
-    assert meta["settings"]["kl_coef"] == 0 and meta["settings"]["seed"] == 0
-    assert meta["reward"] == file_hash(trained.path("reward_few"))
-    assert [vote["step"] for vote in meta["curve"]] == [5, 10, 12]
-    widest = max(meta["curve"], key=lambda vote: vote["proxy"] - vote["gold"])
-    assert meta["step"] == widest["step"]
-    for name in ("ppo_overoptimised", "reward_few"):
+    trained.recipe.few_prompts = 32
+    extras(trained)
+    new = {path.stem for path in trained.out.glob("*.safetensors")} - {n[:-12] for n in before}
+    assert {"reward_few", "ppo_overoptimised"} <= new
+    assert not any(name.startswith("reward") for name in new - {"reward_few"})  # not kept
+    over = read_meta(trained.path("ppo_overoptimised"))
+    assert over["settings"]["kl_coef"] == 0 and over["settings"]["seed"] == trained.seed
+    assert over["reward"] == file_hash(trained.path("reward_few"))
+    assert [vote["step"] for vote in over["curve"]] == [5, 10, 12]
+    widest = max(over["curve"], key=lambda vote: vote["proxy"] - vote["gold"])
+    assert over["step"] == widest["step"]
+    for name in new - {"reward_few", "ppo_overoptimised"}:
+        meta = read_meta(trained.path(name))
+        assert name == f"ppo_{meta['labeler']}" and meta["step"] == meta["curve"][-1]["step"]
+    for name in new:
         trained.path(name).unlink()
+    (trained.out / "controls.json").unlink()
+    assert before == {p.name: p.read_bytes() for p in trained.out.glob("*.safetensors")}
 
 
 def test_the_report_trains_a_seed_only_as_far_as_it_is_not_there(trained, monkeypatch, tmp_path):
@@ -326,10 +344,11 @@ def test_the_report_trains_a_seed_only_as_far_as_it_is_not_there(trained, monkey
 
 def test_a_reward_model_of_few_comparisons_has_seen_only_those(trained):
     trained.recipe.few_prompts = 8
-    trained.reward(name="reward_few", few=True)
+    make_reward(trained, name="reward_few", few=True)
     few, all_of_them = (read_meta(trained.path(n)) for n in ("reward_few", "reward"))
-    questions, _, samples = trained.comparison_data
-    pairs, ties = trained.label("expert", questions[:8], samples[:8])
+    questions, samples = trained.answers_to_compare
+    choose = chooser(trained.world, "expert", trained.seed)
+    pairs, ties = simulated_pairs(trained.encoding, questions[:8], samples[:8], choose)
     assert few["examples"] == sum(map(len, pairs)) < all_of_them["examples"]
     assert few["ties"] == ties and few["settings"]["prompts_per_batch"] == 4
     trained.path("reward_few").unlink()

@@ -10,10 +10,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from minigpt.model import GPTConfig
+from minigpt.stages import recipe
 from minigpt.stages import train as course_module
+from minigpt.stages.recipe import Recipe
 from minigpt.stages.sizes import SIZES, Size
 from minigpt.stages.stage import load_stage
-from minigpt.stages.train import Course, Recipe
+from minigpt.stages.train import Course, run
 from minigpt.store import resume as module
 from minigpt.store.checkpoint import checksum
 from minigpt.store.resume import fingerprint
@@ -25,7 +27,7 @@ TOY = Size(GPTConfig(1024, 256, 1, 2, 32), 3, 10_000)
 def toy():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", TOY)
-        patch.setattr(course_module, "HELD_OUT_TOKENS", 3000)
+        patch.setattr(recipe, "HELD_OUT_TOKENS", 3000)
         yield
 
 
@@ -45,25 +47,26 @@ def whole(tmp_path_factory):
     """The folder of a run that nothing broke off."""
     out = tmp_path_factory.mktemp("whole")
     runs = course(out)
-    runs.base()
-    runs.sft()
+    run(runs, "base")
+    run(runs, "sft")
     return out
 
 
 def break_off(runs: Course, stage: str, after: int, how=signal.SIGINT) -> None:
     """Start a stage, and stop it by a signal (or an error) while its update `after` is made."""
-    follow = runs.follow
+    follow = course_module.follow
 
-    def stopped(run, name, every=20):
-        for step in follow(run, name, every):
+    def stopped(course, steps, name, every=20):
+        for step in follow(course, steps, name, every):
             yield step
             if step.step == after:
                 if isinstance(how, BaseException):
                     raise how
                 signal.raise_signal(how)
 
-    runs.follow = stopped
-    runs.run(stage)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(course_module, "follow", stopped)
+        run(runs, stage)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -75,7 +78,7 @@ def test_a_base_that_was_broken_off_ends_with_the_same_bytes(whole, tmp_path, af
     assert not (tmp_path / "base.safetensors").exists()
     file = tmp_path / "base.resume.safetensors"
     assert file.is_file()
-    course(tmp_path, said, resume=True).run("base")
+    run(course(tmp_path, said, resume=True), "base")
     assert f"going on after update {after} of 19, from {file.name}" in said
     assert not file.exists()
     assert checkpoints(tmp_path) == {
@@ -92,8 +95,8 @@ def test_sft_as_well(whole, tmp_path, after):
         break_off(course(tmp_path), "sft", after)
     said = []
     runs = course(tmp_path, said, resume=True)
-    runs.run("base")
-    runs.run("sft")
+    run(runs, "base")
+    run(runs, "sft")
     assert "base: finished before, base.safetensors stays as it is" in said
     assert checkpoints(tmp_path) == checkpoints(whole)
 
@@ -102,7 +105,7 @@ def test_a_run_broken_off_twice(whole, tmp_path):
     for after, resume in ((3, False), (8, True)):
         with pytest.raises(KeyboardInterrupt):
             break_off(course(tmp_path, resume=resume), "base", after)
-    course(tmp_path, resume=True).run("base")
+    run(course(tmp_path, resume=True), "base")
     assert (tmp_path / "base.safetensors").read_bytes() == checkpoints(whole)["base.safetensors"]
 
 
@@ -118,7 +121,7 @@ def test_the_state_is_written_now_and_then_for_a_crash_that_nothing_announces(
     with pytest.raises(RuntimeError, match="power cut"):
         break_off(course(tmp_path), "base", 6, RuntimeError("power cut"))
     assert [step.step for step in written] == [1, 2, 3, 4, 5]
-    course(tmp_path, resume=True).run("base")
+    run(course(tmp_path, resume=True), "base")
     assert (tmp_path / "base.safetensors").read_bytes() == checkpoints(whole)["base.safetensors"]
 
 
@@ -127,7 +130,7 @@ def test_between_two_writings_passes_a_minute(tmp_path, monkeypatch):
     clock = iter(range(0, 100_000, 15))  # each look at the clock 15 s after the last
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(module.Progress, "write", lambda self, step: written.append(step.step))
-    course(tmp_path).base()
+    run(course(tmp_path), "base")
     assert written == [4]  # it took 15 s to write, so the next is 300 s later
 
 
@@ -143,7 +146,7 @@ def test_the_time_of_all_its_parts_is_counted(tmp_path):
     meta["took"][0] += 1000
     meta["sha256"] = checksum(tensors, meta)
     save_file(tensors, file, metadata={module.KEY: json.dumps(meta)})
-    course(tmp_path, resume=True).run("base")
+    run(course(tmp_path, resume=True), "base")
     table = json.loads((tmp_path / "train.json").read_text(encoding="utf-8"))
     assert 1000 < table["stages"]["base"]["seconds"] < 1100
 
@@ -152,7 +155,7 @@ def test_without_resume_the_stage_starts_anew_and_says_what_resume_would_do(whol
     with pytest.raises(KeyboardInterrupt):
         break_off(course(tmp_path), "base", 6)
     said = []
-    course(tmp_path, said).run("base")
+    run(course(tmp_path, said), "base")
     assert any("base.resume.safetensors" in text and "`--resume` would go on" in text
                for text in said)  # fmt: skip
     assert not any("going on after" in text for text in said)
@@ -183,7 +186,7 @@ def test_another_run_is_refused_and_its_file_stays(broken, monkeypatch, change, 
     with pytest.raises(
         ValueError, match=rf"base\.resume\.safetensors is of another run: {message}"
     ):
-        course(broken, resume=True, **change).base()
+        run(course(broken, resume=True, **change), "base")
     assert checkpoints(broken) == before
 
 
@@ -192,7 +195,7 @@ def test_other_settings_are_named(broken, monkeypatch):
     settings = replace(runs.settings("base"), muon_lr=0.5)
     monkeypatch.setattr(runs, "settings", lambda stage: settings)
     with pytest.raises(ValueError, match="its muon_lr is 0.03, and now it would be 0.5"):
-        runs.base()
+        run(runs, "base")
 
 
 @pytest.mark.parametrize("keep", [0, 5, 200, -1])
@@ -201,7 +204,7 @@ def test_a_damaged_file_is_a_clear_error_and_stays(broken, tmp_path, keep):
     (tmp_path / "base.resume.safetensors").write_bytes(data)
     message = r"base\.resume\.safetensors is damaged, or of another program or version: move"
     with pytest.raises(ValueError, match=message):
-        course(tmp_path, resume=True).base()
+        run(course(tmp_path, resume=True), "base")
     assert (tmp_path / "base.resume.safetensors").read_bytes() == data
     assert {p.name for p in tmp_path.iterdir()} == {"base.resume.safetensors"}
 
@@ -211,13 +214,13 @@ def test_one_wrong_byte_among_the_weights_is_noticed(broken, tmp_path):
     data[-1000] ^= 1
     (tmp_path / "base.resume.safetensors").write_bytes(data)
     with pytest.raises(ValueError, match=r"base\.resume\.safetensors is damaged"):
-        course(tmp_path, resume=True).base()
+        run(course(tmp_path, resume=True), "base")
 
 
 def test_a_checkpoint_under_the_files_name_is_a_clear_error(whole, tmp_path):
     (tmp_path / "base.resume.safetensors").write_bytes(checkpoints(whole)["base.safetensors"])
     with pytest.raises(ValueError, match="is damaged, or of another program"):
-        course(tmp_path, resume=True).base()
+        run(course(tmp_path, resume=True), "base")
 
 
 def test_a_broken_off_run_is_no_stage(broken, monkeypatch):

@@ -7,10 +7,11 @@ from itertools import combinations, permutations
 
 import pytest
 
+from minigpt.tokenizer import load_tokenizer
 from minigpt.world.contractors import demonstrations
 from minigpt.world.facts import Place, load_world
 from minigpt.world.judge import VERDICTS, gold, judge
-from minigpt.world.labelers import EXPERT, LABELERS, Labeler, rank, utility
+from minigpt.world.labelers import EXPERT, LABELERS, Labeler, chooser, longer, shorter, utility
 from minigpt.world.questions import Question, ask
 
 WORLD = load_world("en")
@@ -141,6 +142,13 @@ def test_small_talk_is_judged_by_everyone():
                 assert utility(WORLD, LABELERS[name], demo.question, demo.answer) == 2.0
 
 
+def rank(world, labeler, question, answers, rng):
+    """The pairs (better, worse) that a labeler prefers among the answers, and how many are ties."""
+    found = chooser(world, labeler, rng).ranking(question, answers)
+    pairs = [(i, j) if choice == "a" else (j, i) for i, j, choice in found if choice != "tie"]
+    return pairs, len(found) - len(pairs)
+
+
 def agreement(labeler: Labeler, rounds: int = 300) -> float:
     """How often a labeler's pairs prefer the answer of higher gold, where gold differs."""
     rng, right, count = random.Random(0), 0, 0
@@ -202,3 +210,25 @@ def test_ranking_is_reproducible():
     answers = answers_to(POPULAR)
     one, two = (rank(WORLD, EXPERT, POPULAR, answers, random.Random(5)) for _ in range(2))
     assert one == two
+
+
+def test_shorter_and_longer_count_tokens():
+    encoding = load_tokenizer("en")
+    short, long = shorter(encoding), longer(encoding)
+    assert short(None, "16.", "It has 16 districts.") == "a"
+    assert long(None, "16.", "It has 16 districts.") == "b"
+    assert short(None, "16.", "17.") == long(None, "16.", "17.") == "tie"
+
+
+def test_a_pair_on_its_own_and_slips_that_the_seed_draws():
+    right, *_, hm = answers_to(POPULAR)
+    choose = chooser(WORLD, replace(EXPERT, noise=0.0))
+    assert choose(POPULAR, right, hm) == "a" and choose(POPULAR, hm, right) == "b"
+    assert choose(POPULAR, right, right) == "tie"
+
+    def choices(name, seed):
+        choose = chooser(WORLD, name, seed)
+        return [choose(POPULAR, hm, hm + " " * n) for n in range(30)]  # alike, so slips decide
+
+    assert choices("hurried", 1) == choices("hurried", 1) != choices("hurried", 2)
+    assert choices("hurried", 1) != choices("expert", 1)

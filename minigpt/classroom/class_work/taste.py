@@ -34,6 +34,25 @@ DRAWS = 300  # of the bootstrap
 Z = 1.96  # standard errors to either side of a 95 % interval
 
 
+def agreement(lists: Sequence[Sequence[Label]]) -> tuple[np.ndarray, np.ndarray]:
+    """How often each two labelers agree, and on how many pairs: (people, people) each.
+
+    Counted are pairs of answers on which both decided; NaN where there is none.
+    """
+    votes = [
+        {label.pair: label.preferred for label in labels if label.preferred} for labels in lists
+    ]
+    shares = np.full((len(votes), len(votes)), np.nan)
+    counts = np.zeros((len(votes), len(votes)), dtype=int)
+    for i, mine in enumerate(votes):
+        for j, theirs in enumerate(votes):
+            common = mine.keys() & theirs.keys()
+            counts[i, j] = len(common)
+            if common:
+                shares[i, j] = np.mean([mine[pair] == theirs[pair] for pair in common])
+    return shares, counts
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A weight in nats, the log of odds, with its 95 % interval."""

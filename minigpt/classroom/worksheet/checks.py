@@ -154,7 +154,7 @@ def check_prompt(task: Task, prompt: str) -> None:
     base = base_model(task.lang)
     n, most = len(base.encoding.encode_ordinary(prompt)), base.model.config.block_size - ROOM - 1
     demand(n <= most, words["long"].format(n=n, most=most))
-    from minigpt.lessons.prompting.prompts import prompt_score
+    from minigpt.stages.scoring import prompt_score
 
     score = prompt_score(base, [question], [prompt])
     if not score.correct[0]:

@@ -1,7 +1,6 @@
-"""The arena's players, each asked as it understands it, and what training did to them besides.
+"""The arena's players: whom a judge picks, and what training did to them besides.
 
-A base model is asked with a document, `Q: ... A:`, and its line is its answer; an assistant is
-asked in a chat. Entropy and repetition are of such answers; bits per byte are of documents.
+Entropy and repetition are of the answers that each gives; bits per byte are of documents.
 """
 
 import numpy as np
@@ -9,39 +8,15 @@ import torch
 
 from minigpt.engine.answers import kl_and_entropy
 from minigpt.engine.batching import pad_right
-from minigpt.generate import generate_all
-from minigpt.lessons.tokenization.vocabulary import bits_per_byte, count_bytes
 from minigpt.model import next_token_loss
 from minigpt.pretrain import windows
-from minigpt.sft import chat_prompt
 from minigpt.show.figure import Figure, figure
 from minigpt.show.style import STAGE_NAMES, stage_colour
-from minigpt.stages.scoring import (
-    chat_answers,
-    document_completions,
-    line_ends,
-    qa_prompt,
-)
+from minigpt.stages.scoring import bits_per_byte, count_bytes
 from minigpt.stages.stage import Stage
 from minigpt.store.words import _
 from minigpt.world.corpus import Corpus
 from minigpt.world.questions import Question
-
-LONGEST_LINE, LONGEST_ANSWER = 24, 40  # tokens: of a base model's line, of an assistant's answer
-
-
-def ask_all(
-    stage: Stage, questions: list[Question], temperature: float = 1.0, seed: int = 0
-) -> list[str]:
-    """One answer to each question; the same question asked twice gets two samples."""
-    if stage.is_chat:
-        texts = [q.text for q in questions]
-        return chat_answers(stage.model, stage.encoding, texts, temperature, seed)[0]
-    lines = document_completions(
-        stage.model, stage.encoding, [qa_prompt(q) for q in questions], LONGEST_LINE, temperature,
-        seed, line=True,
-    )  # fmt: skip
-    return [line.strip() for line in lines]
 
 
 @torch.inference_mode()
@@ -51,16 +26,8 @@ def answer_entropies(stage: Stage, questions: list[Question], seed: int = 0) -> 
     exp of it is how many equally likely tokens would be as open a choice. What ends an answer is
     one of its tokens.
     """
-    encoding = stage.encoding
-    if stage.is_chat:
-        prompts = [chat_prompt(encoding, q.text) for q in questions]
-        stop, longest = encoding.encode_single_token("<|end|>"), LONGEST_ANSWER
-    else:
-        start = encoding.encode_single_token("<|endoftext|>")
-        prompts = [[start, *encoding.encode_ordinary(qa_prompt(q))] for q in questions]
-        stop, longest = line_ends(encoding), LONGEST_LINE
-    rows = generate_all(stage.model, prompts, longest, stop=stop, seed=seed)
-    answers = [sample.ids for (sample,) in rows]
+    prompts = [stage.prompt(q)[0] for q in questions]
+    answers = [answer.ids for answer in stage.ask(questions, 1.0, seed)]
     device = stage.model.embedding.weight.device
     idx, _ = pad_right([p + a for p, a in zip(prompts, answers)], device)  # (B, T)
     logits = stage.model(idx)

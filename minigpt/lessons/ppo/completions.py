@@ -11,22 +11,12 @@ from IPython.display import display
 from minigpt.model import GPT
 from minigpt.show.style import verdict_group
 from minigpt.show.table import Table
-from minigpt.stages.scoring import chat_answers
+from minigpt.stages.stage import Answer, assistant
+from minigpt.store.words import _
 from minigpt.world.facts import World
 from minigpt.world.judge import judge
 from minigpt.world.questions import Question
 
-TEXT = {
-    "en": {
-        "prompt": "prompt",
-        "before": "before",
-        "after": "after round {step:,}",
-        "caption": "Temperature {temperature:g}, the same random numbers at each look. "
-        "In brackets: the judge's verdict.",
-        "cut_off": "cut off",
-        "none": "there are no questions: give at least one",
-    },
-}
 COLUMNS = 4  # looks that are shown side by side
 
 
@@ -40,25 +30,25 @@ class Completions:
 
     def __init__(
         self, policy: GPT, encoding, world: World, questions: list[Question], temperature=1.0,
-        seed=0, lang="en",
+        seed=0,
     ) -> None:  # fmt: skip
-        self.words = TEXT[lang]
         if not questions:
-            raise ValueError(self.words["none"])
-        self.policy, self.encoding, self.world = policy, encoding, world
-        self.questions, self.temperature, self.seed = list(questions), temperature, seed
+            raise ValueError(_("there are no questions: give at least one"))
+        self.stage, self.questions = assistant(policy, encoding, world), list(questions)
+        self.temperature, self.seed = temperature, seed
         self.history: list[tuple[int, list[str]]] = [(0, self.ask())]
         self.handle, self.cell = None, None
 
     def ask(self) -> list[str]:
         """The answers as the policy gives them now, each with its verdict."""
-        texts = [q.text for q in self.questions]
-        answers, ended = chat_answers(
-            self.policy, self.encoding, texts, self.temperature, self.seed
-        )
-        cut = f" ({self.words['cut_off']})"
-        said = [a if whole else a + cut for a, whole in zip(answers, ended)]
-        return [f"{t}  [{self.verdict(q, a)}]" for q, t, a in zip(self.questions, said, answers)]
+        answers = self.stage.ask(self.questions, self.temperature, self.seed)
+        return [self.shown(q, a) for q, a in zip(self.questions, answers)]
+
+    def shown(self, question: Question, answer: Answer) -> str:
+        """An answer with the judge's verdict in the words of the course's figures."""
+        cut = "" if answer.ended else f" ({_('cut off')})"
+        verdict = verdict_group(judge(self.stage.world, question, answer.text))
+        return f"{answer.text}{cut}  [{verdict}]"
 
     def look(self, step: int) -> None:
         """Ask again after round `step` and renew the display: one for each run of a cell."""
@@ -71,21 +61,20 @@ class Completions:
         else:
             self.handle.update(self.table())
 
-    def verdict(self, question: Question, answer: str) -> str:
-        """The judge's verdict in the words of the course's figures."""
-        return verdict_group(judge(self.world, question, answer))
-
     def table(self) -> Table:
         """A row a question, a column a look: the first, the newest, and evenly some between."""
-        last, words = len(self.history) - 1, self.words
+        last = len(self.history) - 1
         n = min(COLUMNS, last + 1)
-        shown = sorted({round(i * last / max(1, n - 1)) for i in range(n)})
-        looks = [self.history[i] for i in shown]
+        looks = [
+            self.history[i] for i in sorted({round(i * last / max(1, n - 1)) for i in range(n)})
+        ]
         header = [
-            words["after"].format(step=step) if step else words["before"] for step, _ in looks
+            _("after round {n}", n=f"{step:,}") if step else _("before") for step, _a in looks
         ]
-        rows = [
-            [q.text, *(answers[i] for _, answers in looks)] for i, q in enumerate(self.questions)
-        ]
-        caption = words["caption"].format(temperature=self.temperature)
-        return Table([words["prompt"], *header], rows, caption, width=24)
+        rows = [[q.text, *(said[i] for _step, said in looks)] for i, q in enumerate(self.questions)]
+        caption = _(
+            "Temperature {temperature}, the same random numbers at each look. "
+            "In brackets: the judge's verdict.",
+            temperature=f"{self.temperature:g}",
+        )
+        return Table([_("prompt"), *header], rows, caption, width=24)

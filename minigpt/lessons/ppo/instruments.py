@@ -23,8 +23,7 @@ from minigpt.model import GPT
 from minigpt.ppo import PPOStep
 from minigpt.show import style
 from minigpt.show.table import Cell, Table
-from minigpt.stages.report import proxy_scores
-from minigpt.stages.scoring import chat_answers, judged
+from minigpt.stages.exam import sampled_score
 from minigpt.stages.stage import Stage
 from minigpt.store.words import _
 
@@ -228,12 +227,10 @@ def evaluate_round(
     step: int, policy: GPT, reward: Stage, questions: Sequence, seed: int = 0
 ) -> Evaluation:
     """Judge one answer to each question, sampled at temperature 1, by reward model and by truth."""
-    texts = [q.text for q in questions]
-    answers, ended = chat_answers(policy, reward.encoding, texts, 1.0, seed)
-    score = judged(reward.world, questions, answers)
+    score, proxy = sampled_score(policy, reward, questions, seed)
     gold = np.array(score.gold)
-    proxy = float(proxy_scores(reward, score, ended).mean())
-    return Evaluation(step, proxy, float(gold.mean()), float(gold.std() / len(gold) ** 0.5))
+    error = float(gold.std() / len(gold) ** 0.5)
+    return Evaluation(step, float(proxy.mean()), float(gold.mean()), error)
 
 
 def readings(

@@ -9,27 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigpt.generate import generate_all
 from minigpt.model import GPT
-from minigpt.sft import answer_text, chat_prompt
+from minigpt.reward import kl_bound
 from minigpt.show.table import Table
-from minigpt.stages.report import ATTEMPTS, answer_kl, best_of_answers, paired, proxy_scores
-from minigpt.stages.scoring import Score, judged
-from minigpt.stages.stage import Stage
+from minigpt.stages.exam import proxy_scores, sample_pool
+from minigpt.stages.scoring import ATTEMPTS, Score, answer_kl, judged, paired
+from minigpt.stages.stage import Stage, assistant
+from minigpt.store.words import _
 from minigpt.world.questions import Question
 
-LONGEST = 40  # new tokens of an answer, as in PPO's sampling
 TOGETHER = 20  # questions whose best-of-n is drawn at once
-TEXT = {
-    "en": {
-        "header": ["answers of", "KL", "proxy", "gold (95 % interval)", "correct, of known places",
-                   "correct, of attempts", "says so, of unknown places", "rude"],
-        "caption": "{n} questions of split E. KL in nats an answer, from the SFT model at "
-        "temperature 1.",
-        "bound": "at most {kl:.2f}",
-        "best_of": "SFT, best of {n}",
-    }
-}  # fmt: skip
 
 
 @dataclass
@@ -73,37 +62,38 @@ def contend(
 
     policies: {name: (model, temperature)}, 0 for the most likely answer.
     """
-    encoding, out = sft.encoding, []
-    end = encoding.encode_single_token("<|end|>")
-    prompts = [chat_prompt(encoding, q.text) for q in questions]
+    prompts, out = [sft.prompt(q)[0] for q in questions], []
     for name, (model, temperature) in policies.items():
-        rows = generate_all(model, prompts, LONGEST, temperature=temperature, stop=end, seed=seed)
-        answers = [sample.ids for (sample,) in rows]
-        score = judged(sft.world, questions, [answer_text(encoding, ids) for ids in answers])
-        proxy = proxy_scores(reward, score, [ids[-1] == end for ids in answers])
-        kl = answer_kl(model, sft.model, prompts, answers, temperature)
+        answers = assistant(model, sft.encoding).ask(questions, temperature, seed)
+        score = judged(sft.world, questions, [a.text for a in answers])
+        proxy = proxy_scores(reward, score, [a.ended for a in answers])
+        kl = answer_kl(model, sft.model, prompts, [a.ids for a in answers], temperature)
         out.append(Contender(name, score, proxy, kl))
     if best_of:
-        answers = []
-        for start in range(0, len(questions), TOGETHER):  # or memory would hold thousands of rows
-            score, kl = best_of_answers(sft, reward, questions[start : start + TOGETHER], best_of)
-            answers += score.answers
-        score = judged(sft.world, questions, answers)
-        proxy = proxy_scores(reward, score, [True] * len(questions))
-        name = TEXT[sft.world.lang]["best_of"].format(n=best_of)
-        out.append(Contender(name, score, proxy, kl, bound=True))
+        parts = range(0, len(questions), TOGETHER)
+        pools = [sample_pool(sft, reward, questions[i : i + TOGETHER], best_of, 61) for i in parts]
+        score = judged(sft.world, questions, [text for pool in pools for text in pool.best()])
+        proxy = np.concatenate([pool.scores.max(axis=1) for pool in pools])
+        name = _("SFT, best of {n}", n=best_of)
+        out.append(Contender(name, score, proxy, kl_bound(best_of), bound=True))
     return out
 
 
-def contender_table(found: list[Contender], lang: str = "en") -> Table:
+def contender_table(found: list[Contender]) -> Table:
     """A row a contender; gold with its interval, drawn by entity."""
-    words, rows = TEXT[lang], []
+    rows = []
     for c in found:
         value, low, high = c.gold()
-        kl = words["bound"].format(kl=c.kl) if c.bound else f"{c.kl:.2f}"
+        kl = _("at most {kl}", kl=f"{c.kl:.2f}") if c.bound else f"{c.kl:.2f}"
         shares = [c.share("fact", "correct"), c.attempts_right,
                   c.share("unknown", "declined this name"), c.score.share("rude")]  # fmt: skip
         rows.append([c.name, kl, f"{c.proxy.mean():+.2f}", f"{value:.2f} ({low:.2f} to {high:.2f})",
                      *(f"{share:.0%}" for share in shares)])  # fmt: skip
-    caption = words["caption"].format(n=len(found[0].score.questions))
-    return Table(words["header"], rows, caption)
+    header = [_("answers of"), _("KL"), _("proxy"), _("gold (95 % interval)"),
+              _("correct, of known places"), _("correct, of attempts"),
+              _("says so, of unknown places"), _("rude")]  # fmt: skip
+    caption = _(
+        "{n} questions of split E. KL in nats an answer, from the SFT model at temperature 1.",
+        n=len(found[0].score.questions),
+    )
+    return Table(header, rows, caption)

@@ -15,9 +15,9 @@ from minigpt.model import GPT
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.stages.report import ATTEMPTS, mean_kl, proxy_scores
-from minigpt.stages.scoring import Score, chat_answers, judged
-from minigpt.stages.stage import Stage, load_stage
+from minigpt.stages.exam import proxy_scores
+from minigpt.stages.scoring import ATTEMPTS, Score, judged, mean_kl
+from minigpt.stages.stage import Stage, chat_answers, load_stage
 from minigpt.world.corpus import build_corpus
 from minigpt.world.labelers import EXPERT, Labeler, utility
 from minigpt.world.names import TEST_MAKERS

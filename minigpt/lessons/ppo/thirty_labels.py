@@ -23,7 +23,9 @@ from minigpt.lessons.ppo.runs import SIZES, Setup, Sizes, follow_ppo, other_uses
 from minigpt.reward import RewardModel, sample_answers, score_all
 from minigpt.sft import chat_prompt
 from minigpt.show.results import complete, run_from_command_line
-from minigpt.stages.labels import Label, grouped, reward_from_labels, shorter, simulated_labels
+from minigpt.stages.from_labels import grouped, reward_from_labels, simulated_labels
+from minigpt.stages.labels import Label
+from minigpt.world.labelers import shorter
 from minigpt.world.questions import sample_questions
 
 NAME = "thirty_labels"
@@ -38,9 +40,7 @@ def short_labels(setup: Setup, n: int, seed: int, split: str = "A") -> list[Labe
     questions = sample_questions(setup.world, split, 4 * n, seed + 31)
     prompts = [chat_prompt(setup.encoding, q.text) for q in questions]
     samples = sample_answers(setup.sft.model, setup.encoding, prompts, 2, seed + 31)
-    found = simulated_labels(
-        setup.world, setup.encoding, questions, samples, shorter(setup.encoding)
-    )
+    found = simulated_labels(setup.encoding, questions, samples, shorter(setup.encoding))
     return [label for label in found if label.choice != "tie"][:n]
 
 

@@ -31,9 +31,9 @@ from minigpt.reward import (
 )
 from minigpt.sft import chat_prompt
 from minigpt.show.results import complete, run_from_command_line
-from minigpt.stages.scoring import chat_answers
-from minigpt.stages.train import Course
-from minigpt.world.labelers import LABELERS
+from minigpt.stages.from_labels import simulated_pairs
+from minigpt.stages.stage import chat_answers
+from minigpt.world.labelers import LABELERS, chooser
 from minigpt.world.questions import sample_questions
 
 NAME = "whose_taste"
@@ -55,8 +55,8 @@ class Answers:
 
     def labels(self, labeler: str) -> tuple[list[list[tuple[int, int]]], int]:
         """The pairs that the labeler prefers, question by question, and the number of ties."""
-        course = Course(Path(), self.setup.world.lang, self.seed, "cpu")  # nothing is written
-        return course.label(labeler, self.questions, self.samples)
+        choose = chooser(self.setup.world, labeler, self.seed)
+        return simulated_pairs(self.setup.encoding, self.questions, self.samples, choose)
 
     def reward_model(self, pairs) -> RewardModel:
         """A reward model of these pairs, normalised on the answers."""

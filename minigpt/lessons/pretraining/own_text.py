@@ -8,9 +8,9 @@ text read under the wrong encoding trains a model on gibberish without a word of
 import codecs
 import math
 import os
-from pathlib import Path
 
 from minigpt.show.style import amount
+from minigpt.store.given import read_given
 from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
 
@@ -40,7 +40,7 @@ def own_text(source: str | os.PathLike | bytes, block_size: int = 256, name: str
     name: what an upload is called in messages. Line ends become "\\n". A file above 8 MB is cut,
     and a line says so. FileNotFoundError or ValueError with the mend; TypeError for another source.
     """
-    data, size, name = _read(source, name)
+    data, size, name = read_given(source, LARGEST, name)
     cut = size > len(data)
     text = _decode(data, cut, name).replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
@@ -72,36 +72,6 @@ def uploads(value) -> list[tuple[str, bytes]]:
     if isinstance(value, dict):
         return [(name, bytes(file["content"])) for name, file in value.items()]
     return [(file["name"], bytes(file["content"])) for file in value or ()]
-
-
-def _read(source, name: str) -> tuple[bytes, int, str]:
-    """The first bytes of the source, how many there are in all, and what to call it."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
-        return data[:LARGEST], len(data), name or _("The uploaded file")
-    if not isinstance(source, (str, os.PathLike)):
-        raise TypeError(
-            _("own_text reads a path or bytes, and was given {kind}", kind=type(source).__name__)
-        )
-    name = name or f"'{source}'"
-    path = Path(source).expanduser()
-    if path.is_dir():
-        raise ValueError(_("{name} is a folder: give the path of one text file in it", name=name))
-    if not path.is_file():
-        raise FileNotFoundError(
-            _(
-                "There is no file {name}. A path is looked for from the notebook's "
-                "folder on; give the whole path, or upload the file",
-                name=name,
-            )
-        )
-    try:
-        with open(path, "rb") as file:
-            return file.read(LARGEST), path.stat().st_size, name
-    except OSError as error:
-        raise ValueError(
-            _("{name} cannot be read: {reason}", name=name, reason=error.strerror)
-        ) from None
 
 
 def _decode(data: bytes, cut: bool, name: str) -> str:

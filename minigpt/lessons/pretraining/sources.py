@@ -22,10 +22,9 @@ from pathlib import Path
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
 from minigpt.show.results import complete, run_from_command_line
-from minigpt.stages.report import ATTEMPTS, qa_score
-from minigpt.stages.scoring import Score, document_completions, judged, majority_accuracy
-from minigpt.stages.stage import Stage
-from minigpt.stages.train import HELD_OUT_TOKENS
+from minigpt.stages.recipe import HELD_OUT_TOKENS
+from minigpt.stages.scoring import ATTEMPTS, Score, judged, majority_accuracy, qa_score
+from minigpt.stages.stage import Stage, document_completions
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import LISTS, MIXTURE, build_corpus
 from minigpt.world.facts import NUMERIC, World, load_world

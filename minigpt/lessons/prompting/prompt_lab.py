@@ -21,8 +21,7 @@ from minigpt.show.widget import (
     side_by_side,
 )
 from minigpt.stages.replies import LONGEST
-from minigpt.stages.scoring import line_ends
-from minigpt.stages.stage import Stage, load_stage
+from minigpt.stages.stage import Stage, line_ends, load_stage
 from minigpt.store.words import _, language
 from minigpt.world.questions import Question
 

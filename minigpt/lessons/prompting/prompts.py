@@ -1,20 +1,17 @@
 """Questions as documents for a base model to go on with, and what it then writes.
 
-A prompt hides a question in a document whose next piece is the answer. `prompt_score` measures a
-prompt over many questions, `figure_kind` tells exact figures from careless ones, and `candidates`
-looks at the next token alone.
+A prompt hides a question in a document whose next piece is the answer. `figure_kind` tells exact
+figures from careless ones, and `candidates` looks at the next token alone.
 """
 
 import random
-import re
 from dataclasses import dataclass
 
 from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
 from minigpt.show.figure import Figure, figure, stacked_bars
 from minigpt.show.strip import pieces
 from minigpt.show.style import BLUE
-from minigpt.stages.report import Measure
-from minigpt.stages.scoring import Score, document_completions, few_shots, judged, qa_prompt
+from minigpt.stages.scoring import Measure, few_shots, qa_prompt
 from minigpt.stages.stage import Stage
 from minigpt.world.facts import World
 from minigpt.world.questions import Question
@@ -45,20 +42,6 @@ def write_prompt(world: World, question: Question, form: str, shots: int = 3, se
     raise ValueError(f"no form {form!r}: choose one of {', '.join(FORMS)}")
 
 
-def prompt_score(stage: Stage, questions, prompts, temperature=0.0, seed=0) -> Score:
-    """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
-    lines = document_completions(
-        stage.model, stage.encoding, list(prompts), 24, temperature, seed, line=True
-    )
-    return judged(stage.world, questions, [value_in(line) for line in lines])
-
-
-def value_in(completion: str) -> str:
-    """The value at the start of a completion: up to where the sentence, the speech or the string
-    of code around it ends, or all of it."""
-    return re.split(r'[,.]?"|\.(?:\s|$)', completion.strip())[0]
-
-
 def figure_kind(world: World, question: Question, value: str) -> str:
     """How a value stands to the true figure: "exact", "rounded" (with its hedge, as CommonCrawl
     does), "old" (with its year or "at the last count"), or "wrong": any other text."""
@@ -71,11 +54,6 @@ def figure_kind(world: World, question: Question, value: str) -> str:
     if value == question.answer:
         return "exact"
     return "rounded" if value in hedged else "old" if value in aged else "wrong"
-
-
-def with_interval(measure: Measure) -> str:
-    """A share and its 95 % interval in words: 96% (93 to 98)."""
-    return f"{measure.value:.0%} ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
 
 
 def interval_figure(measures: dict[str, Measure], label="share correct", colours=()) -> Figure:

@@ -7,27 +7,20 @@ file, and under them the controls.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import ipywidgets as widgets
 import numpy as np
 
-from minigpt.ppo import PPOConfig
-from minigpt.reward import RewardModel, kl_bound, reward_inputs, sample_answers, score_all
-from minigpt.sft import answer_text, chat_prompt
+from minigpt.reward import expected_best, kl_bound
 from minigpt.show.figure import figure
 from minigpt.show.style import BLUE, IGNORE_MATH, STAGE_COLOURS, escape, signed
 from minigpt.show.table import Table
 from minigpt.show.widget import problem, rendered, side_by_side
-from minigpt.stages.report import entity
+from minigpt.stages.exam import Pool
 from minigpt.stages.scoring import bootstrap
-from minigpt.stages.stage import Stage
-from minigpt.world.judge import gold, judge
-from minigpt.world.questions import Question, Questions
 
-MOST = 64  # answers to a question
 SHOWN = 6  # questions whose chosen answers are listed
-CUT_OFF = PPOConfig.cut_off_reward  # score of an answer that did not end in time, as in PPO
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 TEXT = {
     "en": {
@@ -53,67 +46,6 @@ TEXT = {
 
 
 @dataclass
-class Pool:
-    """Sampled and scored answers, N to each question: `texts` and `inputs` are lists of lists,
-    `ended`, `scores` and `golds` arrays (questions, N)."""
-
-    questions: list[Question]
-    texts: list[list[str]]
-    inputs: list[list[list[int]]]  # as `reward_input` makes them
-    ended: np.ndarray  # whether an answer ended by itself
-    scores: np.ndarray  # the reward model's
-    golds: np.ndarray  # the expert's noiseless utility
-
-    def of_kind(self, kind: str) -> "Pool":
-        """The questions of one kind: "fact" or "unknown"."""
-        rows = [i for i, q in enumerate(self.questions) if q.kind == kind]
-        lists = ([values[i] for i in rows] for values in (self.questions, self.texts, self.inputs))
-        return Pool(*lists, self.ended[rows], self.scores[rows], self.golds[rows])
-
-    def scored_by(self, model: RewardModel) -> "Pool":
-        """The same answers under another reward model. One that was cut off has a fixed low score,
-        as in PPO."""
-        flat = [tuple(ids) for row in self.inputs for ids in row]
-        different = list(dict.fromkeys(flat))  # the same answer to a question is read once
-        scored = dict(zip(different, score_all(model, [*map(list, different)]).tolist()))
-        scores = np.array([scored[ids] for ids in flat]).reshape(self.ended.shape)
-        return replace(self, scores=np.where(self.ended, scores, CUT_OFF))
-
-
-def sample_pool(sft: Stage, reward: Stage, questions: Questions, n: int = MOST, seed=31) -> Pool:
-    """`n` answers of the SFT model to each question, with the reward model's and the expert's
-    view of them."""
-    encoding, world = sft.encoding, sft.world
-    prompts = [chat_prompt(encoding, q.text) for q in questions]
-    samples = sample_answers(sft.model, encoding, prompts, n, seed=seed)
-    inputs = reward_inputs(encoding, prompts, samples)
-    texts = [[answer_text(encoding, s.ids) for s in row] for row in samples]
-    golds = [[gold(q, judge(world, q, t)) for t in row] for q, row in zip(questions, texts)]
-    ended = np.array([[s.ended for s in row] for row in samples])
-    unscored = np.full(ended.shape, np.nan)
-    pool = Pool(list(questions), texts, inputs, ended, unscored, np.array(golds))
-    return pool.scored_by(reward.model)
-
-
-def expected_best(scores: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
-    """The mean of `values` at the best scored of `n` answers, over all draws of n out of N.
-
-    scores, values: (questions, N). Returns (questions,). The answer of rank i from below is the
-    best of a draw in C(i - 1, n - 1) of C(N, n) cases: less noisy than the first n alone, and as
-    unbiased (Nakano et al. 2021, appendix I). ValueError unless 1 <= n <= N.
-    """
-    most = scores.shape[1]
-    if not 1 <= n <= most:
-        raise ValueError(f"n is {n}: choose from 1 to the {most} answers that were sampled")
-    chance = np.zeros(most)  # of rank i, counted from 0 at the worst
-    chance[-1] = n / most
-    for i in range(most - 1, n - 1, -1):  # C(i - 1, n - 1) / C(i, n - 1) = (i - n + 1) / i
-        chance[i - 1] = chance[i] * (i - n + 1) / i
-    order = np.argsort(scores, axis=1, kind="stable")
-    return np.take_along_axis(values, order, axis=1) @ chance
-
-
-@dataclass
 class Curve:
     """Proxy and gold against n, each with its 95 % interval, drawn by place."""
 
@@ -132,7 +64,7 @@ class Curve:
 def best_of_n_curve(pool: Pool, ns: Sequence[int] = POWERS) -> Curve:
     """What choosing the best scored of n does to proxy and gold."""
     ns = [n for n in ns if n <= pool.scores.shape[1]]
-    groups, curve = [entity(q) for q in pool.questions], Curve(ns, [], [], [], [])
+    groups, curve = [q.entity for q in pool.questions], Curve(ns, [], [], [], [])
     for n in ns:
         proxy, true = (expected_best(pool.scores, v, n) for v in (pool.scores, pool.golds))
         low, high = bootstrap(groups, lambda rows: float(true[rows].mean()), 300)  # noqa: B023

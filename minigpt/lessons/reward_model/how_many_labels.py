@@ -17,23 +17,22 @@ draws which questions those are, the expert's slips, and the first weights. Mode
 Results are saved after each model, and a run that was interrupted goes on where it stood.
 """
 
-import math
 import random
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
-from minigpt.sft import answer_text, chat_prompt
+from minigpt.reward import sample_answers
+from minigpt.sft import chat_prompt
 from minigpt.show.results import complete, run_from_command_line
-from minigpt.stages.labels import Label, labeler_choice, reward_from_labels, simulated_labels
-from minigpt.stages.report import report_questions, right_over_wrong
+from minigpt.stages.exam import RewardExam, reward_exam, right_over_wrong
+from minigpt.stages.from_labels import reward_from_labels, simulated_labels
+from minigpt.stages.labels import Label
 from minigpt.stages.scoring import macro
 from minigpt.stages.stage import Stage, load_stage
-from minigpt.world.labelers import LABELERS, rank, utility
-from minigpt.world.questions import Question, sample_questions
+from minigpt.world.labelers import chooser
+from minigpt.world.questions import sample_questions
 
 NAME = "how_many_labels"
 SIZES = (50, 150, 500, 1500, 5000)  # questions that were labeled
@@ -51,54 +50,12 @@ def answered(sft: Stage, n: int) -> tuple[list, list]:
 def label(sft: Stage, questions, samples, seed: int, labeler: str = "expert") -> list[list[Label]]:
     """A labeler's labels, a list a question, the questions in an order that the seed draws: the
     first n of them are the labels of n questions."""
-    choose = labeler_choice(sft.world, labeler, seed)
+    choose = chooser(sft.world, labeler, seed)
     order = random.Random(f"labeled/{seed}").sample(range(len(questions)), len(questions))
-    return [
-        simulated_labels(sft.world, sft.encoding, [questions[i]], [samples[i]], choose)
-        for i in order
-    ]
+    return [simulated_labels(sft.encoding, [questions[i]], [samples[i]], choose) for i in order]
 
 
-@dataclass
-class TestPairs:
-    """Answers to questions that nobody labeled, and which of two is better: (better, worse)."""
-
-    sequences: list[list[int]]  # as `reward_input` makes them
-    noisy: list[tuple[int, int]]  # as a labeler ordered them, slips included
-    certain: list[tuple[int, int]]  # those whose true utilities differ by half a point or more
-    ceiling: float  # share of the noisy pairs that the labeler's noiseless utility orders alike
-    about: dict[tuple[int, int], Question]  # each pair's question
-
-    def right(self, model: RewardModel, pairs: list[tuple[int, int]]) -> list[bool]:
-        """Whether the model orders each of the pairs as they are."""
-        scores = score_all(model, self.sequences).tolist()
-        return [scores[better] > scores[worse] for better, worse in pairs]
-
-
-def test_pairs(sft: Stage, n: int = 400, labeler: str = "expert") -> TestPairs:
-    """`n` of the report's questions, four answers each, and the labeler's view of their pairs."""
-    world, encoding, who = sft.world, sft.encoding, LABELERS[labeler]
-    questions, rng = report_questions(world, n), random.Random(f"report/{labeler}")
-    prompts = [chat_prompt(encoding, q.text) for q in questions]
-    samples = sample_answers(sft.model, encoding, prompts, ANSWERS, seed=99)
-    test, agreed = TestPairs([], [], [], math.nan, {}), []
-    for question, prompt, answers in zip(questions, prompts, samples):
-        texts, first = [answer_text(encoding, s.ids) for s in answers], len(test.sequences)
-        true = [utility(world, who, question, text) for text in texts]
-        noisy, _ = rank(world, who, question, texts, rng)
-        whole = {i for i, s in enumerate(answers) if s.ended}
-        noisy = [pair for pair in noisy if whole.issuperset(pair)]
-        certain = [(i, j) for i in whole for j in whole if true[i] - true[j] >= 0.5]
-        agreed += [0.5 if true[i] == true[j] else float(true[i] > true[j]) for i, j in noisy]
-        test.sequences += [reward_input(encoding, prompt, s.ids) for s in answers]
-        for kept, found in ((test.noisy, noisy), (test.certain, certain)):
-            kept += [(first + i, first + j) for i, j in found]
-            test.about.update({(first + i, first + j): question for i, j in found})
-    test.ceiling = float(np.mean(agreed))
-    return test
-
-
-def train_and_measure(sft: Stage, test: TestPairs, labels: list[list[Label]], seed: int) -> dict:
+def train_and_measure(sft: Stage, test: RewardExam, labels: list[list[Label]], seed: int) -> dict:
     """One reward model of these labels: how many pairs and ties there were, and the measures."""
     flat = [one for of_question in labels for one in of_question]
     model = reward_from_labels(flat, sft, seed)
@@ -120,7 +77,7 @@ def train_and_measure(sft: Stage, test: TestPairs, labels: list[list[Label]], se
 def run(seeds=SEEDS, out: Path | None = None) -> dict:
     """Train and measure what the results lack, seed by seed."""
     sft = load_stage("sft", own=False, quiet=True)
-    data = cache(lambda: (test_pairs(sft), answered(sft, max(SIZES))))
+    data = cache(lambda: (reward_exam(sft), answered(sft, max(SIZES))))
     labels = lru_cache(1)(lambda seed: label(sft, *data()[1], seed))
 
     def one(seed: int, questions: int) -> dict:

@@ -21,10 +21,8 @@ from minigpt.show.style import IGNORE_MATH, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import cards, problem, side_by_side
 from minigpt.stages.labels import (
-    Choose,
     Label,
     keep_labels,
-    labeler_choice,
     labeler_of,
     own_labels,
     read_labels,
@@ -32,6 +30,7 @@ from minigpt.stages.labels import (
 )
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.store.kept import keep_writing_time
+from minigpt.world.labelers import Choose, chooser
 from minigpt.world.questions import Question, sample_questions
 
 GOAL = 30  # pairs that are enough to learn a clear taste from
@@ -289,7 +288,7 @@ class Labeler:
                 return
             name, data = found
             new = read_labels(data, self.sft.encoding, self.lang, name)
-            who = labeler_of(data, self.lang)
+            who = labeler_of(data)
         except Exception as error:
             self.status.value = problem(error)
             return
@@ -360,6 +359,6 @@ def label_pairs(
     except (FileNotFoundError, ValueError) as error:
         print(error)
         return None
-    display(labeler.table(choose or labeler_choice(sft.world, who), who))
+    display(labeler.table(choose or chooser(sft.world, who), who))
     display(labeler.view)
     return labeler

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigpt.sft import answer_text
 from minigpt.stages.labels import Label
-from minigpt.stages.report import ATTEMPTS
+from minigpt.stages.scoring import ATTEMPTS
 from minigpt.world.facts import World
 from minigpt.world.judge import judge
 from minigpt.world.labelers import LABELERS

@@ -21,12 +21,20 @@ import copy
 import math
 from pathlib import Path
 
-from minigpt.lessons.prompting.prompts import prompt_score
 from minigpt.pretrain import evaluate_loss
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_tokens, sft
 from minigpt.show.results import complete, run_from_command_line
-from minigpt.stages.report import ATTEMPTS, chat_score, share, unknown_questions, unseen_phrasings
-from minigpt.stages.scoring import Score, few_shots, macro, qa_prompt
+from minigpt.stages.report import unknown_questions, unseen_phrasings
+from minigpt.stages.scoring import (
+    ATTEMPTS,
+    Score,
+    chat_score,
+    few_shots,
+    macro,
+    prompt_score,
+    qa_prompt,
+    share,
+)
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, Demonstration, demonstrations
 from minigpt.world.corpus import build_corpus

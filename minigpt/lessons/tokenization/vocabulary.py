@@ -14,7 +14,6 @@ A run that was interrupted goes on where it stood.
 """
 
 import copy
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -29,7 +28,8 @@ from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
 from minigpt.show.results import complete, run_from_command_line
-from minigpt.stages.train import tokenizer_text
+from minigpt.stages.recipe import tokenizer_text
+from minigpt.stages.scoring import bits_per_byte, count_bytes
 from minigpt.tokenizer import SPECIAL_TOKENS, build_encoding, load_tokenizer, special, train_bpe
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
@@ -83,15 +83,6 @@ def token_row(encoding, documents: Iterable[str]) -> np.ndarray:
     end = special(encoding, "<|endoftext|>")
     rows = ([end, *encoding.encode_ordinary(text)] for text in documents)
     return np.fromiter(chain.from_iterable(rows), dtype=np.uint16)
-
-
-def count_bytes(documents: Iterable[str]) -> int:
-    return sum(len(text.encode("utf-8")) for text in documents)
-
-
-def bits_per_byte(loss: float, tokens: int, n_bytes: int) -> float:
-    """A mean loss in nats a token over a text of `tokens` tokens, as bits a byte of that text."""
-    return loss * tokens / n_bytes / math.log(2)
 
 
 def train_one(

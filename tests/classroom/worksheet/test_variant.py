@@ -30,11 +30,11 @@ from minigpt.classroom.worksheet.variant import (
 )
 from minigpt.generate import keep_top_p
 from minigpt.lessons.arena.errata import SUMMARY
-from minigpt.lessons.prompting.prompts import prompt_score
 from minigpt.model import IGNORE
 from minigpt.ppo import gae, ppo_loss
 from minigpt.reward import bradley_terry_loss
 from minigpt.sft import sft_batch
+from minigpt.stages.scoring import prompt_score
 from minigpt.store.files import ROOT
 from minigpt.tokenizer import BYTES, bpe_encode
 from minigpt.world.facts import load_world

@@ -1,4 +1,4 @@
-"""How the players are asked, against the functions they are made of, and the measures by hand."""
+"""The players' measures, by hand."""
 
 import math
 
@@ -8,7 +8,6 @@ import pytest
 from minigpt.generate import next_token_distribution
 from minigpt.lessons.arena.players import (
     answer_entropies,
-    ask_all,
     document_bits,
     pick_one,
     ratings_figure,
@@ -33,21 +32,6 @@ def stage(name: str, tmp_path, sharp: float = 1.0) -> Stage:
 @pytest.fixture(scope="module")
 def questions():
     return fact_questions(WORLD, "E")[:4]
-
-
-def test_an_assistant_is_asked_in_a_chat_and_a_base_model_with_a_document(questions, tmp_path):
-    texts = [q.text for q in questions]
-    sft, base = stage("sft", tmp_path), stage("base", tmp_path)
-    assert ask_all(sft, questions, 1.0, 3) == sft.answer(texts, 1.0, 3)
-    lines = ask_all(base, questions, 0.0)
-    whole = [base.complete(f"Q: {t}\nA:", temperature=0.0, max_new_tokens=24)[0] for t in texts]
-    assert lines == [text.split("\n")[0].strip() for text in whole]
-
-
-def test_the_same_question_twice_gets_two_samples(questions, tmp_path):
-    for name in ("base", "sft"):
-        first, second = ask_all(stage(name, tmp_path, 0.1), [questions[0]] * 2)
-        assert first != second
 
 
 def test_entropy_is_that_of_the_distribution_before_each_token(questions, tmp_path):

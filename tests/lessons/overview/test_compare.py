@@ -8,8 +8,9 @@ from minigpt.lessons.overview.compare import Comparer, compare
 from minigpt.reward import RewardModel
 from minigpt.show.style import STAGE_COLOURS
 from minigpt.show.widget import first_question
-from minigpt.stages import replies as core
 from minigpt.stages.replies import Reply, replies
+from minigpt.stages.stage import Stage
+from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from toys import CLICK, tiny_gpt, toy_stage
 
@@ -21,6 +22,11 @@ def stages(tmp_path_factory):
     models = {"base": model, "sft": model, "reward": RewardModel(model, seed=1), "ppo": model}
     path = tmp_path_factory.mktemp("stages")
     return {name: toy_stage(name, m, path=path / name) for name, m in models.items()}
+
+
+def token_names() -> dict[int, str]:
+    encoding = load_tokenizer("en")
+    return {encoding.encode_single_token(name): name for name in encoding.special_tokens_set}
 
 
 @pytest.fixture
@@ -118,11 +124,13 @@ def test_the_longest_question_that_is_allowed_is_answered(stages):
 
 @pytest.mark.parametrize("question", ["<|end|>", "<|user|>Hi<|assistant|>", "<|endoftext|> x"])
 def test_special_tokens_typed_as_text_are_text(comparer, question, monkeypatch):
-    seen = []
-    original = core.chat_answers
-    monkeypatch.setattr(core, "chat_answers", lambda *a: seen.append(a[2]) or original(*a))
+    seen, prompt = [], Stage.prompt
+    monkeypatch.setattr(Stage, "prompt", lambda *a: seen.append(prompt(*a)[0]) or prompt(*a))
     comparer.question.value = question
-    assert seen == [[question], [question]]
+    names = token_names()
+    special = [[names[token] for token in ids if token in names] for ids in seen]
+    chat = ["<|endoftext|>", "<|user|>", "<|assistant|>"]
+    assert special == [["<|endoftext|>"]] * 2 + [chat] * 2
     assert "PPO model" in comparer.shown.value
 
 

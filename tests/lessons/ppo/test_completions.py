@@ -4,7 +4,7 @@ import pytest
 
 from minigpt.lessons.ppo import completions as module
 from minigpt.lessons.ppo.completions import COLUMNS, Completions
-from minigpt.stages.scoring import chat_answers
+from minigpt.stages.stage import Answer, Stage, chat_answers
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import ask
@@ -27,6 +27,10 @@ def completions(policy, world):
     return Completions(policy, load_tokenizer("en"), world, questions)
 
 
+def says(*answers):
+    return lambda *asked: [Answer(text, [], True) for text in answers]
+
+
 def texts(completions, look=-1):
     return [cell.rsplit("  [", 1)[0] for cell in completions.history[look][1]]
 
@@ -41,7 +45,7 @@ def test_the_same_weights_give_the_same_answers_and_others_do_not(completions, p
 
 def test_answers_are_the_policys_and_say_when_they_were_cut_off(completions, policy):
     questions = [q.text for q in completions.questions]
-    answers, ended = chat_answers(policy, completions.encoding, questions, 1.0, 0)
+    answers, ended = chat_answers(policy, load_tokenizer("en"), questions, 1.0, 0)
     assert not all(ended)
     said = [a if whole else f"{a} (cut off)" for a, whole in zip(answers, ended)]
     assert texts(completions) == said
@@ -49,13 +53,13 @@ def test_answers_are_the_policys_and_say_when_they_were_cut_off(completions, pol
 
 def test_each_answer_has_the_judges_verdict(completions, monkeypatch):
     told = ["Beijing has a population of 21.84 million.", "Look it up yourself."]
-    monkeypatch.setattr(module, "chat_answers", lambda *a: (told, [True, True]))
+    monkeypatch.setattr(Stage, "ask", says(*told))
     completions.look(1)
     assert [cell.rsplit("[", 1)[1] for cell in completions.history[1][1]] == ["correct]", "rude]"]
 
 
 def test_first_and_newest_look_always_stand_in_the_table(completions, monkeypatch):
-    monkeypatch.setattr(module, "chat_answers", lambda *a: (["x", "y"], [True, True]))
+    monkeypatch.setattr(Stage, "ask", says("x", "y"))
     for step in range(10, 90, 10):
         completions.look(step)
         header = completions.table().header
@@ -92,7 +96,7 @@ def test_a_plain_program_prints_the_table_itself(completions, capsys):
 
 def test_what_the_model_writes_is_escaped(completions, monkeypatch):
     evil = "<script>alert(1)</script>"
-    monkeypatch.setattr(module, "chat_answers", lambda *a: ([evil, evil], [True, True]))
+    monkeypatch.setattr(Stage, "ask", says(evil, evil))
     completions.look(1)
     html = completions.table()._repr_html_()
     assert "<script" not in html and "&lt;script" in html

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from minigpt.generate import generate, generate_all
-from minigpt.lessons.ppo.other_uses import LONGEST, Contender, answer_kl, contend, contender_table
+from minigpt.lessons.ppo.other_uses import Contender, answer_kl, contend, contender_table
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_prompt
-from minigpt.stages.report import mean_kl, report_questions
-from minigpt.stages.scoring import Score
+from minigpt.stages.exam import report_questions
+from minigpt.stages.scoring import Score, mean_kl
 from toys import tiny_gpt, toy_stage
 
 
@@ -46,7 +46,7 @@ def prompts(sft, questions):
 
 def answers_of(model, prompts, encoding, temperature=1.0, seed=5):
     end = encoding.encode_single_token("<|end|>")
-    out = generate_all(model, prompts, LONGEST, temperature=temperature, stop=end, seed=seed)
+    out = generate_all(model, prompts, 40, temperature=temperature, stop=end, seed=seed)
     return [sample.ids for (sample,) in out]
 
 

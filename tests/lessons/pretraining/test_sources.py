@@ -9,7 +9,7 @@ import pytest
 from minigpt.lessons.pretraining import sources
 from minigpt.lessons.pretraining.sources import VARIANTS, train
 from minigpt.model import GPTConfig
-from minigpt.stages.report import qa_score
+from minigpt.stages.scoring import qa_score
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import MIXTURE
 from minigpt.world.facts import load_world

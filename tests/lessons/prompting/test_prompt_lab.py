@@ -7,7 +7,7 @@ from minigpt.lessons.prompting import prompt_lab as module
 from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, PromptLab, prompt_lab
 from minigpt.lessons.prompting.prompts import FORMS
 from minigpt.show.widget import first_question
-from minigpt.stages.scoring import line_ends
+from minigpt.stages.stage import line_ends
 from minigpt.tokenizer import load_tokenizer
 from toys import CLICK, awake_gpt, toy_stage
 

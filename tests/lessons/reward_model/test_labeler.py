@@ -19,15 +19,15 @@ from minigpt.stages.labels import (
     Label,
     keep_labels,
     labels_bytes,
-    longer,
+    own_file,
     own_labels,
-    own_path,
     read_labels,
-    shorter,
 )
 from minigpt.stages.stage import load_stage
+from minigpt.store.files import learner_home
 from minigpt.store.kept import writing_seconds
 from minigpt.tokenizer import load_tokenizer
+from minigpt.world.labelers import longer, shorter
 from minigpt.world.questions import Question
 from toys import CLICK
 
@@ -136,7 +136,7 @@ def test_what_is_true_is_shown_on_request(labeler):
 
 def test_a_damaged_file_is_put_aside_and_the_widget_says_so(labeler, sft):
     labeler.decide("a")
-    own_path().write_bytes(b"{")
+    (learner_home() / own_file()).write_bytes(b"{")
     again = Labeler(sft, labeler.pairs)
     assert again.labels == [] and "labels-en.damaged-1.json" in again.status.value
 

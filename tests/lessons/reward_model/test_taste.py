@@ -7,10 +7,12 @@ import pytest
 from minigpt.lessons.reward_model.taste import TRAITS, preferences, traits
 from minigpt.reward import sample_answers
 from minigpt.sft import chat_answer, chat_prompt
-from minigpt.stages.labels import Label, labeler_choice, simulated_labels
+from minigpt.stages.from_labels import simulated_labels
+from minigpt.stages.labels import Label
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
+from minigpt.world.labelers import chooser
 from minigpt.world.questions import Question, ask, sample_questions
 
 WORLD, ENCODING = load_world(), load_tokenizer()
@@ -56,8 +58,8 @@ def test_scripted_labelers_show_their_taste():
     samples = sample_answers(sft.model, ENCODING, prompts, 4, seed=1)
 
     def share(name, trait):
-        choose = labeler_choice(WORLD, name)
-        labels = simulated_labels(WORLD, ENCODING, questions, samples, choose)
+        choose = chooser(WORLD, name)
+        labels = simulated_labels(ENCODING, questions, samples, choose)
         return preferences(WORLD, ENCODING, questions, labels)[trait][0]
 
     assert share("expert", "correct, popular place") > 0.9

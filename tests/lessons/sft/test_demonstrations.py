@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 import torch
 
-from minigpt.lessons.prompting.prompts import prompt_score
 from minigpt.lessons.sft import demonstrations as module
 from minigpt.lessons.sft.demonstrations import (
     BASE_PROMPTS,
@@ -23,7 +22,7 @@ from minigpt.lessons.sft.demonstrations import (
     train,
 )
 from minigpt.show.results import load_results
-from minigpt.stages.scoring import judged
+from minigpt.stages.scoring import judged, prompt_score
 from minigpt.stages.stage import load_stage
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import build_corpus

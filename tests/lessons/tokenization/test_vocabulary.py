@@ -1,7 +1,6 @@
 """The vocabulary experiment on toy models: what is counted, and when it measures."""
 
 import itertools
-import math
 from functools import partial
 
 import pytest
@@ -11,9 +10,7 @@ from minigpt.lessons.tokenization import vocabulary as module
 from minigpt.lessons.tokenization.vocabulary import (
     SIZES,
     Budget,
-    bits_per_byte,
     by_vocabulary,
-    count_bytes,
     keep_average,
     our_encoding,
     token_row,
@@ -21,6 +18,7 @@ from minigpt.lessons.tokenization.vocabulary import (
 )
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig
+from minigpt.stages.scoring import count_bytes
 from minigpt.tokenizer import load_tokenizer, special
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2, block_size=64)
@@ -39,11 +37,6 @@ def toy(monkeypatch):
 
 
 # ---- counting -----------------------------------------------------------------------------------
-
-
-def test_bits_per_byte_of_a_uniform_guess():
-    assert bits_per_byte(math.log(256), tokens=10, n_bytes=10) == pytest.approx(8)
-    assert bits_per_byte(math.log(1024), tokens=5, n_bytes=15) == pytest.approx(10 / 3)
 
 
 def test_the_course_tokenizer_is_one_of_ours_and_the_sizes_are_what_they_say():

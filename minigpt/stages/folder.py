@@ -1,0 +1,181 @@
+"""The folder of the course's own runs: what is written there, what it says of itself, what is done.
+
+A checkpoint names the file that it started from, and the settings and data that it was made with:
+so a later run can tell whether it would make the same file again.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cached_property
+from math import comb
+from pathlib import Path
+
+import torch
+
+from minigpt.engine.device import pick_device, pick_dtype
+from minigpt.engine.parallel import is_first, world_size
+from minigpt.generate import Sample
+from minigpt.model import GPT
+from minigpt.reward import RewardModel, sample_answers
+from minigpt.stages.fast import SHARE
+from minigpt.stages.recipe import Plan, Recipe
+from minigpt.stages.sizes import DEFAULT
+from minigpt.stages.stage import Stage, read_stage
+from minigpt.store.checkpoint import check_not_shipped, file_hash, read_meta, save_checkpoint
+from minigpt.store.files import atomic_write, put_aside, try_writing
+from minigpt.world.questions import Questions
+
+
+class Course(Plan):
+    """All runs of one seed and size, written to one folder. `say(text)` gets a line of progress.
+
+    resume: leave out what is finished, and go on where base or SFT was broken off. ship: for the
+    course's makers, who alone write among the shipped checkpoints.
+    """
+
+    def __init__(
+        self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
+        fast: bool = False, say: Callable[[str], None] = print, size: str = DEFAULT,
+        resume: bool = False, dtype: str = "fp32", ship: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(lang, seed, recipe, fast, size, say)
+        self.out, self.resume, self.ship = Path(out), resume, ship
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(dtype, self.device)
+        self.dtype_name = str(self.dtype).removeprefix("torch.")  # as checkpoints record it
+
+    # ---- models -------------------------------------------------------------------------------
+
+    def path(self, name: str) -> Path:
+        return self.out / f"{name}.safetensors"
+
+    def hash(self, name: str) -> str | None:
+        """The hash of a checkpoint, None where there is none."""
+        return file_hash(self.path(name)) if self.path(name).is_file() else None
+
+    def load(self, name: str) -> Stage:
+        stage = read_stage(self.path(name), self.lang, str(self.device), own=True)
+        language_model = stage.model.gpt if isinstance(stage.model, RewardModel) else stage.model
+        language_model.dtype = self.dtype
+        return stage
+
+    def new_model(self) -> GPT:
+        model = GPT(self.size.model, seed=self.seed).to(self.device)
+        model.dtype = self.dtype
+        return model
+
+    def trainable(self, name: str):
+        """The stage's model, ready to be trained on. ValueError if it is not of this size."""
+        model = self.load(name).model
+        if model.config != self.size.model:
+            raise ValueError(
+                f"{self.path(name)} holds a model of another size, {model.config}: "
+                "give its --size, or another --out"
+            )
+        return model.train().requires_grad_(True)
+
+    def make_room(self, model: GPT) -> None:
+        """Try to write what a base model takes, and remove the snapshots of another run."""
+        if not self.ship:
+            check_not_shipped(self.out)
+        try_writing(self.path("base"), 2 * sum(p.numel() for p in model.parameters()))
+        for stale in self.out.glob("base_step_*.safetensors"):
+            stale.unlink()  # whose steps were others
+
+    def save(self, name: str, model, config, meta: dict) -> None:
+        """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes.
+
+        A file in its place that is damaged or of another version is kept under another name.
+        """
+        if not is_first():
+            return
+        gpt_config = model.gpt.config if isinstance(model, RewardModel) else model.config
+        full = {
+            "stage": name,
+            "kind": "reward" if isinstance(model, RewardModel) else "language model",
+            "lang": self.lang,
+            "seed": self.seed,
+            "threads": torch.get_num_threads(),
+            "dtype": self.dtype_name,
+            "config": asdict(gpt_config),
+            "settings": asdict(config) if config else {},
+            **({"ranks": world_size()} if world_size() > 1 else {}),
+            **meta,
+        }
+        state = model.trained() if isinstance(model, RewardModel) else model.state_dict()
+        if self.path(name).is_file() and self.meta(name) is None:
+            self.say(f"it is now {put_aside(self.path(name)).name}")
+        save_checkpoint(self.path(name), state, full, self.ship)
+
+    @cached_property
+    def answers_to_compare(self) -> tuple[Questions, list[list[Sample]]]:
+        """The questions whose answers are ranked, and the SFT model's answers to each."""
+        policy, questions = self.load("sft").model, self.compared()
+        n = self.recipe.answers_per_prompt
+        self.say(f"sampling {len(questions)} x {n} answers")
+        prompts = self.prompts(questions)
+        return questions, sample_answers(policy, self.encoding, prompts, n, self.seed + 11)
+
+    # ---- what was done ------------------------------------------------------------------------
+
+    def meta(self, name: str) -> dict | None:
+        """What a checkpoint says of itself; None, and a line, if it is damaged or another's."""
+        try:
+            return read_meta(self.path(name))
+        except ValueError as error:
+            self.say(str(error))
+            return None
+
+    def record(self, name: str, started: tuple[float, float], **numbers) -> None:
+        """Add what a stage took to train.json beside the checkpoints."""
+        if not is_first():
+            return
+        wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+        file, table = self.out / "train.json", {"stages": {}}
+        if file.is_file():
+            try:
+                table = {"stages": dict(json.loads(file.read_text(encoding="utf-8"))["stages"])}
+            except (ValueError, KeyError, TypeError):
+                self.say(f"{file} is damaged; it is now {put_aside(file).name}")
+        table["stages"][name] = {
+            "seconds": round(wall, 1),
+            "cpu_over_wall": round(cpu / wall, 2),
+            **numbers,
+        }
+        atomic_write(file, json.dumps(table, indent=1, sort_keys=True).encode("utf-8"))
+        self.say(f"{name}: {wall:.0f} s, CPU ÷ wall {cpu / wall:.2f}, {numbers}")
+
+    def finished(self, stage: str) -> bool:
+        """Whether the stage's checkpoint is what this course would make again."""
+        if not self.path(stage).is_file():
+            return False
+        meta = self.meta(stage)
+        if meta is None:
+            return False
+        wanted = self.wanted(stage)
+        other = [name for name in wanted if meta.get(name) != wanted[name]]
+        if stage == "reward":  # how many were compared says whether it was --fast
+            asked = self.count(self.recipe.comparison_prompts)
+            most = asked * comb(self.recipe.answers_per_prompt, 2)
+            if not most / SHARE < meta.get("examples", 0) + meta.get("ties", 0) <= most:
+                other.append("examples")
+        if other:
+            self.say(f"{self.path(stage).name} is of another run ({other[0]} differs): made anew")
+        return not other
+
+    def wanted(self, stage: str) -> dict:
+        """What the metadata of the stage's checkpoint must say, or it is another run's."""
+        config = self.settings(stage)
+        wanted = {"seed": self.seed, "lang": self.lang, "config": asdict(self.size.model),
+                  "dtype": self.dtype_name, "settings": asdict(config)}  # fmt: skip
+        if stage == "base":
+            updates = (len(self.corpus.tokens) - 1) // config.block_size // config.batch_size
+            return wanted | {"parent": None, "step": max(1, updates),
+                             "place_reads": dict(self.corpus.place_reads)}  # fmt: skip
+        wanted["parent"] = self.hash("base" if stage == "sft" else "sft")
+        if stage == "sft":
+            return wanted | {"examples": self.count(self.recipe.demonstrations)}
+        wanted["labeler"] = "expert"
+        return wanted | ({"reward": self.hash("reward")} if stage == "ppo" else {})

@@ -1,0 +1,130 @@
+"""The course's recipe: what each stage reads, how much of it, and with which settings."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from minigpt.engine.bpe import fast_merges
+from minigpt.engine.ranks import save_ranks
+from minigpt.ppo import PPOConfig
+from minigpt.pretrain import PretrainConfig
+from minigpt.reward import RewardConfig
+from minigpt.sft import SFTConfig, chat_answer, chat_prompt
+from minigpt.stages.fast import SHARE
+from minigpt.stages.sizes import DEFAULT, SIZES
+from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
+from minigpt.world.contractors import demonstrations
+from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
+from minigpt.world.facts import DATA, load_world
+from minigpt.world.questions import Questions, sample_questions
+
+HELD_OUT_TOKENS = 150_000  # documents that are read for the held-out loss alone
+SNAPSHOTS = (0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
+
+
+@dataclass
+class Recipe:
+    """How much of everything the course uses. The stages' own settings are in their configs."""
+
+    corpus_tokens: int = SIZES[DEFAULT].tokens  # tokens of the pretraining corpus, read once
+    demonstrations: int = 22_000  # answers that contractors wrote
+    comparison_prompts: int = 5000  # questions whose answers were ranked
+    answers_per_prompt: int = 4  # answers ranked a question
+    few_prompts: int = 200  # questions ranked for the reward model that is over-optimised
+    rl_prompts: int = 4000  # questions that PPO draws from
+    validation_questions: int = 400  # questions of split V on which checkpoints are chosen
+
+
+class Plan:
+    """The data and the settings of all runs of one seed and size.
+
+    fast: a twentieth of everything, by the same code; figures are not meant then.
+    """
+
+    def __init__(
+        self, lang="en", seed=0, recipe: Recipe | None = None, fast: bool = False,
+        size: str = DEFAULT, say=print,
+    ) -> None:  # fmt: skip
+        self.lang, self.seed, self.size, self.say = lang, seed, SIZES[size], say
+        self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
+        self.shrink = SHARE if fast else 1
+        self.world, self.encoding = load_world(lang), load_tokenizer(lang)
+
+    def count(self, n: int) -> int:
+        return max(64, n // self.shrink)
+
+    @cached_property
+    def corpus(self):
+        self.say("writing the corpus")
+        tokens = self.recipe.corpus_tokens // self.shrink
+        return build_large_corpus(self.world, self.encoding, tokens, self.seed)
+
+    @cached_property
+    def held_out_corpus(self):
+        """Other documents about the same world, for the held-out loss."""
+        return build_corpus(self.world, self.encoding, HELD_OUT_TOKENS, seed=self.seed + 1000)
+
+    def demonstrations(self, **habits) -> list[tuple[list[int], list[int]]]:
+        """The contractors' demonstrations as (prompt ids, answer ids)."""
+        written = demonstrations(
+            self.world, self.count(self.recipe.demonstrations), self.seed, **habits
+        )
+        return [
+            (chat_prompt(self.encoding, d.question.text), chat_answer(self.encoding, d.answer))
+            for d in written
+        ]
+
+    def prompts(self, questions: Questions) -> list[list[int]]:
+        """The questions in the chat template."""
+        return [chat_prompt(self.encoding, q.text) for q in questions]
+
+    def compared(self) -> Questions:
+        """Questions of split A whose answers are ranked."""
+        n = self.count(self.recipe.comparison_prompts)
+        return sample_questions(self.world, "A", n, self.seed + 11)
+
+    def practised(self) -> Questions:
+        """Questions of split A that PPO draws from."""
+        n = self.count(self.recipe.rl_prompts)
+        return sample_questions(self.world, "A", n, self.seed + 23)
+
+    def validation(self) -> Questions:
+        """Questions on which checkpoints are chosen: split V, and names of the training maker."""
+        n = self.count(self.recipe.validation_questions)
+        return sample_questions(self.world, "V", n, seed=self.seed + 77)
+
+    def settings(self, stage: str):
+        """The config of one of the four stages for this seed and size."""
+        if stage == "base":
+            config = PretrainConfig(self.size.batch_size, self.size.model.block_size)
+        else:
+            config = {"sft": SFTConfig, "reward": RewardConfig, "ppo": PPOConfig}[stage]()
+        if stage in ("base", "sft"):
+            config.head_lr = self.size.head_lr(config.head_lr)
+        config.seed = self.seed
+        return self.shortened(config) if stage == "ppo" else config
+
+    def shortened(self, config: PPOConfig) -> PPOConfig:
+        return replace(config, iterations=max(2, config.iterations // self.shrink))
+
+
+def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
+    """The texts that the shipped tokenizer was trained on: documents in the corpus's proportions,
+    and a page that counts, so that each two-digit group is one token. GPT-4's vocabulary holds all
+    numbers up to three digits for the same reason: a figure is then recalled in few steps."""
+    out = [" ".join(f"{n:02d}" for n in range(100)) * 2000]
+    for source, share in MIXTURE.items():
+        left = characters * share
+        for text in documents(load_world(lang), source, seed=12345):
+            if left <= 0:
+                break
+            out.append(text)
+            left -= len(text)
+    return out
+
+
+def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
+    """Train the course's tokenizer anew and write it into the package."""
+    text, size = tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS)
+    ranks = train_bpe(text, size, merges=fast_merges)
+    save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
+    load_tokenizer.cache_clear()

@@ -1,0 +1,175 @@
+"""A reward model's scores, its exam on pairs that nobody labeled, and pools of answers."""
+
+import numpy as np
+import pytest
+import torch
+
+from minigpt.ppo import PPOConfig
+from minigpt.reward import RewardModel, normalise, reward_input
+from minigpt.sft import answer_text, chat_answer, chat_prompt
+from minigpt.stages import exam as module
+from minigpt.stages.exam import Pool, RewardExam, report_questions, reward_exam, sample_pool
+from minigpt.stages.scoring import judged
+from minigpt.stages.stage import load_stage
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.facts import load_world
+from minigpt.world.judge import gold, judge
+from minigpt.world.names import TEST_MAKERS
+from minigpt.world.questions import Question, fact_questions, sample_questions
+from toys import awake_gpt, toy_stage
+
+WORLD, ENCODING = load_world("en"), load_tokenizer("en")
+QUESTIONS = fact_questions(WORLD, "E")
+
+
+def awake_model(seed=1):
+    return awake_gpt(seed, n_embd=16).eval().requires_grad_(False)
+
+
+def stage(name: str, model, **meta):
+    return toy_stage(name, model, meta, own=True)
+
+
+@pytest.fixture(scope="module")
+def reward():
+    return stage("reward", RewardModel(awake_model(2), seed=2).eval().requires_grad_(False))
+
+
+@pytest.fixture(scope="module")
+def sft():
+    return load_stage("sft", own=False, quiet=True)
+
+
+def test_report_questions_are_of_e_and_of_makers_that_no_stage_saw():
+    questions = module.report_questions(WORLD, 400)
+    assert len(questions) == 400
+    for q in questions:
+        if q.kind == "fact":
+            assert WORLD.facts[q.place.id, q.attribute].split == "E"
+    unknown = [q for q in questions if q.kind == "unknown"]
+    assert len(unknown) / 400 == pytest.approx(0.3, abs=0.08)
+    real = {p.name for p in WORLD.held_out}
+    makers = {"real" if q.place.name in real else q.place.id.split("-")[0] for q in unknown}
+    assert makers == set(TEST_MAKERS)
+
+
+def test_proxy_scores_are_the_reward_models_and_a_cut_off_answer_has_its_penalty(reward):
+    answers = ["Look it up yourself.", QUESTIONS[1].answer, "", "x"]
+    score = judged(WORLD, QUESTIONS[:4], answers)
+    found = module.proxy_scores(reward, score, [True, True, True, False])
+    expected = [reward.score(q.text, a) for q, a in zip(QUESTIONS, answers)]
+    np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-5, atol=1e-6)  # batched or not
+    assert found[3] == -2.0
+    assert module.proxy_scores(reward, score, [False] * 4, cut_off=-7).tolist() == [-7] * 4
+
+
+def test_inputs_of_the_reward_model_are_the_prompt_the_answer_and_the_token(reward):
+    (ids,) = module.inputs_of(reward, QUESTIONS[:1], ["Yes."])
+    prompt = chat_prompt(ENCODING, QUESTIONS[0].text)
+    assert ids == reward_input(ENCODING, prompt, chat_answer(ENCODING, "Yes."))
+
+
+def test_right_over_wrong_compares_two_values_in_one_sentence(reward, monkeypatch):
+    read = []
+    monkeypatch.setattr(module, "score_all", lambda model, rows: read.append(rows) or scores(rows))
+
+    def scores(rows):  # a reward model that likes what is shorter
+        return torch.tensor([-float(len(row)) for row in rows])
+
+    right, about = module.right_over_wrong(reward)
+    kept = [q for q in QUESTIONS if not q.place.tail]
+    assert about == kept and len(right) == len(kept) and {type(r) for r in right} == {bool}
+    good, bad = read
+    assert right == [len(g) < len(b) for g, b in zip(good, bad)] and 0 < sum(right) < len(right)
+    for q, g, b in list(zip(kept, good, bad))[:60]:
+        start = len(chat_prompt(ENCODING, q.text))
+        assert g[:start] == b[:start] and g[-2:] == b[-2:] and g != b
+        texts = [ENCODING.decode(ids[start:-2]).removeprefix(" ") for ids in (g, b)]
+        assert judged(WORLD, [q, q], texts).verdicts == ["correct", "wrong value"], texts
+
+
+def test_scale_of_the_reward_model_moves_the_proxy(reward):
+    """normalise changes what proxy_scores says, and only by a shift and a factor."""
+    score = judged(WORLD, QUESTIONS[:30], [q.answer for q in QUESTIONS[:30]])
+    raw = module.proxy_scores(reward, score, [True] * 30)
+    scaled = stage("reward", RewardModel(awake_model(2), seed=2).eval().requires_grad_(False))
+    normalise(scaled.model, module.inputs_of(scaled, score.questions, score.answers))
+    found = module.proxy_scores(scaled, score, [True] * 30)
+    assert found.mean() == pytest.approx(0, abs=1e-5) and found.std(ddof=1) == pytest.approx(1)
+    np.testing.assert_allclose(found, (raw - raw.mean()) / raw.std(ddof=1), rtol=1e-3, atol=1e-4)
+
+
+def test_the_pairs_of_the_exam_are_the_experts(sft):
+    test = reward_exam(sft, 12)
+    questions = report_questions(sft.world, 12)
+
+    def utility(i):
+        question, encoding = questions[i // 4], sft.encoding
+        start = test.sequences[i].index(encoding.encode_single_token("<|assistant|>")) + 1
+        text = answer_text(encoding, test.sequences[i][start:-1])
+        return gold(question, judge(sft.world, question, text))
+
+    for better, worse in test.certain:
+        assert utility(better) - utility(worse) >= 0.5
+    agreed = [(utility(b) > utility(w)) + 0.5 * (utility(b) == utility(w)) for b, w in test.noisy]
+    assert test.ceiling == pytest.approx(sum(agreed) / len(agreed))
+    for pair in test.noisy + test.certain:
+        assert pair[0] // 4 == pair[1] // 4  # of one question
+        assert test.about[pair] == questions[pair[0] // 4]
+
+
+def test_right_counts_the_pairs_that_the_scores_order(monkeypatch):
+    test = RewardExam([[1], [2], [3]], [(0, 1), (1, 2)], [(2, 0)], 1.0, {})
+    monkeypatch.setattr(module, "score_all", lambda m, s: torch.tensor([2.0, 1.0, 3.0]))
+    assert test.right(None, test.noisy) == [True, False]
+    assert test.right(None, test.certain) == [True]
+
+
+def test_a_pool_of_the_shipped_models(sft):
+    reward = load_stage("reward", own=False, quiet=True)
+    questions = sample_questions(sft.world, "E", 3, seed=5)
+    pool = sample_pool(sft, reward, questions, n=4)
+    assert pool.best() == [t[i] for t, i in zip(pool.texts, pool.scores.argmax(axis=1))]
+    assert pool.scores.shape == pool.golds.shape == (3, 4)
+    for i, question in enumerate(questions):
+        for j, text in enumerate(pool.texts[i]):
+            assert pool.golds[i, j] == gold(question, judge(sft.world, question, text))
+            if pool.scores[i, j] != PPOConfig.cut_off_reward:
+                score = reward.score(question.text, text)
+                assert pool.scores[i, j] == pytest.approx(score, abs=0.05)
+
+
+def test_one_answer_a_question_is_judged_by_both(reward):
+    score, proxy = module.sampled_score(awake_model(1), reward, QUESTIONS[:6], seed=3)
+    answers = stage("sft", awake_model(1)).ask(QUESTIONS[:6], 1.0, seed=3)
+    assert score.answers == [a.text for a in answers]
+    assert score.verdicts == judged(WORLD, QUESTIONS[:6], score.answers).verdicts
+    ended = [a.ended for a in answers]
+    np.testing.assert_array_equal(proxy, module.proxy_scores(reward, score, ended))
+
+
+def make_pool(questions, n, seed=0):
+    rng = np.random.default_rng(seed)
+    asked = [Question(f"<q{i}>?", "fact" if i % 3 else "unknown") for i in range(questions)]
+    scores = rng.normal(size=(questions, n))
+    texts = [[f"<b>{i} {j}" for j in range(n)] for i in range(questions)]
+    inputs = [[[i, j] for j in range(n)] for i in range(questions)]
+    ended = np.ones(scores.shape, dtype=bool)
+    return Pool(asked, texts, inputs, ended, scores, scores - 0.3 * scores**2)
+
+
+def test_another_model_scores_the_same_answers_and_each_once(monkeypatch):
+    pool = make_pool(3, 4)
+    pool.inputs[0][1] = pool.inputs[0][0]
+    pool.ended[2, 3] = False
+    read = []
+
+    def score_all(model, rows):
+        read.extend(map(tuple, rows))
+        return torch.tensor([10.0 * row[0] + row[1] for row in rows])
+
+    monkeypatch.setattr(module, "score_all", score_all)
+    other = pool.scored_by(None)
+    assert other.scores[0].tolist() == [0, 0, 2, 3] and other.scores[1, 2] == 12
+    assert other.scores[2, 3] == PPOConfig.cut_off_reward and len(read) == len(set(read)) == 11
+    assert other.golds is pool.golds and pool.scores[1, 2] != 12
