@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ TESTS = Path(__file__).parent
 
 EXTRAS = {"hypothesis", "nbgrader", "nbclient", "nbval", "transformers", "tokenizers"}
 SAID: list[str] = []  # what tests have to say, printed at the end
+SECONDS: Counter[str] = Counter()  # by folder: what its tests took, in whichever process
 STRICT = os.environ.get("MINIGPT_STRICT") == "1"
 HOME = tempfile.TemporaryDirectory(prefix="minigpt-test-")
 os.environ["MINIGPT_HOME"] = HOME.name  # before any test module reads it
@@ -47,13 +49,30 @@ def pytest_configure(config):
 
 
 def pytest_runtest_logreport(report):
+    SECONDS[folder_of(report.nodeid)] += report.duration
     if report.when == "teardown":
         SAID.extend(line for name, line in report.user_properties if name == "said")
+
+
+def folder_of(nodeid: str) -> str:
+    """Below tests/ its folder; "notebooks" for those that nbval runs as well."""
+    folder, *below = nodeid.partition("::")[0].split("/")[:-1] or [""]
+    return "".join(below[:1]) if folder == "tests" else folder
+
+
+def times_by_folder(seconds: Counter[str], shown: float = 30) -> str:
+    """`notebooks 6:10, places 3:02, rest 4:25`: folders of half a minute or more, longest first."""
+    long = [(folder, s) for folder, s in seconds.most_common() if folder and s >= shown]
+    rest = seconds.total() - sum(s for _, s in long)
+    times = [(name, divmod(round(s), 60)) for name, s in [*long, ("rest", rest)]]
+    return ", ".join(f"{name} {minutes}:{s:02}" for name, (minutes, s) in times)
 
 
 def pytest_terminal_summary(terminalreporter):
     for line in SAID:
         terminalreporter.write_line(line)
+    if SECONDS.total() >= 60:
+        terminalreporter.write_line(f"Time of all processes together: {times_by_folder(SECONDS)}")
 
 
 def pytest_unconfigure(config):

@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-import torch
 
 from minigpt.arena import (
     Match,
@@ -20,14 +19,12 @@ from minigpt.arena import (
     make_matches,
     reward_votes,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
-from minigpt.stages.stage import Stage
-from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import LABELERS
 from minigpt.world.questions import ask, sample_questions
+from toys import awake, tiny_gpt, toy_stage
 
 WORLD = load_world("en")
 
@@ -148,6 +145,15 @@ def test_everybody_has_won_as_often_as_the_ratings_expect(prior):
             assert surplus == pytest.approx(0, abs=1e-6)
         else:  # pulled to the middle: who is above the average has won more than expected
             assert surplus * (found[name] - 1000) >= -1e-3 and abs(surplus) < prior / 2 + 1e-6
+
+
+@pytest.mark.parametrize("prior", [0.5, 2.0, 10.0])
+def test_the_prior_is_so_many_ties_against_an_average_player(prior):
+    votes = [Vote("a", "b", "left")] * 9 + [Vote("a", "b", "right")]
+    found = bradley_terry_ratings(votes, prior=prior)
+    beyond = 9 - 10 * expected_score(found["a"], found["b"])  # won more than expected of b,
+    short = prior * (expected_score(found["a"], 1000) - 0.5)  # and less of the average player
+    assert beyond == pytest.approx(short) and beyond > 0
 
 
 def test_known_ratings_come_back():
@@ -293,12 +299,8 @@ def test_noise_is_drawn_by_seed_and_changes_some_votes(questions):
 
 
 def test_a_reward_model_votes_for_its_higher_score_on_either_side(questions, tmp_path):
-    gpt = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16))
-    model = RewardModel(gpt, seed=1).eval().requires_grad_(False)
-    generator = torch.Generator().manual_seed(0)
-    for weight in model.parameters():  # a new model's output projections are 0: it sees no text
-        weight.normal_(std=0.3, generator=generator)
-    reward = Stage("reward", model, load_tokenizer("en"), WORLD, {}, tmp_path, False)
+    model = awake(RewardModel(tiny_gpt(n_embd=16), seed=1))
+    reward = toy_stage("reward", model, path=tmp_path)
     matches = [Match(q, "a", "b", "Rome.", "I do not know.") for q in questions[:6]]
     swapped = [Match(q, "b", "a", "I do not know.", "Rome.") for q in questions[:6]]
     for match, vote, other in zip(matches, reward_votes(reward, matches),

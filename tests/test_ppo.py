@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import minigpt.ppo
+import toys
 from minigpt.engine.answers import kl_and_entropy, masked_mean, whiten
 from minigpt.generate import generate
 from minigpt.lessons.ppo.instruments import derived
@@ -40,18 +41,12 @@ from minigpt.stages.stage import SHIPPED, chat_answers, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import sample_questions
+from toys import ToyEncoding
 
 V, END, REWARD = 16, 14, 13
-CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
+TOY = ToyEncoding(END, REWARD)
 PROMPTS = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
 TOKENS = np.random.default_rng(0).integers(0, 12, 300).astype(np.uint16)
-
-
-class Toy:
-    """An encoding of 16 ids, as far as PPO asks it anything."""
-
-    def encode_single_token(self, token):
-        return {"<|end|>": END, "<|reward|>": REWARD}[token]
 
 
 def config(**changed):
@@ -60,14 +55,7 @@ def config(**changed):
 
 
 def awake_gpt(seed=1, std=0.3):
-    """A model whose weights are all random: a new one's head and outputs are zero."""
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:  # all but the gain
-                p.normal_(std=std, generator=generator)
-    return model
+    return toys.awake_gpt(seed, std, vocab_size=V, block_size=16)
 
 
 def reward_model():
@@ -89,7 +77,7 @@ def keep_copies(monkeypatch):
 
 def start(policy=None, reward=None, prompts=PROMPTS, steps=None, **changed):
     policy = policy or awake_gpt()
-    args = policy, reward or reward_model(), prompts, TOKENS, Toy(), config(**changed)
+    args = policy, reward or reward_model(), prompts, TOKENS, TOY, config(**changed)
     return ppo(*args, steps or Steps())
 
 
@@ -471,7 +459,7 @@ def second_round(monkeypatch):
     copies, c = keep_copies(monkeypatch), config(ptx_coef=0.5, minibatch=6, kl_coef=0.3)
     policy, reward = awake_gpt(), reward_model()
     steps, value_calls = spy_on_loss("value_loss")
-    run = ppo(policy, reward, PROMPTS, TOKENS, Toy(), c, steps)
+    run = ppo(policy, reward, PROMPTS, TOKENS, TOY, c, steps)
     first = next(run)
     value = copies[1]
     now = {"policy": copy.deepcopy(policy), "value": copy.deepcopy(value)}
@@ -761,7 +749,7 @@ def test_rule_31_ppo_does_more_of_what_scores_well_and_less_of_what_does_not():
     shares = {}
     for sign in (1.0, -1.0):
         prompts = [[i] for i in range(12)] * 3
-        steps = list(ppo(awake_gpt(), Likes(4, sign), prompts, TOKENS, Toy(), c))
+        steps = list(ppo(awake_gpt(), Likes(4, sign), prompts, TOKENS, TOY, c))
         shares[sign] = share_of(4, steps[0]), share_of(4, steps[-1])
         assert np.mean([s.reward for s in steps[-3:]]) > np.mean([s.reward for s in steps[:3]]) + 1
     assert shares[1.0][0] == shares[-1.0][0]  # the same first answers
@@ -774,7 +762,7 @@ def test_a_higher_price_of_kl_keeps_the_policy_nearer():
     kl = {}
     for coef in (0.0, 5.0):
         c = config(iterations=14, prompts=36, minibatch=36, kl_coef=coef, ptx_coef=0.0)
-        kl[coef] = list(ppo(awake_gpt(), Likes(5), prompts, TOKENS, Toy(), c))[-1].kl
+        kl[coef] = list(ppo(awake_gpt(), Likes(5), prompts, TOKENS, TOY, c))[-1].kl
     assert kl[5.0] < 0.5 * kl[0.0]
 
 

@@ -11,6 +11,7 @@ from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, Step, batches, evaluate_loss, pretrain, windows
+from toys import awake_gpt
 
 V = 64
 CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
@@ -22,13 +23,7 @@ def corpus(n, seed=0):
 
 
 def awake_model(seed=1):
-    """A model whose weights are all random: a new one's head and outputs are zero."""
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.normal_(std=0.3, generator=generator)
-    return model
+    return awake_gpt(seed, vocab_size=V, block_size=16)
 
 
 def test_windows_by_hand():

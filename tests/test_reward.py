@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import toys
 from minigpt.engine.batching import by_length, pad_right
 from minigpt.engine.optim import lr_factor
 from minigpt.generate import generate
@@ -31,8 +32,10 @@ from minigpt.reward import (
 )
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.tokenizer import load_tokenizer
+from toys import ToyEncoding
 
 V, END, REWARD = 64, 62, 61
+TOY = ToyEncoding(END, REWARD)
 CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
 LN2 = math.log(2)
 # Four prompts; the first answer of a pair is the better one. The third prompt was a tie.
@@ -45,27 +48,13 @@ SEQUENCES = [
 PAIRS = [[(0, 1), (0, 2), (2, 1)], [(0, 1)], [], [(0, 1)]]
 
 
-class Toy:
-    """An encoding of 64 ids, as far as the reward model asks it anything."""
-
-    def encode_single_token(self, token):
-        return {"<|end|>": END, "<|reward|>": REWARD}[token]
-
-
 @pytest.fixture(scope="module")
 def encoding():
     return load_tokenizer("en")
 
 
-def awake_gpt(seed=1, config=CONFIG):
-    """A model whose weights are all random: a new one's head and outputs are zero."""
-    model = GPT(config)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:  # all but the gain
-                p.normal_(std=0.3, generator=generator)
-    return model
+def awake_gpt(seed=1):
+    return toys.awake_gpt(seed, vocab_size=V, block_size=16)
 
 
 @pytest.fixture
@@ -241,7 +230,7 @@ def test_a_scale_cannot_be_set_from_one_score(model, rows):
 
 def test_rule_13_answers_are_sampled_at_temperature_1_with_no_filter_and_all_differ():
     policy, prompts = awake_gpt(), [[1, 2], [1, 2], [3]]
-    answers = sample_answers(policy, Toy(), prompts, 6, seed=2, max_new_tokens=8)
+    answers = sample_answers(policy, TOY, prompts, 6, seed=2, max_new_tokens=8)
     assert [len(row) for row in answers] == [6, 6, 6]
     found = [sample for row in answers for sample in row]
     assert len({tuple(sample.ids) for sample in found}) == 18  # also of the same prompt put twice

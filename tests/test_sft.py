@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from minigpt.engine.optim import lr_factor
 from minigpt.generate import generate
-from minigpt.model import GPT, IGNORE, GPTConfig, next_token_loss
+from minigpt.model import IGNORE, next_token_loss
 from minigpt.sft import (
     SFTConfig,
     answer_text,
@@ -21,15 +21,16 @@ from minigpt.sft import (
     introduce_chat_tokens,
     sft,
     sft_batch,
+    sft_batches,
     sft_loss,
 )
 from minigpt.stages.stage import SHIPPED, chat_answers, load_stage
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import fact_questions
+from toys import awake_gpt, tiny_gpt
 
 V, PAD, END = 64, 63, 62
-CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
 SMALL = SFTConfig(batch_size=3, epochs=2, pretraining_windows=2, block_size=8)
 PAIRS = [
     ([1, 2, 3], [4, END]),
@@ -46,13 +47,7 @@ def encoding():
 
 
 def awake_model(seed=1):
-    """A model whose weights are all random: a new one's head and outputs are zero."""
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.normal_(std=0.3, generator=generator)
-    return model
+    return awake_gpt(seed, vocab_size=V, block_size=16)
 
 
 def answer_losses(model, prompt, answer):
@@ -180,7 +175,7 @@ def test_answer_text_takes_away_one_space_and_no_more(encoding):
 
 
 def test_the_templates_tokens_begin_as_what_they_stand_for(encoding):
-    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16))
+    model = tiny_gpt(n_embd=16)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for p in model.parameters():
@@ -203,7 +198,7 @@ def test_the_templates_tokens_begin_as_what_they_stand_for(encoding):
 
 
 def test_introduced_twice_is_as_introduced_once(encoding):
-    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16), seed=2)
+    model = tiny_gpt(2, n_embd=16)
     introduce_chat_tokens(model, encoding)
     once = copy.deepcopy(model)
     introduce_chat_tokens(model, encoding)
@@ -231,6 +226,14 @@ def test_each_demonstration_is_read_once_an_epoch(monkeypatch):
     for epoch in (read[0] + read[1], read[2] + read[3]):
         assert sorted(epoch) == [1, 5, 9, 11]
     assert [(s.step, s.steps) for s in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_seed_decides_the_order_of_the_demonstrations():
+    first, again, other = (
+        next(sft_batches(PAIRS * 10, TOKENS, SFTConfig(40, block_size=8, seed=seed), PAD))[0]
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def grads_of_first_update(monkeypatch, model, config):
@@ -314,7 +317,10 @@ def test_paused_and_resumed_equals_uninterrupted():
 
 
 def test_it_learns_to_answer_and_to_end():
-    model, config = GPT(CONFIG), SFTConfig(4, 60, 0.02, 0.02, 0.01, 2, 0.1, 8)
+    model, config = (
+        tiny_gpt(vocab_size=V, block_size=16),
+        SFTConfig(4, 60, 0.02, 0.02, 0.01, 2, 0.1, 8),
+    )
     list(sft(model, PAIRS, TOKENS, config, PAD))
     samples = generate(model, [prompt for prompt, _ in PAIRS], 6, temperature=0, stop=END)
     assert [sample.ids for sample in samples] == [answer for _, answer in PAIRS]

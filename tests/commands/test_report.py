@@ -8,9 +8,9 @@ from minigpt.commands import report
 from minigpt.engine import device as device_module
 from minigpt.stages import report as measures
 from minigpt.stages import stage as stages_module
-from minigpt.stages import train as course_module
 from minigpt.stages.scoring import Measure
 from minigpt.store.files import Problem
+from toys import write_stage
 
 TABLE = {
     "base.qa_accuracy_head": Measure(0.875, 0.8, 0.95),
@@ -100,21 +100,12 @@ def test_without_checkpoints_it_says_how_to_make_them(monkeypatch, tmp_path, arg
         report.main(arguments)
 
 
-def test_a_seed_is_trained_only_as_far_as_it_is_not_there(monkeypatch, tmp_path):
-    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
-    done = []
-    makers = {name: lambda course, name=name: done.append(name) for name in course_module.STAGES}
-    monkeypatch.setattr(course_module, "STAGES", makers)
-    monkeypatch.setattr(
-        course_module, "make_overoptimised", lambda course: done.append(f"over {course.seed}")
-    )
-    out = tmp_path.resolve() / "seeds" / "4" / "en"
-    out.mkdir(parents=True)
-    (out / "sft.safetensors").touch()
-    assert report.train_seed(4, "en", quiet=True) == out
-    assert done == ["base", "reward", "ppo", "over 4"]
-
-
-def test_a_damaged_checkpoint_is_a_problem_and_no_traceback(folders):
-    with pytest.raises(Problem, match="base.safetensors is damaged or cut off"):
-        report.main([])  # it is empty
+def test_a_damaged_checkpoint_is_a_problem_and_no_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages_module, "SHIPPED", tmp_path)
+    (tmp_path / "en").mkdir()
+    for name in ("base", "sft"):
+        write_stage(tmp_path / "en", name)
+    path = tmp_path / "en" / "sft.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(Problem, match="sft.safetensors is damaged or cut off"):
+        report.main([])

@@ -1,6 +1,8 @@
 """The test command's tiers as pytest command lines, and what tests/conftest.py promises."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -10,43 +12,78 @@ from minigpt.commands import test as command
 from minigpt.store import files as common
 from minigpt.store.files import ROOT, Problem
 
+TIERS = """
+import pytest
+def test_plain(): pass
+@pytest.mark.slow
+def test_slow(): pass
+@pytest.mark.notebook
+def test_notebook(): pass
+"""
+OVERVIEW = {
+    "cells": [{"cell_type": "code", "execution_count": None, "id": "a", "metadata": {},
+               "outputs": [], "source": "1 + 1"}],
+    "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python",
+                                "name": "python3"}},
+    "nbformat": 4, "nbformat_minor": 5,
+}  # fmt: skip
+
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """A repository with one notebook and one test file."""
-    for path in ("notebooks/en/00_overview.ipynb", "tests/test_a.py", "requirements.txt"):
+    """A repository with one notebook and a test of each tier."""
+    for path, text in {
+        "notebooks/en/00_overview.ipynb": json.dumps(OVERVIEW),
+        "tests/test_a.py": TIERS,
+        "requirements.txt": "",
+    }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
+        (tmp_path / path).write_text(text, encoding="utf-8")
     monkeypatch.setattr(command, "ROOT", tmp_path)
     monkeypatch.setattr(common, "ROOT", tmp_path)
     return tmp_path
 
 
-def test_tiers(course):
-    two, folders = command.TWO, ["tests", "notebooks/en"]
-    assert command.pytest_arguments([]) == [*command.NBVAL, *two, *folders]
-    quick = ["-m", "not slow and not notebook"]
-    assert command.pytest_arguments(["--quick"]) == [*quick, *two, "tests"]
-    assert command.pytest_arguments(["--quick", "-n", "0"]) == [*quick, "tests", "-n", "0"]
-    everything = command.pytest_arguments(["--all", "-x"])
-    assert everything == [*command.NBVAL, "-m", "slow or not slow", *two, *folders, "-x"]
-    with pytest.raises(Problem):
-        command.pytest_arguments(["--all", "--quick"])
+def ran(folder, *options):
+    """The tests that pass with these options of ours, run by pytest."""
+    for package in ("nbval", "xdist"):
+        pytest.importorskip(package, reason=f"needs {package}: run `python3 -m minigpt test`")
+    plugins = ["-p", "nbval.plugin", "-p", "xdist", "-rp"]
+    arguments = [*command.pytest_arguments([*options]), "-n", "0"]  # here, which is quicker
+    output, status = run_project(folder, *plugins, *arguments)
+    assert status == 0, output
+    return set(re.findall(r"^PASSED \S+::(.+)$", output, re.MULTILINE))
 
 
-def test_named_paths_replace_ours(course):
-    assert command.pytest_arguments(["tests/test_a.py::test_x", "-k", "y"]) == [
-        "tests/test_a.py::test_x",
-        "-k",
-        "y",
-    ]
-    notebook = "notebooks/en/00_overview.ipynb"
-    assert command.pytest_arguments([notebook]) == [*command.NBVAL, notebook]
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], {"test_plain", "test_notebook", "Cell 0"}),
+        (["--quick"], {"test_plain"}),
+        (["--all"], {"test_plain", "test_slow", "test_notebook", "Cell 0"}),
+        (["--all", "-k", "slow"], {"test_slow"}),
+        (["tests/test_a.py::test_plain"], {"test_plain"}),
+        (["notebooks/en/00_overview.ipynb"], {"Cell 0"}),
+    ],
+)
+def test_each_tier_runs_its_tests_and_named_files_are_run_alone(course, options, expected):
+    assert ran(course, *options) == expected
 
 
 def test_without_notebooks_only_the_tests(course):
     (course / "notebooks/en/00_overview.ipynb").unlink()
-    assert command.pytest_arguments([]) == [*command.TWO, "tests"]
+    assert ran(course) == {"test_plain", "test_notebook"}
+
+
+@pytest.mark.parametrize("options", [["tests/test_a.py"], ["--quick", "-n", "0"], ["-s"]])
+def test_one_process_for_named_files_and_where_somebody_says_so(course, options):
+    arguments = command.pytest_arguments(options)
+    assert "--dist" not in arguments and "--dist" in command.pytest_arguments([])
+
+
+def test_there_is_one_tier_at_a_time(course):
+    with pytest.raises(Problem, match="Choose one of --quick and --all"):
+        command.pytest_arguments(["--all", "--quick"])
 
 
 def test_home_is_empty_and_gone_afterwards(course, monkeypatch):

@@ -19,10 +19,12 @@ from minigpt.model import GPT, GPTConfig, next_token_loss
 from minigpt.ppo import PPOConfig, ppo, ppo_loss, token_logprobs, value_loss
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.reward import RewardModel, bradley_terry_loss, new_value_function
+from toys import ToyEncoding
 
 CONFIG = GPTConfig(vocab_size=64, block_size=32, n_layer=2, n_head=2, n_embd=32)
 TOKENS = np.random.default_rng(0).integers(0, 64, 2000).astype(np.uint16)
 META = torch.device("meta")
+TOY = ToyEncoding(end=63, reward=62)
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA card")
 
 
@@ -56,13 +58,6 @@ class AllOn(TorchDispatchMode):
         return out
 
 
-class Toy:
-    """As much of an encoding as PPO needs."""
-
-    def encode_single_token(self, token):
-        return {"<|end|>": 63, "<|reward|>": 62}[token]
-
-
 def meta_gpt() -> GPT:
     return GPT(CONFIG).to(META)
 
@@ -89,7 +84,7 @@ def asked_in_a_round_of_ppo(**changed) -> int:
     # The pretraining loss checks its targets, on a CPU alone.
     config = PPOConfig(iterations=1, prompts=8, max_new_tokens=4, ptx_coef=0.0, **changed)
     with Asked() as asked:
-        list(ppo(policy, reward, [[1, 2, 3]] * 8, TOKENS, Toy(), config))
+        list(ppo(policy, reward, [[1, 2, 3]] * 8, TOKENS, TOY, config))
     return asked.times
 
 
@@ -158,7 +153,7 @@ def test_ppo_on_a_gpu_begins_as_on_the_cpu():
     for device in ("cpu", "cuda"):
         policy, reward = GPT(CONFIG).to(device), RewardModel(GPT(CONFIG, seed=1)).to(device)
         config = PPOConfig(iterations=2, prompts=8, max_new_tokens=4, minibatch=4, block_size=16)
-        first[device] = next(ppo(policy, reward, [[1, 2, 3]] * 8, TOKENS, Toy(), config))
+        first[device] = next(ppo(policy, reward, [[1, 2, 3]] * 8, TOKENS, TOY, config))
     cpu, cuda = first["cpu"], first["cuda"]
     assert [s.ids for s in cpu.samples] == [s.ids for s in cuda.samples]
     assert cuda.reward == pytest.approx(cpu.reward, abs=1e-2)

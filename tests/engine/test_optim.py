@@ -8,17 +8,13 @@ from torch import nn
 
 from minigpt.engine.optim import lr_factor, make_optimizer, newton_schulz
 from minigpt.model import GPT, GPTConfig, next_token_loss
+from toys import awake
 
 CONFIG = GPTConfig(vocab_size=20, block_size=16, n_layer=2, n_head=2, n_embd=16)
 
 
 def awake_model(seed=1):
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.normal_(std=0.3, generator=generator)
-    return model
+    return awake(GPT(CONFIG), seed)
 
 
 def set_grads(model, seed):

@@ -23,7 +23,7 @@ from minigpt.engine.parallel import (
     replicated,
     share,
 )
-from minigpt.model import GPT, IGNORE, GPTConfig
+from minigpt.model import IGNORE, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.sft import SFTConfig, sft
 from minigpt.stages import recipe
@@ -32,24 +32,23 @@ from minigpt.stages.sizes import SIZES, Size
 from minigpt.store.checkpoint import load_tensors, read_meta
 from minigpt.store.files import ROOT
 from minigpt.store.resume import Progress
+from toys import awake, tiny_gpt
 
 if not torch.distributed.is_available():
     pytest.skip("this PyTorch has no torch.distributed", allow_module_level=True)
 
 V, PAD, END = 64, 63, 62
-CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
 TOKENS = np.random.default_rng(0).integers(0, 60, 200).astype(np.uint16)
 PAIRS = [([1, 2, 3], [4, END]), ([5], [6, 7, 8, END]), ([9, 10], [END]),
          ([11, 12, 13, 14], [15, 16, 17, 18, 19, 20, END])]  # fmt: skip
 
 
+def small_gpt(seed=0):
+    return tiny_gpt(seed, vocab_size=V, block_size=16)
+
+
 def awake_model():
-    """A model whose weights are all random: a new one's head and outputs are zero."""
-    model, generator = GPT(CONFIG), torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.normal_(std=0.3, generator=generator)
-    return model
+    return awake(small_gpt())
 
 
 def runs():
@@ -80,9 +79,9 @@ def in_a_rank(rank, port, folder):
         assert not any_rank(False) and any_rank(rank == 1)
         assert bytes_from_first(b"weights" if rank == 0 else None) == b"weights"
         assert bytes_from_first(None) is None
-        other = GPT(CONFIG, seed=rank)  # replicated() gives all of them rank 0's weights
+        other = small_gpt(rank)  # replicated() gives all of them rank 0's weights
         replicated(other)
-        assert torch.equal(other.embedding.weight, GPT(CONFIG, seed=0).embedding.weight)
+        assert torch.equal(other.embedding.weight, small_gpt().embedding.weight)
         torch.save(runs(), f"{folder}/{rank}.pt")
         broken_off_and_resumed(rank, Path(folder) / "base.resume.safetensors")
     assert distributed.rank() == 0 and distributed.world_size() == 1
@@ -158,7 +157,7 @@ def test_a_share_that_scores_nothing_has_no_weight():
 def test_without_torchrun_there_is_one_rank_and_nothing_is_wrapped(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    model = GPT(CONFIG)
+    model = small_gpt()
     with joined_ranks(torch.device("cpu")):
         assert distributed.world_size() == 1 and distributed.is_first()
         assert replicated(model) is model and bytes_from_first(b"a") == b"a" and any_rank(True)

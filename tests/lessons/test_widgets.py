@@ -28,7 +28,6 @@ from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
 from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
 from minigpt.lessons.sft.loss_mask import LossMask, view_loss_mask
 from minigpt.lessons.tokenization.token_explorer import Explorer, encodings, explore_tokens
-from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, PPOStep, ppo
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_prompt
@@ -39,6 +38,7 @@ from minigpt.stages.stage import Stage, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Question, ask, sample_questions
+from toys import tiny_gpt, toy_stage
 
 pytestmark = pytest.mark.usefixtures("home")
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(1)"> & </div>'
@@ -52,10 +52,8 @@ OLD = {
 @cache
 def stage(name: str) -> Stage:
     """A small model that says random things."""
-    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16))
-    model = RewardModel(model, seed=1) if name == "reward" else model
-    model.eval().requires_grad_(False)
-    return Stage(name, model, load_tokenizer("en"), load_world("en"), {}, None, False)
+    model = tiny_gpt(n_embd=16)
+    return toy_stage(name, RewardModel(model, seed=1) if name == "reward" else model)
 
 
 def matches() -> list[Match]:

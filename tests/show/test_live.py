@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.show.live import Paused, live, minutes, smooth
+from toys import tiny_gpt
 
 module = importlib.import_module("minigpt.show.live")  # its name is a function's, too
 
@@ -21,7 +21,7 @@ CONFIG = PretrainConfig(batch_size=4, block_size=16, steps=12)
 
 
 def new_run():
-    model = GPT(GPTConfig(vocab_size=50, block_size=16, n_layer=1, n_head=2, n_embd=16))
+    model = tiny_gpt(vocab_size=50, block_size=16, n_embd=16)
     return model, pretrain(model, TOKENS, CONFIG)
 
 

@@ -1,12 +1,14 @@
 """The course's own runs, on a recipe so small that both of two trainings take seconds."""
 
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 
+from minigpt.commands.report import train_seed
 from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPTConfig
 from minigpt.ppo import PPOConfig
@@ -364,3 +366,18 @@ def test_two_digits_are_one_token():
     for n in range(100):
         assert f"{n:02d}".encode() in ranks
         assert len(encoding.encode_ordinary(f"{n:02d}")) == 1, n
+
+
+def test_the_report_trains_a_seed_only_as_far_as_it_is_not_there(trained, monkeypatch, tmp_path):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    tiny_course = partial(Course, device="cpu", recipe=replace(TINY, few_prompts=8), fast=True)
+    monkeypatch.setattr(module, "Course", tiny_course)
+    out = tmp_path.resolve() / "seeds" / "0" / "en"
+    shutil.copytree(trained.out, out)
+    (out / "ppo.safetensors").unlink()
+    there = {path: path.stat().st_mtime_ns for path in out.glob("*.safetensors")}
+    assert train_seed(0, "en", quiet=True) == out
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    new = {path.stem for path in out.glob("*.safetensors")} - {path.stem for path in there}
+    assert new == {"ppo", "ppo_overoptimised", "reward_few"}
+    assert file_hash(out / "ppo.safetensors") == file_hash(trained.path("ppo"))

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 from minigpt.generate import next_token_distribution
 from minigpt.lessons.arena.players import (
@@ -14,7 +13,6 @@ from minigpt.lessons.arena.players import (
     ratings_figure,
     repeats_itself,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import evaluate_loss
 from minigpt.sft import chat_prompt
 from minigpt.stages.stage import Stage
@@ -22,15 +20,13 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
 from minigpt.world.questions import fact_questions
+from toys import tiny_gpt, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 
 
 def stage(name: str, tmp_path, sharp: float = 1.0) -> Stage:
-    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16))
-    model.head.weight.data.normal_(std=sharp, generator=torch.Generator().manual_seed(0))
-    model.eval().requires_grad_(False)
-    return Stage(name, model, ENCODING, WORLD, {}, tmp_path / name, False)
+    return toy_stage(name, tiny_gpt(head=sharp, n_embd=16), path=tmp_path / name)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from minigpt.store.files import learner_home
 from minigpt.world.facts import load_world
 from minigpt.world.names import unknown_places
 from minigpt.world.questions import ask, ask_unknown
+from toys import CLICK
 
-CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
 EVIL = '<img src=x onerror="alert(1)"> & </div>'
 
 

@@ -5,7 +5,6 @@ import torch
 
 from minigpt.lessons.overview import compare as module
 from minigpt.lessons.overview.compare import Comparer, compare
-from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.show.style import STAGE_COLOURS
 from minigpt.show.widget import first_question
@@ -13,21 +12,16 @@ from minigpt.stages.replies import Reply, replies
 from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
-
-CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
+from toys import CLICK, tiny_gpt, toy_stage
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
     """Four small stages that say random things."""
-    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=16))
+    model = tiny_gpt(n_embd=16)
     models = {"base": model, "sft": model, "reward": RewardModel(model, seed=1), "ppo": model}
     path = tmp_path_factory.mktemp("stages")
-    encoding, world = load_tokenizer("en"), load_world("en")
-    return {
-        name: Stage(name, m.eval().requires_grad_(False), encoding, world, {}, path / name, False)
-        for name, m in models.items()
-    }
+    return {name: toy_stage(name, m, path=path / name) for name, m in models.items()}
 
 
 def token_names() -> dict[int, str]:

@@ -1,15 +1,14 @@
 """The live completions table: same prompts, same random numbers, one display."""
 
 import pytest
-import torch
 
 from minigpt.lessons.ppo import completions as module
 from minigpt.lessons.ppo.completions import COLUMNS, Completions
-from minigpt.model import GPT, GPTConfig
 from minigpt.stages.stage import Answer, Stage, chat_answers
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import ask
+from toys import tiny_gpt
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +18,7 @@ def world():
 
 @pytest.fixture
 def policy():
-    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=96), seed=0)
-    torch.nn.init.normal_(
-        model.head.weight, std=0.1, generator=torch.Generator().manual_seed(0)
-    )  # at the start all logits are 0
-    return model.eval().requires_grad_(False)
+    return tiny_gpt(head=0.1, block_size=96).eval().requires_grad_(False)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import copy
 from dataclasses import replace
 
 import pytest
-import torch
 
 from minigpt.lessons.ppo.flight_instruments import (
     ANSWERS,
@@ -13,16 +12,14 @@ from minigpt.lessons.ppo.flight_instruments import (
     sparkline,
 )
 from minigpt.lessons.ppo.instruments import LIGHTS, NAMES, Evaluation, derived, readings
-from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.show.style import escape
-from minigpt.stages.stage import Stage
-from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
 from minigpt.world.questions import sample_questions
+from toys import tiny_gpt, toy_stage
 
 ROUNDS, PROMPTS = 3, 8
 
@@ -34,13 +31,8 @@ def questions():
 
 @pytest.fixture(scope="module")
 def reward(tmp_path_factory):
-    policy = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=96), seed=0)
-    torch.nn.init.normal_(
-        policy.head.weight, std=0.3, generator=torch.Generator().manual_seed(0)
-    )  # at the start all logits are 0
     path = tmp_path_factory.mktemp("stages") / "reward"
-    model = RewardModel(policy).eval().requires_grad_(False)
-    return Stage("reward", model, load_tokenizer("en"), load_world("en"), {}, path, False)
+    return toy_stage("reward", RewardModel(tiny_gpt(head=0.3, block_size=96)), path=path)
 
 
 @pytest.fixture(scope="module")

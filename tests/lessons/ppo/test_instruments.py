@@ -23,9 +23,9 @@ from minigpt.lessons.ppo.instruments import (
     readings,
     surprisal_gap,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.stages.stage import load_stage
 from minigpt.world.questions import sample_questions
+from toys import tiny_gpt
 
 SAMPLES = [Sample([1, 2], [-0.2, -0.5], True), Sample([3], [-0.2], True)] * 32
 
@@ -162,9 +162,7 @@ def test_gold_is_judged_against_its_best_so_far(golds, light):
 
 
 def test_surprisal_gap_is_zero_at_the_temperature_that_is_scored_and_not_at_another():
-    model = GPT(GPTConfig(vocab_size=16, block_size=16, n_layer=1, n_head=2, n_embd=32))
-    with torch.no_grad():
-        model.head.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+    model = tiny_gpt(head=0.1, vocab_size=16, block_size=16)
     for temperature, light in ((1.0, GREEN), (0.7, RED)):
         prompts = [[1, 2]] * 300
         samples = generate(model, prompts, 6, temperature=temperature, stop=14, seeds=1)

@@ -8,31 +8,22 @@ import torch
 
 from minigpt.generate import generate, generate_all
 from minigpt.lessons.ppo.other_uses import Contender, answer_kl, contend, contender_table
-from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_prompt
 from minigpt.stages.exam import report_questions
 from minigpt.stages.scoring import Score, mean_kl
-from minigpt.stages.stage import Stage
-from minigpt.tokenizer import load_tokenizer
-from minigpt.world.facts import load_world
+from toys import tiny_gpt, toy_stage
 
 
 @pytest.fixture(scope="module")
 def sft(tmp_path_factory):
-    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=512), seed=0)
-    torch.nn.init.normal_(
-        model.head.weight, std=0.3, generator=torch.Generator().manual_seed(0)
-    )  # at the start all logits are 0
     path = tmp_path_factory.mktemp("stages") / "sft"
-    model.eval().requires_grad_(False)
-    return Stage("sft", model, load_tokenizer("en"), load_world("en"), {}, path, False)
+    return toy_stage("sft", tiny_gpt(head=0.3, block_size=512), path=path)
 
 
 @pytest.fixture(scope="module")
 def reward(sft):
-    model = RewardModel(sft.model).eval().requires_grad_(False)
-    return Stage("reward", model, sft.encoding, sft.world, {}, sft.path, False)
+    return toy_stage("reward", RewardModel(sft.model), path=sft.path)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import toys
 from minigpt.engine.answers import masked_mean
 from minigpt.lessons.ppo.parts import (
     EPOCHS,
@@ -18,31 +19,18 @@ from minigpt.lessons.ppo.parts import (
     steps_with,
     token_weights,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel
+from toys import ToyEncoding
 
 V, END, REWARD = 16, 14, 13
-CONFIG = GPTConfig(vocab_size=V, block_size=16, n_layer=1, n_head=2, n_embd=32)
+TOY = ToyEncoding(END, REWARD)
 PROMPTS = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
 TOKENS = np.random.default_rng(0).integers(0, 12, 300).astype(np.uint16)
 
 
-class Toy:
-    """An encoding of 16 ids, as far as PPO asks it anything."""
-
-    def encode_single_token(self, token):
-        return {"<|end|>": END, "<|reward|>": REWARD}[token]
-
-
 def awake_gpt(seed=1):
-    model = GPT(CONFIG)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:
-                p.normal_(std=0.3, generator=generator)
-    return model
+    return toys.awake_gpt(seed, vocab_size=V, block_size=16)
 
 
 def toy(parts, **changed):
@@ -51,7 +39,7 @@ def toy(parts, **changed):
     reward.mean.fill_(3.0)  # so that the reward model's own zero point is another one
     config = PPOConfig(3, 6, 6, minibatch=3, block_size=8, lr=1e-2, value_lr=1e-2, **changed)
     steps = steps_with(parts, reward, shares)
-    rounds = list(ppo(policy, reward, PROMPTS, TOKENS, Toy(), config, steps))
+    rounds = list(ppo(policy, reward, PROMPTS, TOKENS, TOY, config, steps))
     return policy, reward, rounds, config, shares
 
 
@@ -63,7 +51,7 @@ def same(a, b):
 def test_with_all_parts_it_is_the_courses_ppo(epochs):
     found, reward, rounds, config, shares = toy(Parts(), epochs=epochs)
     policy = awake_gpt()
-    steps = list(ppo(policy, reward, PROMPTS, TOKENS, Toy(), config))
+    steps = list(ppo(policy, reward, PROMPTS, TOKENS, TOY, config))
     assert same(policy, found)
     updates = len(shares) // 3  # a round
     for n, (ours, theirs) in enumerate(zip(rounds, steps, strict=True)):

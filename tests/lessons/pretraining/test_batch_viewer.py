@@ -6,12 +6,13 @@ import torch
 
 from minigpt.lessons.pretraining import batch_viewer as module
 from minigpt.lessons.pretraining.batch_viewer import COLOURS, BatchViewer, view_batch
-from minigpt.model import GPT, GPTConfig, next_token_loss
+from minigpt.model import next_token_loss
 from minigpt.pretrain import PretrainConfig, batches, windows
 from minigpt.show.strip import pieces
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
+from toys import tiny_gpt
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +27,7 @@ def tokens(encoding):
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=64), seed=0)
-    torch.nn.init.normal_(model.head.weight, std=0.3)  # at the start all logits are 0
-    return model.eval().requires_grad_(False)
+    return tiny_gpt(head=0.3, block_size=64).eval().requires_grad_(False)
 
 
 @pytest.fixture

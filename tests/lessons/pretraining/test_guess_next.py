@@ -14,11 +14,10 @@ from minigpt.lessons.pretraining.guess_next import (
     guess_next,
     make_tasks,
 )
-from minigpt.model import GPT, GPTConfig
-from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
+from toys import tiny_gpt, toy_stage
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +27,11 @@ def documents():
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    path, out = tmp_path_factory.mktemp("stages"), []
-    for i, tokens in enumerate((0, 2000)):
-        model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2), seed=i)
-        torch.nn.init.normal_(model.head.weight, std=0.3 * i)  # 0: all tokens are equal
-        model.eval().requires_grad_(False)
-        out.append(
-            Stage(f"base_step_{i}", model, load_tokenizer("en"), load_world("en"),
-                  {"tokens": tokens}, path / "x", False)
-        )  # fmt: skip
-    return out
+    path = tmp_path_factory.mktemp("stages") / "x"
+    return [
+        toy_stage(f"base_step_{i}", tiny_gpt(i, head=0.3 * i), {"tokens": tokens}, path)
+        for i, tokens in enumerate((0, 2000))
+    ]
 
 
 @pytest.fixture

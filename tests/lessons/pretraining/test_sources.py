@@ -8,12 +8,12 @@ import pytest
 
 from minigpt.lessons.pretraining import sources
 from minigpt.lessons.pretraining.sources import VARIANTS, train
-from minigpt.model import GPT, GPTConfig
+from minigpt.model import GPTConfig
 from minigpt.stages.scoring import qa_score
-from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import MIXTURE
 from minigpt.world.facts import load_world
+from toys import TINY, tiny_gpt, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 TOKENS = 150_000
@@ -21,11 +21,8 @@ QUESTIONS = sources.head_questions(WORLD, "E")[:60]
 MARKED = re.compile(r"^\S.{0,30}? (?:What|Which|How|Where|In|Into|On)\b[^?\n]*\?\n", re.M)
 
 
-TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
-
-
-def stage() -> Stage:
-    return Stage("base", GPT(TOY(), seed=0).eval(), ENCODING, WORLD, {}, sources.Path(), True)
+def stage():
+    return toy_stage("base", tiny_gpt())
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +100,7 @@ def test_equal_tokens_whichever_the_corpus(monkeypatch):
 
 
 def test_a_seed_gives_the_same_model_and_another_seed_another(monkeypatch):
-    monkeypatch.setattr(sources, "GPTConfig", TOY)
+    monkeypatch.setattr(sources, "GPTConfig", partial(GPTConfig, **TINY))
 
     def weights(seed):
         return train(VARIANTS["full"], 2 * 4096, seed).head.weight.numpy()

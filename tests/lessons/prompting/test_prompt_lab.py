@@ -1,32 +1,22 @@
 """The prompt lab without a kernel: clicks, sliders, typing, bad input, and its static form."""
 
 import pytest
-import torch
 
 from minigpt.generate import generate
 from minigpt.lessons.prompting import prompt_lab as module
 from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, PromptLab, prompt_lab
 from minigpt.lessons.prompting.prompts import FORMS
-from minigpt.model import GPT, GPTConfig
 from minigpt.show.widget import first_question
-from minigpt.stages.stage import Stage, line_ends
+from minigpt.stages.stage import line_ends
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.facts import load_world
+from toys import CLICK, awake_gpt, toy_stage
 
-CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
 ENCODING = load_tokenizer("en")
 
 
 def make_stage(block_size=256):
     """A small base model that prefers some tokens to others, for no reason."""
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=block_size))
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:
-                p.normal_(std=0.3)
-    model = model.eval().requires_grad_(False)
-    return Stage("base", model, ENCODING, load_world("en"), {}, None, False)
+    return toy_stage("base", awake_gpt(block_size=block_size))
 
 
 @pytest.fixture(scope="module")

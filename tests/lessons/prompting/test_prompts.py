@@ -1,7 +1,6 @@
 """Prompts that hide a question in a document, and the tokens that may come next."""
 
 import pytest
-import torch
 
 from minigpt.generate import next_token_distribution
 from minigpt.lessons.prompting import prompts as prompting
@@ -12,17 +11,17 @@ from minigpt.lessons.prompting.prompts import (
     interval_figure,
     write_prompt,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.stages.scoring import (
     Measure,
     few_shots,
     qa_prompt,
 )
-from minigpt.stages.stage import Stage, line_ends
+from minigpt.stages.stage import line_ends
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import Writer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import ask, fact_questions
+from toys import awake_gpt, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 BEIJING = ask(WORLD, WORLD.facts["beijing", "population"])
@@ -31,13 +30,7 @@ IDS = [ENCODING.encode_single_token("<|endoftext|>"), *ENCODING.encode_ordinary(
 
 @pytest.fixture(scope="module")
 def stage():
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=64))
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.ndim:  # else every token would be as likely as any other
-                p.normal_(std=0.3)
-    return Stage("base", model.eval().requires_grad_(False), ENCODING, WORLD, {}, None, False)
+    return toy_stage("base", awake_gpt(block_size=64))
 
 
 # ---- prompts ------------------------------------------------------------------------------------

@@ -29,9 +29,9 @@ from minigpt.store.kept import writing_seconds
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.labelers import longer, shorter
 from minigpt.world.questions import Question
+from toys import CLICK
 
 ENCODING, WORDS = load_tokenizer("en"), TEXT["en"]
-CLICK = {"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []}
 
 
 def make_pair(i, left="16.", right="It has 16 districts."):

@@ -21,15 +21,14 @@ from minigpt.lessons.sft.demonstrations import (
     report_facts,
     train,
 )
-from minigpt.model import GPT, GPTConfig
 from minigpt.show.results import load_results
 from minigpt.stages.scoring import judged, prompt_score
-from minigpt.stages.stage import Stage, load_stage
-from minigpt.tokenizer import load_tokenizer
+from minigpt.stages.stage import load_stage
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Question, Questions, ask, sample_questions
+from toys import tiny_gpt, toy_stage
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +37,9 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def base(world, tmp_path_factory):
-    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=256), seed=0)
-    model.eval().requires_grad_(False)
+def base(tmp_path_factory):
     path = tmp_path_factory.mktemp("toy") / "base.safetensors"
-    return Stage("base", model, load_tokenizer("en"), world, {}, path, own=True)
+    return toy_stage("base", tiny_gpt(), path=path, own=True)
 
 
 @pytest.fixture(scope="module")

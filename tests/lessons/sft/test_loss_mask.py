@@ -4,24 +4,18 @@ import pytest
 import torch
 
 from minigpt.lessons.sft.loss_mask import COUNTED, SKIPPED, LossMask, view_loss_mask
-from minigpt.model import GPT, IGNORE, GPTConfig, next_token_loss
+from minigpt.model import IGNORE, next_token_loss
 from minigpt.sft import chat_answer, chat_prompt, sft_batch, sft_loss
 from minigpt.show.strip import pieces
-from minigpt.stages.stage import Stage
-from minigpt.tokenizer import load_tokenizer
-from minigpt.world.facts import load_world
+from toys import tiny_gpt, toy_stage
 
 QUESTION, ANSWER = "Where is Lima?", "Lima is in Peru."
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(n_layer=1, n_embd=32, n_head=2, block_size=64), seed=0)
-    torch.nn.init.normal_(model.head.weight, std=0.3)  # at the start all logits are 0
-    model.eval().requires_grad_(False)
     path = tmp_path_factory.mktemp("stage") / "sft.safetensors"
-    return Stage("sft", model, load_tokenizer("en"), load_world("en"), {}, path, own=True)
+    return toy_stage("sft", tiny_gpt(head=0.3, block_size=64), path=path, own=True)
 
 
 @pytest.fixture
