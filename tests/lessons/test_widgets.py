@@ -3,6 +3,7 @@
 A widget that is in a lesson and not in the table below fails the first test.
 """
 
+import copy
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import minigpt.show
 from minigpt.arena import Match
 from minigpt.lessons.arena.vote import Arena, arena
 from minigpt.lessons.overview.compare import Comparer, compare
+from minigpt.lessons.ppo.flight_instruments import FlightInstruments, flight_instruments
 from minigpt.lessons.pretraining.batch_viewer import BatchViewer, view_batch
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
 from minigpt.lessons.pretraining.mixture import MixtureExplorer, explore_mixture
@@ -27,14 +29,16 @@ from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
 from minigpt.lessons.sft.loss_mask import LossMask, view_loss_mask
 from minigpt.lessons.tokenization.token_explorer import Explorer, encodings, explore_tokens
 from minigpt.model import GPT, GPTConfig
+from minigpt.ppo import PPOConfig, PPOStep, ppo
 from minigpt.reward import RewardModel
+from minigpt.sft import chat_prompt
 from minigpt.show.concept_quiz import ConceptTest, concept_test
 from minigpt.show.predict import Prediction, predict
 from minigpt.show.widget import Widget, present
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
-from minigpt.world.questions import ask
+from minigpt.world.questions import Question, ask, sample_questions
 
 pytestmark = pytest.mark.usefixtures("home")
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(1)"> & </div>'
@@ -63,6 +67,17 @@ def tasks() -> list[Task]:
     return make_tasks(load_tokenizer("en"), [EVIL + " one two three four five six seven"], n=1)
 
 
+@cache
+def rounds() -> tuple[list[PPOStep], list[Question], Stage]:
+    """Two rounds of PPO, their questions, and the reward model."""
+    judge, asked = stage("reward"), sample_questions(load_world("en"), "A", 8, seed=1)
+    policy = copy.deepcopy(judge.model.gpt).requires_grad_(True)
+    prompts = [chat_prompt(judge.encoding, q.text) for q in asked]
+    tokens = np.arange(2000, dtype=np.uint16) % 900
+    config = PPOConfig(2, 4, max_new_tokens=6, minibatch=4, block_size=64)
+    return list(ppo(policy, judge.model, prompts, tokens, judge.encoding, config)), asked, judge
+
+
 @dataclass
 class Case:
     """make: the widget, on toys. enter: its function, as a notebook calls it. stages: whether that
@@ -87,6 +102,9 @@ CASES = {
         lambda: ConceptTest("after"), lambda: concept_test("before"), stages=False
     ),
     Explorer: Case(lambda: Explorer(encodings(), EVIL), explore_tokens, stages=False),
+    FlightInstruments: Case(
+        lambda: FlightInstruments(*rounds()), lambda: flight_instruments(*rounds()), stages=False
+    ),
     Game: Case(lambda: Game([stage("base")], tasks()), guess_next),
     Inspector: Case(lambda: Inspector(stage("reward"), EVIL), inspect_reward),
     LossMask: Case(lambda: LossMask(stage("sft"), EVIL, "There."), view_loss_mask),
