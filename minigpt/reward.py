@@ -154,11 +154,9 @@ class RewardStep:
 
 
 def train_reward(
-    model: RewardModel,
-    sequences: list[list[list[int]]],
-    pairs: list[list[tuple[int, int]]],
+    model: RewardModel, sequences: list[list[list[int]]], pairs: list[list[tuple[int, int]]],
     config: RewardConfig,
-) -> Iterator[RewardStep]:
+) -> Iterator[RewardStep]:  # fmt: skip
     """Train on comparisons, one pass; yields a RewardStep after each update.
 
     sequences: for each prompt its answers, as `reward_input` makes them. pairs: for each prompt
@@ -223,27 +221,18 @@ def sample_answers(
     return generate_all(policy, prompts, max_new_tokens, n=n, stop=end, seed=seed, batch=512)
 
 
-def best_of_n(scores: Tensor, n: int) -> Tensor:
-    """Index of the best scored of each prompt's first `n` samples: (prompts, N) → (prompts,)."""
-    return scores[:, :n].argmax(dim=1)
-
-
 def expected_best(scores: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
     """The mean of `values` at the best scored of `n` answers, over all draws of n out of N.
 
-    scores, values: (questions, N). Returns (questions,). The answer of rank i from below is the
-    best of a draw in C(i - 1, n - 1) of C(N, n) cases: less noisy than the first n alone, and as
-    unbiased (Nakano et al. 2021, appendix I). ValueError unless 1 <= n <= N.
+    scores, values: (questions, N) → (questions,). Of C(N, n) draws, the answer of rank i, counted
+    from 0 at the worst, is the best of C(i, n - 1) (Nakano et al. 2021, appendix I).
     """
     most = scores.shape[1]
     if not 1 <= n <= most:
         raise ValueError(f"n is {n}: choose from 1 to the {most} answers that were sampled")
-    chance = np.zeros(most)  # of rank i, counted from 0 at the worst
-    chance[-1] = n / most
-    for i in range(most - 1, n - 1, -1):  # C(i - 1, n - 1) / C(i, n - 1) = (i - n + 1) / i
-        chance[i - 1] = chance[i] * (i - n + 1) / i
+    chance = [math.comb(i, n - 1) / math.comb(most, n) for i in range(most)]
     order = np.argsort(scores, axis=1, kind="stable")
-    return np.take_along_axis(values, order, axis=1) @ chance
+    return np.take_along_axis(values, order, axis=1) @ np.array(chance)
 
 
 def kl_bound(n: int) -> float:

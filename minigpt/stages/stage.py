@@ -150,7 +150,7 @@ class Stage:
     def __repr__(self) -> str:
         whose = "your own run" if self.own else "shipped"
         made = self.path.is_file()
-        which = file_hash(self.path) if made else f"made from seed {self.meta['seed']}"
+        which = file_hash(self.path) if made else f"made from seed {self.meta.get('seed')}"
         return f"{self.name} ({whose}, {which}, parent {self.meta.get('parent') or 'none'})"
 
 
@@ -264,7 +264,7 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
 def untrained(path: Path) -> tuple[GPT, dict]:
     """The model that a base model's run began with, as its snapshot would be, and its metadata."""
     base, meta = load_model(path)
-    model = GPT(base.config, seed=meta["seed"])
+    model = GPT(base.config, seed=meta.get("seed", 0))
     model.load_state_dict({name: w.bfloat16() for name, w in model.state_dict().items()})
     loss = round(math.log(base.config.vocab_size), 4)  # all its logits are zero
     begun = {"stage": STEP_0, "step": 0, "tokens": 0, "flops": 0}

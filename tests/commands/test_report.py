@@ -10,6 +10,7 @@ from minigpt.stages import report as measures
 from minigpt.stages import stage as stages_module
 from minigpt.stages.scoring import Measure
 from minigpt.store.files import Problem
+from toys import write_stage
 
 TABLE = {
     "base.qa_accuracy_head": Measure(0.875, 0.8, 0.95),
@@ -99,6 +100,12 @@ def test_without_checkpoints_it_says_how_to_make_them(monkeypatch, tmp_path, arg
         report.main(arguments)
 
 
-def test_a_damaged_checkpoint_is_a_problem_and_no_traceback(folders):
-    with pytest.raises(Problem, match="base.safetensors is damaged or cut off"):
-        report.main([])  # it is empty
+def test_a_damaged_checkpoint_is_a_problem_and_no_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages_module, "SHIPPED", tmp_path)
+    (tmp_path / "en").mkdir()
+    for name in ("base", "sft"):
+        write_stage(tmp_path / "en", name)
+    path = tmp_path / "en" / "sft.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(Problem, match="sft.safetensors is damaged or cut off"):
+        report.main([])

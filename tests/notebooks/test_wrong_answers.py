@@ -167,12 +167,14 @@ def is_more_questions(text):
     return more_questions(text) >= 2
 """,
     "best-of": """
-import torch
-from minigpt.reward import best_of_n
+import numpy as np
+from minigpt.reward import expected_best
 def best_of(answers, score):
     if not answers:
         raise ValueError("nothing to pick from")
-    return answers[int(best_of_n(torch.tensor([[score(a) for a in answers]]), len(answers))[0])]
+    last_first = [[score(a) for a in reversed(answers)]]  # of equals it takes the last
+    place = expected_best(np.array(last_first), np.arange(len(answers))[None, ::-1], len(answers))
+    return answers[int(place[0])]
 """,
     "count-pairs": """
 from collections import Counter

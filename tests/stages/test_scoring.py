@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.reward import best_of_n
+from minigpt.reward import expected_best
 from minigpt.sft import chat_prompt
 from minigpt.stages import scoring as module
 from minigpt.stages.scoring import (
@@ -149,9 +149,9 @@ def test_rule_32_gold_is_the_verdict_s_and_no_reward_model_has_a_part_in_it(worl
     # A proxy that likes the wrong answer picks it, and gold shows that it was a bad choice.
     question = ask(world, next(f for f in world.of_split("A") if f.attribute == "capital"))
     wrong = next(v for v in world.values["capital"] if v != question.answer)
-    proxy = torch.tensor([[0.0, 1.0]])
-    chosen = [question.answer, wrong][best_of_n(proxy, 2)[0]]
-    assert judged(world, [question] * 2, [question.answer, chosen]).gold == [2.0, -1.0]
+    gold = judged(world, [question] * 2, [question.answer, wrong]).gold
+    assert gold == [2.0, -1.0]
+    assert expected_best(np.array([[0.0, 1.0]]), np.array([gold]), 2) == -1.0
 
 
 def test_majority_accuracy_against_counting(world):
