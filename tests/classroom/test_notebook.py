@@ -31,8 +31,7 @@ def notebook(*cells):
     return {"cells": copy.deepcopy(list(cells)), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
 
 
-CHECK = ("import math\nfrom minigpt.classroom.grading.your_own import your_own\n\n"
-         "own = your_own(double)\n"
+CHECK = ("import math\n\nown = your_own(double)\n"
          f"assert own(2) == 4, 'twice 2 is 4'\n{HIDDEN}"
          "assert abs(own(math.pi) - 2 * math.pi) < 1e-9, 'not only integers'\n")  # fmt: skip
 SOURCE = notebook(
@@ -142,6 +141,53 @@ def test_names_that_the_lesson_imports_are_there_and_its_variables_are_not():
     lesson = ["import a.b as c, d\nfrom e import f, g as h", "not python ("]
     assert imports_for(lesson, "h(1)") == "from e import f, g as h"
     assert imports_for(lesson, "b, cc") == "" and imports_for(lesson, "d") == "import a.b as c, d"
+
+
+def test_checks_have_your_own_and_its_inputs_from_the_grader():
+    source = copy.deepcopy(SOURCE)
+    drawn = "assert 0 <= trial_random().random() < 1\nassert next(it.count(half(3))) == 1.5\n"
+    source["cells"][6]["source"] = "assert math.isclose(your_own(half)(3), 1.5)\n" + drawn
+    report = grade_notebook(source, answers(DOUBLE), seed="1")
+    assert [result.points for result in report.results] == [2, 1]
+    made = [cell["source"] for cell in for_nbgrader(report, source)["cells"]]
+    assert made[0] == "import itertools as it, math", "the lesson's imports that checks need"
+
+
+DOUBLE = "def double(x):\n    return 2 * x"
+PACKAGES = (
+    "def double(x):\n    from minigpt.arena import elo_update\n"
+    "    return elo_update(2 * x, 0, 1, 0)[0]\n"
+)
+NAMES_OF_CHECKS = [
+    "def your_own(f, allowed=()):\n    return f", "class your_own(int): pass",
+    "your_own = lambda f: f", "global your_own\nfor your_own in [abs]: pass", "del your_own",
+    "from builtins import id as your_own", "import math as trial_random",
+    "from minigpt.classroom.grading import your_own",
+    "def use():\n    global trial_random\n    trial_random = None",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("trick", NAMES_OF_CHECKS)
+def test_an_answer_that_takes_a_name_of_the_checks_is_refused(trick):
+    found, messages, report = points(answers(f"{DOUBLE}\n{trick}"))
+    name = "trial_random" if "trial_random" in trick else "your_own"
+    assert found == [0, 1] and report.results[0].unsafe
+    assert messages[0] == f"refused: the checks use {name}(): give yours another name"
+    made = [cell["source"] for cell in for_nbgrader(report, SOURCE)["cells"]]
+    assert f"{DOUBLE}\n{trick}" not in made, "nbgrader runs it no more than the grader does"
+
+
+def test_an_answer_may_import_what_checks_use():
+    given = "from minigpt.classroom.grading.your_own import trial_random, your_own\n"
+    assert points(answers(given + DOUBLE))[0] == [2, 1]
+
+
+def test_a_name_of_the_checks_that_is_taken_at_run_time_changes_nothing():
+    watched = points(answers(PACKAGES))
+    assert watched[0] == [0, 1] and "lets minigpt's elo_update() do the work" in watched[1][0]
+    taken = "globals()['your_own'] = lambda f: f\n"
+    assert points(answers(taken + PACKAGES))[:2] == watched[:2]
+    assert points(answers(PACKAGES, *SOLVED_HALF, taken, "your_own = abs"))[:2] == watched[:2]
 
 
 def test_lines_of_ipython_are_left_out():

@@ -20,6 +20,8 @@ from minigpt.classroom.notebook import Exercise, exercises, without_solutions
 SECONDS = 60.0  # of one cell
 IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
 IMPORTS = "imports of the lesson"  # the name of the step that runs them
+CHECKERS = "minigpt.classroom.grading.your_own"
+GIVEN = ("trial_random", "your_own")  # what checks use of it: an answer leaves these names alone
 TEACHERS = "minigpt.classroom"  # there a worksheet's tasks and their answers can be looked up
 
 
@@ -71,7 +73,8 @@ def grade_notebook(
     ValueError if `submitted` is no notebook.
     """
     notebook, problems = repaired(without_solutions(source), submitted)
-    checks = {mark(cell)["grade_id"]: text(cell) for cell in source["cells"] if mark(cell)}
+    given = f"from {CHECKERS} import {', '.join(GIVEN)}\n"
+    checks = {mark(c)["grade_id"]: given + text(c) for c in source["cells"] if mark(c)}
     report = Report([], problems, notebook)
     report.waiting = sum(
         mark(c).get("points", 0) for c in source["cells"]
@@ -91,7 +94,7 @@ def grade_notebook(
                 for earlier in done:
                     process.ask(do="run", name=earlier[0], code=earlier[1])
             exercise = by_answer.get(name)
-            reply = process.ask(do="run", name=name, code=code)
+            reply = refusal(code) or process.ask(do="run", name=name, code=code)
             if reply and exercise and not reply["error"] and not reply["noticed"]:
                 reply = process.ask(do="check", code=checks[exercise.name])
             unsafe = reply is None or bool(reply["noticed"])
@@ -126,14 +129,24 @@ def own_steps(source: dict, notebook: dict) -> list[tuple[str, str]]:
             steps.append((known["grade_id"], plain(code)))
         elif code.strip() and code not in lesson and cell.get("id") not in ids:
             steps.append((f"your own cell {number}", plain(code)))
-    used = "\n".join(code for _, code in steps)
-    imports = imports_for([text(c) for c in source["cells"] if is_code(c) and not mark(c)], used)
+    code = [cell for cell in source["cells"] if is_code(cell)]
+    used = [code for _, code in steps] + [text(c) for c in code if mark(c).get("grade")]
+    imports = imports_for([text(c) for c in code if not mark(c)], "\n".join(used))
     return [(IMPORTS, imports), *steps] if imports else steps
 
 
 def root_of(statement: ast.Import | ast.ImportFrom) -> str:
     name = statement.module if isinstance(statement, ast.ImportFrom) else statement.names[0].name
     return (name or "").split(".")[0]
+
+
+def refusal(code: str) -> dict | None:
+    """The reply to code that gives a name of the checks another meaning; it is not run."""
+    for name in GIVEN:
+        if name in bound_names(code):
+            why = f"the checks use {name}(): give yours another name"
+            return {"error": None, "noticed": [why]}
+    return None
 
 
 def message(reply: dict | None, over: str) -> str:
@@ -193,15 +206,31 @@ def imports_for(lesson: list[str], used: str) -> str:
 
 
 def import_statements(sources: list[str]) -> list[ast.Import | ast.ImportFrom]:
-    """The imports anywhere in code; code that is no Python has none."""
-    found = []
-    for source in sources:
-        try:
-            found += [n for n in ast.walk(ast.parse(source))
-                      if isinstance(n, (ast.Import, ast.ImportFrom))]  # fmt: skip
-        except (SyntaxError, ValueError):
-            continue
-    return found
+    """The imports anywhere in code."""
+    found = (node for source in sources for node in nodes(source))
+    return [node for node in found if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def bound_names(code: str) -> set[str]:
+    """The names that code assigns, deletes, defines or imports, but for CHECKERS' own."""
+    names = set()
+    for node in nodes(code):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            elsewhere = getattr(node, "module", "") != CHECKERS
+            names |= {a.asname or a.name for a in node.names if a.asname or elsewhere}
+    return names
+
+
+def nodes(source: str) -> list[ast.AST]:
+    """All parts of code; code that is no Python has none."""
+    try:
+        return list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError):
+        return []
 
 
 def plain(source: str) -> str:
