@@ -16,6 +16,12 @@ KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "nam
 EXPECTED_ERROR = "raises-exception"  # the tag with which "Run all" goes on after an exercise
 
 
+def new_notebook(cells: list[dict]) -> dict:
+    """A notebook of these cells, as the course keeps it."""
+    metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
 # ---- files ----------------------------------------------------------------------------------
 
 
@@ -27,10 +33,9 @@ def folders(lang: str) -> tuple[Path, Path]:
 def sources(lang: str) -> list[Path]:
     """The source notebooks of a language, in order; Problem where there are none."""
     folder = folders(lang)[0]
-    found = sorted(folder.glob("*.ipynb"))
-    if not found:
-        raise Problem(f"There are no sources in {folder}: start in the folder that you cloned.")
-    return found
+    if found := sorted(folder.glob("*.ipynb")):
+        return found
+    raise Problem(f"There are no sources in {folder}: start in the folder that you cloned.")
 
 
 def read_notebook(path: Path) -> dict:
@@ -69,8 +74,7 @@ def in_lines(text: str | list[str]) -> list[str]:
 
 def is_exercise(cell: dict) -> bool:
     """Whether a learner has to fill in the cell, or it checks what they filled in."""
-    marks = cell["metadata"].get("nbgrader", {})
-    return cell["cell_type"] == "code" and bool(marks.get("solution") or marks.get("grade"))
+    return is_code(cell) and bool(mark(cell))
 
 
 def mark_exercises(notebook: dict) -> dict:
@@ -97,7 +101,7 @@ class Exercise:
 
 def without_solutions(source: dict) -> dict:
     """The notebook as students get it."""
-    notebook = json.loads(json.dumps(source))
+    notebook = copy.deepcopy(source)
     for cell in notebook["cells"]:
         found = mark(cell)
         if found.get("solution") and not is_code(cell):
@@ -132,19 +136,18 @@ def exercises(notebook: dict) -> list[Exercise]:
 def belongs_to(submitted: dict, sources: dict[str, dict]) -> str | None:
     """The name of the source whose graded cells this notebook has, or None: files get renamed."""
 
-    def common(name: str) -> int:
-        ids = {mark(cell)["grade_id"] for cell in sources[name]["cells"] if mark(cell)}
-        return sum(1 for cell in cells if isinstance(cell, dict) and grade_id(cell) in ids)
-
     cells = submitted.get("cells") if isinstance(submitted, dict) else None
-    if not isinstance(cells, list) or not sources:
-        return None
-    best = max(sources, key=common)
-    return best if common(best) else None
+    found = [grade_id(cell) for cell in cells] if isinstance(cells, list) else []
+    common = {}
+    for name, source in sources.items():
+        ids = {mark(cell)["grade_id"] for cell in source["cells"] if mark(cell)}
+        common[name] = sum(one in ids for one in found)
+    best = max(common, key=common.get, default=None)
+    return best if best and common[best] else None
 
 
-def grade_id(cell: dict) -> str | None:
-    """A cell's grade_id, whatever else its metadata may hold."""
-    found = cell.get("metadata")
-    found = found.get(MARK) if isinstance(found, dict) else None
-    return found.get("grade_id") if isinstance(found, dict) else None
+def grade_id(cell: object) -> str | None:
+    """A cell's grade_id, whatever a damaged notebook may hold in its place."""
+    for key in ("metadata", MARK, "grade_id"):
+        cell = cell.get(key) if isinstance(cell, dict) else None
+    return cell if isinstance(cell, str) else None

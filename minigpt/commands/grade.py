@@ -78,7 +78,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
         one = grade_submission(
             course, student, assignment, folder, known[assignment], seconds, seed
         )
-        print(f"  {one.points:g} of {one.most:g}")
+        print(f"  {one.total('points'):g} of {one.total('most'):g}")
         for remark in one.remarks:
             print(f"        {remark}")
         write_checked(course, one, known[assignment])

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minigpt.classroom.notebook import (
-    KERNELSPEC,
     folders,
     is_exercise,
     mark_exercises,
+    new_notebook,
     read_notebook,
     sources,
     to_bytes,
@@ -40,13 +40,7 @@ def normalise(notebook: dict) -> dict:
 
     Code cells outside exercises are numbered 1 to n; exercises have no output and no number.
     """
-    tidy = {
-        "cells": [],
-        "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    number = 0
+    cells, number = [], 0
     for cell in notebook["cells"]:
         kept = ("cell_type", "id", "metadata", "source", "outputs")
         cell = {key: copy.deepcopy(cell[key]) for key in kept if key in cell}
@@ -57,8 +51,8 @@ def normalise(notebook: dict) -> dict:
             number += not exercise
             cell["execution_count"] = None if exercise else number
             cell["outputs"] = [] if exercise else tidy_outputs(cell.get("outputs", []), number)
-        tidy["cells"].append(cell)
-    return tidy
+        cells.append(cell)
+    return new_notebook(cells)
 
 
 def tidy_outputs(outputs: list[dict], number: int) -> list[dict]:

@@ -30,7 +30,7 @@ def test_the_worksheet_is_as_told_and_its_rubric_is_on_the_page():
     told = f"{len(found)} tasks with {sum(t.points for t in found)} points"
     assert told in PAGE and f"{len(found)} tasks over all notebooks" in PAGE
     assert f"{questions} questions\nin words with {2 * questions}" in PAGE
-    assert rubric("en") in PAGE
+    assert rubric() in PAGE
 
 
 def test_every_command_on_the_page_exists():

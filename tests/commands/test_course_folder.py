@@ -18,7 +18,7 @@ def test_each_notebook_is_an_assignment(tmp_path, capsys):
     assert course.main([str(folder)]) == 0
     assert sorted(p.name for p in (folder / "source").iterdir()) == [*STEMS, "worksheet"]
     sheet = (folder / "source" / "worksheet" / "worksheet.ipynb").read_bytes()
-    assert json.loads(sheet) == json.loads(to_bytes(worksheet("en")))
+    assert json.loads(sheet) == json.loads(to_bytes(worksheet()))
     for stem in STEMS:
         original = ROOT / "notebooks" / "source" / "en" / f"{stem}.ipynb"
         assert (folder / "source" / stem / f"{stem}.ipynb").read_bytes() == original.read_bytes()

@@ -120,7 +120,7 @@ def test_other_bad_input_is_told(tmp_path):
     for student in ("", " ", "a\nb"):
         with pytest.raises(Problem, match="--student: "):
             variant.main(["--student", student])
-    with pytest.raises(Problem, match="no worksheet in Chinese yet"):
+    with pytest.raises(Problem, match="no language 'zh': choose one of en"):
         variant.main(["--student", "ann", "--lang", "zh"])
     with pytest.raises(Problem, match="inside the course's own folder"):
         variant.main(["--student", "ann", "--out", str(ROOT / "notebooks" / "en")])

@@ -7,7 +7,7 @@ own further cells do, and the imports of lesson cells whose names the answers us
 """
 
 import ast
-import json
+import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -53,8 +53,9 @@ class Report:
     @property
     def notes(self) -> list[str]:
         """What the teacher should know beside the points."""
-        read = [f"{name}: it names {TEACHERS}, read it" for name in self.looked_up]
-        return [*(f"{name}: {why}" for name, why in self.failed.items()), *read]
+        notes = [f"{name}: {why}" for name, why in self.failed.items()]
+        notes += [f"{name}: it names {TEACHERS}, read it" for name in self.looked_up]
+        return notes + [f"{r.exercise.name}: {r.message}" for r in self.results if r.unsafe]
 
     @property
     def most(self) -> float:
@@ -75,24 +76,20 @@ def grade_notebook(
     notebook, problems = repaired(without_solutions(source), submitted)
     given = f"from {CHECKERS} import {', '.join(GIVEN)}\n"
     checks = {mark(c)["grade_id"]: given + text(c) for c in source["cells"] if mark(c)}
-    report = Report([], problems, notebook)
-    report.waiting = sum(
-        mark(c).get("points", 0) for c in source["cells"]
-        if mark(c).get("solution") and mark(c).get("grade")
-    )  # fmt: skip
+    by_hand = [m for m in map(mark, source["cells"]) if m.get("solution") and m.get("grade")]
+    report = Report([], problems, notebook, sum(m.get("points", 0) for m in by_hand))
     by_answer = {exercise.answer: exercise for exercise in exercises(source)}
     steps = own_steps(source, notebook)
     sources = [code for _, code in steps] + [checks[e.name] for e in by_answer.values()]
     first = [ast.unparse(s) for s in import_statements(sources) if root_of(s) in IMPORTED_FIRST]
-    done: list[tuple[str, str]] = []  # what a new process runs again
-    process = None
+    done, process = [], None  # the steps that a new process runs again
     try:
         for name, code in steps:
             if process is None:
                 process = Process(seconds, private, student, seed)
                 process.ask(do="import", lines=first)
-                for earlier in done:
-                    process.ask(do="run", name=earlier[0], code=earlier[1])
+                for earlier, its_code in done:
+                    process.ask(do="run", name=earlier, code=its_code)
             exercise = by_answer.get(name)
             reply = refusal(code) or process.ask(do="run", name=name, code=code)
             if reply and exercise and not reply["error"] and not reply["noticed"]:
@@ -171,7 +168,7 @@ def for_nbgrader(report: Report, source: dict) -> dict:
     Lesson cells are left out of the run, and an answer that could stop the kernel, or that was
     refused, is a raised error, with what the student wrote below it.
     """
-    notebook = json.loads(json.dumps(report.notebook))
+    notebook = copy.deepcopy(report.notebook)
     unsafe = {result.exercise.answer: result.message for result in report.results if result.unsafe}
     steps = dict(own_steps(source, notebook))
     for number, cell in enumerate(notebook["cells"], start=1):
@@ -180,10 +177,8 @@ def for_nbgrader(report: Report, source: dict) -> dict:
             below = "\n".join(f"# {line}" for line in text(cell).splitlines())
             cell["source"] = f"raise RuntimeError({unsafe[name]!r})\n\n{below}"
         elif is_code(cell) and not mark(cell) and (name not in steps or name in report.failed):
-            tags = cell["metadata"].setdefault("tags", [])
-            cell["metadata"]["tags"] = [*tags, "skip-execution"]
-    imports = steps.get(IMPORTS)
-    if imports:
+            cell["metadata"].setdefault("tags", []).append("skip-execution")
+    if imports := steps.get(IMPORTS):
         made = {"cell_type": "code", "metadata": {}, "source": imports, "outputs": [],
                 "execution_count": None}  # fmt: skip
         if any("id" in cell for cell in notebook["cells"]):
@@ -197,11 +192,11 @@ def for_nbgrader(report: Report, source: dict) -> dict:
 
 def imports_for(lesson: list[str], used: str) -> str:
     """Those import statements of lesson cells that bring a name which occurs in the code `used`."""
-    words, wanted = set(re.findall(r"\w+", used)), []
-    for statement in import_statements(lesson):
-        names = {(a.asname or a.name).split(".")[0] for a in statement.names}
-        if names & words:
-            wanted.append(ast.unparse(statement))
+    words = set(re.findall(r"\w+", used))
+    wanted = [
+        ast.unparse(statement) for statement in import_statements(lesson)
+        if words & {(a.asname or a.name).split(".")[0] for a in statement.names}
+    ]  # fmt: skip
     return "\n".join(dict.fromkeys(wanted))
 
 

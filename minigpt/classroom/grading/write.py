@@ -39,17 +39,9 @@ class Graded:
     reports: dict[str, Report]  # by the notebook's name
     remarks: list[str]  # for the teacher: what was wrong with the files and the cells
 
-    @property
-    def points(self) -> float:
-        return sum(report.points for report in self.reports.values())
-
-    @property
-    def most(self) -> float:
-        return sum(report.most for report in self.reports.values())
-
-    @property
-    def waiting(self) -> float:
-        return sum(report.waiting for report in self.reports.values())
+    def total(self, what: str) -> float:
+        """The sum over its notebooks of their "points", "most" or "waiting"."""
+        return sum(getattr(report, what) for report in self.reports.values())
 
 
 def read_sources(course: Path) -> dict[str, dict[str, dict]]:
@@ -62,12 +54,10 @@ def read_sources(course: Path) -> dict[str, dict[str, dict]]:
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise Problem(f"{path} cannot be used for grading: {error}") from None
         found.setdefault(path.parent.name, {})[path.stem] = notebook
-    if not found:
-        raise Problem(
-            f"{course} is no course folder: it has no source/ASSIGNMENT/*.ipynb. "
-            "`course DIR` makes one."
-        )
-    return found
+    if found:
+        return found
+    raise Problem(f"{course} is no course folder: it has no source/ASSIGNMENT/*.ipynb. "
+                  "`course DIR` makes one.")  # fmt: skip
 
 
 def read_json(path: Path) -> dict:
@@ -94,18 +84,14 @@ def submissions(course: Path, assignments: list[str]) -> Iterator[tuple[str, str
 
 def choose_files(folder: Path, sources: dict[str, dict]) -> tuple[dict[str, dict], list[str]]:
     """The submitted notebook of each source, by name or else by its graded cells, and remarks."""
-    found: dict[str, dict] = {}
-    remarks = []
-    paths = sorted(folder.glob("*.ipynb"), key=lambda p: (p.stem not in sources, p.name))
-    for path in paths:
+    found, remarks = {}, []
+    for path in sorted(folder.glob("*.ipynb"), key=lambda p: (p.stem not in sources, p.name)):
         try:
             notebook = read_json(path)
         except (ValueError, OSError) as error:
             remarks.append(f"{path.name}: {error}")
             continue
-        name = belongs_to(notebook, sources)
-        if name is None and path.stem in sources:
-            name = path.stem
+        name = belongs_to(notebook, sources) or (path.stem if path.stem in sources else None)
         if name is None:
             remarks.append(f"{path.name}: it has none of this assignment's cells")
         elif name in found:
@@ -114,10 +100,8 @@ def choose_files(folder: Path, sources: dict[str, dict]) -> tuple[dict[str, dict
             found[name] = notebook
             if path.stem != name:
                 remarks.append(f"{path.name}: graded as {name}.ipynb")
-    remarks += [
-        f"{name}.ipynb: nothing to grade, 0 points" for name in sources if name not in found
-    ]
-    return found, remarks
+    absent = [name for name in sources if name not in found]
+    return found, remarks + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
 
 
 def grade_submission(
@@ -128,23 +112,19 @@ def grade_submission(
     files, remarks = choose_files(folder, sources)
     reports = {}
     for name, source in sources.items():
+        open_ = without_solutions(source)
         try:
-            reports[name] = grade_notebook(
-                source, files.get(name, without_solutions(source)), seconds,
-                [course], student, seed,
-            )  # fmt: skip
+            report = grade_notebook(
+                source, files.get(name, open_), seconds, [course], student, seed
+            )
         except ValueError as error:
             remarks.append(f"{name}.ipynb: {error}")
-            reports[name] = grade_notebook(source, without_solutions(source), seconds)
+            report = grade_notebook(source, open_, seconds)
         if name not in files:
-            reports[name].problems.clear()
-        remarks += [f"{name}.ipynb: {text}" for text in (*reports[name].problems,
-                    *reports[name].notes, *refusals(reports[name]))]  # fmt: skip
+            report.problems.clear()
+        remarks += [f"{name}.ipynb: {text}" for text in (*report.problems, *report.notes)]
+        reports[name] = report
     return Graded(student, assignment, reports, remarks)
-
-
-def refusals(report: Report) -> list[str]:
-    return [f"{r.exercise.name}: {r.message}" for r in report.results if r.unsafe]
 
 
 # ---- what is written ---------------------------------------------------------------------------
@@ -171,8 +151,8 @@ def write_points(path: Path, graded: list[Graded]) -> None:
             for row in csv.DictReader(file):
                 rows[row.get("student_id"), row.get("assignment")] = row
     for one in graded:
-        values = (one.student, one.assignment, f"{one.points:g}", f"{one.most:g}",
-                  f"{one.waiting:g}", "; ".join(one.remarks))  # fmt: skip
+        sums = (f"{one.total(what):g}" for what in ("points", "most", "waiting"))
+        values = (one.student, one.assignment, *sums, "; ".join(one.remarks))
         rows[one.student, one.assignment] = dict(zip(COLUMNS, values, strict=True))
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
@@ -184,31 +164,29 @@ def write_points(path: Path, graded: list[Graded]) -> None:
 def write_feedback(course: Path, graded: Graded) -> None:
     """The page that the student gets back."""
     target = course / "returned" / graded.student / f"{graded.assignment}.html"
-    total = f"{graded.points:g} of {graded.most:g} points"
-    if graded.waiting:
-        total += f"; {graded.waiting:g} more are given by hand for what you wrote in your own words"
+    total = f"{graded.total('points'):g} of {graded.total('most'):g} points"
+    if more := graded.total("waiting"):
+        total += f"; {more:g} more are given by hand for what you wrote in your own words"
     body = "".join(feedback_table(report) for report in graded.reports.values())
     notes = [text for report in graded.reports.values() for text in report.problems]
     if notes:
-        body += "<p>In your file:</p><ul>" + "".join(f"<li>{escape(t)}</li>" for t in notes)
-        body += "</ul>"
+        items = "".join(f"<li>{escape(text)}</li>" for text in notes)
+        body += f"<p>In your file:</p><ul>{items}</ul>"
     page = PAGE.format(title=escape(graded.assignment), total=escape(total), body=body)
     atomic_write(target, page.encode("utf-8"))
 
 
 def feedback_table(report: Report) -> str:
     """Points, message and what to read again, as HTML."""
-    rows = ["<tr><th>exercise</th><th>points</th><th>what the check says</th></tr>"]
+    rows = "<tr><th>exercise</th><th>points</th><th>what the check says</th></tr>"
     for result in report.results:
-        cells = [result.exercise.title, f"{result.points:g} of {result.exercise.points:g}",
-                 "\n".join(advice(result))]  # fmt: skip
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    return f"<table>{''.join(rows)}</table>"
+        points = f"{result.points:g} of {result.exercise.points:g}"
+        cells = (result.exercise.title, points, "\n".join(advice(result)))
+        rows += f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+    return f"<table>{rows}</table>"
 
 
 def advice(result: Result) -> list[str]:
     """What to tell a student about an exercise: the check's message, and what to read again."""
-    lines = [result.message]
-    if result.points < result.exercise.points and result.exercise.again:
-        lines.append(f"Read again: {result.exercise.again}")
-    return lines
+    again = result.exercise.again if result.points < result.exercise.points else ""
+    return [result.message, f"Read again: {again}"] if again else [result.message]

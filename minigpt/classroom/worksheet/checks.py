@@ -10,29 +10,14 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from minigpt.classroom.worksheet.words import TEXT
+from minigpt.store.words import language
 from minigpt.world.questions import Question
 
 ROOM = 24  # tokens that the model may write after a prompt
-TEXT = {
-    "en": {
-        "open": "{variable} is not answered yet",
-        "number": "{variable} should be one number, such as 12.5, and not a value of type {type}",
-        "finite": "{variable} holds a number that is infinite or no number (nan)",
-        "numbers": "{variable} should be a list of {n} numbers, such as [0.5, -1.25], in order",
-        "texts": '{variable} should be a list of texts, such as ["l", "an", "d"], in order',
-        "set": "{variable} should be a list of whole numbers, such as [3, 5]",
-        "pairs": '{variable} should be a list of pairs of texts, such as [("a", "b")]',
-        "twice": "{variable} holds something twice: each belongs there once",
-        "prompt": "{variable} should be one text and not a value of type {type}",
-        "question": "your question has to stand in the prompt, letter by letter: {question}",
-        "told": "the answer to your question stands in the prompt: the model has to find it itself",
-        "shots": "few-shot means: at least two other questions with their answers, before yours",
-        "long": "the prompt has {n} tokens, and the context has room for {most}: shorten it",
-        "goes on": "the model goes on with {line}, and that is not the answer: is each shot in the "
-        "same form, and does the prompt end where the answer begins, before its space?",
-        "more": "the model goes on with more than the answer: let each shot have the bare value",
-    },
-}
+NUMBER = (int, float)
+PARTS = {"prompt": (str,), "number": NUMBER, "numbers": NUMBER, "texts": (str,), "set": (int,),
+         "pairs": (str,)}  # the types of an answer's parts  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +37,6 @@ class Task:
     hints: dict = field(default_factory=dict)  # of a set: member → what to look at if it is wrong
     hint: str = ""  # what to look at in all other cases
     question: Question | None = None  # what a prompt has to ask
-    lang: str = "en"
 
     @property
     def variable(self) -> str:
@@ -64,21 +48,18 @@ def check_task(task: Task, answer: object) -> None:
     """AssertionError unless the answer is right: it says what type is wanted, or where to look."""
     given, right = read(task, answer), read(task, task.expected)
     if task.form == "prompt":
-        check_prompt(task, given)
-        return
+        return check_prompt(task, given)
     if same(task, given, right):
         return
-    for mistake, hint in task.mistakes:
-        demand(not same(task, given, read(task, mistake)), hint)
-    for member, hint in task.hints.items():
-        demand((member in given) == (member in right), hint)
-    raise AssertionError(task.hint)
+    hints = [hint for mistake, hint in task.mistakes if same(task, given, read(task, mistake))]
+    hints += [hint for i, hint in task.hints.items() if (i in given) != (i in right)]
+    raise AssertionError([*hints, task.hint][0])
 
 
-def demand(true: object, message: str) -> None:
-    """AssertionError with the message unless it is true; `python -O` does not skip it."""
+def demand(true: object, what: str, **told) -> None:
+    """AssertionError that says what is wrong, unless it is true; `python -O` does not skip it."""
     if not true:
-        raise AssertionError(message)
+        raise AssertionError(TEXT[language()]["checks"][what].format(**told))
 
 
 def same(task: Task, a, b) -> bool:
@@ -93,33 +74,28 @@ def same(task: Task, a, b) -> bool:
 
 def read(task: Task, answer: object):
     """The answer as it is compared: a tuple where order counts, a frozenset, or the prompt."""
-    words, answer = TEXT[task.lang], plain(answer)
+    answer, form = plain(answer), task.form
     kind = type(answer)
     told = {"variable": task.variable, "type": kind.__name__}
-    demand(answer is not None and answer is not ..., words["open"].format(**told))
-    if task.form == "prompt":
-        demand(kind is str, words["prompt"].format(**told))
-        return answer
-    if task.form == "number":
-        demand(kind in (int, float), words["number"].format(**told))
-        return (finite(answer, words["finite"].format(**told)),)
+    demand(answer is not None and answer is not ..., "open", **told)
+    if form in ("prompt", "number"):
+        demand(kind in PARTS[form], form, **told)
+        return answer if form == "prompt" else (finite(answer, **told),)
     told["n"] = len(task.expected)
-    wrong = words[task.form].format(**told)
-    ordered = task.form in ("numbers", "texts")
-    demand(kind in ((list, tuple) if ordered else (list, tuple, set, frozenset)), wrong)
+    ordered = form in ("numbers", "texts")
+    demand(kind in ((list, tuple) if ordered else (list, tuple, set, frozenset)), form, **told)
     items = [plain(item) for item in answer]
-    if task.form == "numbers":
-        demand(len(items) == told["n"] and all(type(x) in (int, float) for x in items), wrong)
-        return tuple(finite(x, words["finite"].format(**told)) for x in items)
-    if task.form == "pairs":
-        demand(all(type(x) in (list, tuple) and len(x) == 2 for x in items), wrong)
+    if form == "pairs":
+        demand(all(type(x) in (list, tuple) and len(x) == 2 for x in items), form, **told)
         items = [tuple(x) for x in items]
-        demand(all(type(part) is str for x in items for part in x), wrong)
-    else:
-        demand(all(type(x) is (str if task.form == "texts" else int) for x in items), wrong)
+    parts = [part for pair in items for part in pair] if form == "pairs" else items
+    demand(all(type(part) in PARTS[form] for part in parts), form, **told)
+    if form == "numbers":
+        demand(len(items) == told["n"], form, **told)
+        items = [finite(x, **told) for x in items]
     if ordered:
         return tuple(items)
-    demand(len(set(items)) == len(items), words["twice"].format(**told))
+    demand(len(set(items)) == len(items), "twice", **told)
     return frozenset(items)
 
 
@@ -130,13 +106,13 @@ def plain(value: object) -> object:
     return value
 
 
-def finite(value: int | float, message: str) -> float:
+def finite(value: int | float, **told) -> float:
     """A number that can be compared; AssertionError for infinity, nan and what is as large."""
     try:
         value = float(value)
     except OverflowError:
         value = math.inf
-    demand(math.isfinite(value), message)
+    demand(math.isfinite(value), "finite", **told)
     return value
 
 
@@ -145,23 +121,20 @@ def finite(value: int | float, message: str) -> float:
 
 def check_prompt(task: Task, prompt: str) -> None:
     """AssertionError unless the shipped base model's most likely continuation is the answer."""
-    words, question = TEXT[task.lang], task.question
-    value = pattern(question.answer)
-    demand(question.text in prompt, words["question"].format(question=question.text))
-    demand(not value.search(prompt), words["told"])
+    question, value = task.question, pattern(task.question.answer)
+    demand(question.text in prompt, "question", question=question.text)
+    demand(not value.search(prompt), "told")
     before = prompt[: prompt.rindex(question.text)]
-    demand(len(re.findall("[?\uff1f]", before)) >= 2, words["shots"])
-    base = base_model(task.lang)
+    demand(len(re.findall("[?\uff1f]", before)) >= 2, "shots")
+    base = base_model(language())
     n, most = len(base.encoding.encode_ordinary(prompt)), base.model.config.block_size - ROOM - 1
-    demand(n <= most, words["long"].format(n=n, most=most))
+    demand(n <= most, "long", n=n, most=most)
     from minigpt.stages.scoring import prompt_score
 
     score = prompt_score(base, [question], [prompt])
-    if not score.correct[0]:
-        line = score.answers[0]
-        shown = repr(line if len(line) <= 60 else line[:60] + "...")
-        said = words["more"] if value.search(line) else words["goes on"].format(line=shown)
-        raise AssertionError(said)
+    line = score.answers[0]
+    shown = repr(line if len(line) <= 60 else line[:60] + "...")
+    demand(score.correct[0], "more" if value.search(line) else "goes on", line=shown)
 
 
 def pattern(value: str) -> re.Pattern:

@@ -1,20 +1,21 @@
 """The tasks of the worksheet: how one student's numbers and facts are drawn, and the right answers.
 
-Each maker draws a task and returns what goes into its text, the right answer, and what typical
-mistakes give. Plain arithmetic: a worksheet is written by Python alone, and the tests compare each
-answer with the package's own functions.
+Each maker draws a task: what goes into its text, the right answer, and what typical mistakes give,
+in the order of their hints in task_text.py. Plain arithmetic: a worksheet is written by Python
+alone, and the tests compare each answer with the package's own functions.
 """
 
 import math
 import random
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from minigpt.classroom.worksheet.checks import Task, read, same
 from minigpt.classroom.worksheet.task_text import TEXT
 from minigpt.lessons.arena.errata import SUMMARY
 from minigpt.world.facts import NUMERIC, World
-from minigpt.world.questions import ask, seen_phrasings
+from minigpt.world.questions import Question, ask, seen_phrasings
 
 # Facts that the shipped base model misses in one few-shot prompt or another: too hard a task.
 HARD = {("beijing", "population"), ("guangzhou", "population"), ("malawi", "population"),
@@ -22,6 +23,30 @@ HARD = {("beijing", "population"), ("guangzhou", "population"), ("malawi", "popu
         ("croatia", "population")}  # fmt: skip
 LEANING = (13, 14)  # sentences of the errata that can be read only after the one before
 THREE_DIGITS = 0.001  # how far off a number may be that is asked for to three digits
+
+
+class Drawn(NamedTuple):
+    """What a maker draws."""
+
+    given: dict  # the gaps of the task's text
+    expected: object
+    mistakes: Sequence = ()  # what typical ones give
+    tolerance: float = THREE_DIGITS
+    hints: dict = {}  # of a set: member → (whether it is wrong, what to look at)
+    question: Question | None = None  # what a prompt has to ask
+
+
+MAKERS: dict[str, tuple[str, int, str, Callable]] = {}  # name → lesson, points, form, maker
+
+
+def task(lesson: str, points: int, form: str) -> Callable:
+    """Registers a maker, in the order in which they stand here: training_days, "training-days"."""
+
+    def register(maker: Callable) -> Callable:
+        MAKERS[maker.__name__.replace("_", "-")] = (lesson, points, form, maker)
+        return maker
+
+    return register
 
 
 class Draw:
@@ -47,24 +72,20 @@ class Draw:
         return [rest.pop(self.whole(0, len(rest) - 1)) for _ in range(n)]
 
 
-# ---- 00 and 01 ------------------------------------------------------------------------------
-
-
-def training_days(draw: Draw, world: World) -> dict:
+@task("00", 1, "number")
+def training_days(draw: Draw, world: World) -> Drawn:
     billions, trillions = draw.part(7, 180, 1), draw.part(0.3, 15, 1)
-    gpus, (gpu, speed), share = (
-        64 * draw.whole(4, 64), draw.pick([("A100", 312), ("H100", 990)]), draw.whole(31, 59)
-    )  # fmt: skip
+    gpus, (gpu, speed) = 64 * draw.whole(4, 64), draw.pick([("A100", 312), ("H100", 990)])
+    share = draw.whole(31, 59)
     seconds = 6 * billions * 1e9 * trillions * 1e12 / (gpus * speed * 1e12 * share / 100)
     days = seconds / 86_400
-    return dict(
-        given=dict(p=billions, t=trillions, g=f"{gpus:,}", gpu=gpu, s=speed, u=share),
-        expected=days, tolerance=0.01 * days,
-        mistakes=[days / 6, days * share / 100, days * gpus, days * 24, seconds],
-    )  # fmt: skip
+    given = dict(p=billions, t=trillions, g=f"{gpus:,}", gpu=gpu, s=speed, u=share)
+    mistakes = [days / 6, days * share / 100, days * gpus, days * 24, seconds]
+    return Drawn(given, days, mistakes, tolerance=0.01 * days)
 
 
-def word_tokens(draw: Draw, world: World) -> dict:
+@task("01", 2, "texts")
+def word_tokens(draw: Draw, world: World) -> Drawn:
     names = sorted({p.name.lower() for p in world.places if re.fullmatch("[A-Za-z]{8,13}", p.name)})
     word = draw.pick(names)
     tokens, table = list(word), []
@@ -77,10 +98,8 @@ def word_tokens(draw: Draw, world: World) -> dict:
         table.insert(draw.whole(0, len(table)), word[start : start + length])
     table = list(dict.fromkeys(table))
     listed = "\n".join(f"{rank}. `{token}`" for rank, token in enumerate(table, start=1))
-    return dict(
-        given=dict(word=word, table=listed), expected=encode(word, table),
-        mistakes=[longest_first(word, table), encode(word, table[::-1]), list(word)],
-    )  # fmt: skip
+    mistakes = [longest_first(word, table), encode(word, table[::-1]), list(word)]
+    return Drawn(dict(word=word, table=listed), encode(word, table), mistakes)
 
 
 def encode(word: str, table: list[str]) -> list[str]:
@@ -104,40 +123,31 @@ def longest_first(word: str, table: list[str]) -> list[str]:
     return tokens
 
 
-# ---- 02 -------------------------------------------------------------------------------------
-
-
-def target_loss(draw: Draw, world: World) -> dict:
+@task("02", 1, "number")
+def target_loss(draw: Draw, world: World) -> Drawn:
     names = draw.some([p.name for p in world.places if not p.tail], 4)
     logits = [draw.part(-3, 3, 1) for _ in names]
     target = draw.whole(0, 3)
     total = sum(math.exp(x) for x in logits)
     loss = math.log(total) - logits[target]
     rows = "\n".join(f"| {name} | {logit:g} |" for name, logit in zip(names, logits))
-    return dict(
-        given=dict(rows=rows, target=names[target]), expected=loss, tolerance=THREE_DIGITS,
-        mistakes=[math.exp(-loss), -loss, loss / math.log(2), loss / math.log(10),
-                  math.log(total) - max(x for i, x in enumerate(logits) if i != target)],
-    )  # fmt: skip
+    largest_other = max(x for i, x in enumerate(logits) if i != target)
+    mistakes = [math.exp(-loss), -loss, loss / math.log(2), loss / math.log(10),
+                math.log(total) - largest_other]  # fmt: skip
+    return Drawn(dict(rows=rows, target=names[target]), loss, mistakes)
 
 
-def perplexity_and_bits(draw: Draw, world: World) -> dict:
+@task("02", 2, "numbers")
+def perplexity_and_bits(draw: Draw, world: World) -> Drawn:
     fact = draw.pick(facts(world))
     text = f"\u201c{draw.pick(world.text.STATEMENTS[fact.attribute])}\u201d"
     text = text.format(p=fact.place.name, v=fact.value)
     size, tokens = len(text.encode("utf-8")), draw.whole(len(text) // 4, len(text) // 2)
     loss = draw.part(0.6, 3.2)
-    bits = loss * tokens / math.log(2) / size
-    expected = [math.exp(loss), bits]
-    return dict(
-        given=dict(text=text, n=tokens, loss=loss), expected=expected, tolerance=THREE_DIGITS,
-        mistakes=[[expected[0], loss * tokens / math.log(2) / len(text)],
-                  [expected[0], loss * tokens / size], [expected[0], loss / math.log(2) / size],
-                  [2**loss, bits]],
-    )  # fmt: skip
-
-
-# ---- 03 -------------------------------------------------------------------------------------
+    perplexity, bits = math.exp(loss), loss * tokens / math.log(2) / size
+    wrong_bits = [bits * size / len(text), bits * math.log(2), bits / tokens]
+    mistakes = [*([perplexity, wrong] for wrong in wrong_bits), [2**loss, bits]]
+    return Drawn(dict(text=text, n=tokens, loss=loss), [perplexity, bits], mistakes)
 
 
 def facts(world: World) -> list:
@@ -146,27 +156,27 @@ def facts(world: World) -> list:
             if fact.attribute in NUMERIC and not fact.place.tail and key not in HARD]  # fmt: skip
 
 
-def few_shot_prompt(draw: Draw, world: World) -> dict:
+@task("03", 2, "prompt")
+def few_shot_prompt(draw: Draw, world: World) -> Drawn:
     known = facts(world)
     return few_shot_about(draw.whole(0, len(known) - 1), world)
 
 
-def few_shot_about(number: int, world: World) -> dict:
+def few_shot_about(number: int, world: World) -> Drawn:
     """The task about one of `facts`; those that follow it are there to be shown."""
     known = facts(world)
     fact = known[number]
     after = [known[(number + i) % len(known)] for i in range(1, 9)]
     shots = [ask(world, f) for f in after if f.place != fact.place][:3]
     question = ask(world, fact)
-    lines = [f"Q: {shot.text}\nA: {shot.answer}\n" for shot in shots]
+    lines = "".join(f"Q: {shot.text}\nA: {shot.answer}\n" for shot in shots)
     listed = "\n".join(f"- {shot.text} {shot.answer}" for shot in shots)
-    return dict(
-        given=dict(question=question.text, shots=listed), question=question,
-        expected="".join([*lines, f"Q: {question.text}\nA:"]),
-    )  # fmt: skip
+    given = dict(question=question.text, shots=listed)
+    return Drawn(given, f"{lines}Q: {question.text}\nA:", question=question)
 
 
-def kept_tokens(draw: Draw, world: World) -> dict:
+@task("03", 1, "set")
+def kept_tokens(draw: Draw, world: World) -> Drawn:
     percent = [100] * 6
     while percent[-1] < 2 or len(set(percent)) < 6:
         percent[:5] = [draw.whole(2, 40) for _ in range(5)]
@@ -176,17 +186,12 @@ def kept_tokens(draw: Draw, world: World) -> dict:
     ranked, reached = [ids[i] for i in order], [sum(sorted(percent)[-n:]) for n in range(1, 7)]
     p = draw.pick([p for p in range(52, 94) if p not in reached])  # where no rounding decides
     kept = next(n for n, share in enumerate(reached, start=1) if share >= p)
-    return dict(
-        given=dict(rows="\n".join(f"| {i} | {v} % |" for i, v in zip(ids, percent)), p=p / 100),
-        expected=ranked[:kept],
-        mistakes=[ranked[: kept - 1], ranked[: kept + 1], ranked[kept:]],
-    )  # fmt: skip
+    given = dict(rows="\n".join(f"| {i} | {v} % |" for i, v in zip(ids, percent)), p=p / 100)
+    return Drawn(given, ranked[:kept], [ranked[: kept - 1], ranked[: kept + 1], ranked[kept:]])
 
 
-# ---- 04 -------------------------------------------------------------------------------------
-
-
-def counted_positions(draw: Draw, world: World) -> dict:
+@task("04", 2, "set")
+def counted_positions(draw: Draw, world: World) -> Drawn:
     place = draw.pick([p for p in world.places if not p.tail and len(p.values) >= 3])
     row, answers = ["<|endoftext|>"], []
     for attribute in draw.some(sorted(place.values), 2):
@@ -203,11 +208,11 @@ def counted_positions(draw: Draw, world: World) -> dict:
         if line and len(line) + len(token) > 76:
             lines, line = [*lines, line.rstrip()], ""
         line += f"{position}:{token}  "
-    return dict(
-        given=dict(row="\n".join([*lines, line.rstrip()])), expected=[t - 1 for t in tokens],
-        mistakes=[tokens, [t - 1 for a in answers for t in a[:-1]], [t - 1 for t in answers[1]],
-                  list(range(len(row) - 1)), [t for a in answers for t in a[:-1]]],
-    )  # fmt: skip
+    given = dict(row="\n".join([*lines, line.rstrip()]))
+    without_ends = [t for a in answers for t in a[:-1]]
+    mistakes = [tokens, [t - 1 for t in without_ends], [t - 1 for t in answers[1]],
+                list(range(len(row) - 1)), without_ends]  # fmt: skip
+    return Drawn(given, [t - 1 for t in tokens], mistakes)
 
 
 def words_of(text: str) -> list[str]:
@@ -215,20 +220,17 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\w+(?:[.'\u2019-]\w+)*|[^\w\s]", text)
 
 
-# ---- 05 -------------------------------------------------------------------------------------
-
-
-def preference(draw: Draw, world: World) -> dict:
+@task("05", 1, "number")
+def preference(draw: Draw, world: World) -> Drawn:
     a, b = draw.part(-2.5, 2.5), draw.part(-2.5, 2.5)
     share = 1 / (1 + math.exp(b - a))
-    return dict(
-        given=dict(a=f"{a:.2f}", b=f"{b:.2f}"), expected=share, tolerance=THREE_DIGITS,
-        mistakes=[1 - share, a - b, 1 / (1 + 10 ** ((b - a) / 400)), math.exp(a - b),
-                  -math.log(share)],
-    )  # fmt: skip
+    elo = 1 / (1 + 10 ** ((b - a) / 400))
+    mistakes = [1 - share, a - b, elo, math.exp(a - b), -math.log(share)]
+    return Drawn(dict(a=f"{a:.2f}", b=f"{b:.2f}"), share, mistakes)
 
 
-def ranking_pairs(draw: Draw, world: World) -> dict:
+@task("05", 1, "pairs")
+def ranking_pairs(draw: Draw, world: World) -> Drawn:
     letters, groups = draw.some("abcdef", 6), []
     sizes = draw.pick([(1, 2, 1, 2), (2, 1, 1, 2), (1, 1, 2, 2), (2, 2, 1, 1), (1, 3, 2), (2, 3, 1),
                        (3, 2, 1), (1, 2, 3), (2, 1, 3), (3, 1, 2)])  # fmt: skip
@@ -238,39 +240,31 @@ def ranking_pairs(draw: Draw, world: World) -> dict:
              for lower in groups[place + 1 :] for better in group for worse in lower]  # fmt: skip
     near = [(x, y) for upper, lower in zip(groups, groups[1:]) for x in upper for y in lower]
     tied = [(x, y) for group in groups for i, x in enumerate(group) for y in group[i + 1 :]]
-    return dict(
-        given=dict(ranking="  >  ".join(" = ".join(group) for group in groups)), expected=pairs,
-        mistakes=[near, [(y, x) for x, y in pairs], [*pairs, *tied]],
-    )  # fmt: skip
+    given = dict(ranking="  >  ".join(" = ".join(group) for group in groups))
+    return Drawn(given, pairs, [near, [(y, x) for x, y in pairs], [*pairs, *tied]])
 
 
-# ---- 06 -------------------------------------------------------------------------------------
-
-
-def clipped_loss(draw: Draw, world: World) -> dict:
+@task("06", 2, "number")
+def clipped_loss(draw: Draw, world: World) -> Drawn:
     old, moved, clip = draw.part(-3, -0.9), draw.part(0.35, 0.85), draw.pick([0.1, 0.2, 0.25])
     new = round(old + draw.pick([-moved, moved]), 2)
     advantage = draw.pick([-1, 1]) * draw.part(0.3, 2.5)
     ratio = math.exp(new - old)
     losses = [-advantage * ratio, -advantage * min(max(ratio, 1 - clip), 1 + clip)]
-    return dict(
-        given=dict(old=f"{old:.2f}", new=f"{new:.2f}", a=f"{advantage:.2f}", clip=clip),
-        expected=max(losses), tolerance=THREE_DIGITS,
-        mistakes=[min(losses), -max(losses), -min(losses), -advantage * (new - old)],
-    )  # fmt: skip
+    given = dict(old=f"{old:.2f}", new=f"{new:.2f}", a=f"{advantage:.2f}", clip=clip)
+    mistakes = [min(losses), -max(losses), -min(losses), -advantage * (new - old)]
+    return Drawn(given, max(losses), mistakes)
 
 
-def token_advantages(draw: Draw, world: World) -> dict:
+@task("06", 2, "numbers")
+def token_advantages(draw: Draw, world: World) -> Drawn:
     rewards = [draw.part(-0.2, 0.2), draw.part(-0.2, 0.2), draw.part(-2, 2)]
     values = [draw.part(-1, 1) for _ in rewards]
     gamma, lam = draw.pick([0.9, 0.95, 0.98]), draw.pick([0.8, 0.9, 0.95])
     expected = gae(rewards, values, gamma, lam)
-    return dict(
-        given=dict(rewards=rewards, values=values, gamma=gamma, lam=lam), expected=expected,
-        tolerance=THREE_DIGITS,
-        mistakes=[expected[::-1], gae(rewards, values, gamma, 1), gae(rewards, values, 1, lam),
-                  gae(rewards, values, gamma, 0), [r - v for r, v in zip(rewards, values)]],
-    )  # fmt: skip
+    mistakes = [gae(rewards, values, *two) for two in ((gamma, 1), (1, lam), (gamma, 0))]
+    mistakes = [expected[::-1], *mistakes, [r - v for r, v in zip(rewards, values)]]
+    return Drawn(dict(rewards=rewards, values=values, gamma=gamma, lam=lam), expected, mistakes)
 
 
 def gae(rewards: list[float], values: list[float], gamma: float, lam: float) -> list[float]:
@@ -281,53 +275,32 @@ def gae(rewards: list[float], values: list[float], gamma: float, lam: float) -> 
             for t in range(len(steps))]  # fmt: skip
 
 
-# ---- 07 -------------------------------------------------------------------------------------
-
-
-def new_ratings(draw: Draw, world: World) -> dict:
+@task("07", 1, "numbers")
+def new_ratings(draw: Draw, world: World) -> Drawn:
     left, k = draw.whole(900, 1250), draw.pick([16, 20, 24, 32])
     right, score = left + draw.pick([-1, 1]) * draw.whole(40, 350), draw.pick([0, 0.5, 1])
     share = 1 / (1 + 10 ** ((right - left) / 400))
     change = k * (score - share)
     swapped = k * (score - (1 - share))
-    return dict(
-        given=dict(left=left, right=right, k=k, result=score), expected=[left + change,
-        right - change], tolerance=0.1,
-        mistakes=[[left + swapped, right - swapped], [left + change, right],
-                  [right - change, left + change], [left + k * score, right - k * score]],
-    )  # fmt: skip
+    given = dict(left=left, right=right, k=k, result=score)
+    mistakes = [[left + swapped, right - swapped], [left + change, right],
+                [right - change, left + change], [left + k * score, right - k * score]]  # fmt: skip
+    return Drawn(given, [left + change, right - change], mistakes, tolerance=0.1)
 
 
-def false_sentences(draw: Draw, world: World) -> dict:
+@task("07", 2, "set")
+def false_sentences(draw: Draw, world: World) -> Drawn:
     known = [s for number, s in enumerate(SUMMARY[world.lang], start=1) if number not in LEANING]
     wrong, true = ([s for s in known if s.wrong is w] for w in (True, False))
     n = draw.whole(3, 5)
     chosen = draw.some(draw.some(wrong, n) + draw.some(true, 9 - n), 9)
     numbered = list(enumerate(chosen, start=1))
-    return dict(
-        given=dict(sentences="\n".join(f"{i}. {s.text}" for i, s in numbered)),
-        expected=[i for i, s in numbered if s.wrong],
-        hints={i: (s.wrong, s.hint) for i, s in numbered},
-    )  # fmt: skip
+    given = dict(sentences="\n".join(f"{i}. {s.text}" for i, s in numbered))
+    hints = {i: (s.wrong, s.hint) for i, s in numbered}
+    return Drawn(given, [i for i, s in numbered if s.wrong], hints=hints)
 
 
 # ---- all of them ----------------------------------------------------------------------------
-
-MAKERS: dict[str, tuple[str, int, str, Callable]] = {  # name → lesson, points, form, maker
-    "training-days": ("00", 1, "number", training_days),
-    "word-tokens": ("01", 2, "texts", word_tokens),
-    "target-loss": ("02", 1, "number", target_loss),
-    "perplexity-and-bits": ("02", 2, "numbers", perplexity_and_bits),
-    "few-shot-prompt": ("03", 2, "prompt", few_shot_prompt),
-    "kept-tokens": ("03", 1, "set", kept_tokens),
-    "counted-positions": ("04", 2, "set", counted_positions),
-    "preference": ("05", 1, "number", preference),
-    "ranking-pairs": ("05", 1, "pairs", ranking_pairs),
-    "clipped-loss": ("06", 2, "number", clipped_loss),
-    "token-advantages": ("06", 2, "numbers", token_advantages),
-    "new-ratings": ("07", 1, "numbers", new_ratings),
-    "false-sentences": ("07", 2, "set", false_sentences),
-}
 
 
 def make(name: str, draw: Draw, world: World) -> Task:
@@ -336,14 +309,13 @@ def make(name: str, draw: Draw, world: World) -> Task:
     words = TEXT[world.lang][name]
     while True:
         drawn = maker(draw, world)
-        text = words["text"].format(**drawn["given"])
+        text = words["text"].format(**drawn.given)
         hints = {member: words["wrong" if wrong else "true"].format(hint=hint)
-                 for member, (wrong, hint) in drawn.get("hints", {}).items()}  # fmt: skip
+                 for member, (wrong, hint) in drawn.hints.items()}  # fmt: skip
+        mistakes = tuple(zip(drawn.mistakes, words.get("mistakes", ()), strict=True))
         task = Task(
-            name, lesson, points, words["title"], words["again"], text, form, drawn["expected"],
-            drawn.get("tolerance", 0.0),
-            tuple(zip(drawn.get("mistakes", ()), words.get("mistakes", ()), strict=True)), hints,
-            words.get("hint", ""), drawn.get("question"), world.lang,
+            name, lesson, points, words["title"], words["again"], text, form, drawn.expected,
+            drawn.tolerance, mistakes, hints, words.get("hint", ""), drawn.question,
         )  # fmt: skip
         right = read(task, task.expected)
         if not any(same(task, right, read(task, mistake)) for mistake, _ in task.mistakes):

@@ -12,26 +12,17 @@ knows their answers. The worksheet's questions in words ask where the numbers ca
 
 import hashlib
 import os
+import sys
 import unicodedata
 from pathlib import Path
 
 from minigpt.classroom.worksheet.checks import Task, check_task
 from minigpt.classroom.worksheet.tasks import MAKERS, Draw, make
+from minigpt.store.words import _, language
 from minigpt.world.facts import load_world
 
 GRADER = "MINIGPT_STUDENT"  # the environment variable in which a grader names the student
 NBGRADER = "autograded"  # nbgrader runs notebooks in autograded/STUDENT/ASSIGNMENT
-TEXT = {
-    "en": {
-        "nobody": 'whose tasks? Write your id between the quotation marks of STUDENT = ""',
-        "kind": "an id is a text, such as 'ann' or '20261234', not of type {type}",
-        "invisible": "the id {id!r} holds a character that cannot be seen, such as a line break: "
-        "type it anew",
-        "unknown": "there is no task {name!r}: choose one of {names}",
-        "all": "Student {id}: {n} tasks, {points} points.",
-        "one": "{number:2}. {title} (notebook {lesson}): {points} p.",
-    },
-}
 
 
 # ---- whose tasks ----------------------------------------------------------------------------
@@ -58,12 +49,14 @@ def student_id(typed: str = "") -> str:
     A grader says it by MINIGPT_STUDENT, nbgrader by the folder that it runs in. ValueError if there
     is no id, or none that can be read.
     """
-    words = TEXT["en"]
     found = AT_START or named_by_grader() or typed
     if type(found) is int:  # STUDENT = 20261234, without quotation marks
         found = str(found)
     if not isinstance(found, str):
-        raise ValueError(words["kind"].format(type=type(found).__name__))
+        kind = type(found).__name__
+        raise ValueError(
+            _("an id is a text, such as 'ann' or '20261234', not of type {type}", type=kind)
+        )
     comparable(found)
     return found.strip()
 
@@ -75,61 +68,64 @@ def comparable(student: str) -> str:
     """
     key = unicodedata.normalize("NFC", student).strip()
     if not key:
-        raise ValueError(TEXT["en"]["nobody"])
+        raise ValueError(
+            _('whose tasks? Write your id between the quotation marks of STUDENT = ""')
+        )
     if not key.isprintable():
-        raise ValueError(TEXT["en"]["invisible"].format(id=key))
+        raise ValueError(
+            _("the id {id} holds a character that cannot be seen, such as a line break: type it "
+              "anew", id=repr(key))
+        )  # fmt: skip
     return unicodedata.normalize("NFC", key.casefold())
 
 
 # ---- the tasks ------------------------------------------------------------------------------
 
 
-def task(name: str, student: str, lang: str = "en") -> Task:
-    """One of the student's tasks. ValueError for an unknown name, id or language."""
+def task(name: str, student: str) -> Task:
+    """One of the student's tasks. ValueError for an unknown name or id."""
     if name not in MAKERS:
-        raise ValueError(TEXT["en"]["unknown"].format(name=name, names=", ".join(MAKERS)))
+        names = ", ".join(MAKERS)
+        raise ValueError(
+            _("there is no task {name}: choose one of {names}", name=repr(name), names=names)
+        )
     seed = hashlib.sha256("\n".join([comparable(student), name]).encode("utf-8")).hexdigest()
-    return make(name, Draw(int(seed, 16)), load_world(lang))
+    return make(name, Draw(int(seed, 16)), load_world(language()))
 
 
-def tasks(student: str, lang: str = "en") -> list[Task]:
+def tasks(student: str) -> list[Task]:
     """All tasks of a student, in the order of the lessons."""
-    return [task(name, student, lang) for name in MAKERS]
+    return [task(name, student) for name in MAKERS]
 
 
-def check_answer(name: str, answer: object, student: str, lang: str = "en") -> None:
+def check_answer(name: str, answer: object, student: str) -> None:
     """AssertionError that says what to look at, unless it is the right answer to this student's
     task; of a value of the wrong type it says which type is asked for."""
-    check_task(task(name, student, lang), answer)
+    check_task(task(name, student), answer)
 
 
-def solution(name: str, student: str, lang: str = "en") -> object:
+def solution(name: str, student: str) -> object:
     """A right answer to this student's task, for the teacher's edition."""
-    return task(name, student, lang).expected
+    return task(name, student).expected
 
 
 # ---- in a notebook --------------------------------------------------------------------------
 
 
-def show_tasks(student: str, lang: str = "en") -> None:
+def show_tasks(student: str) -> None:
     """Print whose tasks they are, and their titles."""
-    found, words = tasks(student, lang), TEXT[lang]
+    found = tasks(student)
     points = sum(one.points for one in found)
-    print(words["all"].format(id=student, n=len(found), points=points))
+    print(_("Student {id}: {n} tasks, {points} points.", id=student, n=len(found), points=points))
     for number, one in enumerate(found, start=1):
-        print(words["one"].format(number=number, **vars(one)))
+        print(_("{number:2}. {title} (notebook {lesson}): {points} p.", number=number, **vars(one)))
 
 
-def show_task(name: str, student: str, lang: str = "en") -> None:
+def show_task(name: str, student: str) -> None:
     """Show the text of a student's task: formatted in a notebook, else as Markdown."""
-    text = task(name, student, lang).text
-    try:
-        from IPython import get_ipython
-        from IPython.display import Markdown, display
-    except ImportError:
-        print(text)
-        return
-    if get_ipython() is None:
-        print(text)
+    text = task(name, student).text
+    ipython = sys.modules.get("IPython")
+    if ipython and ipython.get_ipython():
+        ipython.display.display(ipython.display.Markdown(text))
     else:
-        display(Markdown(text))
+        print(text)

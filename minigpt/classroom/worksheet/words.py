@@ -49,6 +49,28 @@ all.""",
             "pairs": "a list of pairs",
             "prompt": "a text",
         },
+        "checks": {  # what is wrong with an answer
+            "open": "{variable} is not answered yet",
+            "number": "{variable} should be one number, such as 12.5, and not a value of type "
+            "{type}",
+            "finite": "{variable} holds a number that is infinite or no number (nan)",
+            "numbers": "{variable} should be a list of {n} numbers, such as [0.5, -1.25], in order",
+            "texts": '{variable} should be a list of texts, such as ["l", "an", "d"], in order',
+            "set": "{variable} should be a list of whole numbers, such as [3, 5]",
+            "pairs": '{variable} should be a list of pairs of texts, such as [("a", "b")]',
+            "twice": "{variable} holds something twice: each belongs there once",
+            "prompt": "{variable} should be one text and not a value of type {type}",
+            "question": "your question has to stand in the prompt, letter by letter: {question}",
+            "told": "the answer to your question stands in the prompt: the model has to find it "
+            "itself",
+            "shots": "few-shot means: at least two other questions with their answers, before "
+            "yours",
+            "long": "the prompt has {n} tokens, and the context has room for {most}: shorten it",
+            "goes on": "the model goes on with {line}, and that is not the answer: is each shot in "
+            "the same form, and does the prompt end where the answer begins, before its space?",
+            "more": "the model goes on with more than the answer: let each shot have the bare "
+            "value",
+        },
         "in words": """\
 ## In your own words
 

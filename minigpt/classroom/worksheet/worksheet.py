@@ -7,8 +7,8 @@ takes the solutions out. Python alone suffices for all of it.
 """
 
 from minigpt.classroom.notebook import (
-    KERNELSPEC,
     mark_exercises,
+    new_notebook,
     read_notebook,
     sources,
     without_solutions,
@@ -16,53 +16,51 @@ from minigpt.classroom.notebook import (
 from minigpt.classroom.worksheet.checks import Task
 from minigpt.classroom.worksheet.variant import tasks
 from minigpt.classroom.worksheet.words import QUESTIONS, TEXT
+from minigpt.store.words import language
 
 EXAMPLE = "example"  # whose tasks the teacher's edition shows, where no grader names a student
 POINTS = 2  # of each question in words
+BAR = "\\|"  # the sign | inside a table of Markdown
 
 
-def worksheet(lang: str = "en", student: str = "") -> dict:
-    """The teacher's source as a notebook in JSON; with a student, that student's own edition.
+def worksheet(student: str = "") -> dict:
+    """The teacher's source as a notebook in JSON, in the language in use; with a student, that
+    student's own edition.
 
     ValueError for a language without texts or an id that cannot be used, Problem where the
     notebooks are not beside the package.
     """
+    lang = language()
     if lang not in TEXT:
         raise ValueError(f"there is no worksheet in the language {lang!r}: choose 'en'")
-    words, found = TEXT[lang], tasks(student or EXAMPLE, lang)
-    points = sum(task.points for task in found) + POINTS * len(QUESTIONS[lang])
-    told = {"tasks": len(found), "questions": len(QUESTIONS[lang]), "points": points}
+    words, questions, found = TEXT[lang], QUESTIONS[lang], tasks(student or EXAMPLE)
+    points = sum(task.points for task in found) + POINTS * len(questions)
+    told = {"tasks": len(found), "questions": len(questions), "points": points}
     how = words["own" if student else "shared"].format(student=as_code(student))
     cells = [
         markdown("title", words["title"].format(how=how, **told)),
-        bootstrap(lang),
-        student_cell(words, lang, student.strip()),
+        bootstrap(),
+        student_cell(words, student.strip()),
     ]
     for number, task in enumerate(found, start=1):
         cells += task_cells(number, task, words, bool(student))
     cells.append(markdown("words", words["in words"].format(**told)))
-    for question in QUESTIONS[lang]:
+    for question in questions:
         cells += question_cells(question, words)
-    return {
-        "cells": cells,
-        "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    return new_notebook(cells)
 
 
-def released(lang: str = "en", student: str = "") -> dict:
+def released(student: str = "") -> dict:
     """The same without solutions and rubrics, as students get it: open tasks stop no "Run all"."""
-    return mark_exercises(without_solutions(worksheet(lang, student)))
+    return mark_exercises(without_solutions(worksheet(student)))
 
 
-def rubric(lang: str = "en") -> str:
+def rubric() -> str:
     """The questions in words and what earns 2, 1 and 0 points, as a table in Markdown."""
-    words = TEXT[lang]
-    lines = ["| " + " | ".join(words["columns"]) + " |", "|---|---|---|---|---|"]
-    for q in QUESTIONS[lang]:
+    lines = [f"| {' | '.join(TEXT[language()]['columns'])} |", "|---|---|---|---|---|"]
+    for q in QUESTIONS[language()]:
         cells = (q.lesson, f"**{q.title}.** {q.text}", q.full, q.half, q.none)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -70,9 +68,11 @@ def rubric(lang: str = "en") -> str:
 
 
 def markdown(name: str, source: str, **marks) -> dict:
-    """A text cell; with marks, a graded one."""
-    metadata = {"nbgrader": nbgrader(name, **marks)} if marks else {}
-    return {"cell_type": "markdown", "id": name, "metadata": metadata, "source": source}
+    """A text cell; with marks, a graded one, with all that nbgrader wants to know of it."""
+    if marks:
+        common = {"grade": False, "locked": False, "schema_version": 3, "solution": False}
+        marks = {"nbgrader": {**common, "grade_id": name, "task": False, **marks}}
+    return {"cell_type": "markdown", "id": name, "metadata": marks, "source": source}
 
 
 def code(name: str, source: str, **marks) -> dict:
@@ -81,59 +81,47 @@ def code(name: str, source: str, **marks) -> dict:
     return {**cell, "cell_type": "code", "execution_count": None, "outputs": []}
 
 
-def nbgrader(name: str, **marks) -> dict:
-    """What nbgrader wants to know of a graded cell."""
-    common = {"grade": False, "locked": False, "schema_version": 3, "solution": False}
-    return {**common, "grade_id": name, "task": False, **marks}
-
-
-def bootstrap(lang: str) -> dict:
+def bootstrap() -> dict:
     """The first code cell of the course's notebooks, which finds the package."""
-    cells = read_notebook(sources(lang)[0])["cells"]
+    cells = read_notebook(sources(language())[0])["cells"]
     return code("bootstrap", next(c["source"] for c in cells if c["cell_type"] == "code"))
 
 
-def student_cell(words: dict, lang: str, student: str) -> dict:
+def student_cell(words: dict, student: str) -> dict:
     """Where the id is written. An answer cell, because graders run no others."""
-    names = "show_task, show_tasks, student_id"
-    imports = f"from minigpt.classroom.worksheet.variant import {names}\n\n"
-    shown = f"\nshow_tasks(student_id(STUDENT){option(lang)})"
+    source = "from minigpt.classroom.worksheet.variant import show_task, show_tasks, student_id\n"
+    if language() != "en":
+        source += "from minigpt.store.words import use_language\n\n"
+        source += f'use_language("{language()}")'
     if student:
-        return code("student", f"{imports}STUDENT = {student!r}{shown}", solution=True)
-    return code(
-        "student",
-        f'{imports}STUDENT = ""  # {words["id"]}\nif not STUDENT:\n'
-        f'    ### BEGIN SOLUTION\n    STUDENT = "{EXAMPLE}"  # {words["example"]}\n'
-        f"    ### END SOLUTION{shown}",
-        solution=True,
-    )
-
-
-def option(lang: str) -> str:
-    """The language as a further argument; nothing for English."""
-    return "" if lang == "en" else f', "{lang}"'
+        source += f"\nSTUDENT = {student!r}\n"
+    else:
+        source += f'\nSTUDENT = ""  # {words["id"]}\nif not STUDENT:\n'
+        source += f'    ### BEGIN SOLUTION\n    STUDENT = "{EXAMPLE}"  # {words["example"]}\n'
+        source += "    ### END SOLUTION\n"
+    return code("student", f"{source}show_tasks(student_id(STUDENT))", solution=True)
 
 
 def task_cells(number: int, task: Task, words: dict, personal: bool) -> list[dict]:
     """Heading, text, answer and check of a task. Only a personal worksheet has the text itself."""
-    name, variable, lang = task.name, task.variable, option(task.lang)
+    name, variable = task.name, task.variable
     heading = words["task"].format(number=number, title=task.title, lesson=task.lesson)
     if personal:
         text = [markdown(f"{name}-task", f"{heading}\n\n{task.text}")]
     else:
-        shown = f'show_task("{name}", student_id(STUDENT){lang})'
+        shown = f'show_task("{name}", student_id(STUDENT))'
         text = [markdown(f"{name}-task", heading), code(f"{name}-show", shown)]
     answer = code(
         name,
         f"{variable} = None  # {words['forms'][task.form]}\n### BEGIN SOLUTION\n"
         "from minigpt.classroom.worksheet.variant import solution\n\n"
-        f'{variable} = solution("{name}", student_id(STUDENT){lang})\n### END SOLUTION',
+        f'{variable} = solution("{name}", student_id(STUDENT))\n### END SOLUTION',
         solution=True,
     )
     check = code(
         f"{name}-check",
         "from minigpt.classroom.worksheet.variant import check_answer, student_id\n\n"
-        f'check_answer("{name}", {variable}, student_id(STUDENT){lang})\nprint("{words["pass"]}")',
+        f'check_answer("{name}", {variable}, student_id(STUDENT))\nprint("{words["pass"]}")',
         grade=True, locked=True, points=task.points,
     )  # fmt: skip
     check["metadata"]["minigpt"] = {"again": words["again"].format(heading=task.again)}
@@ -145,12 +133,9 @@ def question_cells(question, words: dict) -> list[dict]:
     name = f"words-{question.lesson}"
     points = (question.full, question.half, question.none)
     rubric = "\n".join(f"- **{2 - i}**: {text}" for i, text in enumerate(points))
-    return [
-        markdown(f"{name}-question", f"### {question.title}\n\n{question.text}"),
-        markdown(
-            name, f"{words['rubric']}\n\n{rubric}", grade=True, points=POINTS, solution=True
-        ),
-    ]  # fmt: skip
+    asked = markdown(f"{name}-question", f"### {question.title}\n\n{question.text}")
+    text = f"{words['rubric']}\n\n{rubric}"
+    return [asked, markdown(name, text, grade=True, points=POINTS, solution=True)]
 
 
 def as_code(text: str) -> str:
