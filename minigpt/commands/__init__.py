@@ -24,6 +24,7 @@ from pathlib import Path
 
 from minigpt.setup import environment
 from minigpt.store.files import PROGRAM, ROOT, Problem
+from minigpt.store.words import use_language
 
 DEFAULT = "lab"
 ROOMS = ("commands", "maintain")  # the folders that hold commands
@@ -62,17 +63,21 @@ def find_commands(package: Path = Path(__file__).parents[1]) -> dict[str, Comman
 def help_text(commands: dict[str, Command]) -> str:
     """The page that `python3 -m minigpt --help` prints."""
     width = max(map(len, commands), default=0)
-    lines = [f"    {c.name:{width}}  {c.summary}" for c in commands.values()]
-    return "\n".join(
-        [
-            f"usage: {PROGRAM} [COMMAND] [--fresh] [options]    (without a command: {DEFAULT})",
-            "",
-            *lines,
-            "",
-            f"{PROGRAM} COMMAND --help tells a command's options.",
-            "With --fresh a command first makes its environment (.venv or .venv-test) anew.",
-        ]
-    )
+    lines = "\n".join(f"    {c.name:{width}}  {c.summary}" for c in commands.values())
+    return f"""usage: {PROGRAM} [COMMAND] [--fresh] [options]    (without a command: {DEFAULT})
+
+{lines}
+
+{PROGRAM} COMMAND --help tells a command's options.
+With --fresh a command first makes its environment (.venv or .venv-test) anew."""
+
+
+def speak(lang: str) -> None:
+    """From now on this language is in use; Problem where there is none."""
+    try:
+        use_language(lang)
+    except ValueError as error:
+        raise Problem(str(error)) from None
 
 
 def set_paths() -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import textwrap
 
+from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 
 STAGES = ("base", "sft", "ppo")
@@ -16,7 +17,7 @@ WIDTH = 96  # columns
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} chat", description=__doc__)
+    parser = option_parser("chat", __doc__)
     parser.add_argument("--stage", help="one alone, such as base, sft, ppo (default: all three)")
     parser.add_argument("--temperature", type=float, default=1.0, help="0: the likeliest answer")
     parser.add_argument("--seed", type=int, default=0, help="of the first answer")
@@ -46,21 +47,17 @@ def load(options: argparse.Namespace) -> dict:
     stages = {}
     for name in (*names, "reward"):
         try:
-            stage = load_stage(
-                name, not options.shipped, options.lang, options.device, True, options.size
-            )
+            stage = load_stage(name, not options.shipped, options.lang, options.device, quiet=True,
+                               size=options.size)  # fmt: skip
         except (FileNotFoundError, ValueError) as error:
             if name == "reward":
                 continue  # answers without a score
             raise Problem(str(error)) from None
-        if options.own and not stage.own:
-            if name == "reward":
-                continue
-            raise Problem(
-                f"You have no {name} model in {learner_home()}: `{PROGRAM} train` makes one, "
-                "and without --own the course's is taken."
-            )
-        stages[name] = stage
+        if stage.own or not options.own:
+            stages[name] = stage
+        elif name != "reward":
+            raise Problem(f"You have no {name} model in {learner_home()}: `{PROGRAM} train` makes "
+                          "one, and without --own the course's is taken.")  # fmt: skip
     return stages
 
 
@@ -69,13 +66,11 @@ def show_reply(reply, several_forms: bool) -> str:
     form = f" ({FORMS[reply.form]})" if several_forms else ""
     score = "" if reply.score is None else f"  [score {reply.score:+.2f}]"
     cut = "" if reply.ended else " … (cut off)"
-    head = f"{reply.stage}{form}: "
-    lines = (reply.text or "(nothing)").split("\n")
-    lines[-1] += cut + score
+    lines = f"{reply.text or '(nothing)'}{cut}{score}".split("\n")
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]
     if len(wrapped) == 1:
-        return head + wrapped[0]
-    return "\n".join([head.rstrip(), *(f"    {line}" for line in wrapped)])
+        return f"{reply.stage}{form}: {wrapped[0]}"
+    return "\n".join([f"{reply.stage}{form}:", *(f"    {line}" for line in wrapped)])
 
 
 def main(argv: list[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import re
@@ -12,8 +11,8 @@ import sys
 from pathlib import Path
 
 from minigpt.setup import environment
+from minigpt.setup.common import LANGUAGES, option_parser
 from minigpt.setup.packages import installed_version, missing
-from minigpt.setup.working_copy import LANGUAGES
 from minigpt.store.files import PROGRAM, ROOT, is_checkpoint, learner_home
 
 Finding = tuple[str, str, str | None]  # what, how it is, what to do (None: all is well)
@@ -30,11 +29,8 @@ def torch() -> Finding:
     try:
         import torch
     except (ImportError, OSError) as error:
-        return (
-            "torch",
-            f"cannot be imported: {error}",
-            f"install it anew: {PROGRAM} check --fresh",
-        )
+        mend = f"install it anew: {PROGRAM} check --fresh"
+        return "torch", f"cannot be imported: {error}", mend
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return "torch", f"{torch.__version__}, device {device}, {torch.get_num_threads()} threads", None
 
@@ -84,9 +80,8 @@ def git(*arguments: str) -> str:
 
 def repository() -> Finding:
     """The version of the course, and where it is."""
-    found = re.search(
-        r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^version = "(.+)"', project, re.MULTILINE)
     commit = git("describe", "--always", "--dirty") or "no git"
     return "minigpt", f"{found.group(1) if found else 'unknown'} ({commit}), {ROOT}", None
 
@@ -102,9 +97,7 @@ def notebooks() -> Finding:
 def home() -> Finding:
     """The learner's folder, and whether it can be written to."""
     folder = learner_home()
-    there = folder
-    while not there.exists():
-        there = there.parent
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     mend = None if os.access(there, os.W_OK) else "not writable: set MINIGPT_HOME to another folder"
     return "your folder", str(folder) + ("" if folder.exists() else " (not made yet)"), mend
 
@@ -131,18 +124,7 @@ def disk() -> Finding:
     return "free disk", f"{free:.1f} GB", mend
 
 
-CHECKS = [
-    python,
-    torch,
-    packages,
-    widgets,
-    kernel,
-    repository,
-    notebooks,
-    home,
-    checkpoints,
-    disk,
-]
+CHECKS = [python, torch, packages, widgets, kernel, repository, notebooks, home, checkpoints, disk]
 
 
 def report(findings: list[Finding]) -> str:
@@ -155,7 +137,7 @@ def report(findings: list[Finding]) -> str:
 
 def main(argv: list[str]) -> int:
     """Print the report; 1 where something needs doing."""
-    argparse.ArgumentParser(prog=f"{PROGRAM} check", description=__doc__).parse_args(argv)
+    option_parser("check", __doc__).parse_args(argv)
     findings = [check() for check in CHECKS]
     print(report(findings))
     return int(any(mend for _, _, mend in findings))

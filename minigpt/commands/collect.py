@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import zipfile
 from pathlib import Path
 
+from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, atomic_write
 
 ENVIRONMENT = None
@@ -23,17 +23,13 @@ def student_of(name: str) -> tuple[str, str] | None:
     name = name.replace("\\", "/")
     if "__MACOSX/" in name or ".ipynb_checkpoints/" in name or not name.endswith(".ipynb"):
         return None
-    last = name.rsplit("/", 1)[-1]
-    if found := MOODLE.search(name):
-        student = found["student"]
-    elif found := CANVAS.match(last):
-        student = f"{found['student']}_{found['id']}"
-    elif not (found := PLAIN.search(name)):
+    found = MOODLE.search(name) or CANVAS.match(name.rsplit("/", 1)[-1]) or PLAIN.search(name)
+    if not found:
         return None
-    else:
-        student = found["student"]
+    parts = found.groupdict()
+    student = "_".join(filter(None, (parts["student"], parts.get("id"))))
     student = re.sub(r"[^\w.@-]+", "-", student).strip("-.")
-    return (student, found["file"]) if student else None
+    return (student, parts["file"]) if student else None
 
 
 def collect(archive: Path, course: Path, assignment: str) -> tuple[list[str], list[str]]:
@@ -44,17 +40,16 @@ def collect(archive: Path, course: Path, assignment: str) -> tuple[list[str], li
     students, remarks = [], []
     with zipfile.ZipFile(archive) as packed:
         for entry in packed.infolist():
-            found = student_of(entry.filename)
+            found, why = student_of(entry.filename), ""
             if found is None:
-                if not entry.is_dir():
-                    remarks.append(f"{entry.filename}: no student's notebook, left out")
+                why = "" if entry.is_dir() else "no student's notebook"
+            elif entry.file_size > LARGEST:
+                why = f"more than {LARGEST / 1e6:.0f} MB"
+            if found is None or why:
+                remarks += [f"{entry.filename}: {why}, left out"] if why else []
                 continue
             student, name = found
-            if entry.file_size > LARGEST:
-                remarks.append(f"{entry.filename}: more than {LARGEST / 1e6:.0f} MB, left out")
-                continue
-            data = packed.read(entry)
-            target = course / "submitted" / student / assignment / name
+            data, target = packed.read(entry), course / "submitted" / student / assignment / name
             if target.exists() and target.read_bytes() != data:
                 remarks.append(f"{student}: the earlier file is kept as {set_aside(target).name}")
             atomic_write(target, data)
@@ -72,7 +67,7 @@ def set_aside(path: Path) -> Path:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} collect", description=__doc__)
+    parser = option_parser("collect", __doc__)
     parser.add_argument("archive", type=Path, metavar="FILE.zip",
                         help="all submissions of an assignment, as Moodle or Canvas packs them, "
                         "or one folder a student")  # fmt: skip
@@ -82,10 +77,8 @@ def main(argv: list[str]) -> int:
     course, archive = (path.expanduser().resolve() for path in (args.course, args.archive))
     names = sorted(p.name for p in (course / "source").glob("*") if p.is_dir())
     if args.assignment not in names:
-        raise Problem(
-            f"{course} has no assignment {args.assignment!r}. "
-            + (f"There are: {', '.join(names)}" if names else "`course DIR` makes a course folder.")
-        )
+        there = f"There are: {', '.join(names)}" if names else "`course DIR` makes a course folder."
+        raise Problem(f"{course} has no assignment {args.assignment!r}. {there}")
     try:
         students, remarks = collect(archive, course, args.assignment)
     except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: it has a password

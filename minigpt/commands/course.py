@@ -5,16 +5,16 @@ The last assignment is the worksheet, in which each student has tasks with numbe
 
 from __future__ import annotations
 
-import argparse
 import re
 import secrets
 from pathlib import Path
 
 from minigpt.classroom.notebook import sources, to_bytes
 from minigpt.classroom.worksheet.worksheet import worksheet
-from minigpt.setup.common import outside_course
-from minigpt.setup.working_copy import LANGUAGES
+from minigpt.commands import speak
+from minigpt.setup.common import option_parser, outside_course
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
+from minigpt.store.words import language
 
 ENVIRONMENT = None
 CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""
@@ -45,22 +45,18 @@ def trial_seed(folder: Path) -> str:
     return found[1] if found else str(secrets.randbelow(10**9))
 
 
-def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
+def lay_out(folder: Path) -> tuple[list[str], list[str]]:
     """Write nbgrader_config.py and source/ASSIGNMENT/ASSIGNMENT.ipynb for each notebook.
 
     What is there already stays as it is, for a teacher may have changed it. Returns the names of
     the assignments, and what was kept.
     """
-    files = {
-        "nbgrader_config.py": CONFIG.format(
-            program=PROGRAM, root=str(ROOT), seed=trial_seed(folder)
-        ).encode("utf-8")
-    }
-    notebooks = {path.stem: path.read_bytes() for path in sources(lang)}
-    notebooks["worksheet"] = to_bytes(worksheet(lang))
+    settings = CONFIG.format(program=PROGRAM, root=str(ROOT), seed=trial_seed(folder))
+    files, kept = {"nbgrader_config.py": settings.encode("utf-8")}, []
+    notebooks = {path.stem: path.read_bytes() for path in sources(language())}
+    notebooks["worksheet"] = to_bytes(worksheet())
     for name, data in notebooks.items():
         files[f"source/{name}/{name}.ipynb"] = data
-    kept = []
     for name, data in files.items():
         target = folder / name
         if not target.exists():
@@ -72,25 +68,25 @@ def lay_out(folder: Path, lang: str = "en") -> tuple[list[str], list[str]]:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} course", description=__doc__)
+    parser = option_parser("course", __doc__, edition=True)
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or a course's")
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
     args = parser.parse_args(argv)
+    speak(args.lang)
     folder = args.folder.expanduser().resolve()
     outside_course(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "nbgrader_config.py").is_file():
         raise Problem(f"{folder} holds other files: choose a new folder.")
     try:
-        names, kept = lay_out(folder, args.lang)
+        names, kept = lay_out(folder)
     except OSError as error:
         raise Problem(f"The course cannot be written into {folder}: {error}") from None
     print(f"{folder} is a course with {len(names)} assignments: {', '.join(names)}")
     if kept:
         print(f"These differ from the course's and stay as they are: {', '.join(kept)}")
-    print("Next, with nbgrader installed (pip install 'nbgrader>=0.9.6'):")
-    print(f"    cd {folder}")
-    print(f"    nbgrader generate_assignment {names[0]}   # into release/, without the solutions")
-    print(f"and with what comes back in submitted/STUDENT/{names[0]}/:")
-    print(f"    {PROGRAM} grade {folder}")
-    print("TEACHING.md tells the rest.")
+    print(f"""Next, with nbgrader installed (pip install 'nbgrader>=0.9.6'):
+    cd {folder}
+    nbgrader generate_assignment {names[0]}   # into release/, without the solutions
+and with what comes back in submitted/STUDENT/{names[0]}/:
+    {PROGRAM} grade {folder}
+TEACHING.md tells the rest.""")
     return 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from minigpt.classroom.notebook import sources
 from minigpt.commands.course import trial_seed
-from minigpt.setup.working_copy import LANGUAGES
-from minigpt.store.files import PROGRAM, Problem
+from minigpt.setup.common import LANGUAGES, option_parser
+from minigpt.store.files import Problem
 
 ENVIRONMENT = "package"
 
@@ -23,17 +22,13 @@ def grade_file(path: Path, seconds: float) -> int:
 
     try:
         notebook = read_json(path)
-    except (ValueError, OSError) as error:
-        raise Problem(f"{path} cannot be graded: {error}") from None
-    known = {(lang, p.stem): read_json(p) for lang in LANGUAGES for p in edition(lang)}
-    if known:
-        known["worksheet"] = worksheet()
-    name = belongs_to(notebook, known)
-    if name is None:
-        raise Problem(f"{path} has none of the course's exercises.")
-    try:
+        known = {path: read_json(path) for lang in LANGUAGES for path in edition(lang)}
+        known |= {"worksheet": worksheet()} if known else {}
+        name = belongs_to(notebook, known)
+        if name is None:
+            raise Problem(f"{path} has none of the course's exercises.")
         report = grade_notebook(known[name], notebook, seconds)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise Problem(f"{path} cannot be graded: {error}") from None
     for problem in report.problems:
         print(f"  {problem}")
@@ -46,6 +41,7 @@ def grade_file(path: Path, seconds: float) -> int:
 
 
 def edition(lang: str) -> list[Path]:
+    """The sources of a language, none where there is no such edition yet."""
     try:
         return sources(lang)
     except Problem:
@@ -54,20 +50,13 @@ def edition(lang: str) -> list[Path]:
 
 def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
     """Grade all that was handed in; writes points.csv, returned/ and checked/."""
-    from minigpt.classroom.grading.write import (
-        grade_submission,
-        read_sources,
-        submissions,
-        write_checked,
-        write_feedback,
-        write_points,
-    )
+    from minigpt.classroom.grading import write
 
-    known = read_sources(course)
+    known = write.read_sources(course)
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise Problem(f"There is no assignment {unknown[0]!r}. There are: {', '.join(known)}")
-    found = list(submissions(course, chosen or list(known)))
+    found = list(write.submissions(course, chosen or list(known)))
     if not found:
         raise Problem(
             f"Nothing was handed in: there is no {course / 'submitted'}/STUDENT/ASSIGNMENT/*.ipynb"
@@ -75,20 +64,19 @@ def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
     seed = trial_seed(course)
     for number, (student, assignment, folder) in enumerate(found, start=1):
         print(f"{number} of {len(found)}  {student}  {assignment}", end="", flush=True)
-        one = grade_submission(
-            course, student, assignment, folder, known[assignment], seconds, seed
-        )
+        asked = known[assignment]
+        one = write.grade_submission(course, student, assignment, folder, asked, seconds, seed)
         print(f"  {one.total('points'):g} of {one.total('most'):g}")
         for remark in one.remarks:
             print(f"        {remark}")
-        write_checked(course, one, known[assignment])
-        write_feedback(course, one)
-        write_points(course / "points.csv", [one])  # each at once: a long run may be broken off
-    print(f"Points: {course / 'points.csv'}. For the students: {course / 'returned'}")
-    print("Into nbgrader's gradebook, with the same points:")
+        write.write_checked(course, one, asked)
+        write.write_feedback(course, one)
+        write.write_points(course / "points.csv", one)  # at once: a long run may be broken off
     names = " ".join(sorted({assignment for _, assignment, _ in found}))
-    print(f"    cd {course}")
-    print(f"    nbgrader autograde {names} --CourseDirectory.submitted_directory=checked")
+    print(f"""Points: {course / "points.csv"}. For the students: {course / "returned"}
+Into nbgrader's gradebook, with the same points:
+    cd {course}
+    nbgrader autograde {names} --CourseDirectory.submitted_directory=checked""")
     return 0
 
 
@@ -96,7 +84,7 @@ def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     from minigpt.classroom.grading.marking import SECONDS
 
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} grade", description=__doc__)
+    parser = option_parser("grade", __doc__)
     parser.add_argument("path", type=Path, help="a notebook, or a course folder (`course DIR`)")
     parser.add_argument("assignment", nargs="*", help="of a course; without, all that are there")
     parser.add_argument("--seconds", type=float, default=SECONDS, metavar="N",

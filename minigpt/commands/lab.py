@@ -5,15 +5,13 @@ What JupyterLab itself understands can be added: it is passed on.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
-from minigpt.setup.common import become
+from minigpt.setup.common import become, option_parser
 from minigpt.setup.environment import KERNEL_SETTINGS
-from minigpt.setup.working_copy import LANGUAGES, copies_folder, course_notebooks, update_copies
-from minigpt.store.files import PROGRAM
+from minigpt.setup.working_copy import copies_folder, course_notebooks, update_copies
 
 ENVIRONMENT = "lab"
 
@@ -36,8 +34,7 @@ def lab_arguments(first: Path, browser: bool = True, port: int | None = None) ->
 
 def main(argv: list[str]) -> int:
     """Copy what is new, then become JupyterLab."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} lab", description=__doc__)
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
+    parser = option_parser("lab", __doc__, edition=True)
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--port", type=int, help="port of the server (default: 8888 or the next)")
     chosen, others = parser.parse_known_args(argv)

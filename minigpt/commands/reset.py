@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-
-from minigpt.setup.working_copy import (
-    LANGUAGES,
-    choose,
-    copies_folder,
-    course_notebooks,
-    reset_copy,
-)
-from minigpt.store.files import PROGRAM
+from minigpt.setup.common import option_parser
+from minigpt.setup.working_copy import choose, copies_folder, course_notebooks, reset_copy
 
 ENVIRONMENT = None
 
 
 def main(argv: list[str]) -> int:
     """Restore one working copy."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} reset", description=__doc__)
+    parser = option_parser("reset", __doc__, edition=True)
     parser.add_argument("notebook", help="its number or name: 03, 03_prompting")
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
     chosen = parser.parse_args(argv)
     source = choose(chosen.notebook, course_notebooks(chosen.lang))
     folder = copies_folder(chosen.lang)

@@ -6,15 +6,16 @@ how far each two agree, and what each of them and the class prefer. Students hav
 
 from __future__ import annotations
 
-import argparse
+import itertools
 import math
 import secrets
 import sys
 import textwrap
 from pathlib import Path
 
-from minigpt.setup.common import outside_course
-from minigpt.store.files import PROGRAM, Problem, atomic_write
+from minigpt.commands import speak
+from minigpt.setup.common import option_parser, outside_course
+from minigpt.store.files import Problem, atomic_write
 
 WIDTH = 96  # columns
 WIDEST = 12  # students whose agreement is printed as a matrix
@@ -35,14 +36,17 @@ def check_paths(folder: Path, out: Path | None, names: Path | None) -> None:
             raise Problem(f"{path} is there already, and nothing is overwritten: choose a new one.")
 
 
-def wrapped(text: str) -> str:
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+def say(text: str) -> None:
+    """Print it in lines of WIDTH."""
+    print(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 def show(header: list, rows: list, caption: str) -> None:
+    """Print a table below its caption."""
     from minigpt.show.table import Table
 
-    print("\n" + wrapped(caption))
+    print()
+    say(caption)
     print(Table(header, rows, width=22))
 
 
@@ -54,29 +58,27 @@ def show_agreement(people: dict) -> dict[str, bytes]:
     from minigpt.classroom.class_work.taste import agreement, wilson
 
     shares, counts = agreement(list(people.values()))
-    others, rows, lines = ~np.eye(len(people), dtype=bool), [], []
-    for i, (who, mine) in enumerate(people.items()):
-        ties, met = sum(label.preferred is None for label in mine), others[i] & (counts[i] > 0)
-        mean = float(shares[i, met].mean()) if met.any() else math.nan
-        lines.append([who, len(mine), ties, int(met.sum()), mean])
-        rows.append([*lines[-1][:4], f"{mean:.0%}" if met.any() else "no common pair"])
+    met = (counts > 0) & ~np.eye(len(people), dtype=bool)
     header = ["student", "labels", "ties", "students with common pairs", "mean agreement"]
+    lines = []
+    for i, (who, mine) in enumerate(people.items()):
+        ties = sum(label.preferred is None for label in mine)
+        mean = float(shares[i, met[i]].mean()) if met[i].any() else math.nan
+        lines.append([who, len(mine), ties, int(met[i].sum()), mean])
+    rows = [[*row, "no common pair" if math.isnan(mean) else f"{mean:.0%}"] for *row, mean in lines]
     show(header, rows, "Who labeled how much. A pair that either called a tie is no common one.")
-    common = counts[others & (counts > 0)]
-    if len(common) and len(people) <= WIDEST:
+    if met.any() and len(people) <= WIDEST:
         cells = [[f"{s:.0%}" if n else "" for s, n in zip(*row)] for row in zip(shares, counts)]
         names = [who.removeprefix("student-") for who in people]
         rows = [[who, *row] for who, row in zip(people, cells)]
         show(["agreement", *names], rows, "Share of the common pairs decided alike.")
-    if len(common):
-        n = int(np.median(common))
+    if met.any():
+        n = int(np.median(counts[met]))
         low, high = wilson(0.75 * n, n)
-        print(wrapped(f"Two students have {n} common pairs (the median). At that number a share of "
-                      f"75% has a 95% interval from {low:.0%} to {high:.0%}."))  # fmt: skip
-    pairs = [
-        [a, b, float(shares[i, j]), int(counts[i, j])]
-        for i, a in enumerate(people) for j, b in enumerate(people) if i < j
-    ]  # fmt: skip
+        say(f"Two students have {n} common pairs (the median). At that number a share of "
+            f"75% has a 95% interval from {low:.0%} to {high:.0%}.")  # fmt: skip
+    pairs = [[a, b, float(shares[i, j]), int(counts[i, j])]
+             for (i, a), (j, b) in itertools.combinations(enumerate(people), 2)]  # fmt: skip
     return {
         "labels.csv": csv_bytes(header, lines),
         "agreement.csv": csv_bytes(["student", "other", "agreement", "common pairs"], pairs),
@@ -101,8 +103,8 @@ def show_preferences(people: dict, world, encoding) -> dict[str, bytes]:
     asked = [label.question for mine in people.values() for label in mine]
     foreign = sum(question_of(world, text) is None for text in asked)
     if foreign:
-        print(wrapped(f"{foreign} of {len(asked)} labels ask what is no question of this world: "
-                      "for them correct and honest are left out."))  # fmt: skip
+        say(f"{foreign} of {len(asked)} labels ask what is no question of this world: "
+            "for them correct and honest are left out.")  # fmt: skip
     header = ["who", "feature", "weight in nats", "low", "high", "votes that differ in it"]
     lines = [
         [who, feature, e.value, e.low, e.high, e.votes]
@@ -116,21 +118,19 @@ def chance(estimate) -> str:
     if not estimate.votes:
         return "no such pair"
     nats = (estimate.value, estimate.low, estimate.high)
-    value, low, high = (1 / (1 + math.exp(-x)) for x in nats)
-    star = " *" if estimate.clear else ""
-    return f"{value:.0%} ({100 * low:.0f} to {100 * high:.0f}){star}"
+    value, low, high = (100 / (1 + math.exp(-x)) for x in nats)
+    return f"{value:.0f}% ({low:.0f} to {high:.0f}){' *' * estimate.clear}"
 
 
-def together(
-    folder: Path, out: Path | None, names: Path | None, key: str, lang: str = "en"
-) -> None:
+def together(folder: Path, out: Path | None, names: Path | None, key: str) -> None:
     """Read a class's labels, print the tables, and write them into `out` and who is who."""
     from minigpt.classroom.class_work.files import csv_bytes, read_class_labels
+    from minigpt.store.words import language
     from minigpt.tokenizer import load_tokenizer
     from minigpt.world.facts import load_world
 
-    world, encoding = load_world(lang), load_tokenizer(lang)
-    handed = read_class_labels(folder, encoding, key, lang)
+    world, encoding = load_world(language()), load_tokenizer(language())
+    handed = read_class_labels(folder, encoding, key)
     for sentence in handed.refused:  # with file names: not into a table that is sent into a file
         print(f"Refused: {sentence}", file=sys.stderr, flush=True)
     if not handed.found:
@@ -145,7 +145,7 @@ def together(
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} together", description=__doc__.split("\n")[0])
+    parser = option_parser("together", __doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="what the class handed in")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the results")
     parser.add_argument("--key", metavar="TEXT", help="a secret: the same key, the same pseudonyms")
@@ -153,6 +153,7 @@ def main(argv: list[str]) -> int:
                         help="write who has which pseudonym (default: names.csv here)")  # fmt: skip
     parser.add_argument("--lang", default="en")
     args = parser.parse_args(argv)
+    speak(args.lang)
     typed = (args.folder, args.out, args.names)
     folder, out, names = (path and path.expanduser().resolve() for path in typed)
     check_paths(folder, out, names)
@@ -162,11 +163,11 @@ def main(argv: list[str]) -> int:
         args.key = secrets.token_hex(16)
         print("No --key: the pseudonyms are drawn by chance, and another run has others.")
     try:
-        together(folder, out, names, args.key, args.lang)
+        together(folder, out, names, args.key)
     except (OSError, ValueError) as error:
         raise Problem(str(error)) from None
     if out:
-        print(wrapped(f"Results, without names: {out}"))
+        say(f"Results, without names: {out}")
     if names:
-        print(wrapped(f"Who is who: {names}. Keep it apart."))
+        say(f"Who is who: {names}. Keep it apart.")
     return 0

@@ -10,6 +10,7 @@ import os
 import shlex
 from pathlib import Path
 
+from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, NotWritten, Problem, writing
 
 STAGES = ("base", "sft", "reward", "ppo")
@@ -18,15 +19,14 @@ SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The options, and the stages that they name."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} train", description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--stages", default=",".join(STAGES), help="some of base,sft,reward,ppo (default: all)"
-    )
+    parser = option_parser("train", __doc__.split("\n")[0])
+    parser.add_argument("--stages", default=",".join(STAGES),
+                        help="some of base,sft,reward,ppo (default: all)")  # fmt: skip
     parser.add_argument("--all", action="store_true", help="also over-optimised PPO, and a control")
-    parser.add_argument("--size", help="tiny (default), mini, small, medium or gpt2: see --sizes")
-    parser.add_argument(
-        "--sizes", action="store_true", help="what each size costs here; nothing is trained"
-    )
+    sizes = "tiny (default), mini, small, medium or gpt2: see --sizes"
+    parser.add_argument("--size", default="tiny", help=sizes)
+    parser.add_argument("--sizes", action="store_true",
+                        help="what each size costs here; nothing is trained")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lang", default="en")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
@@ -37,18 +37,15 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )  # fmt: skip
     parser.add_argument("--threads", type=int, help="CPU threads (default: as many as pay)")
     parser.add_argument("--out", type=Path, help="folder for the checkpoints (default: your own)")
-    parser.add_argument(
-        "--ship", action="store_true", help="write into the package, for its makers"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with a run that was broken off"
-    )
+    parser.add_argument("--ship", action="store_true",
+                        help="write into the package, for its makers")  # fmt: skip
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with a run that was broken off")  # fmt: skip
     parser.add_argument("--fast", action="store_true", help="a twentieth of the steps, to try it")
     args = parser.parse_args(argv)
     stages = [stage.strip() for stage in args.stages.split(",")]
-    for stage in stages:
-        if stage not in STAGES:
-            raise Problem(f"There is no stage {stage!r}. Choose some of: {', '.join(STAGES)}")
+    if unknown := [stage for stage in stages if stage not in STAGES]:
+        raise Problem(f"There is no stage {unknown[0]!r}. Choose some of: {', '.join(STAGES)}")
     if args.seed < 0:
         raise Problem(f"--seed is {args.seed}: give 0 or more.")
     if args.threads is not None and args.threads < 1:
@@ -67,16 +64,14 @@ def main(argv: list[str]) -> int:
     from minigpt.stages.train import Course, extras, run
     from minigpt.store.checkpoint import check_not_shipped
 
-    size = args.size or DEFAULT
+    size = args.size
     if size not in SIZES:
         raise Problem(f"There is no size {size!r}. Choose one of: {', '.join(SIZES)}")
     if args.ship and size != DEFAULT:
         raise Problem(f"Only the size {DEFAULT} is shipped: leave out --ship or --size.")
     if args.sizes:
         return print_sizes(args.device, args.threads)
-    out = args.out or own_checkpoints(args.lang, size)
-    if args.ship:
-        out = SHIPPED / args.lang
+    out = SHIPPED / args.lang if args.ship else args.out or own_checkpoints(args.lang, size)
     again = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
     again = f"{'the same torchrun … -m minigpt' if launched() else PROGRAM} train {again}"
     first = not launched() or os.environ["RANK"] == "0"
@@ -125,9 +120,8 @@ def main(argv: list[str]) -> int:
         say(f"\nStopped. To go on: {again}")
         return 130
     more = "" if size == DEFAULT else f" --size {size}"
-    print(
-        f"Done. `{PROGRAM} chat{more}` talks to the models, `{PROGRAM} report{more}` measures them."
-    )
+    chat, report = f"{PROGRAM} chat{more}", f"{PROGRAM} report{more}"
+    print(f"Done. `{chat}` talks to the models, `{report}` measures them.")
     return 0
 
 
@@ -142,9 +136,11 @@ def print_sizes(device: str, threads: int | None) -> int:
     except ValueError as error:
         raise Problem(str(error)) from None
     print(f"Measuring this machine: {where}, {n} threads …")
-    print(f"\n{ladder(where)}\n")
-    print("Pretraining alone, in one process, in float32; each token is read once. Memory is")
-    print("computed, PyTorch itself aside. Times are estimates: models of each width with one and")
-    print("two layers made a few updates. The later stages read as much at every size.")
-    print(f"`{PROGRAM} train --size NAME` trains one.")
+    print(f"""
+{ladder(where)}
+
+Pretraining alone, in one process, in float32; each token is read once. Memory is
+computed, PyTorch itself aside. Times are estimates: models of each width with one and
+two layers made a few updates. The later stages read as much at every size.
+`{PROGRAM} train --size NAME` trains one.""")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import hashlib
 import io
@@ -11,9 +10,11 @@ import sys
 from pathlib import Path
 
 from minigpt.classroom.notebook import to_bytes
-from minigpt.setup.common import outside_course
-from minigpt.setup.working_copy import LANGUAGES
-from minigpt.store.files import PROGRAM, Problem, atomic_write, learner_home
+from minigpt.classroom.worksheet.variant import comparable, show_tasks, tasks
+from minigpt.classroom.worksheet.worksheet import released
+from minigpt.commands import speak
+from minigpt.setup.common import option_parser, outside_course
+from minigpt.store.files import Problem, atomic_write, learner_home
 
 ENVIRONMENT = None
 PLAIN = re.compile(r"[a-z0-9]([a-z0-9._@-]{0,58}[a-z0-9])?")  # ids that are file names as they are
@@ -22,8 +23,6 @@ HEADINGS = {"id", "student", "student id", "student_id", "username"}  # of a tab
 
 def file_name(student: str) -> str:
     """The worksheet's file of a student: no two ids have the same one, on any system."""
-    from minigpt.classroom.worksheet.variant import comparable
-
     key = comparable(student)
     if PLAIN.fullmatch(key):
         return f"worksheet-{key}.ipynb"
@@ -37,20 +36,16 @@ def read_students(path: Path) -> tuple[list[str], list[str]]:
     One id a line; in a table (CSV, with comma, semicolon or tab) the first column. Blank lines are
     left out, an id that comes again is named. Problem that names the line for one that is no id.
     """
-    from minigpt.classroom.worksheet.variant import comparable
-
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise Problem(
-            f"{path} is no text in UTF-8: save it as CSV UTF-8 or as plain text."
-        ) from None
+        why = "is no text in UTF-8: save it as CSV UTF-8 or as plain text."
+        raise Problem(f"{path} {why}") from None
     except OSError as error:
         raise Problem(f"{path} cannot be read: {error.strerror or error}") from None
     first = next((line for line in text.splitlines() if line.strip()), "")
     sign = re.search(r"[,;\t]", re.sub(r'"[^"]*"', "", first))
-    found: dict[str, tuple[str, int]] = {}
-    said = []
+    found, said = {}, []  # the id as it is compared → (as it is spelled, its line)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign[0] if sign else ",")
     try:
         for row in rows:
@@ -77,61 +72,48 @@ def read_students(path: Path) -> tuple[list[str], list[str]]:
     return [student for student, _ in found.values()], said
 
 
-def write_worksheets(students: list[str], folder: Path, lang: str) -> tuple[list[Path], list[Path]]:
+def write_worksheets(students: list[str], folder: Path) -> tuple[list[Path], list[Path]]:
     """Write each student's worksheet. Returns the files that are there now as they should be, and
     those that stood there with other contents and stay as they are."""
-    from minigpt.classroom.worksheet.worksheet import released
-
     there, kept = [], []
     folder.mkdir(parents=True, exist_ok=True)
     for student in students:
-        target, data = folder / file_name(student), to_bytes(released(lang, student))
-        if target.exists() and target.read_bytes() != data:
-            kept.append(target)
-            continue
+        target, data = folder / file_name(student), to_bytes(released(student))
         if not target.exists():
             atomic_write(target, data)
-        there.append(target)
+        (there if target.read_bytes() == data else kept).append(target)
     return there, kept
 
 
-def print_tasks(student: str, lang: str, answers: bool) -> None:
+def print_tasks(student: str, answers: bool) -> None:
     """Print a student's tasks, or the right answer to each."""
-    from minigpt.classroom.worksheet.variant import show_tasks, tasks
-
     if answers:
         print(f"Student {student}:")
-        for task in tasks(student, lang):
-            shown = repr(task.expected)
-            if task.form in ("number", "numbers"):
-                shown = f"{shown}   (± {task.tolerance:.3g})"
-            print(f"  {task.variable} = {shown}")
-        return
-    show_tasks(student, lang)
-    for number, task in enumerate(tasks(student, lang), start=1):
-        print(f"\n---- {number}. {task.title} ----\n\n{task.text}")
+    else:
+        show_tasks(student)
+    for number, task in enumerate(tasks(student), start=1):
+        off = f"   (± {task.tolerance:.3g})" if task.form in ("number", "numbers") else ""
+        if answers:
+            print(f"  {task.variable} = {task.expected!r}{off}")
+        else:
+            print(f"\n---- {number}. {task.title} ----\n\n{task.text}")
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} variant", description=__doc__)
+    parser = option_parser("variant", __doc__, edition=True)
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("--student", metavar="ID", help="one student's id")
     whose.add_argument("--students", type=Path, metavar="FILE",
                        help="a class: an id a line, or a CSV table with them in front")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FOLDER",
                         help="where the worksheets go (default: .minigpt/worksheets)")  # fmt: skip
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--show", action="store_true", help="print the tasks; writes nothing")
     instead.add_argument("--answers", action="store_true",
                          help="for the teacher: print the answers; writes nothing")  # fmt: skip
     args = parser.parse_args(argv)
-    from minigpt.classroom.worksheet.variant import comparable
-    from minigpt.classroom.worksheet.words import TEXT
-
-    if args.lang not in TEXT:
-        raise Problem(f"There is no worksheet in {LANGUAGES[args.lang]} yet: leave out --lang.")
+    speak(args.lang)
     if args.students:
         students, said = read_students(args.students.expanduser())
         print(*said, sep="\n", end="\n" if said else "", file=sys.stderr)
@@ -144,12 +126,12 @@ def main(argv: list[str]) -> int:
     if args.show or args.answers:
         for number, student in enumerate(students):
             print("\n" if number else "", end="")
-            print_tasks(student, args.lang, args.answers)
+            print_tasks(student, args.answers)
         return 0
     folder = (args.out or learner_home() / "worksheets").expanduser().resolve()
     outside_course(folder)
     try:
-        there, kept = write_worksheets(students, folder, args.lang)
+        there, kept = write_worksheets(students, folder)
     except OSError as error:
         raise Problem(f"The worksheets cannot be written into {folder}: {error}") from None
     if there:

@@ -1,13 +1,24 @@
-"""What commands share before anything is installed: where they run, and how they start programs."""
+"""What commands share before anything is installed: options, where they run, starting programs."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from minigpt.store.files import PROGRAM, ROOT, Problem, learner_home
+
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+
+
+def option_parser(command: str, text: str, edition: bool = False) -> argparse.ArgumentParser:
+    """A command's parser of options; `edition`: with --lang, the language of the notebooks."""
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {command}", description=text)
+    if edition:
+        parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
+    return parser
 
 
 def require_repository() -> None:

@@ -13,7 +13,7 @@ import json
 import os
 from pathlib import Path
 
-from minigpt.setup.common import require_repository
+from minigpt.setup.common import LANGUAGES, require_repository
 from minigpt.store.files import (
     PROGRAM,
     ROOT,
@@ -24,7 +24,6 @@ from minigpt.store.files import (
     writing,
 )
 
-LANGUAGES = {"en": "English", "zh": "Chinese"}
 ORIGIN = ".origin.json"
 
 

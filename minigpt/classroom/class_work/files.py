@@ -14,13 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from minigpt.stages.labels import Label, read_labels
-
-TEXT = {
-    "en": {
-        "no_labels": "{name} has no labels in it.",
-        "more": "{name} is left out: {other}, of the same student, has as many labels or more.",
-    },
-}  # fmt: skip
+from minigpt.store.words import _, language
 
 
 @dataclass
@@ -60,12 +54,12 @@ def pseudonyms(students: Iterable[str], key: str) -> dict[str, str]:
     return {name: f"student-{i:0{digits}}" for i, name in enumerate(order, 1)}
 
 
-def read_class_labels(folder: Path, encoding, key: str, lang: str = "en") -> HandedIn:
+def read_class_labels(folder: Path, encoding, key: str) -> HandedIn:
     """Each student's labels, without their times; of several files the one with the most labels.
 
     A file that is refused is named in `refused`, and the others count.
     """
-    words, files, out = TEXT[lang], student_files(folder, ".json"), HandedIn()
+    files, out = student_files(folder, ".json"), HandedIn()
     aliases = pseudonyms(files, key)
     out.names = {aliases[student]: student for student in files}
     for student, paths in files.items():
@@ -73,20 +67,21 @@ def read_class_labels(folder: Path, encoding, key: str, lang: str = "en") -> Han
         for path in paths:
             name = path.relative_to(folder).as_posix()
             try:
-                labels = read_labels(path, encoding, lang, name)
+                labels = read_labels(path, encoding, language(), name)
             except (OSError, ValueError) as error:
                 out.refused.append(str(error))
                 continue
             if labels:
                 read.append((-len(labels), name, labels))
             else:
-                out.refused.append(words["no_labels"].format(name=name))
+                out.refused.append(_("{name} has no labels in it.", name=name))
         read.sort(key=lambda entry: entry[:2])
-        for _, name, _ in read[1:]:
-            out.refused.append(words["more"].format(name=name, other=read[0][1]))
+        for __, name, __ in read[1:]:
+            why = _("{name} is left out: {other}, of the same student, has as many labels or more.",
+                    name=name, other=read[0][1])  # fmt: skip
+            out.refused.append(why)
         if read:
-            labels = [replace(label, seconds=None) for label in read[0][2]]
-            out.found[aliases[student]] = labels
+            out.found[aliases[student]] = [replace(label, seconds=None) for label in read[0][2]]
     out.found = dict(sorted(out.found.items()))
     return out
 

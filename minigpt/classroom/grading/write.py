@@ -143,17 +143,16 @@ def write_checked(course: Path, graded: Graded, sources: dict[str, dict]) -> Non
             atomic_write(target.with_name(time.name), time.read_bytes())
 
 
-def write_points(path: Path, graded: list[Graded]) -> None:
+def write_points(path: Path, graded: Graded) -> None:
     """The table of points; lines of other students and assignments stay as they are."""
     rows = {}
     if path.is_file():
         with path.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
                 rows[row.get("student_id"), row.get("assignment")] = row
-    for one in graded:
-        sums = (f"{one.total(what):g}" for what in ("points", "most", "waiting"))
-        values = (one.student, one.assignment, *sums, "; ".join(one.remarks))
-        rows[one.student, one.assignment] = dict(zip(COLUMNS, values, strict=True))
+    sums = (f"{graded.total(what):g}" for what in ("points", "most", "waiting"))
+    values = (graded.student, graded.assignment, *sums, "; ".join(graded.remarks))
+    rows[values[:2]] = dict(zip(COLUMNS, values, strict=True))
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
