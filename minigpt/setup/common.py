@@ -24,11 +24,11 @@ def option_parser(command: str, text: str, edition: bool = False) -> argparse.Ar
 def require_repository() -> None:
     """Raise Problem unless the package lies in the course's folder, beside its notebooks."""
     if not (ROOT / "notebooks").is_dir() or not (ROOT / "requirements.txt").is_file():
-        raise Problem(
-            f"The course's files (notebooks/, requirements.txt) are not beside minigpt: {ROOT}\n"
-            "Go to the folder that you cloned or unpacked and start there:\n"
-            f"    cd minigpt\n    {PROGRAM}"
-        )
+        raise Problem(f"""\
+The course's files (notebooks/, requirements.txt) are not beside minigpt: {ROOT}
+Go to the folder that you cloned or unpacked and start there:
+    cd minigpt
+    {PROGRAM}""")
 
 
 def outside_course(path: Path) -> None:
@@ -36,10 +36,8 @@ def outside_course(path: Path) -> None:
     students' names and work do not belong into what is committed."""
     inside = path.resolve().is_relative_to(ROOT)
     if inside and not path.resolve().is_relative_to(learner_home()):
-        raise Problem(
-            f"{path} lies inside the course's own folder, which `git` and updates look after: "
-            "choose one beside it"
-        )
+        raise Problem(f"{path} lies inside the course's own folder, which `git` and updates look "
+                      "after: choose one beside it")  # fmt: skip
 
 
 def wait_for(arguments: list[str], **options) -> int:

@@ -122,11 +122,12 @@ def tidy(directory: Path):
         elif error.errno in (errno.EACCES, errno.EROFS):
             why = "this folder cannot be written to: copy the course to your own folder"
         raise Problem(f"{directory} cannot be made: {why}.") from error
-    except BaseException as stop:
+    except KeyboardInterrupt:
         half_made(directory)
-        if isinstance(stop, KeyboardInterrupt):
-            print(f"\nInterrupted; nothing half-made is left. To go on: {PROGRAM}")
-            raise SystemExit(130) from None
+        print(f"\nInterrupted; nothing half-made is left. To go on: {PROGRAM}")
+        raise SystemExit(130) from None
+    except BaseException:
+        half_made(directory)
         raise
 
 
@@ -152,14 +153,11 @@ def build(directory: Path, kind: str, fresh: bool) -> None:
         check_ensurepip()
     if new or read_stamp(directory) is None:
         check_disk(size)
-        print(
-            f"The course's packages go into {directory}\n(download {size.download}, "
-            f"{size.disk} GB on disk, {size.minutes}; only this once)."
-        )
+        print(f"The course's packages go into {directory}\n(download {size.download}, "
+              f"{size.disk} GB on disk, {size.minutes}; only this once).")  # fmt: skip
     if new:
         directory.mkdir()
-    own = new or read_stamp(directory) is not None
-    if own:
+    if new or read_stamp(directory) is not None:  # an environment of ours
         (directory / STAMP).write_text(UNFINISHED, encoding="utf-8")
     if new:
         make(directory)
@@ -173,17 +171,14 @@ def remove(directory: Path, asked: bool) -> None:
     if not directory.exists():
         return
     if not asked and read_stamp(directory) is None:
-        raise Problem(
-            f"{directory} has no working Python and was not made by this course.\n"
-            f"Rename or delete that folder, then start again: {PROGRAM}"
-        )
+        raise Problem(f"{directory} has no working Python and was not made by this course.\n"
+                      f"Rename or delete that folder, then start again: {PROGRAM}")  # fmt: skip
     try:
         shutil.rmtree(directory)
     except OSError as error:
-        raise Problem(
-            f"{directory} cannot be removed: {error}.\n"
-            "Close the programs that use it (JupyterLab, an editor) and start again."
-        ) from error
+        why = f"{directory} cannot be removed: {error}."
+        how = "Close the programs that use it (JupyterLab, an editor) and start again."
+        raise Problem(f"{why}\n{how}") from error
 
 
 def check_machine() -> None:
@@ -191,18 +186,16 @@ def check_machine() -> None:
     system, machine = platform.system(), platform.machine().lower()
     instead = "open the course in Colab or Binder\ninstead (the links are at the top of README.md)."
     if system == "Darwin" and machine == "x86_64":
-        raise Problem(
-            f"PyTorch has no files for Macs with an Intel processor any more: {instead}\n"
-            "Is this a Mac with Apple silicon? Then this Python is an Intel one: install the\n"
-            "universal Python from python.org and start with that."
-        )
+        raise Problem(f"""\
+PyTorch has no files for Macs with an Intel processor any more: {instead}
+Is this a Mac with Apple silicon? Then this Python is an Intel one: install the
+universal Python from python.org and start with that.""")
     if system == "Windows" and machine == "arm64":
         raise Problem(f"PyTorch has no files for Python on Windows for ARM: {instead}")
     if sys.maxsize < 2**32:
-        raise Problem(
-            "This is a 32-bit Python, and PyTorch needs a 64-bit one.\n"
-            f"Install the 64-bit Python from python.org, then start again: {PROGRAM}"
-        )
+        raise Problem(f"""\
+This is a 32-bit Python, and PyTorch needs a 64-bit one.
+Install the 64-bit Python from python.org, then start again: {PROGRAM}""")
 
 
 def check_ensurepip() -> None:
@@ -210,12 +203,10 @@ def check_ensurepip() -> None:
     if all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         return
     version = "{}.{}".format(*sys.version_info)
-    raise Problem(
-        "This Python cannot make an environment: its ensurepip is missing.\n"
-        "On Debian and Ubuntu, type this, then start again:\n"
-        "    sudo apt install python3-venv\n"
-        f"(for a Python beside the system's own: python{version}-venv)"
-    )
+    raise Problem(f"""This Python cannot make an environment: its ensurepip is missing.
+On Debian and Ubuntu, type this, then start again:
+    sudo apt install python3-venv
+(for a Python beside the system's own: python{version}-venv)""")
 
 
 def has_nvidia() -> bool:
@@ -227,10 +218,9 @@ def check_disk(size: Size) -> None:
     """Raise Problem where the packages would not fit beside the course."""
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < size.disk + 0.5:
-        raise Problem(
-            f"The packages need {size.disk + 0.5:.1f} GB here, and {free:.1f} GB are free: {ROOT}\n"
-            f"Free some space, or move the course to another disk, then start again: {PROGRAM}"
-        )
+        raise Problem(f"""\
+The packages need {size.disk + 0.5:.1f} GB here, and {free:.1f} GB are free: {ROOT}
+Free some space, or move the course to another disk, then start again: {PROGRAM}""")
 
 
 def make(directory: Path) -> None:

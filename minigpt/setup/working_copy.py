@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import json
 import os
 from pathlib import Path
@@ -30,8 +31,7 @@ ORIGIN = ".origin.json"
 def course_notebooks(lang: str) -> list[Path]:
     """The course's notebooks in this language, in order; Problem where there are none."""
     require_repository()
-    found = sorted((ROOT / "notebooks" / lang).glob("*.ipynb"))
-    if found:
+    if found := sorted((ROOT / "notebooks" / lang).glob("*.ipynb")):
         return found
     others = [code for code in LANGUAGES if any((ROOT / "notebooks" / code).glob("*.ipynb"))]
     message = f"There is no {LANGUAGES[lang]} edition of the notebooks in {ROOT / 'notebooks'}."
@@ -53,12 +53,10 @@ def choose(name: str, notebooks: list[Path]) -> Path:
 def copies_folder(lang: str) -> Path:
     """Where the learner's copies in this language are; Problem if the course's own are there."""
     folder = learner_home() / "notebooks" / lang
-    if folder == ROOT / "notebooks" / lang:
-        raise Problem(
-            f"MINIGPT_HOME is {learner_home()}, the course's own folder: set it to another one, "
-            "or your copies would be the course's notebooks themselves"
-        )
-    return folder
+    if folder != ROOT / "notebooks" / lang:
+        return folder
+    raise Problem(f"MINIGPT_HOME is {learner_home()}, the course's own folder: set it to another "
+                  "one, or your copies would be the course's notebooks themselves")  # fmt: skip
 
 
 def digest(content: bytes) -> str:
@@ -99,11 +97,10 @@ def update_copies(lang: str) -> list[str]:
             notes.append(f"{source.stem}: the course has a newer version, and you have it now.")
         else:
             number = source.name.split("_")[0]
-            option = "" if lang == "en" else f" --lang {lang}"
-            notes.append(
-                f"{source.stem}: the course has a newer version; you changed yours: it is kept.\n"
-                f"    To take the new one (yours stays beside it): {PROGRAM} reset {number}{option}"
-            )
+            reset = f"{PROGRAM} reset {number}" + ("" if lang == "en" else f" --lang {lang}")
+            notes.append(f"""\
+{source.stem}: the course has a newer version; you changed yours: it is kept.
+    To take the new one (yours stays beside it): {reset}""")
     return notes
 
 
@@ -115,11 +112,9 @@ def reset_copy(source: Path, folder: Path) -> Path | None:
     mine, backup = folder / source.name, None
     if mine.exists() and mine.read_bytes() != source.read_bytes():
         moment = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
-        backup = folder / f"{source.stem}.{moment}.ipynb"
-        count = 1
-        while backup.exists():
-            count += 1
-            backup = folder / f"{source.stem}.{moment}-{count}.ipynb"
+        names = itertools.chain([moment], (f"{moment}-{n}" for n in itertools.count(2)))
+        backups = (folder / f"{source.stem}.{name}.ipynb" for name in names)
+        backup = next(path for path in backups if not path.exists())
         with writing(backup):
             os.replace(mine, backup)
     try:
