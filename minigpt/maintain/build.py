@@ -9,9 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
 
 from minigpt.classroom.notebook import (
     folders,
@@ -119,19 +117,14 @@ def run_nbgrader(course: Path) -> None:
 # ---- execution ------------------------------------------------------------------------------
 
 
-@contextmanager
-def clean_environment(temporary: Path):
-    """Environment variables for a kernel that has nothing of the person who builds."""
+def kernel_environment(temporary: Path) -> dict[str, str]:
+    """The environment variables of a kernel that has nothing of the person who builds."""
     settings = {
-        "MINIGPT_HOME": str(temporary / "home"),
-        "PYTHONPATH": str(ROOT),
-        "IPYTHONDIR": str(temporary / "ipython"),
+        "MINIGPT_HOME": str(temporary / "home"), "PYTHONPATH": str(ROOT),
+        "IPYTHONDIR": str(temporary / "ipython"), "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", THREADS),
-        "PYTHONHASHSEED": "0",
-    }
-    with mock.patch.dict(os.environ, settings):
-        os.environ.pop("MINIGPT_FAST", None)
-        yield
+    }  # fmt: skip
+    return {k: v for k, v in os.environ.items() if k != "MINIGPT_FAST"} | settings
 
 
 def execute(notebook: dict, name: str) -> dict:
@@ -153,8 +146,7 @@ def execute(notebook: dict, name: str) -> dict:
             store_widget_state=False, resources={"metadata": {"path": str(work)}},
         )  # fmt: skip
         try:
-            with clean_environment(Path(temporary)):
-                client.execute()
+            client.execute(env=kernel_environment(Path(temporary)))
         except (CellExecutionError, CellTimeoutError) as error:
             raise Problem(f"{name} does not run:\n{error}") from None
     done = json.loads(nbformat.writes(node))

@@ -72,7 +72,7 @@ def test_tidy_notebook_has_no_trace_of_machine_widgets_or_time():
     )  # fmt: skip
     raw["metadata"] = {"widgets": {"state": {}}, "kernelspec": {"name": "my-env"}, "zoo": 1}
     tidy = build.normalise(raw)
-    assert tidy["metadata"] == {"kernelspec": build.KERNELSPEC, "language_info": {"name": "python"}}
+    assert tidy["metadata"] == {"kernelspec": files.KERNELSPEC, "language_info": {"name": "python"}}
     first, exercise, last = tidy["cells"]
     assert [o["output_type"] for o in first["outputs"]] == ["stream", "stream", "execute_result"]
     assert first["outputs"][0]["text"] == "one\ntwo\n"
@@ -225,10 +225,10 @@ def test_kernel_gets_nothing_of_the_person_who_builds(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGPT_HOME", "/home/learner")
     monkeypatch.setenv("MINIGPT_FAST", "1")
     before = dict(os.environ)
-    with build.clean_environment(tmp_path):
-        assert os.environ["MINIGPT_HOME"] == str(tmp_path / "home")
-        assert os.environ["PYTHONPATH"] == str(build.ROOT)
-        assert "MINIGPT_FAST" not in os.environ
+    found = build.kernel_environment(tmp_path)
+    assert found["MINIGPT_HOME"] == str(tmp_path / "home")
+    assert found["PYTHONPATH"] == str(build.ROOT) and found["PATH"] == os.environ["PATH"]
+    assert "MINIGPT_FAST" not in found
     assert dict(os.environ) == before
 
 
