@@ -117,6 +117,8 @@ def main(argv: list[str]) -> int:
 
     Output into a pipe that its reader has closed (`| head`) ends quietly, as in other tools.
     """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack a character
     try:
         status = run(argv)
         sys.stdout.flush()  # or a closed pipe would be noticed only at exit, with a traceback

@@ -79,8 +79,6 @@ def main(argv: list[str]) -> int:
     stages = load(options)
     from minigpt.stages.replies import replies
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may lack a character
     typing = sys.stdin.isatty()
     if typing:
         for name, stage in stages.items():

@@ -6,12 +6,11 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from minigpt.setup import environment
-from minigpt.setup.common import LANGUAGES, option_parser
+from minigpt.setup.common import LANGUAGES, git, option_parser
 from minigpt.setup.packages import installed_version, missing
 from minigpt.store.files import PROGRAM, ROOT, is_checkpoint, learner_home
 
@@ -37,18 +36,11 @@ def torch() -> Finding:
 
 def packages() -> Finding:
     """The other packages, and whether the versions are those that the course asks for."""
-    names = ["numpy", "tiktoken", "safetensors", "matplotlib", "jupyterlab", "ipykernel"]
+    names = "numpy tiktoken safetensors matplotlib jupyterlab ipykernel ipywidgets".split()
     state = ", ".join(f"{name} {installed_version(name) or 'missing'}" for name in names)
     lacking = missing(environment.requirements("lab"))
     mend = f"not as asked: {'; '.join(lacking)}; `{PROGRAM}` installs them" if lacking else None
     return "packages", state, mend
-
-
-def widgets() -> Finding:
-    """ipywidgets: 7.7 (Colab's) and 8 work."""
-    version = installed_version("ipywidgets")
-    mend = None if version else f"without it no sliders: `{PROGRAM}` installs it"
-    return "ipywidgets", version or "missing", mend
 
 
 def kernel() -> Finding:
@@ -66,23 +58,11 @@ def kernel() -> Finding:
     return "kernel", f"python3 starts {program}", None if here else mend
 
 
-def git(*arguments: str) -> str:
-    """What git prints, empty where there is no git or no repository."""
-    try:
-        result = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True,
-            encoding="utf-8", timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
-
-
 def repository() -> Finding:
     """The version of the course, and where it is."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     found = re.search(r'^version = "(.+)"', project, re.MULTILINE)
-    commit = git("describe", "--always", "--dirty") or "no git"
+    commit = git(ROOT, "describe", "--always", "--dirty") or "no git"
     return "minigpt", f"{found.group(1) if found else 'unknown'} ({commit}), {ROOT}", None
 
 
@@ -124,7 +104,7 @@ def disk() -> Finding:
     return "free disk", f"{free:.1f} GB", mend
 
 
-CHECKS = [python, torch, packages, widgets, kernel, repository, notebooks, home, checkpoints, disk]
+CHECKS = [python, torch, packages, kernel, repository, notebooks, home, checkpoints, disk]
 
 
 def report(findings: list[Finding]) -> str:

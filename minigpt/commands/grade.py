@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from minigpt.classroom.notebook import sources
+from minigpt.classroom.grading import write
+from minigpt.classroom.grading.marking import SECONDS, grade_notebook
+from minigpt.classroom.notebook import belongs_to, sources
+from minigpt.classroom.worksheet.worksheet import worksheet
 from minigpt.commands.course import trial_seed
 from minigpt.setup.common import LANGUAGES, option_parser
 from minigpt.store.files import Problem
@@ -15,14 +18,9 @@ ENVIRONMENT = "package"
 
 def grade_file(path: Path, seconds: float) -> int:
     """Print what each exercise of a notebook earns; 0 if all points were earned."""
-    from minigpt.classroom.grading.marking import grade_notebook
-    from minigpt.classroom.grading.write import advice, read_json
-    from minigpt.classroom.notebook import belongs_to
-    from minigpt.classroom.worksheet.worksheet import worksheet
-
     try:
-        notebook = read_json(path)
-        known = {path: read_json(path) for lang in LANGUAGES for path in edition(lang)}
+        notebook = write.read_json(path)
+        known = {path: write.read_json(path) for lang in LANGUAGES for path in edition(lang)}
         known |= {"worksheet": worksheet()} if known else {}
         name = belongs_to(notebook, known)
         if name is None:
@@ -34,7 +32,7 @@ def grade_file(path: Path, seconds: float) -> int:
         print(f"  {problem}")
     for result in report.results:
         print(f"{result.exercise.title}: {result.points:g} of {result.exercise.points:g}")
-        for line in advice(result):
+        for line in write.advice(result):
             print("    " + line.replace("\n", "\n    "))
     print(f"{report.points:g} of {report.most:g} points")
     return int(report.points < report.most)
@@ -50,17 +48,14 @@ def edition(lang: str) -> list[Path]:
 
 def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
     """Grade all that was handed in; writes points.csv, returned/ and checked/."""
-    from minigpt.classroom.grading import write
-
     known = write.read_sources(course)
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise Problem(f"There is no assignment {unknown[0]!r}. There are: {', '.join(known)}")
     found = list(write.submissions(course, chosen or list(known)))
     if not found:
-        raise Problem(
-            f"Nothing was handed in: there is no {course / 'submitted'}/STUDENT/ASSIGNMENT/*.ipynb"
-        )
+        there = f"{course / 'submitted'}/STUDENT/ASSIGNMENT/*.ipynb"
+        raise Problem(f"Nothing was handed in: there is no {there}")
     seed = trial_seed(course)
     for number, (student, assignment, folder) in enumerate(found, start=1):
         print(f"{number} of {len(found)}  {student}  {assignment}", end="", flush=True)
@@ -82,8 +77,6 @@ Into nbgrader's gradebook, with the same points:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    from minigpt.classroom.grading.marking import SECONDS
-
     parser = option_parser("grade", __doc__)
     parser.add_argument("path", type=Path, help="a notebook, or a course folder (`course DIR`)")
     parser.add_argument("assignment", nargs="*", help="of a course; without, all that are there")

@@ -27,11 +27,8 @@ def pytest_arguments(argv: list[str]) -> list[str]:
     if quick and everything:
         raise Problem("Choose one of --quick and --all.")
     rest = [argument for argument in argv if argument not in ("--quick", "--all")]
-    marks = {
-        (True, False): ["-m", "not slow and not notebook"],
-        (False, False): [],  # tests/conftest.py skips the slow ones
-        (False, True): ["-m", "slow or not slow"],
-    }[quick, everything]
+    marks = ["-m", "not slow and not notebook"] if quick else []  # tests/conftest.py skips the slow
+    marks = ["-m", "slow or not slow"] if everything else marks
     named = [part for part in rest if (ROOT / part.split("::")[0]).exists() and part[0] != "-"]
     notebooks = ROOT / "notebooks" / "en"
     if named:

@@ -13,9 +13,17 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
+
+from minigpt.classroom.class_work import taste
+from minigpt.classroom.class_work.files import csv_bytes, read_class_labels
 from minigpt.commands import speak
 from minigpt.setup.common import option_parser, outside_course
+from minigpt.show.table import Table
 from minigpt.store.files import Problem, atomic_write
+from minigpt.store.words import language
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.facts import load_world
 
 WIDTH = 96  # columns
 WIDEST = 12  # students whose agreement is printed as a matrix
@@ -43,8 +51,6 @@ def say(text: str) -> None:
 
 def show(header: list, rows: list, caption: str) -> None:
     """Print a table below its caption."""
-    from minigpt.show.table import Table
-
     print()
     say(caption)
     print(Table(header, rows, width=22))
@@ -52,12 +58,7 @@ def show(header: list, rows: list, caption: str) -> None:
 
 def show_agreement(people: dict) -> dict[str, bytes]:
     """Print who labeled how much and how far each two agree; the same as CSV files."""
-    import numpy as np
-
-    from minigpt.classroom.class_work.files import csv_bytes
-    from minigpt.classroom.class_work.taste import agreement, wilson
-
-    shares, counts = agreement(list(people.values()))
+    shares, counts = taste.agreement(list(people.values()))
     met = (counts > 0) & ~np.eye(len(people), dtype=bool)
     header = ["student", "labels", "ties", "students with common pairs", "mean agreement"]
     lines = []
@@ -74,7 +75,7 @@ def show_agreement(people: dict) -> dict[str, bytes]:
         show(["agreement", *names], rows, "Share of the common pairs decided alike.")
     if met.any():
         n = int(np.median(counts[met]))
-        low, high = wilson(0.75 * n, n)
+        low, high = taste.wilson(0.75 * n, n)
         say(f"Two students have {n} common pairs (the median). At that number a share of "
             f"75% has a 95% interval from {low:.0%} to {high:.0%}.")  # fmt: skip
     pairs = [[a, b, float(shares[i, j]), int(counts[i, j])]
@@ -87,29 +88,23 @@ def show_agreement(people: dict) -> dict[str, bytes]:
 
 def show_preferences(people: dict, world, encoding) -> dict[str, bytes]:
     """Print what each student prefers, and the class; the same as a CSV file."""
-    from minigpt.classroom.class_work.files import csv_bytes
-    from minigpt.classroom.class_work.taste import FEATURES, preferences, question_of
-
-    found = preferences(people, world, encoding)
+    found = taste.preferences(people, world, encoding)
     told = sum(e.votes > 0 for who in people for e in found[who].values())
     show(
-        ["", *FEATURES], [[who, *map(chance, row.values())] for who, row in found.items()],
+        ["", *taste.FEATURES], [[who, *map(chance, row.values())] for who, row in found.items()],
         "How often an answer is preferred to one that differs from it in this alone (Bradley-Terry "
         "on features, ties as halves), with 95% intervals. 50% is indifference, and * leaves it "
         f"out. By luck alone about {told * 0.05:.0f} of the students' {told} intervals would.",
     )  # fmt: skip
-    for feature, meaning in FEATURES.items():
+    for feature, meaning in taste.FEATURES.items():
         print(f"    {feature}: {meaning}")
     asked = [label.question for mine in people.values() for label in mine]
-    foreign = sum(question_of(world, text) is None for text in asked)
-    if foreign:
+    if foreign := sum(taste.question_of(world, text) is None for text in asked):
         say(f"{foreign} of {len(asked)} labels ask what is no question of this world: "
             "for them correct and honest are left out.")  # fmt: skip
     header = ["who", "feature", "weight in nats", "low", "high", "votes that differ in it"]
-    lines = [
-        [who, feature, e.value, e.low, e.high, e.votes]
-        for who, row in found.items() for feature, e in row.items()
-    ]  # fmt: skip
+    lines = [[who, feature, e.value, e.low, e.high, e.votes]
+             for who, row in found.items() for feature, e in row.items()]  # fmt: skip
     return {"preferences.csv": csv_bytes(header, lines)}
 
 
@@ -124,11 +119,6 @@ def chance(estimate) -> str:
 
 def together(folder: Path, out: Path | None, names: Path | None, key: str) -> None:
     """Read a class's labels, print the tables, and write them into `out` and who is who."""
-    from minigpt.classroom.class_work.files import csv_bytes, read_class_labels
-    from minigpt.store.words import language
-    from minigpt.tokenizer import load_tokenizer
-    from minigpt.world.facts import load_world
-
     world, encoding = load_world(language()), load_tokenizer(language())
     handed = read_class_labels(folder, encoding, key)
     for sentence in handed.refused:  # with file names: not into a table that is sent into a file
@@ -157,8 +147,6 @@ def main(argv: list[str]) -> int:
     typed = (args.folder, args.out, args.names)
     folder, out, names = (path and path.expanduser().resolve() for path in typed)
     check_paths(folder, out, names)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may lack a character
     if args.key is None:
         args.key = secrets.token_hex(16)
         print("No --key: the pseudonyms are drawn by chance, and another run has others.")

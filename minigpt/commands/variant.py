@@ -137,9 +137,8 @@ def main(argv: list[str]) -> int:
     if there:
         print(f"{len(there)} in {folder}: {', '.join(path.name for path in there)}")
     if kept:
-        raise Problem(
-            "These files have other contents than would be written, perhaps a student's work, and "
-            f"stay as they are: {', '.join(path.name for path in kept)}\n"
-            "Move them away to have them written anew."
-        )
+        raise Problem(f"""\
+These files have other contents than would be written, perhaps a student's work, and \
+stay as they are: {", ".join(path.name for path in kept)}
+Move them away to have them written anew.""")
     return 0

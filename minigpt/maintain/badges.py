@@ -87,8 +87,8 @@ def relink(text: str, repository: str, branch: str) -> tuple[str, list[str]]:
             return colab_link(repository, branch, "")
         if found["binder"]:
             return binder_link(repository, branch, "")
-        quiet, named = found["quiet"] or "", branch != MAIN
-        option = f"--branch {branch} " if quiet or named else ""
+        quiet = found["quiet"] or ""
+        option = f"--branch {branch} " if quiet or branch != MAIN else ""
         enter = f" && cd {repository.split('/')[1]}" if found["enter"] else ""
         return f"clone {quiet}--depth 1 {option}{GITHUB}{repository}{enter}"
 

@@ -20,7 +20,7 @@ from minigpt.classroom.notebook import (
     sources,
     to_bytes,
 )
-from minigpt.setup.common import option_parser
+from minigpt.setup.common import git, option_parser
 from minigpt.setup.working_copy import choose
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
@@ -199,16 +199,8 @@ def check(paths: list[Path], lang: str, orphans: bool = True) -> list[str]:
 
 def uncommitted(path: Path) -> bool:
     """Whether git knows of changes in the file that are in no commit; False without git."""
-    if not path.is_file():
-        return False
-    try:
-        result = subprocess.run(
-            ["git", "-C", str(path.parent), "status", "--porcelain", "--", path.name],
-            capture_output=True, text=True, encoding="utf-8", timeout=30,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return result.returncode == 0 and bool(result.stdout.strip())
+    status = git(path.parent, "status", "--porcelain", "--", path.name) if path.is_file() else ""
+    return bool(status)
 
 
 def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:

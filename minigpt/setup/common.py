@@ -40,6 +40,16 @@ def outside_course(path: Path) -> None:
                       "after: choose one beside it")  # fmt: skip
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints in a folder; empty where there is no git or no repository."""
+    try:
+        command = ["git", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def wait_for(arguments: list[str], **options) -> int:
     """Run a child process to its end and return its exit status.
 

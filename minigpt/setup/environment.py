@@ -252,10 +252,8 @@ def fill(python: Path, kind: str, nvidia: bool) -> None:
 
 def settle(directory: Path) -> None:
     """Settings inside the environment: where minigpt is, and two quiet defaults."""
-    command = [
-        str(environment_python(directory)), "-c",
-        "import sysconfig; print(ascii(sysconfig.get_path('purelib')))",
-    ]  # fmt: skip
+    code = "import sysconfig; print(ascii(sysconfig.get_path('purelib')))"
+    command = [str(environment_python(directory)), "-c", code]
     answer = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     site_packages = Path(ast.literal_eval(answer.stdout.strip()))
     # Python reads .pth files as UTF-8 from 3.13 on and in the locale's encoding before.

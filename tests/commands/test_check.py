@@ -36,7 +36,7 @@ def test_absent_torch_and_packages(monkeypatch):
     monkeypatch.setattr(check, "missing", lambda lines: ["tiktoken"])
     assert "tiktoken" in check.packages()[2]
     monkeypatch.setattr(check, "installed_version", lambda name: None)
-    assert check.widgets()[2]
+    assert "ipywidgets missing" in check.packages()[1]
 
 
 def test_kernel_of_another_python(monkeypatch):

@@ -90,9 +90,9 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence], comment: str = ""
     """A table as CSV in UTF-8; numbers have four decimals, and NaN is an empty cell."""
 
     def cell(value):
-        if isinstance(value, float):
-            return "" if math.isnan(value) else f"{value:.4f}"
-        return value
+        return (
+            value if not isinstance(value, float) else "" if math.isnan(value) else f"{value:.4f}"
+        )
 
     buffer = io.StringIO(newline="")
     buffer.write(f"# {comment}\n" if comment else "")

@@ -39,18 +39,10 @@ def agreement(lists: Sequence[Sequence[Label]]) -> tuple[np.ndarray, np.ndarray]
 
     Counted are pairs of answers on which both decided; NaN where there is none.
     """
-    votes = [
-        {label.pair: label.preferred for label in labels if label.preferred} for labels in lists
-    ]
-    shares = np.full((len(votes), len(votes)), np.nan)
-    counts = np.zeros((len(votes), len(votes)), dtype=int)
-    for i, mine in enumerate(votes):
-        for j, theirs in enumerate(votes):
-            common = mine.keys() & theirs.keys()
-            counts[i, j] = len(common)
-            if common:
-                shares[i, j] = np.mean([mine[pair] == theirs[pair] for pair in common])
-    return shares, counts
+    votes = [{x.pair: x.preferred for x in labels if x.preferred} for labels in lists]
+    alike = [[[a[pair] == b[pair] for pair in a.keys() & b.keys()] for b in votes] for a in votes]
+    shares = [[np.mean(same) if same else np.nan for same in row] for row in alike]
+    return np.array(shares), np.array([[len(same) for same in row] for row in alike])
 
 
 @dataclass(frozen=True)

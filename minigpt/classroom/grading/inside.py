@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MEMORY = 8 * 2**30  # bytes of address space, where the system can hold a process to it
@@ -103,10 +103,9 @@ def asked_by_answer() -> bool:
 def asked_by_installed() -> bool:
     """Whether it was an installed package: PyTorch starts a program while it is imported."""
     for file in callers():
-        if "site-packages" in file or "dist-packages" in file:
-            return True
-        if not file.startswith((PYTHON, PACKAGE, "<frozen ")):
-            return False
+        installed = "site-packages" in file or "dist-packages" in file
+        if installed or not file.startswith((PYTHON, PACKAGE, "<frozen ")):
+            return installed
     return False
 
 
@@ -134,9 +133,8 @@ def watched(guard: Guard) -> Iterator[None]:
     finally:
         guard.armed = False
         after = meanings()
-        changed = [key for key, value in before.items() if after.get(key) is not value]
-        if changed:
-            guard.noticed.append(f"it gives {'.'.join(changed[0])} another meaning")
+        changed = [".".join(key) for key, value in before.items() if after.get(key) is not value]
+        guard.noticed += [f"it gives {name} another meaning" for name in changed[:1]]
 
 
 def explain(error: BaseException) -> dict:
@@ -149,10 +147,6 @@ def explain(error: BaseException) -> dict:
     return {"kind": type(error).__name__, "text": text[:2000], "line": line}
 
 
-def run(code: str, name: str, namespace: dict) -> None:
-    exec(compile(code, f"<answer {name}>", "exec"), namespace)
-
-
 def check(code: str, namespace: dict) -> None:
     """Run a check statement by statement: a jump within one of them leaves out no other.
 
@@ -160,10 +154,8 @@ def check(code: str, namespace: dict) -> None:
     """
     tree = ast.parse(code)
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    builtin = vars(sys.modules["builtins"])
-    taken = sorted(
-        n for n in used if n in builtin and namespace.get(n, builtin[n]) is not builtin[n]
-    )
+    python = vars(sys.modules["builtins"])
+    taken = [n for n in sorted(used & {*python}) if namespace.get(n, python[n]) is not python[n]]
     if taken:
         raise NameError(f"your code gives Python's {taken[0]}() another meaning: rename yours")
     for statement in tree.body:
@@ -177,18 +169,16 @@ def check(code: str, namespace: dict) -> None:
 
 def carry_out(order: dict, namespace: dict, guard: Guard) -> dict:
     """One order's reply."""
-    error = None
     if order["do"] == "import":  # of the course's own packages, so that their start is not watched
         for line in order["lines"]:
-            try:
+            with suppress(Exception):  # it will be told where it is needed
                 exec(line, {})
-            except Exception:  # noqa: S112 - it will be told where it is needed
-                continue
         return {}
+    error = None
     try:
         with watched(guard):
             if order["do"] == "run":
-                run(order["code"], order["name"], namespace)
+                exec(compile(order["code"], f"<answer {order['name']}>", "exec"), namespace)
             else:
                 check(order["code"], namespace)
     except BaseException as found:  # also SystemExit and KeyboardInterrupt of the submitted code
@@ -203,12 +193,10 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for channel in (0, 1, 2):  # what submitted code prints is nobody's reply
         os.dup2(nowhere, channel)
-    try:
+    with suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    except (ImportError, ValueError, OSError):
-        pass
     first = json.loads(orders.readline())
     guard, namespace = Guard(first["private"], os.getcwd()), {"__name__": "__main__"}
     for line in orders:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from minigpt.classroom.grading.your_own import SEED
@@ -38,14 +39,12 @@ class Process:
         }  # fmt: skip
         self.child = subprocess.Popen(
             [sys.executable, "-m", "minigpt.classroom.grading.inside"],
-            cwd=here, env=environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, encoding="utf-8",
+            cwd=here, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
         )  # fmt: skip
         self.replies: queue.Queue = queue.Queue()
         threading.Thread(target=self.listen, daemon=True).start()
-        private = [*private, ROOT / "notebooks", ROOT / "tests"]
-        self.send({"private": [str(path) for path in private]})
+        self.send({"private": list(map(str, [*private, ROOT / "notebooks", ROOT / "tests"]))})
 
     def listen(self) -> None:
         for line in self.child.stdout:
@@ -53,10 +52,8 @@ class Process:
         self.replies.put(None)
 
     def send(self, order: dict) -> None:
-        try:
+        with suppress(OSError):  # it has ended: the reply will say so
             print(json.dumps(order), file=self.child.stdin, flush=True)
-        except OSError:  # it has ended: the reply will say so
-            pass
 
     def ask(self, **order) -> dict | None:
         """The reply to an order; None if the process has ended or was too slow (`over` says)."""
@@ -80,6 +77,6 @@ class Process:
     def close(self) -> None:
         self.child.kill()
         self.child.wait()
-        for channel in (self.child.stdin, self.child.stdout):
-            channel.close()
+        self.child.stdin.close()
+        self.child.stdout.close()
         self.folder.cleanup()

@@ -70,17 +70,16 @@ def find_answer(cells: list, grade_id: str, original: dict, problems: list[str])
     wanted = defined(text(original)) if is_code(original) else set()
     found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
     if not found:
-        found = [c for c in cells if is_code(c) and not mark(c) and wanted & defined(text(c))][-1:]
+        found = [c for c in cells if is_code(c) and not mark(c) and wanted & defined(text(c))]
         what = "lost its id: it was found by what it defines" if found else "is missing: 0 points"
         problems.append(f"cell {grade_id!r} {what}")
-        return found[0] if found else None
+        return found[-1] if found else None
     for cell in found:
         if not is_code(original):  # a question that is answered in words
-            cell["cell_type"] = original["cell_type"]
-            cell.pop("outputs", None), cell.pop("execution_count", None)
+            set_kind(cell, original["cell_type"])
         elif not is_code(cell):
             problems.append(f"cell {grade_id!r} was turned into text: it is run as code again")
-            set_code(cell)
+            set_kind(cell, "code")
     if len(found) == 1:
         return found[0]
     whole = [c for c in found if wanted and wanted <= defined(text(c))]
@@ -107,7 +106,7 @@ def find_check(cells: list, grade_id: str, original: dict, problems: list[str]) 
     if len(found) > 1:
         problems.append(f"cell {grade_id!r} is there {len(found)} times: one was kept")
         set_aside(found, found[-1])
-    set_code(found[-1])
+    set_kind(found[-1], "code")
     return found[-1]
 
 
@@ -122,10 +121,8 @@ def set_aside(found: list[dict], kept: dict) -> None:
     """Make text that is not run of all cells but one, without their ids."""
     for cell in found:
         if cell is not kept:
-            cell["cell_type"] = "raw"
+            set_kind(cell, "raw")
             del cell["metadata"][MARK]
-            for key in ("outputs", "execution_count"):
-                cell.pop(key, None)
 
 
 def defined(source: str) -> set[str]:
@@ -155,10 +152,11 @@ def is_code(cell: dict) -> bool:
     return cell.get("cell_type") == "code"
 
 
-def set_code(cell: dict) -> None:
-    cell["cell_type"] = "code"
-    cell.setdefault("outputs", [])
-    cell.setdefault("execution_count", None)
+def set_kind(cell: dict, kind: str) -> None:
+    """Make it a cell of this kind: code alone has outputs and a number."""
+    cell["cell_type"] = kind
+    for key, empty in (("outputs", []), ("execution_count", None)):
+        cell.setdefault(key, empty) if kind == "code" else cell.pop(key, None)
 
 
 def index_of(cells: list[dict], cell: dict) -> int:

@@ -66,9 +66,9 @@ class Watch:
 
     def __call__(self, frame, event: str, arg) -> None:
         name = frame.f_code.co_name
-        if event == "call" and name not in self.allowed and in_package(frame):
-            if not imported_inside(frame):
-                self.used.append(name)
+        called = event == "call" and name not in self.allowed and in_package(frame)
+        if called and not imported_inside(frame):
+            self.used.append(name)
 
 
 def imported_inside(frame) -> bool:
@@ -83,9 +83,6 @@ def imported_inside(frame) -> bool:
 def in_package(frame) -> bool:
     path = frame.f_code.co_filename
     return path != __file__ and path.replace("\\", "/").startswith(PACKAGE)
-
-
-# ---- what a function gives back ----------------------------------------------------------------
 
 
 def check_plain(value: object, name: str) -> None:
@@ -124,9 +121,6 @@ def is_plain(value: object) -> bool:
         or bool(numpy) and (kind is numpy.ndarray or kind in numpy.sctypeDict.values())
         or bool(torch) and kind is torch.Tensor and not vars(value)  # no method of its own
     )  # fmt: skip
-
-
-# ---- random inputs -----------------------------------------------------------------------------
 
 
 def trial_random() -> random.Random:

@@ -53,10 +53,9 @@ def student_id(typed: str = "") -> str:
     if type(found) is int:  # STUDENT = 20261234, without quotation marks
         found = str(found)
     if not isinstance(found, str):
-        kind = type(found).__name__
-        raise ValueError(
-            _("an id is a text, such as 'ann' or '20261234', not of type {type}", type=kind)
-        )
+        why = _("an id is a text, such as 'ann' or '20261234', not of type {type}",
+                type=type(found).__name__)  # fmt: skip
+        raise ValueError(why)
     comparable(found)
     return found.strip()
 
@@ -67,15 +66,12 @@ def comparable(student: str) -> str:
     ValueError for one that is empty or holds a character that cannot be seen.
     """
     key = unicodedata.normalize("NFC", student).strip()
-    if not key:
-        raise ValueError(
-            _('whose tasks? Write your id between the quotation marks of STUDENT = ""')
-        )
-    if not key.isprintable():
-        raise ValueError(
-            _("the id {id} holds a character that cannot be seen, such as a line break: type it "
-              "anew", id=repr(key))
-        )  # fmt: skip
+    wrong = _('whose tasks? Write your id between the quotation marks of STUDENT = ""')
+    if key and not key.isprintable():
+        wrong = _("the id {id} holds a character that cannot be seen, such as a line break: type "
+                  "it anew", id=repr(key))  # fmt: skip
+    if not key or not key.isprintable():
+        raise ValueError(wrong)
     return unicodedata.normalize("NFC", key.casefold())
 
 
@@ -85,10 +81,8 @@ def comparable(student: str) -> str:
 def task(name: str, student: str) -> Task:
     """One of the student's tasks. ValueError for an unknown name or id."""
     if name not in MAKERS:
-        names = ", ".join(MAKERS)
-        raise ValueError(
-            _("there is no task {name}: choose one of {names}", name=repr(name), names=names)
-        )
+        told = {"name": repr(name), "names": ", ".join(MAKERS)}
+        raise ValueError(_("there is no task {name}: choose one of {names}", **told))
     seed = hashlib.sha256("\n".join([comparable(student), name]).encode("utf-8")).hexdigest()
     return make(name, Draw(int(seed, 16)), load_world(language()))
 
