@@ -23,13 +23,10 @@ def lab_arguments(first: Path, browser: bool = True, port: int | None = None) ->
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{first.relative_to(folder).as_posix()}",
     ]
-    if not browser:
-        options.append("--no-browser")
-    if port is not None:
-        options.append(f"--ServerApp.port={port}")
-    if hasattr(os, "getuid") and os.getuid() == 0:
-        options.append("--allow-root")  # containers: JupyterLab refuses root without it
-    return options
+    options += [] if browser else ["--no-browser"]
+    options += [] if port is None else [f"--ServerApp.port={port}"]
+    is_root = hasattr(os, "getuid") and os.getuid() == 0  # in a container, where it is refused
+    return [*options, "--allow-root"] if is_root else options
 
 
 def main(argv: list[str]) -> int:

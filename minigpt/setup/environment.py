@@ -114,21 +114,17 @@ def tidy(directory: Path):
     """Remove what an interrupted or failed installation leaves; name the reason of an OSError."""
     try:
         yield
-    except OSError as error:
+    except BaseException as error:
         half_made(directory)
-        why = str(error)
-        if error.errno == errno.ENOSPC:
-            why = "the disk is full: free some space and start again"
-        elif error.errno in (errno.EACCES, errno.EROFS):
-            why = "this folder cannot be written to: copy the course to your own folder"
-        raise Problem(f"{directory} cannot be made: {why}.") from error
-    except KeyboardInterrupt:
-        half_made(directory)
-        print(f"\nInterrupted; nothing half-made is left. To go on: {PROGRAM}")
-        raise SystemExit(130) from None
-    except BaseException:
-        half_made(directory)
-        raise
+        if isinstance(error, KeyboardInterrupt):
+            print(f"\nInterrupted; nothing half-made is left. To go on: {PROGRAM}")
+            raise SystemExit(130) from None
+        if not isinstance(error, OSError):
+            raise
+        closed = "this folder cannot be written to: copy the course to your own folder"
+        whys = {errno.ENOSPC: "the disk is full: free some space and start again",
+                errno.EACCES: closed, errno.EROFS: closed}  # fmt: skip
+        raise Problem(f"{directory} cannot be made: {whys.get(error.errno, error)}.") from error
 
 
 def half_made(directory: Path) -> bool:

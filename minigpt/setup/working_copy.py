@@ -33,10 +33,10 @@ def course_notebooks(lang: str) -> list[Path]:
     require_repository()
     if found := sorted((ROOT / "notebooks" / lang).glob("*.ipynb")):
         return found
-    others = [code for code in LANGUAGES if any((ROOT / "notebooks" / code).glob("*.ipynb"))]
     message = f"There is no {LANGUAGES[lang]} edition of the notebooks in {ROOT / 'notebooks'}."
-    for code in others:
-        message += f"\nThe {LANGUAGES[code]} one is here: {PROGRAM} lab --lang {code}"
+    for code, name in LANGUAGES.items():
+        if any((ROOT / "notebooks" / code).glob("*.ipynb")):
+            message += f"\nThe {name} one is here: {PROGRAM} lab --lang {code}"
     raise Problem(message)
 
 
@@ -86,13 +86,13 @@ def update_copies(lang: str) -> list[str]:
     origins = read_origins(folder)
     for source in sources:
         mine, course = folder / source.name, digest(source.read_bytes())
-        if not mine.exists():
+        content = digest(mine.read_bytes()) if mine.exists() else None
+        origin = origins.get(source.name)
+        if content is None:
             copy(source, folder)
+        elif course in (origin, content):
             continue
-        content, origin = digest(mine.read_bytes()), origins.get(source.name)
-        if origin == course or content == course:
-            continue
-        if content == origin:
+        elif content == origin:
             copy(source, folder)
             notes.append(f"{source.stem}: the course has a newer version, and you have it now.")
         else:
