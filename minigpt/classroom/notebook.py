@@ -53,7 +53,7 @@ def to_bytes(notebook: dict) -> bytes:
     """The file of a notebook: the same notebook gives the same bytes."""
     notebook = copy.deepcopy(notebook)
     for cell in notebook["cells"]:
-        cell["source"] = in_lines(cell["source"])
+        cell["source"] = in_lines(cell.get("source", ""))
         for output in cell.get("outputs", []):
             if "text" in output:
                 output["text"] = in_lines(output["text"])

@@ -9,7 +9,7 @@ read off an answer.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -19,7 +19,7 @@ from minigpt.sft import answer_text
 from minigpt.stages.labels import Label
 from minigpt.world.facts import Place, World, load_world
 from minigpt.world.judge import judge
-from minigpt.world.questions import Question, ask
+from minigpt.world.questions import Question
 
 CLASS = "class"  # all students together
 FEATURES = {  # what a pair's two answers may differ in, and how it is counted
@@ -61,20 +61,14 @@ class Estimate:
 
 
 @lru_cache
-def _asked(lang: str) -> tuple[dict[str, Question], list[tuple[re.Pattern, str]]]:
-    """Every question about a fact by its text in small letters, and the forms of all questions."""
-    world = load_world(lang)
-    known, forms = {}, []
-    for fact in world.facts.values():
-        for phrasing in range(len(world.text.QUESTIONS[fact.attribute])):
-            question = ask(world, fact, phrasing)
-            known[question.text.casefold()] = question
-    for attribute, templates in world.text.QUESTIONS.items():
-        for template in templates:
-            pattern = re.escape(template).replace(r"\{p\}", r"(?P<p>[^\W\d_][^\d_?!,;:]*)")
-            forms.append((len(template), re.compile(pattern, re.IGNORECASE), attribute))
-    forms.sort(key=lambda form: -form[0])  # "Where is the capital of {p}?" before "Where is {p}?"
-    return known, [(pattern, attribute) for _, pattern, attribute in forms]
+def _forms(lang: str) -> list[tuple[re.Pattern, str]]:
+    """The forms of all questions with their attributes, the longest first: "Where is the capital
+    of {p}?" stands before "Where is {p}?"."""
+    questions = load_world(lang).text.QUESTIONS
+    forms = [(form, attribute) for attribute, forms in questions.items() for form in forms]
+    forms.sort(key=lambda pair: -len(pair[0]))
+    name = r"(?P<p>[^\W\d_][^\d_?!,;:]*)"
+    return [(re.compile(re.escape(form).replace(r"\{p\}", name), re.I), a) for form, a in forms]
 
 
 def question_of(world: World, text: str) -> Question | None:
@@ -83,14 +77,14 @@ def question_of(world: World, text: str) -> Question | None:
     A name of at most three words that is no known place's is taken for a place that nobody has
     written about.
     """
-    known, forms = _asked(world.lang)
-    if found := known.get(text.casefold()):
-        return replace(found, text=text)
-    for pattern, attribute in forms:
+    for pattern, attribute in _forms(world.lang):
         if match := pattern.fullmatch(text):
             name = match["p"]
-            real = any(p.name.casefold() == name.casefold() for p in world.places)
-            if real or len(name.split()) > 3:
+            same = (p for p in world.places if p.name.casefold() == name.casefold())
+            place = next(same, None)
+            if place and (fact := world.facts.get((place.id, attribute))):
+                return Question(text, "fact", place, attribute, fact.value)
+            if place or len(name.split()) > 3:
                 return None
             nowhere = Place("", "city", name, -1, True, False, {}, {})
             return Question(text, "unknown", nowhere, attribute)

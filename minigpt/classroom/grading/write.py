@@ -135,10 +135,7 @@ def write_checked(course: Path, graded: Graded, sources: dict[str, dict]) -> Non
     time = course / "submitted" / graded.student / graded.assignment / "timestamp.txt"
     for name, report in graded.reports.items():
         target = course / "checked" / graded.student / graded.assignment / f"{name}.ipynb"
-        notebook = for_nbgrader(report, sources[name])
-        for cell in notebook["cells"]:
-            cell["source"] = "".join(cell.get("source", ""))
-        atomic_write(target, to_bytes(notebook))
+        atomic_write(target, to_bytes(for_nbgrader(report, sources[name])))
         if time.is_file():
             atomic_write(target.with_name(time.name), time.read_bytes())
 
