@@ -43,19 +43,12 @@ class Report:
     problems: list[str]  # what happened to its cells
     notebook: dict  # put in order
     waiting: float = 0  # points of questions that a person grades
-    failed: dict[str, str] = field(default_factory=dict)  # the student's own cells, and why
-    looked_up: list[str] = field(default_factory=list)  # answers that name TEACHERS
+    failed: list[str] = field(default_factory=list)  # the student's own cells that do not run
+    notes: list[str] = field(default_factory=list)  # what a teacher should know beside the points
 
     @property
     def points(self) -> float:
         return sum(result.points for result in self.results)
-
-    @property
-    def notes(self) -> list[str]:
-        """What the teacher should know beside the points."""
-        notes = [f"{name}: {why}" for name, why in self.failed.items()]
-        notes += [f"{name}: it names {TEACHERS}, read it" for name in self.looked_up]
-        return notes + [f"{r.exercise.name}: {r.message}" for r in self.results if r.unsafe]
 
     @property
     def most(self) -> float:
@@ -99,9 +92,12 @@ def grade_notebook(
             if exercise:
                 points = 0 if unsafe or reply["error"] else exercise.points
                 report.results.append(Result(exercise, points, why, unsafe))
-                report.looked_up += [name] if TEACHERS in code else []
+                if TEACHERS in code:
+                    report.notes.append(f"{name}: it names {TEACHERS}, read it")
             elif unsafe or reply["error"]:
-                report.failed[name] = why
+                report.failed.append(name)
+            if unsafe or name in report.failed:
+                report.notes.append(f"{exercise.name if exercise else name}: {why}")
             if unsafe:
                 process.close()
                 process = None
