@@ -12,8 +12,6 @@ A constant says what has to be installed before it is imported:
 All of it is read from the source without importing it: help works before anything is installed.
 """
 
-from __future__ import annotations
-
 import ast
 import difflib
 import importlib

@@ -1,7 +1,5 @@
 """Talks to the models in the terminal: one question, the answers of every stage, and the scores."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import textwrap

@@ -1,7 +1,5 @@
 """Reports on Python, packages, kernel, checkpoints, and says what to do about each problem."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

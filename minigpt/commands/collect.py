@@ -1,7 +1,5 @@
 """Takes a Moodle or Canvas download into a course folder: collect FILE.zip DIR ASSIGNMENT."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from pathlib import Path

@@ -3,8 +3,6 @@
 The last assignment is the worksheet, in which each student has tasks with numbers of their own.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 from pathlib import Path

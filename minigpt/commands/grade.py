@@ -1,7 +1,5 @@
 """Points for one notebook or for a class: grade FILE.ipynb, or grade DIR [ASSIGNMENT ...]."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 What JupyterLab itself understands can be added: it is passed on.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

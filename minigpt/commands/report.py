@@ -1,7 +1,5 @@
 """Prints what the checkpoints can do, measured on facts kept for this alone (--json for a file)."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

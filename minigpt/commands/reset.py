@@ -1,7 +1,5 @@
 """Gives you a notebook as the course has it; yours is kept beside it (reset 03, --lang en|zh)."""
 
-from __future__ import annotations
-
 from minigpt.setup.common import option_parser
 from minigpt.setup.working_copy import choose, copies_folder, course_notebooks, reset_copy
 

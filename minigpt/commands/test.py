@@ -7,8 +7,6 @@ They run in two processes; named files, or all of them with -n 0, run in one.
 --all    the slow ones too; writes the table of places in README
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -4,8 +4,6 @@ It reads the labels files that notebook 05 exports, one a student, and says how 
 how far each two agree, and what each of them and the class prefer. Students have pseudonyms.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import secrets

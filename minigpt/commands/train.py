@@ -3,8 +3,6 @@
 `torchrun --nproc-per-node=N -m minigpt train` shares base and SFT among N processes.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shlex

@@ -1,7 +1,5 @@
 """A student's own worksheet, or a class's: variant --student ID, or --students FILE [--answers]."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

@@ -7,8 +7,6 @@ from elsewhere (a merge) are put right by the next run. In these files `clone ht
 is always this course.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """Measures speed beside that of other programs and prints a table (--json: as objects)."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Makes the learner's notebooks from their sources: releases, runs, tidies (build 03, --check)."""
 
-from __future__ import annotations
-
 import copy
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """What commands share before anything is installed: options, where they run, starting programs."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

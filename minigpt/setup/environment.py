@@ -7,8 +7,6 @@ filled with. So an interrupted installation is seen by the next start and made a
 without a stamp is somebody's own: it is filled, never removed.
 """
 
-from __future__ import annotations
-
 import ast
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """Runs pip, and turns its failures into something a learner can act on."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What a requirement asks for, and whether the running Python has it: pip judges of versions."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -5,8 +5,6 @@ for each the hash of the course's notebook that it was copied from: a copy that 
 was not touched, so a newer notebook of the course may take its place.
 """
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import itertools
