@@ -49,9 +49,8 @@ class Answers:
         self.setup, self.seed = setup, seed
         self.questions = sample_questions(setup.world, "A", PROMPTS, seed + 11)
         self.prompts = [chat_prompt(setup.encoding, q.text) for q in self.questions]
-        self.samples = sample_answers(
-            setup.sft.model, setup.encoding, self.prompts, ANSWERS, seed + 11
-        )
+        model, encoding = setup.sft.model, setup.encoding
+        self.samples = sample_answers(model, encoding, self.prompts, ANSWERS, seed + 11)
 
     def labels(self, labeler: str) -> tuple[list[list[tuple[int, int]]], int]:
         """The pairs that the labeler prefers, question by question, and the number of ties."""
@@ -77,12 +76,12 @@ def run(
 
     def one(labeler: str, seed: int) -> dict:
         pairs, ties = shown(seed).labels(labeler)
-        reward, config = shown(seed).reward_model(pairs), setup.config(seed)
-        policy = setup.policy()
-        points = follow_ppo(setup, reward, config, LABELERS[labeler], policy)
-        texts, _ = chat_answers(policy, setup.encoding, list(ASKED))
+        reward = shown(seed).reward_model(pairs)
+        done = follow_ppo(setup, reward, setup.config(seed), LABELERS[labeler])
+        texts, _ = chat_answers(done.policy, setup.encoding, list(ASKED))
         said = {"prompts": PROMPTS, "rounds": sizes.rounds, "texts": texts}
-        return {"pairs": sum(map(len, pairs)), "ties": ties, "points": points, "answers": said}
+        kept = {"points": done.points, "answers": said}
+        return {"pairs": sum(map(len, pairs)), "ties": ties, **kept}
 
     fixed = {"sizes": asdict(sizes), "prompts": PROMPTS}
     keys = [{"labeler": name, "seed": seed} for seed in seeds for name in labelers]
