@@ -1,8 +1,7 @@
 """The bug museum: runs of minigpt/ppo.py, each with one known bug in it, and checks that find it.
 
     choices()                                  # what the bugs do, each with its key
-    exhibit("A")                               # its readings, beside those of a run without a bug
-    exhibit("A").checks()                      # what no dashboard shows, for the bugs that hide
+    exhibit("A")                               # its readings, and checks for the bugs that hide
     diagnose({"A": "dropout", "B": "none"})    # which of these are right, and where the bug is
 
 Each bug was published: it stood in somebody's code, was found, and was told of. Few raise an error,
@@ -13,14 +12,16 @@ import copy
 import difflib
 import hashlib
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 
 import minigpt.ppo
 from minigpt.engine.answers import answer_mask, masked_mean
+from minigpt.lessons.ppo.bug_texts import check_words, words
 from minigpt.lessons.ppo.instruments import LIMITS, Reading, readings
 from minigpt.ppo import PPOConfig, PPOStep, ppo_loss
 from minigpt.reward import reward_input
@@ -83,93 +84,6 @@ ORDER = sorted(BUGS, key=lambda bug: hashlib.sha256(f"museum 210/{bug}".encode()
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(BUGS)])
 
 
-def words() -> dict[str, tuple[str, str, str]]:
-    """Of each bug: what the code does, what it moves, what there is to learn."""
-    return {
-        "alias": (_("The reference is the policy itself and not a copy of it, so it learns along."),
-          _("the KL, which would stay at exactly 0 however long the policy learns."),
-          _("A KL of exactly 0 after an update is no sign of health: the policy is compared with "
-          "itself, and leaving the SFT model costs nothing.")),
-        "clip_min": (_("The clipped objective takes the smaller of its two losses, not the "
-          "larger."),
-          _("the KL, which would be higher, and the check “clip”."),
-          _("The clip now takes away the losses that would mend a step too far and keeps the "
-          "gains. Where little is clipped the instruments hardly show it; four cases by hand do.")),
-        "direction": (_("The log-ratio of the KL is taken the other way round, log π_ref - log π, "
-          "in the price and in what is logged."),
-          _("k1, which would be below 0 by far more than three standard errors while the exact KL "
-          "is above 0."),
-          _("A KL cannot be negative, so a k1 that stays below 0 has the wrong direction. As a "
-          "price it pays for leaving the SFT model.")),
-        "dropout": (_("Dropout is on while the policy learns, and was off while the old "
-          "log-probabilities were read."),
-          _("the ratio on the first minibatch, which would not be 1."),
-          _("The same weights gave one token two probabilities, for each pass drops other units: "
-          "the ratio is off before anything has been learned.")),
-        "every_token": (_("The score is added to the reward of every token, not once at the end."),
-          _("the check “sum of rewards”, by many scores an answer."),
-          _("A long answer now earns its score many times over. No light says so at first, for the "
-          "logged score is the right one; the sum of rewards does.")),
-        "kl_sign": (_("The price of KL has the wrong sign: leaving the SFT model is paid for."),
-          _("the KL, which would rise faster, with k1 and the exact KL in agreement; and the check "
-          "“sum of rewards”."),
-          _("All estimates are right and agree, and what is done with them is wrong: the policy is "
-          "paid to leave. The score may look fine for long.")),
-        "no_penalty": (_("An answer that was cut off is scored like any other."),
-          _("the check “cut-off answers”, and the mean score of the first round, a little."),
-          _("What is not an answer must not be scored as one. Where nearly all answers end, only "
-          "the check shows it; where they do not, they never learn to.")),
-        "none": (_("Nothing is wrong; only the seed is another one."),
-          _("nothing: all checks would be 0."),
-          _("Other prompts and other luck move every reading a little. No check moves, so there is "
-          "nothing to mend.")),
-        "pad_is_end": (_("Padding is the end token, and what equals padding is left out of the "
-          "loss."),
-          _("the check “tokens learned”, by one an answer."),
-          _("The end token is an answer's last decision, and it is never learned. Padding needs an "
-          "id of its own.")),
-        "past_end": (_("The advantages are summed on past the end, over the values that stand at "
-          "padding."),
-          _("the check “padding”, and with it “last target”."),
-          _("After the end nothing is to be expected, so the next value is 0. Here it is what the "
-          "value function says of padding, and a longer row changes what is learned.")),
-        "position": (_("The score is read at the last position of the padded batch and not at each "
-          "answer's <|reward|>."),
-          _("the mean score of the first round, which would be far from that of the SFT model, 0 ± "
-          "1; and the check “score alone”."),
-          _("Scores of the SFT model's own answers are 0 ± 1 by construction, so a first round far "
-          "from that says that something else is read. Padding must not change a score.")),
-        "score_sign": (_("The score has the wrong sign; the price of KL is right. OpenAI told of a "
-          "run that learned the worst answers, and wrote them fluently (Ziegler et al. 2019)."),
-          _("the mean score, which would fall; and the check “sum of rewards”."),
-          _("The policy learns to do worse, and stays fluent, for the price of KL still holds it "
-          "near the SFT model. A score that falls is a reason to stop at once.")),
-        "shift": (_("Log-probabilities are read one position late, from logits that have seen the "
-          "token."),
-          _("k1, which would be nowhere near the exact KL; the clipped share; the score, which "
-          "would not rise; and the check “log-probability”."),
-          _("Logits at a position are about the next token. Ratio and KL agree with themselves all "
-          "the same; the log-probabilities from sampling do not agree with them.")),
-        "temperature": (_("Answers are sampled at temperature 0.6 and scored as if at 1. OpenRLHF "
-          "mended this in 2025 (pull requests 853 and 857)."),
-          _("surprisal less entropy in the first round, which would be far below 0; and the check "
-          "“log-probability”."),
-          _("The samples are less surprising than the distribution that is learned says they "
-          "should be: they come from another one. Its ratio is 1 and its score is high.")),
-        "value_after": (_("The value of a token is read after it, when the value function has seen "
-          "it."),
-          _("the check “own token”."),
-          _("A baseline must not know what it is a baseline of: what a token does then shows in "
-          "the value and is lost from the advantage. No light shows it.")),
-        "whitened": (_("Advantages are whitened first, and the value function's targets are made "
-          "of them."),
-          _("the check “last target”, and not the check “padding”."),
-          _("Returns are advantages plus values before whitening: the value function now learns a "
-          "number on another scale. Explained variance compares it with that same number, and so "
-          "looks fine.")),
-    }  # fmt: skip
-
-
 def sources(bug: str) -> dict[str, tuple[str, str]]:
     """{function: (its source, its source with the bug)}. ValueError if it has been edited."""
     found = {}
@@ -194,13 +108,13 @@ def difference(bug: str) -> Table:
     return Table(["", "minigpt/ppo.py"], rows, bug, width=110, tokens=True)
 
 
-def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> list[tuple]:
-    """Train as `minigpt.ppo.ppo` does, with the bug in it and without a pretraining term; each
-    round's (PPOStep, {check: value}). bug: a key of BUGS. `minigpt.ppo` itself stays as it is."""
+def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> tuple:
+    """Train as `minigpt.ppo.ppo` does, with the bug in it and without a pretraining term; the
+    PPOSteps, and the largest of each check. bug: a key of BUGS. `minigpt.ppo` stays as it is."""
     source = inspect.getsource(minigpt.ppo)
     for right, wrong in sources(bug).values():
         source = source.replace(right, wrong)
-    module, seen, rounds = ModuleType("minigpt.ppo"), {}, []
+    module, seen, steps, found = ModuleType("minigpt.ppo"), {}, [], {}
     exec(compile(source, f"minigpt/ppo.py, {bug}", "exec"), vars(module))
 
     def noted(name, function):
@@ -216,8 +130,9 @@ def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfi
             if step.step == config.iterations:
                 models = reward_model, seen["new_value_function"]
                 checks |= dear_checks(module, step, *models, encoding, config)
-            rounds.append((step, checks))
-    return rounds
+            steps.append(step)
+            found |= {name: max(found.get(name, 0.0), abs(checks[name])) for name in checks}
+    return steps, found
 
 
 # ---- the checks: what a test of a PPO step looks at; each is 0 where the step is right -----------
@@ -279,94 +194,74 @@ def dear_checks(module, step: PPOStep, reward_model, layers, encoding, config) -
     }
 
 
-def check_words() -> dict[str, tuple[str, str]]:
-    """Of each check: its name, and what it compares."""
-    return {
-        "scored": (_("log-probability"), _("log-probability of a sampled token when it was drawn "
-          "and when it was read again, in nats")),
-        "alone": (_("score alone"), _("score of an answer in the batch and by itself")),
-        "cut_off": (_("cut-off answers"), _("scores of answers that did not end and the fixed one "
-          "for them, summed over a round")),
-        "learned": (_("tokens learned"), _("sampled tokens of an answer and those in the loss")),
-        "sum": (_("sum of rewards"), _("the rewards of an answer's tokens, summed, and its score "
-          "less the price of its KL")),
-        "target": (_("last target"), _("what the value function is to say at the last token, and "
-          "the reward there: nothing comes after")),
-        "own_token": (_("own token"), _("the value of an answer's last token, and the same with "
-          "another token in its place")),
-        "padding": (_("padding"), _("the value function's targets, and the same with other padding "
-          "after the end")),
-        "clip": (_("clip"), _("the loss at ratios of 1.5 and 0.5 with advantages of 1 and -1, and "
-          "that by hand")),
-    }  # fmt: skip
-
-
 # ---- the exhibits -------------------------------------------------------------------------------
 
 WORST = ("off", "green", "amber", "red")
 
 
-@dataclass(frozen=True)
-class Exhibit:
-    """A run with one bug, in readings and checks, beside a run without any."""
+class Run(NamedTuple):
+    """A run with one bug, or with none."""
 
-    letter: str
-    rounds: int
     first: list[Reading]  # after the first round
     readings: list[Reading]  # after the last round
     found: dict[str, float]  # the checks, the largest of all rounds
-    healthy: "Exhibit | None"  # the run without a bug
 
     def light(self, name: str) -> str:
         """The worse of an instrument's two lights."""
         return max((r.light for r in self.first + self.readings if r.name == name), key=WORST.index)
 
-    def instruments(self) -> Table:
-        """The readings, as a table."""
-        letter, healthy = self.letter, self.healthy or self
-        rows = [
-            [r.label, h.text, f.text, r.text, self.light(r.name)]
-            for h, f, r in zip(healthy.readings, self.first, self.readings)
-            if r.name != "gold"  # that takes many more answers
-        ]
-        rounds = _("{letter}, first round", letter=letter), _("{letter}, last round", letter=letter)
-        header = [_("instrument"), _("without a bug"), *rounds, _("light")]
-        caption = _("Exhibit {letter} after {rounds} rounds, and a run without a bug",
-                    letter=letter, rounds=self.rounds)  # fmt: skip
-        return Table(header, rows, caption)
 
-    def checks(self) -> Table:
-        """The checks, as a table."""
-        healthy = self.healthy or self
-        rows = [
-            [label, *(number(e.found.get(name, 0.0)) for e in (healthy, self)), what]
-            for name, (label, what) in check_words().items()
-        ]
-        header = [_("check"), _("without a bug"), self.letter, _("what it compares")]
-        caption = _("Exhibit {letter}: checks that are 0 where the step is right",
-                    letter=self.letter)  # fmt: skip
-        return Table(header, rows, caption, width=44)
+@cache
+def run(bug: str, seed: int, rounds: int) -> Run:
+    """The run with the bug, from the shipped models; what it gave the first time."""
+    sft, reward, prompts = stages()
+    policy = copy.deepcopy(sft.model).requires_grad_(True)
+    config = replace(small(), seed=seed, iterations=rounds)
+    steps, found = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
+    return Run(*(readings(some, limits=LIMITS_HERE) for some in (steps[:1], steps)), found)
 
-    def _repr_html_(self) -> str:
-        return self.instruments()._repr_html_()
 
-    def __repr__(self) -> str:
-        return repr(self.instruments())
+@cache
+def stages() -> tuple:
+    """The shipped SFT and reward models, and prompts of split A."""
+    names = "sft", "reward"
+    sft, reward = (load_stage(name, own=False, device="cpu", quiet=True) for name in names)
+    questions = sample_questions(sft.world, "A", 400, seed=91)
+    return sft, reward, [chat_prompt(sft.encoding, q.text) for q in questions]
+
+
+def exhibit(letter: str) -> tuple[Table, Table]:
+    """The exhibit of that letter: its readings and its checks, beside those of a run without a bug.
+
+    The first takes twice as long as the others. ValueError where there is no such letter.
+    """
+    letter, config = known_letter(letter), small()
+    bug = ORDER[LETTERS.index(letter)]
+    healthy = run("none", config.seed, config.iterations)
+    shown = run(bug, 3 if bug == "none" else config.seed, config.iterations)
+    lights = [
+        [r.label, h.text, f.text, r.text, shown.light(r.name)]
+        for h, f, r in zip(healthy.readings, shown.first, shown.readings)
+        if r.name != "gold"  # that takes many more answers
+    ]
+    checks = [
+        [label, *(number(run.found.get(name, 0.0)) for run in (healthy, shown)), what]
+        for name, (label, what) in check_words().items()
+    ]
+    at = _("{letter}, first round", letter=letter), _("{letter}, last round", letter=letter)
+    return (
+        Table([_("instrument"), _("without a bug"), *at, _("light")], lights,
+              _("Exhibit {letter} after {rounds} rounds, and a run without a bug",
+                letter=letter, rounds=config.iterations)),
+        Table([_("check"), _("without a bug"), letter, _("what it compares")], checks,
+              _("Exhibit {letter}: checks that are 0 where the step is right", letter=letter),
+              width=44),
+    )  # fmt: skip
 
 
 def number(value: float) -> str:
     """0 for what is rounding, else two significant digits."""
     return "0" if abs(value) < 1e-4 else f"{value:.2g}"
-
-
-def exhibit(letter: str) -> Exhibit:
-    """The exhibit of that letter. The first takes twice as long as the others: it comes with the
-    run without a bug. ValueError where there is no such letter."""
-    letter = known_letter(letter)
-    bug, config = ORDER[LETTERS.index(letter)], small()
-    seed = 3 if bug == "none" else config.seed
-    healthy = Exhibit("", config.iterations, *run("none", config.seed, config.iterations), None)
-    return Exhibit(letter, config.iterations, *run(bug, seed, config.iterations), healthy)
 
 
 def choices() -> Table:
@@ -405,26 +300,3 @@ def known_letter(letter: str) -> str:
     if found not in LETTERS:
         raise ValueError(f"there is no exhibit {letter!r}: choose from {LETTERS[0]}–{LETTERS[-1]}")
     return found
-
-
-@cache
-def run(bug: str, seed: int, iterations: int) -> tuple:
-    """The readings after the first and the last round, and the largest of each check."""
-    sft, reward, prompts = stages()
-    config = replace(small(), seed=seed, iterations=iterations)
-    policy = copy.deepcopy(sft.model).requires_grad_(True)
-    rounds = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
-    steps, found = [step for step, _checks in rounds], {}
-    for _step, checks in rounds:
-        found |= {name: max(found.get(name, 0.0), abs(value)) for name, value in checks.items()}
-    first, last = (readings(s, limits=LIMITS_HERE) for s in (steps[:1], steps))
-    return first, last, found
-
-
-@cache
-def stages() -> tuple:
-    """The shipped SFT and reward models, and prompts of split A."""
-    names = "sft", "reward"
-    sft, reward = (load_stage(name, own=False, device="cpu", quiet=True) for name in names)
-    questions = sample_questions(sft.world, "A", 400, seed=91)
-    return sft, reward, [chat_prompt(sft.encoding, q.text) for q in questions]

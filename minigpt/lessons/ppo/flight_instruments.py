@@ -13,11 +13,8 @@ from matplotlib.figure import Figure
 from minigpt.lessons.ppo.instruments import (
     AMBER,
     LIGHTS,
-    LIMITS,
     RED,
     Evaluation,
-    Limits,
-    Reading,
     derived,
     panel,
     readings,
@@ -49,7 +46,7 @@ class FlightInstruments(Widget):
 
     def __init__(
         self, steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
-        evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS,
+        evaluations: Sequence[Evaluation] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         if not steps:
@@ -58,16 +55,15 @@ class FlightInstruments(Widget):
             )
         for step in steps:
             if max(step.prompts) >= len(questions):
-                message = _(
+                raise ValueError(_(
                     "round {step} answers question {index}, and only {n} questions were given: "
-                    "give the list that the prompts were made from"
-                )
-                n, index = len(questions), max(step.prompts)
-                raise ValueError(message.format(step=step.step, index=index, n=n))
+                    "give the list that the prompts were made from",
+                    step=step.step, index=max(step.prompts), n=len(questions),
+                ))  # fmt: skip
         self.steps, self.questions, self.reward = list(steps), questions, reward
-        self.evaluations, self.limits, self.start = list(evaluations), limits, 0
-        self.readings = [self._read(n) for n in range(1, len(self.steps) + 1)]
+        self.evaluations, self.start = list(evaluations), 0
         last = len(self.steps)
+        self.readings = [readings(steps[:n], self._evaluated(n)) for n in range(1, last + 1)]
         self.round = self.control(
             widgets.IntSlider, _("Round"), self.moved, value=last, min=1, max=last
         )
@@ -81,11 +77,7 @@ class FlightInstruments(Widget):
     def static(self) -> list:
         """The table; the picture is shown at once, for it comes with its sentence."""
         show(self.figure(), self.sentence())
-        return [panel(self.steps, self.evaluations, self.limits)]
-
-    def _read(self, n: int) -> list[Reading]:
-        """All instruments after the first `n` rounds."""
-        return readings(self.steps[:n], self._evaluated(n), self.limits)
+        return [panel(self.steps, self.evaluations)]
 
     def _evaluated(self, n: int) -> list[Evaluation]:
         return [e for e in self.evaluations if e.step <= self.steps[n - 1].step]
@@ -99,7 +91,7 @@ class FlightInstruments(Widget):
             sparkline([value for _step, value in self.history(place, n)])
             for place in range(len(self.readings[0]))
         ]
-        table = panel(self.steps[:n], self._evaluated(n), self.limits, curves)
+        table = panel(self.steps[:n], self._evaluated(n), curves)
         self.lights.value = rendered(table)
         self.answers.value = rendered(self.answer_table())
 
@@ -151,12 +143,11 @@ class FlightInstruments(Widget):
         them: the estimate k1 of the KL, as dots, and the proxy, dashed."""
         names = self.readings[-1]
         columns = 5
-        fig = Figure(
-            figsize=(10, 1.7 * -(-len(names) // columns)), dpi=100, facecolor="white",
-            layout="constrained",
-        )  # fmt: skip
+        lines = -(-len(names) // columns)
+        size = {"figsize": (10, 1.7 * lines), "dpi": 100}
+        fig = Figure(**size, facecolor="white", layout="constrained")
         for place, now in enumerate(names):
-            ax = fig.add_subplot(-(-len(names) // columns), columns, place + 1)
+            ax = fig.add_subplot(lines, columns, place + 1)
             ax.spines[["top", "right"]].set_visible(False)
             _symbol, marker, colour = LIGHTS[now.light]
             points = self.history(place)
@@ -199,7 +190,7 @@ def sparkline(values) -> str:
 
 def flight_instruments(
     steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
-    evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS,
+    evaluations: Sequence[Evaluation] = (),
 ) -> None:  # fmt: skip
     """Show the instruments of a run, and a slider through its rounds and their answers."""
-    present(lambda: FlightInstruments(steps, questions, reward, evaluations, limits))
+    present(lambda: FlightInstruments(steps, questions, reward, evaluations))
