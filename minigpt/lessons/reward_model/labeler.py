@@ -40,11 +40,11 @@ SHOWN = 5  # pairs in the static table
 KEYS = {"a": "a", "b": "b", "t": "tie", " ": "tie"}  # and u for undo
 
 
-def labeling_pairs(sft: Stage, n: int = OFFERED, seed: int = 0) -> list[tuple[Question, Label]]:
+def labeling_pairs(sft: Stage, n: int = OFFERED) -> list[tuple[Question, Label]]:
     """`n` questions, each with two answers of the SFT model that differ, as undecided labels."""
-    questions = sample_questions(sft.world, "A", 2 * n, seed=seed + 40, lower=0.0)
+    questions = sample_questions(sft.world, "A", 2 * n, seed=40, lower=0.0)
     prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
-    samples = sample_answers(sft.model, sft.encoding, prompts, 2, seed=seed + 40)
+    samples = sample_answers(sft.model, sft.encoding, prompts, 2, seed=40)
     pairs: dict = {}
     for question, (a, b) in zip(questions, samples):
         texts = {answer_text(sft.encoding, s.ids) for s in (a, b)}
