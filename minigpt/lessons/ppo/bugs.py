@@ -8,7 +8,6 @@ Each bug was published: it stood in somebody's code, was found, and was told of.
 and with some the score even rises. A project is named only where it has told of the bug itself.
 """
 
-import copy
 import difflib
 import hashlib
 import inspect
@@ -81,7 +80,7 @@ BUGS = {
             "white = whiten(advantages, r.mask)\n    return white, white + r.values"}}),
 }  # fmt: skip
 ORDER = sorted(BUGS, key=lambda bug: hashlib.sha256(f"museum 210/{bug}".encode()).hexdigest())
-LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(BUGS)])
+EXHIBITS = dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", ORDER))  # {letter: bug}
 
 
 def sources(bug: str) -> dict[str, tuple[str, str]]:
@@ -214,20 +213,14 @@ class Run(NamedTuple):
 @cache
 def run(bug: str, seed: int, rounds: int) -> Run:
     """The run with the bug, from the shipped models; what it gave the first time."""
-    sft, reward, prompts = stages()
-    policy = copy.deepcopy(sft.model).requires_grad_(True)
-    config = replace(small(), seed=seed, iterations=rounds)
-    steps, found = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
-    return Run(*(readings(some, limits=LIMITS_HERE) for some in (steps[:1], steps)), found)
-
-
-@cache
-def stages() -> tuple:
-    """The shipped SFT and reward models, and prompts of split A."""
     names = "sft", "reward"
     sft, reward = (load_stage(name, own=False, device="cpu", quiet=True) for name in names)
     questions = sample_questions(sft.world, "A", 400, seed=91)
-    return sft, reward, [chat_prompt(sft.encoding, q.text) for q in questions]
+    prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
+    policy = sft.model.requires_grad_(True)
+    config = replace(small(), seed=seed, iterations=rounds)
+    steps, found = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
+    return Run(*(readings(some, limits=LIMITS_HERE) for some in (steps[:1], steps)), found)
 
 
 def exhibit(letter: str) -> tuple[Table, Table]:
@@ -236,7 +229,7 @@ def exhibit(letter: str) -> tuple[Table, Table]:
     The first takes twice as long as the others. ValueError where there is no such letter.
     """
     letter, config = known_letter(letter), small()
-    bug = ORDER[LETTERS.index(letter)]
+    bug = EXHIBITS[letter]
     healthy = run("none", config.seed, config.iterations)
     shown = run(bug, 3 if bug == "none" else config.seed, config.iterations)
     lights = [
@@ -282,14 +275,14 @@ def diagnose(answers: dict[str, str]) -> list[Table]:
         if bug not in BUGS:
             raise ValueError(f"{letter}: there is no key {bug!r}. Choose from {', '.join(BUGS)}")
         _what, moves, lesson = words()[bug]
-        if ORDER[LETTERS.index(letter)] == bug:
+        if EXHIBITS[letter] == bug:
             hits.append(bug)
             rows.append([letter, bug, _("right"), lesson])
         else:
             would = _("That would move {moves} Look at these again.", moves=moves)
             rows.append([letter, bug, _("not this"), would])
     caption = _("{right} of {said} right; there are {all} exhibits",
-                right=len(hits), said=len(rows), all=len(LETTERS))  # fmt: skip
+                right=len(hits), said=len(rows), all=len(EXHIBITS))  # fmt: skip
     table = Table([_("exhibit"), _("you say"), "", _("why")], rows, caption, width=60)
     return [table, *(difference(bug) for bug in hits if BUGS[bug][1])]
 
@@ -297,6 +290,6 @@ def diagnose(answers: dict[str, str]) -> list[Table]:
 def known_letter(letter: str) -> str:
     """The letter in upper case; ValueError where there is no such exhibit."""
     found = str(letter).strip().upper()
-    if found not in LETTERS:
-        raise ValueError(f"there is no exhibit {letter!r}: choose from {LETTERS[0]}–{LETTERS[-1]}")
+    if found not in EXHIBITS:
+        raise ValueError(f"there is no exhibit {letter!r}: choose from A–{max(EXHIBITS)}")
     return found

@@ -50,9 +50,8 @@ class FlightInstruments(Widget):
     ) -> None:  # fmt: skip
         super().__init__()
         if not steps:
-            raise ValueError(
-                _("There are no rounds to read yet: run the cell with the training first.")
-            )
+            said = _("There are no rounds to read yet: run the cell with the training first.")
+            raise ValueError(said)
         for step in steps:
             if max(step.prompts) >= len(questions):
                 raise ValueError(_(
@@ -91,8 +90,7 @@ class FlightInstruments(Widget):
             sparkline([value for _step, value in self.history(place, n)])
             for place in range(len(self.readings[0]))
         ]
-        table = panel(self.steps[:n], self._evaluated(n), curves)
-        self.lights.value = rendered(table)
+        self.lights.value = rendered(panel(self.steps[:n], self._evaluated(n), curves))
         self.answers.value = rendered(self.answer_table())
 
     def next_answers(self) -> None:
@@ -141,13 +139,8 @@ class FlightInstruments(Widget):
     def figure(self) -> Figure:
         """One small curve an instrument; a mark shows its light after the last round. Grey beside
         them: the estimate k1 of the KL, as dots, and the proxy, dashed."""
-        names = self.readings[-1]
-        columns = 5
-        lines = -(-len(names) // columns)
-        size = {"figsize": (10, 1.7 * lines), "dpi": 100}
-        fig = Figure(**size, facecolor="white", layout="constrained")
-        for place, now in enumerate(names):
-            ax = fig.add_subplot(lines, columns, place + 1)
+        fig = Figure(figsize=(10, 3.4), dpi=100, facecolor="white", layout="constrained")
+        for place, (now, ax) in enumerate(zip(self.readings[-1], fig.subplots(2, 5).flat)):
             ax.spines[["top", "right"]].set_visible(False)
             _symbol, marker, colour = LIGHTS[now.light]
             points = self.history(place)
