@@ -125,72 +125,62 @@ def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfi
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own random numbers
         torch.manual_seed(config.seed)
         for step in module.ppo(policy, reward_model, prompts, None, encoding, config):
-            checks = cheap_checks(module, step, seen["kl_rewards"], config)
-            if step.step == config.iterations:
-                models = reward_model, seen["new_value_function"]
-                checks |= dear_checks(module, step, *models, encoding, config)
             steps.append(step)
-            found |= {name: max(found.get(name, 0.0), abs(checks[name])) for name in checks}
+            for name, value in checks(module, step, seen, reward_model, encoding, config).items():
+                found[name] = max(found.get(name, 0.0), value)
     return steps, found
 
 
-# ---- the checks: what a test of a PPO step looks at; each is 0 where the step is right -----------
+# ---- the checks ---------------------------------------------------------------------------------
 
 
-def right_places(r: minigpt.ppo.Rollout) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Where each row ends (B,), and the mask (B, A) and last column (B,) that it should have."""
-    last = torch.tensor(r.lengths) - 1
-    return last, answer_mask(r.asked, last, r.idx.shape[1])[:, r.first :], last - 1 - r.first
-
-
-def cheap_checks(module, step: PPOStep, rewards, config: PPOConfig) -> dict[str, float]:
-    """Those that every round can have."""
-    r = step.rollout
-    _last, inside, final = right_places(r)
+@torch.no_grad()
+def checks(module, step: PPOStep, seen: dict, reward_model, encoding, config: PPOConfig) -> dict:
+    """What a test of a PPO step looks at; each is 0 where the step is right. After the last round
+    those, too, that have to read answers anew. seen: what two functions of the module returned."""
+    r, rewards = step.rollout, seen["kl_rewards"]
+    last = torch.tensor(r.lengths) - 1  # where each row ends (B,)
+    inside = answer_mask(r.asked, last, r.idx.shape[1])[:, r.first :]  # the mask as it should be
+    final = (last - 1 - r.first)[:, None]  # and the last column in it
     sampled = torch.zeros_like(inside)
     for row, (prompt, s) in enumerate(zip(r.asked, r.samples)):
         sampled[row, len(prompt) - 1 - r.first :][: len(s.ids)] = torch.tensor(s.logprobs)
     price = config.kl_coef * ((r.logp - r.ref_logp) * inside).sum(1)
-    at_end = [x.gather(1, final[:, None])[:, 0] for x in (step.returns, rewards)]
+    at_end = step.returns.gather(1, final) - rewards.gather(1, final)
     ratio = torch.tensor([[1.5, 0.5, 1.5, 0.5]]).log()  # with an advantage of 1 or -1
     advantage, one = torch.tensor([[1.0, 1.0, -1.0, -1.0]]), torch.ones(1, 4)
     args = ratio, 0 * one, advantage, one, config.clip_ratio
-    losses = [loss_of(*args)[0] for loss_of in (module.ppo_loss, ppo_loss)]
-    return {
-        "scored": masked_mean((r.logp - sampled).abs(), inside).item(),
-        "cut_off": float((r.score - config.cut_off_reward)[~r.ended].abs().sum()),
-        "learned": (inside - r.mask).sum(1).mean().item(),
-        "sum": ((rewards * inside).sum(1) - (r.score - price)).abs().mean().item(),
-        "target": (at_end[0] - at_end[1]).abs().mean().item(),
-        "clip": abs((losses[0] - losses[1]).item()),
+    found = {
+        "scored": masked_mean((r.logp - sampled).abs(), inside),
+        "cut_off": (r.score - config.cut_off_reward)[~r.ended].abs().sum(),
+        "learned": (inside - r.mask).sum(1).mean(),
+        "sum": ((rewards * inside).sum(1) - (r.score - price)).abs().mean(),
+        "target": at_end.abs().mean(),
+        "clip": module.ppo_loss(*args)[0] - ppo_loss(*args)[0],
     }
+    if step.step == config.iterations:
+        rows, layers = torch.arange(len(r.samples)), seen["new_value_function"]
 
+        def values(idx):  # as the loss on the values reads them
+            again = replace(r, lengths=[idx.shape[1]] * len(rows), read=reward_model.read(idx))
+            given = layers, again, rows, step.returns, config
+            return module.value_loss_on(*given, lambda values, *_others: values)
 
-@torch.no_grad()
-def dear_checks(module, step: PPOStep, reward_model, layers, encoding, config) -> dict[str, float]:
-    """Those that have to read answers anew."""
-    r, rows = step.rollout, torch.arange(len(step.rollout.samples))
-    last, inside, final = right_places(r)
-    some = [i for i, s in enumerate(r.samples) if s.ended][:8]
-    inputs = [reward_input(encoding, r.asked[i], r.samples[i].ids) for i in some]
-    alone = [reward_model.score([x])[0] - r.score[i] for i, x in zip(some, inputs)]
+        def returns(values):
+            return module.estimate(replace(r, values=values), config)[1] * inside
 
-    def values(idx):  # as the loss on the values reads them
-        again = replace(r, lengths=[idx.shape[1]] * len(rows), read=reward_model.read(idx))
-        return module.value_loss_on(layers, again, rows, step.returns, config, lambda v, *_all: v)
-
-    def returns(values):
-        return module.estimate(replace(r, values=values), config)[1] * inside
-
-    vocabulary = reward_model.gpt.config.vocab_size
-    as_read, at = values(r.idx), last[:, None]
-    changed = values(r.idx.scatter(1, at, (r.idx.gather(1, at) + 1) % vocabulary))
-    padded = values(torch.where(torch.arange(r.idx.shape[1]) > at, 7, r.idx))
-    return {
-        "alone": max((abs(d.item()) for d in alone), default=0.0),
-        "own_token": (changed - as_read).gather(1, final[:, None]).abs().max().item(),
-        "padding": (returns(padded) - returns(as_read)).abs().max().item(),
-    }
+        whole = [i for i, s in enumerate(r.samples) if s.ended][:8]
+        inputs = [reward_input(encoding, r.asked[i], r.samples[i].ids) for i in whole]
+        alone = [reward_model.score([x])[0] - r.score[i] for i, x in zip(whole, inputs)]
+        as_read, at, vocabulary = values(r.idx), last[:, None], reward_model.gpt.config.vocab_size
+        changed = values(r.idx.scatter(1, at, (r.idx.gather(1, at) + 1) % vocabulary))
+        padded = values(torch.where(torch.arange(r.idx.shape[1]) > at, 7, r.idx))
+        found |= {
+            "alone": torch.stack([torch.zeros(()), *alone]).abs().max(),
+            "own_token": (changed - as_read).gather(1, final).abs().max(),
+            "padding": (returns(padded) - returns(as_read)).abs().max(),
+        }
+    return {name: abs(value.item()) for name, value in found.items()}
 
 
 # ---- the exhibits -------------------------------------------------------------------------------
@@ -237,7 +227,7 @@ def exhibit(letter: str) -> tuple[Table, Table]:
         for h, f, r in zip(healthy.readings, shown.first, shown.readings)
         if r.name != "gold"  # that takes many more answers
     ]
-    checks = [
+    compared = [
         [label, *(number(run.found.get(name, 0.0)) for run in (healthy, shown)), what]
         for name, (label, what) in check_words().items()
     ]
@@ -246,7 +236,7 @@ def exhibit(letter: str) -> tuple[Table, Table]:
         Table([_("instrument"), _("without a bug"), *at, _("light")], lights,
               _("Exhibit {letter} after {rounds} rounds, and a run without a bug",
                 letter=letter, rounds=config.iterations)),
-        Table([_("check"), _("without a bug"), letter, _("what it compares")], checks,
+        Table([_("check"), _("without a bug"), letter, _("what it compares")], compared,
               _("Exhibit {letter}: checks that are 0 where the step is right", letter=letter),
               width=44),
     )  # fmt: skip

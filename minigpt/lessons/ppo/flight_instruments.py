@@ -1,4 +1,4 @@
-"""The flight instruments of a PPO run: named lights, small curves, and the answers of each round.
+"""The flight instruments of a PPO run: named lights, curves, and the answers of each round.
 
 `flight_instruments(steps, ...)` shows a picture with one small curve an instrument and a table of
 the last round, which both stay in the file, and under them a slider that goes through the rounds.
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from minigpt.lessons.ppo.instruments import (
     AMBER,
     LIGHTS,
+    NAMES,
     RED,
     Evaluation,
     derived,
@@ -32,7 +33,6 @@ from minigpt.world.judge import judge
 from minigpt.world.questions import Question
 
 ANSWERS = 6  # shown at a time
-BARS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 
 
 class FlightInstruments(Widget):
@@ -86,11 +86,7 @@ class FlightInstruments(Widget):
     def moved(self) -> None:
         """Show the round at which the slider stands, and its first answers."""
         n, self.start = self.round.value, 0
-        curves = [
-            sparkline([value for _step, value in self.history(place, n)])
-            for place in range(len(self.readings[0]))
-        ]
-        self.lights.value = rendered(panel(self.steps[:n], self._evaluated(n), curves))
+        self.lights.value = rendered(panel(self.steps[:n], self._evaluated(n)))
         self.answers.value = rendered(self.answer_table())
 
     def next_answers(self) -> None:
@@ -105,13 +101,11 @@ class FlightInstruments(Widget):
 
     # ---- what is shown ----------------------------------------------------------------------
 
-    def history(self, place: int, n: int | None = None) -> list[tuple[int, float]]:
-        """(round, value) of one instrument in the first `n` rounds, where it had a value."""
-        n = n or len(self.readings)
-        if self.readings[0][place].name == "gold":  # it is not measured in every round
-            return [(e.step, e.gold) for e in self._evaluated(n)]
-        rounds = zip(self.steps, self.readings[:n])
-        found = [(step.step, now[place].value) for step, now in rounds]
+    def history(self, place: int) -> list[tuple[int, float]]:
+        """(round, value) of one instrument in all rounds in which it had a value."""
+        if NAMES[place] == "gold":  # it is not measured in every round
+            return [(e.step, e.gold) for e in self.evaluations]
+        found = [(s.step, now[place].value) for s, now in zip(self.steps, self.readings)]
         return [(step, value) for step, value in found if value == value]
 
     def answer_table(self) -> Table:
@@ -169,16 +163,6 @@ class FlightInstruments(Widget):
         if off:
             return f"{said} " + _("Not green after the last round: {names}.", names=off)
         return f"{said} " + _("All lights that are on are green after the last round.")
-
-
-def sparkline(values) -> str:
-    """Numbers as a row of bars, the lowest and the highest as far apart as bars can be."""
-    values = list(values)
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    return "".join(BARS[int((v - low) / span * (len(BARS) - 1))] for v in values)
 
 
 def flight_instruments(

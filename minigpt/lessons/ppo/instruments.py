@@ -109,41 +109,37 @@ def readings(
     if not steps:
         raise ValueError("there is no round to read yet: give the PPOSteps so far")
     first, now = steps[0], steps[-1]
-    late = now.step >= limits.early
     gap, error = surprisal_gap(now)
     z = gap / max(error, 1e-6)  # what is smaller is rounding
     share = now.entropy / first.entropy if first.entropy else 1.0
     seen = derived(now)
+    std, explained = seen["reward_std"], seen["explained_variance"]
     negative = seen["k1"] + 3 * seen["k1_error"] < 0
     kl_light = RED if negative else AMBER if now.kl > limits.kl else GREEN
-    found = [
-        ("ratio", now.first_ratio, above(now.first_ratio, limits.ratio), {}),
-        ("kl", now.kl, kl_light, seen),
-        ("sampling", gap, above(abs(z), limits.sampling), {"z": z}),
-        ("entropy", now.entropy, below(share, limits.entropy), {"share": share}),
-        ("ended", now.ended, below(now.ended, limits.ended), {}),
-        ("reward", now.reward, reward_light(steps, limits), {"first": first.reward}),
-        ("spread", seen["reward_std"], below(seen["reward_std"], limits.spread), {}),
-        ("explained", seen["explained_variance"],
-         below(seen["explained_variance"], limits.explained) if late else OFF, {}),
-        ("clip", now.clip_share, above(now.clip_share, limits.clip), {}),
+    explained_light = light(explained, limits.explained) if now.step >= limits.early else OFF
+    return [
+        reading("ratio", now.first_ratio, light(now.first_ratio, limits.ratio)),
+        reading("kl", now.kl, kl_light, **seen),
+        reading("sampling", gap, light(abs(z), limits.sampling), z=z),
+        reading("entropy", now.entropy, light(share, limits.entropy), share=share),
+        reading("ended", now.ended, light(now.ended, limits.ended)),
+        reading("reward", now.reward, reward_light(steps, limits), first=first.reward),
+        reading("spread", std, light(std, limits.spread)),
+        reading("explained", explained, explained_light),
+        reading("clip", now.clip_share, light(now.clip_share, limits.clip)),
         gold_reading(evaluations, limits),
-    ]  # fmt: skip
-    return [reading(name, value, light, more) for name, value, light, more in found]
+    ]
 
 
-def panel(
-    steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = (), curves: Sequence[str] = ()
-) -> Table:
-    """The instruments as a table. curves: what each reading was so far, as a row of bars."""
-    rows, now = [], steps[-1] if steps else None
-    for place, r in enumerate(readings(steps, evaluations)):
+def panel(steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = ()) -> Table:
+    """The instruments as a table."""
+    rows = []
+    for r in readings(steps, evaluations):
         symbol, _marker, colour = LIGHTS[r.light]
         light = Cell(f"{symbol} {light_word(r.light)}: {r.word}", edge=colour)
-        rows.append([r.label, *curves[place : place + 1], r.text, light, r.sentence])
-    header = [_("instrument"), *([_("so far")] if curves else []), _("reading"), _("light")]
-    header.append(_("what it says, and what to do"))
-    caption = _("After round {step} of {steps}", step=now.step, steps=now.steps)
+        rows.append([r.label, r.text, light, r.sentence])
+    header = [_("instrument"), _("reading"), _("light"), _("what it says, and what to do")]
+    caption = _("After round {step} of {steps}", step=steps[-1].step, steps=steps[-1].steps)
     return Table(header, rows, caption)
 
 
@@ -190,16 +186,12 @@ def surprisal_gap(step: PPOStep) -> tuple[float, float]:
 # ---- the lights -------------------------------------------------------------------------------
 
 
-def above(value: float, limits: tuple[float, float]) -> str:
-    """Amber above the first limit, red above the second; red for NaN."""
+def light(value: float, limits: tuple[float, float]) -> str:
+    """Amber beyond the first limit, red beyond the second, on whichever side that one is; red for
+    NaN."""
     amber, red = limits
-    return GREEN if value <= amber else AMBER if value <= red else RED
-
-
-def below(value: float, limits: tuple[float, float]) -> str:
-    """Amber below the first limit, red below the second; red for NaN."""
-    amber, red = limits
-    return GREEN if value >= amber else AMBER if value >= red else RED
+    side = 1 if red > amber else -1
+    return GREEN if side * value <= side * amber else AMBER if side * value <= side * red else RED
 
 
 def reward_light(steps: Sequence[PPOStep], limits: Limits) -> str:
@@ -217,19 +209,17 @@ def reward_light(steps: Sequence[PPOStep], limits: Limits) -> str:
     return AMBER if len(steps) >= 2 * limits.early and rise < amber * variance**0.5 else GREEN
 
 
-def gold_reading(evaluations: Sequence[Evaluation], limits: Limits) -> tuple:
-    """Gold now against the best gold of an earlier evaluation, while the proxy has not fallen."""
+def gold_reading(evaluations: Sequence[Evaluation], limits: Limits) -> Reading:
+    """Gold now against the best gold of all evaluations."""
     if len(evaluations) < 2:
-        return "gold", float("nan"), OFF, {}
+        return reading("gold", float("nan"), OFF)
     now, best = evaluations[-1], max(evaluations, key=lambda e: e.gold)
     error = (now.gold_error**2 + best.gold_error**2) ** 0.5
-    fall = best.gold - now.gold
-    amber, red = (k * error for k in limits.errors)
-    light = RED if fall > red else AMBER if fall > amber else GREEN
-    return "gold", now.gold, light, {"gold": now.gold, "best": best.gold, "proxy": now.proxy}
+    found = light(best.gold - now.gold, [k * error for k in limits.errors])
+    return reading("gold", now.gold, found, gold=now.gold, best=best.gold, proxy=now.proxy)
 
 
-def reading(name: str, value: float, light: str, more: dict) -> Reading:
+def reading(name: str, value: float, light: str, **more: float) -> Reading:
     """A Reading with its words. `more`: the other numbers that its text shows."""
     words = instrument_words(name)
     shown = words["value"].format(value=value, **more) if value == value else "\u2013"

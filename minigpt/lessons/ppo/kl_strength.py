@@ -36,7 +36,8 @@ def run(seeds=SEEDS, out: Path | None = None, sizes: Sizes = SIZES) -> dict:
 
     def one(kl_coef: float, rate: float, seed: int) -> dict:
         config = at_rate(setup.config(seed, kl_coef=kl_coef), rate)
-        return {"points": follow_ppo(setup, setup.reward.model, config).points}
+        points, *_ = follow_ppo(setup, setup.reward.model, config)
+        return {"points": points}
 
     keys = [{"kl_coef": k, "rate": r, "seed": seed} for seed in seeds for k, r in settings()]
     return complete(NAME, {"sizes": asdict(sizes)}, keys, one, out)

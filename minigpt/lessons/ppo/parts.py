@@ -167,16 +167,16 @@ def settings(part: str, seed: int, sizes: PartSizes) -> PPOConfig:
 def train_and_measure(setup: Setup, config: PPOConfig, parts: Parts) -> dict:
     """One run of `steps` or `epochs`."""
     reward, shares = setup.reward.model, []
-    done = follow_ppo(setup, reward, config, steps=steps_with(parts, reward, shares))
+    points, _, last = follow_ppo(setup, reward, config, steps=steps_with(parts, reward, shares))
     by_epoch = np.reshape(shares, (config.iterations, config.epochs, -1))
     out = {
-        "points": [{name: point[name] for name in KEPT} for point in done.points],
+        "points": [{name: point[name] for name in KEPT} for point in points],
         "clip_share": float(by_epoch.mean()),
         "last_clip_share": float(by_epoch[:, -1].mean()),
-        "entropy": done.last.entropy,
+        "entropy": last.entropy,
     }
     if parts.baseline == "value":
-        out["explained_variance"] = derived(done.last)["explained_variance"]
+        out["explained_variance"] = derived(last)["explained_variance"]
     return out
 
 

@@ -7,7 +7,6 @@ SFT model.
 
 import copy
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -121,25 +120,18 @@ def other_uses(setup: Setup) -> list[dict]:
     ]
 
 
-class Followed(NamedTuple):
-    """A run of PPO that has ended."""
-
-    points: list[dict]  # what `measure` found every few rounds, the first at round 0
-    policy: GPT
-    last: PPOStep
-
-
 def follow_ppo(
     setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT,
     steps: Steps = Steps(),  # noqa: B008
-) -> Followed:  # fmt: skip
-    """Run PPO, or a variant of it, from the SFT model, and measure as it goes."""
+) -> tuple[list[dict], GPT, PPOStep]:  # fmt: skip
+    """Run PPO, or a variant of it, from the SFT model. What `measure` finds every few rounds, the
+    first at round 0; the policy; and the last round."""
     policy, prompts = setup.policy(), setup.prompts(config.seed)
     points = [{"round": 0, **measure(policy, setup, reward, labeler)}]
     for done in ppo(policy, reward, prompts, setup.tokens, setup.encoding, config, steps):
         if done.step % setup.sizes.every == 0 or done.step == done.steps:
             points.append({"round": done.step, **measure(policy, setup, reward, labeler)})
-    return Followed(points, policy, done)
+    return points, policy, done
 
 
 def at_rate(config: PPOConfig, rate: float) -> PPOConfig:
