@@ -7,7 +7,7 @@ import copy
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import IPython.display
@@ -25,15 +25,19 @@ from minigpt.lessons.pretraining.batch_viewer import BatchViewer, view_batch
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
 from minigpt.lessons.pretraining.mixture import MixtureExplorer, explore_mixture
 from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
+from minigpt.lessons.reward_model.best_of_n import BestOfN, best_of_n_explorer
 from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
+from minigpt.lessons.reward_model.labeler import Labeler, label_pairs
 from minigpt.lessons.sft.loss_mask import LossMask, view_loss_mask
 from minigpt.lessons.tokenization.token_explorer import Explorer, encodings, explore_tokens
 from minigpt.ppo import PPOConfig, PPOStep, ppo
 from minigpt.reward import RewardModel
-from minigpt.sft import chat_prompt
+from minigpt.sft import chat_answer, chat_prompt
 from minigpt.show.concept_quiz import ConceptTest, concept_test
 from minigpt.show.predict import Prediction, predict
 from minigpt.show.widget import Widget, present
+from minigpt.stages.exam import Pool
+from minigpt.stages.labels import Label
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
@@ -76,6 +80,22 @@ def rounds() -> tuple[list[PPOStep], list[Question], Stage]:
     return list(ppo(policy, judge.model, prompts, tokens, judge.encoding, config)), asked, judge
 
 
+def pair() -> tuple[Question, Label]:
+    """Two answers to a question, not decided yet."""
+    world, encoding = load_world("en"), load_tokenizer("en")
+    question = replace(ask(world, world.of_split("A")[0]), text=EVIL)
+    answers = (chat_answer(encoding, text) for text in (EVIL, "a value"))
+    return question, Label(EVIL, *answers, "tie")
+
+
+def pool() -> Pool:
+    """Two answers to a question of each kind, with their scores and utilities."""
+    known, numbers = pair()[0], np.array([[0.5, 1.0], [1.0, 0.5]])
+    texts, inputs = [[EVIL, "a value"]] * 2, [[[1], [2]]] * 2
+    asked = [known, replace(known, kind="unknown")]
+    return Pool(asked, texts, inputs, numbers > 0, numbers, -numbers)
+
+
 @dataclass
 class Case:
     """make: the widget, on toys. enter: its function, as a notebook calls it. stages: whether that
@@ -88,6 +108,7 @@ class Case:
 
 CASES = {
     Arena: Case(lambda: Arena(matches()), lambda: arena(matches()), stages=False),
+    BestOfN: Case(lambda: BestOfN(pool()), lambda: best_of_n_explorer(pool()), stages=False),
     BatchViewer: Case(
         lambda: BatchViewer(stage("base").model, load_tokenizer("en"), np.arange(2000) % 900),
         view_batch,
@@ -105,6 +126,7 @@ CASES = {
     ),
     Game: Case(lambda: Game([stage("base")], tasks()), guess_next),
     Inspector: Case(lambda: Inspector(stage("reward"), EVIL), inspect_reward),
+    Labeler: Case(lambda: Labeler(stage("sft"), [pair()]), label_pairs),
     LossMask: Case(lambda: LossMask(stage("sft"), EVIL, "There."), view_loss_mask),
     MixtureExplorer: Case(
         lambda: MixtureExplorer(load_world("en")), explore_mixture, stages=False
@@ -212,7 +234,8 @@ def test_an_error_becomes_a_sentence(case, monkeypatch):
 
     monkeypatch.setattr(Widget, "guarded", lambda self, work, *given: guarded(self, fail))
     for control in made.controls():
-        made.widget.status.value, before = "", made.html()
+        made.widget.status.value = ""
+        before = made.html()
         use(control)
         told.append("did not work: out of &lt;memory&gt;" in made.widget.status.value)
         assert told[-1] or made.html() == before, control

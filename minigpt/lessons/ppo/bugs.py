@@ -1,26 +1,26 @@
 """The bug museum: runs of minigpt/ppo.py, each with one known bug in it, and checks that find it.
 
     choices()                                  # what the bugs do, each with its key
-    exhibit("A")                               # its readings, beside those of a run without a bug
-    exhibit("A").checks()                      # what no dashboard shows, for the bugs that hide
+    exhibit("A")                               # its readings, and checks for the bugs that hide
     diagnose({"A": "dropout", "B": "none"})    # which of these are right, and where the bug is
 
 Each bug was published: it stood in somebody's code, was found, and was told of. Few raise an error,
 and with some the score even rises. A project is named only where it has told of the bug itself.
 """
 
-import copy
 import difflib
 import hashlib
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 
 import minigpt.ppo
 from minigpt.engine.answers import answer_mask, masked_mean
+from minigpt.lessons.ppo.bug_texts import check_words, words
 from minigpt.lessons.ppo.instruments import LIMITS, Reading, readings
 from minigpt.ppo import PPOConfig, PPOStep, ppo_loss
 from minigpt.reward import reward_input
@@ -80,94 +80,7 @@ BUGS = {
             "white = whiten(advantages, r.mask)\n    return white, white + r.values"}}),
 }  # fmt: skip
 ORDER = sorted(BUGS, key=lambda bug: hashlib.sha256(f"museum 210/{bug}".encode()).hexdigest())
-LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(BUGS)])
-
-
-def words() -> dict[str, tuple[str, str, str]]:
-    """Of each bug: what the code does, what it moves, what there is to learn."""
-    return {
-        "alias": (_("The reference is the policy itself and not a copy of it, so it learns along."),
-          _("the KL, which would stay at exactly 0 however long the policy learns."),
-          _("A KL of exactly 0 after an update is no sign of health: the policy is compared with "
-          "itself, and leaving the SFT model costs nothing.")),
-        "clip_min": (_("The clipped objective takes the smaller of its two losses, not the "
-          "larger."),
-          _("the KL, which would be higher, and the check “clip”."),
-          _("The clip now takes away the losses that would mend a step too far and keeps the "
-          "gains. Where little is clipped the instruments hardly show it; four cases by hand do.")),
-        "direction": (_("The log-ratio of the KL is taken the other way round, log π_ref - log π, "
-          "in the price and in what is logged."),
-          _("k1, which would be below 0 by far more than three standard errors while the exact KL "
-          "is above 0."),
-          _("A KL cannot be negative, so a k1 that stays below 0 has the wrong direction. As a "
-          "price it pays for leaving the SFT model.")),
-        "dropout": (_("Dropout is on while the policy learns, and was off while the old "
-          "log-probabilities were read."),
-          _("the ratio on the first minibatch, which would not be 1."),
-          _("The same weights gave one token two probabilities, for each pass drops other units: "
-          "the ratio is off before anything has been learned.")),
-        "every_token": (_("The score is added to the reward of every token, not once at the end."),
-          _("the check “sum of rewards”, by many scores an answer."),
-          _("A long answer now earns its score many times over. No light says so at first, for the "
-          "logged score is the right one; the sum of rewards does.")),
-        "kl_sign": (_("The price of KL has the wrong sign: leaving the SFT model is paid for."),
-          _("the KL, which would rise faster, with k1 and the exact KL in agreement; and the check "
-          "“sum of rewards”."),
-          _("All estimates are right and agree, and what is done with them is wrong: the policy is "
-          "paid to leave. The score may look fine for long.")),
-        "no_penalty": (_("An answer that was cut off is scored like any other."),
-          _("the check “cut-off answers”, and the mean score of the first round, a little."),
-          _("What is not an answer must not be scored as one. Where nearly all answers end, only "
-          "the check shows it; where they do not, they never learn to.")),
-        "none": (_("Nothing is wrong; only the seed is another one."),
-          _("nothing: all checks would be 0."),
-          _("Other prompts and other luck move every reading a little. No check moves, so there is "
-          "nothing to mend.")),
-        "pad_is_end": (_("Padding is the end token, and what equals padding is left out of the "
-          "loss."),
-          _("the check “tokens learned”, by one an answer."),
-          _("The end token is an answer's last decision, and it is never learned. Padding needs an "
-          "id of its own.")),
-        "past_end": (_("The advantages are summed on past the end, over the values that stand at "
-          "padding."),
-          _("the check “padding”, and with it “last target”."),
-          _("After the end nothing is to be expected, so the next value is 0. Here it is what the "
-          "value function says of padding, and a longer row changes what is learned.")),
-        "position": (_("The score is read at the last position of the padded batch and not at each "
-          "answer's <|reward|>."),
-          _("the mean score of the first round, which would be far from that of the SFT model, 0 ± "
-          "1; and the check “score alone”."),
-          _("Scores of the SFT model's own answers are 0 ± 1 by construction, so a first round far "
-          "from that says that something else is read. Padding must not change a score.")),
-        "score_sign": (_("The score has the wrong sign; the price of KL is right. OpenAI told of a "
-          "run that learned the worst answers, and wrote them fluently (Ziegler et al. 2019)."),
-          _("the mean score, which would fall; and the check “sum of rewards”."),
-          _("The policy learns to do worse, and stays fluent, for the price of KL still holds it "
-          "near the SFT model. A score that falls is a reason to stop at once.")),
-        "shift": (_("Log-probabilities are read one position late, from logits that have seen the "
-          "token."),
-          _("k1, which would be nowhere near the exact KL; the clipped share; the score, which "
-          "would not rise; and the check “log-probability”."),
-          _("Logits at a position are about the next token. Ratio and KL agree with themselves all "
-          "the same; the log-probabilities from sampling do not agree with them.")),
-        "temperature": (_("Answers are sampled at temperature 0.6 and scored as if at 1. OpenRLHF "
-          "mended this in 2025 (pull requests 853 and 857)."),
-          _("surprisal less entropy in the first round, which would be far below 0; and the check "
-          "“log-probability”."),
-          _("The samples are less surprising than the distribution that is learned says they "
-          "should be: they come from another one. Its ratio is 1 and its score is high.")),
-        "value_after": (_("The value of a token is read after it, when the value function has seen "
-          "it."),
-          _("the check “own token”."),
-          _("A baseline must not know what it is a baseline of: what a token does then shows in "
-          "the value and is lost from the advantage. No light shows it.")),
-        "whitened": (_("Advantages are whitened first, and the value function's targets are made "
-          "of them."),
-          _("the check “last target”, and not the check “padding”."),
-          _("Returns are advantages plus values before whitening: the value function now learns a "
-          "number on another scale. Explained variance compares it with that same number, and so "
-          "looks fine.")),
-    }  # fmt: skip
+EXHIBITS = dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", ORDER))  # {letter: bug}
 
 
 def sources(bug: str) -> dict[str, tuple[str, str]]:
@@ -194,13 +107,13 @@ def difference(bug: str) -> Table:
     return Table(["", "minigpt/ppo.py"], rows, bug, width=110, tokens=True)
 
 
-def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> list[tuple]:
-    """Train as `minigpt.ppo.ppo` does, with the bug in it and without a pretraining term; each
-    round's (PPOStep, {check: value}). bug: a key of BUGS. `minigpt.ppo` itself stays as it is."""
+def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> tuple:
+    """Train as `minigpt.ppo.ppo` does, with the bug in it and without a pretraining term; the
+    PPOSteps, and the largest of each check. bug: a key of BUGS. `minigpt.ppo` stays as it is."""
     source = inspect.getsource(minigpt.ppo)
     for right, wrong in sources(bug).values():
         source = source.replace(right, wrong)
-    module, seen, rounds = ModuleType("minigpt.ppo"), {}, []
+    module, seen, steps, found = ModuleType("minigpt.ppo"), {}, [], {}
     exec(compile(source, f"minigpt/ppo.py, {bug}", "exec"), vars(module))
 
     def noted(name, function):
@@ -212,93 +125,62 @@ def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfi
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own random numbers
         torch.manual_seed(config.seed)
         for step in module.ppo(policy, reward_model, prompts, None, encoding, config):
-            checks = cheap_checks(module, step, seen["kl_rewards"], config)
-            if step.step == config.iterations:
-                models = reward_model, seen["new_value_function"]
-                checks |= dear_checks(module, step, *models, encoding, config)
-            rounds.append((step, checks))
-    return rounds
+            steps.append(step)
+            for name, value in checks(module, step, seen, reward_model, encoding, config).items():
+                found[name] = max(found.get(name, 0.0), value)
+    return steps, found
 
 
-# ---- the checks: what a test of a PPO step looks at; each is 0 where the step is right -----------
+# ---- the checks ---------------------------------------------------------------------------------
 
 
-def right_places(r: minigpt.ppo.Rollout) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Where each row ends (B,), and the mask (B, A) and last column (B,) that it should have."""
-    last = torch.tensor(r.lengths) - 1
-    return last, answer_mask(r.asked, last, r.idx.shape[1])[:, r.first :], last - 1 - r.first
-
-
-def cheap_checks(module, step: PPOStep, rewards, config: PPOConfig) -> dict[str, float]:
-    """Those that every round can have."""
-    r = step.rollout
-    _last, inside, final = right_places(r)
+@torch.no_grad()
+def checks(module, step: PPOStep, seen: dict, reward_model, encoding, config: PPOConfig) -> dict:
+    """What a test of a PPO step looks at; each is 0 where the step is right. After the last round
+    those, too, that have to read answers anew. seen: what two functions of the module returned."""
+    r, rewards = step.rollout, seen["kl_rewards"]
+    last = torch.tensor(r.lengths) - 1  # where each row ends (B,)
+    inside = answer_mask(r.asked, last, r.idx.shape[1])[:, r.first :]  # the mask as it should be
+    final = (last - 1 - r.first)[:, None]  # and the last column in it
     sampled = torch.zeros_like(inside)
     for row, (prompt, s) in enumerate(zip(r.asked, r.samples)):
         sampled[row, len(prompt) - 1 - r.first :][: len(s.ids)] = torch.tensor(s.logprobs)
     price = config.kl_coef * ((r.logp - r.ref_logp) * inside).sum(1)
-    at_end = [x.gather(1, final[:, None])[:, 0] for x in (step.returns, rewards)]
+    at_end = step.returns.gather(1, final) - rewards.gather(1, final)
     ratio = torch.tensor([[1.5, 0.5, 1.5, 0.5]]).log()  # with an advantage of 1 or -1
     advantage, one = torch.tensor([[1.0, 1.0, -1.0, -1.0]]), torch.ones(1, 4)
     args = ratio, 0 * one, advantage, one, config.clip_ratio
-    losses = [loss_of(*args)[0] for loss_of in (module.ppo_loss, ppo_loss)]
-    return {
-        "scored": masked_mean((r.logp - sampled).abs(), inside).item(),
-        "cut_off": float((r.score - config.cut_off_reward)[~r.ended].abs().sum()),
-        "learned": (inside - r.mask).sum(1).mean().item(),
-        "sum": ((rewards * inside).sum(1) - (r.score - price)).abs().mean().item(),
-        "target": (at_end[0] - at_end[1]).abs().mean().item(),
-        "clip": abs((losses[0] - losses[1]).item()),
+    found = {
+        "scored": masked_mean((r.logp - sampled).abs(), inside),
+        "cut_off": (r.score - config.cut_off_reward)[~r.ended].abs().sum(),
+        "learned": (inside - r.mask).sum(1).mean(),
+        "sum": ((rewards * inside).sum(1) - (r.score - price)).abs().mean(),
+        "target": at_end.abs().mean(),
+        "clip": module.ppo_loss(*args)[0] - ppo_loss(*args)[0],
     }
+    if step.step == config.iterations:
+        rows, layers = torch.arange(len(r.samples)), seen["new_value_function"]
 
+        def values(idx):  # as the loss on the values reads them
+            again = replace(r, lengths=[idx.shape[1]] * len(rows), read=reward_model.read(idx))
+            given = layers, again, rows, step.returns, config
+            return module.value_loss_on(*given, lambda values, *_others: values)
 
-@torch.no_grad()
-def dear_checks(module, step: PPOStep, reward_model, layers, encoding, config) -> dict[str, float]:
-    """Those that have to read answers anew."""
-    r, rows = step.rollout, torch.arange(len(step.rollout.samples))
-    last, inside, final = right_places(r)
-    some = [i for i, s in enumerate(r.samples) if s.ended][:8]
-    inputs = [reward_input(encoding, r.asked[i], r.samples[i].ids) for i in some]
-    alone = [reward_model.score([x])[0] - r.score[i] for i, x in zip(some, inputs)]
+        def returns(values):
+            return module.estimate(replace(r, values=values), config)[1] * inside
 
-    def values(idx):  # as the loss on the values reads them
-        again = replace(r, lengths=[idx.shape[1]] * len(rows), read=reward_model.read(idx))
-        return module.value_loss_on(layers, again, rows, step.returns, config, lambda v, *_all: v)
-
-    def returns(values):
-        return module.estimate(replace(r, values=values), config)[1] * inside
-
-    vocabulary = reward_model.gpt.config.vocab_size
-    as_read, at = values(r.idx), last[:, None]
-    changed = values(r.idx.scatter(1, at, (r.idx.gather(1, at) + 1) % vocabulary))
-    padded = values(torch.where(torch.arange(r.idx.shape[1]) > at, 7, r.idx))
-    return {
-        "alone": max((abs(d.item()) for d in alone), default=0.0),
-        "own_token": (changed - as_read).gather(1, final[:, None]).abs().max().item(),
-        "padding": (returns(padded) - returns(as_read)).abs().max().item(),
-    }
-
-
-def check_words() -> dict[str, tuple[str, str]]:
-    """Of each check: its name, and what it compares."""
-    return {
-        "scored": (_("log-probability"), _("log-probability of a sampled token when it was drawn "
-          "and when it was read again, in nats")),
-        "alone": (_("score alone"), _("score of an answer in the batch and by itself")),
-        "cut_off": (_("cut-off answers"), _("scores of answers that did not end and the fixed one "
-          "for them, summed over a round")),
-        "learned": (_("tokens learned"), _("sampled tokens of an answer and those in the loss")),
-        "sum": (_("sum of rewards"), _("the rewards of an answer's tokens, summed, and its score "
-          "less the price of its KL")),
-        "target": (_("last target"), _("what the value function is to say at the last token, and "
-          "the reward there: nothing comes after")),
-        "own_token": (_("own token"), _("the value of an answer's last token, and the same with "
-          "another token in its place")),
-        "padding": (_("padding"), _("the value function's targets, and the same with other padding "
-          "after the end")),
-        "clip": (_("clip"), _("the loss at ratios of 1.5 and 0.5 with advantages of 1 and -1, and "
-          "that by hand")),
-    }  # fmt: skip
+        whole = [i for i, s in enumerate(r.samples) if s.ended][:8]
+        inputs = [reward_input(encoding, r.asked[i], r.samples[i].ids) for i in whole]
+        alone = [reward_model.score([x])[0] - r.score[i] for i, x in zip(whole, inputs)]
+        as_read, at, vocabulary = values(r.idx), last[:, None], reward_model.gpt.config.vocab_size
+        changed = values(r.idx.scatter(1, at, (r.idx.gather(1, at) + 1) % vocabulary))
+        padded = values(torch.where(torch.arange(r.idx.shape[1]) > at, 7, r.idx))
+        found |= {
+            "alone": torch.stack([torch.zeros(()), *alone]).abs().max(),
+            "own_token": (changed - as_read).gather(1, final).abs().max(),
+            "padding": (returns(padded) - returns(as_read)).abs().max(),
+        }
+    return {name: abs(value.item()) for name, value in found.items()}
 
 
 # ---- the exhibits -------------------------------------------------------------------------------
@@ -306,67 +188,63 @@ def check_words() -> dict[str, tuple[str, str]]:
 WORST = ("off", "green", "amber", "red")
 
 
-@dataclass(frozen=True)
-class Exhibit:
-    """A run with one bug, in readings and checks, beside a run without any."""
+class Run(NamedTuple):
+    """A run with one bug, or with none."""
 
-    letter: str
-    rounds: int
     first: list[Reading]  # after the first round
     readings: list[Reading]  # after the last round
     found: dict[str, float]  # the checks, the largest of all rounds
-    healthy: "Exhibit | None"  # the run without a bug
 
     def light(self, name: str) -> str:
         """The worse of an instrument's two lights."""
         return max((r.light for r in self.first + self.readings if r.name == name), key=WORST.index)
 
-    def instruments(self) -> Table:
-        """The readings, as a table."""
-        letter, healthy = self.letter, self.healthy or self
-        rows = [
-            [r.label, h.text, f.text, r.text, self.light(r.name)]
-            for h, f, r in zip(healthy.readings, self.first, self.readings)
-            if r.name != "gold"  # that takes many more answers
-        ]
-        rounds = _("{letter}, first round", letter=letter), _("{letter}, last round", letter=letter)
-        header = [_("instrument"), _("without a bug"), *rounds, _("light")]
-        caption = _("Exhibit {letter} after {rounds} rounds, and a run without a bug",
-                    letter=letter, rounds=self.rounds)  # fmt: skip
-        return Table(header, rows, caption)
 
-    def checks(self) -> Table:
-        """The checks, as a table."""
-        healthy = self.healthy or self
-        rows = [
-            [label, *(number(e.found.get(name, 0.0)) for e in (healthy, self)), what]
-            for name, (label, what) in check_words().items()
-        ]
-        header = [_("check"), _("without a bug"), self.letter, _("what it compares")]
-        caption = _("Exhibit {letter}: checks that are 0 where the step is right",
-                    letter=self.letter)  # fmt: skip
-        return Table(header, rows, caption, width=44)
+@cache
+def run(bug: str, seed: int, rounds: int) -> Run:
+    """The run with the bug, from the shipped models; what it gave the first time."""
+    names = "sft", "reward"
+    sft, reward = (load_stage(name, own=False, device="cpu", quiet=True) for name in names)
+    questions = sample_questions(sft.world, "A", 400, seed=91)
+    prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
+    policy = sft.model.requires_grad_(True)
+    config = replace(small(), seed=seed, iterations=rounds)
+    steps, found = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
+    return Run(*(readings(some, limits=LIMITS_HERE) for some in (steps[:1], steps)), found)
 
-    def _repr_html_(self) -> str:
-        return self.instruments()._repr_html_()
 
-    def __repr__(self) -> str:
-        return repr(self.instruments())
+def exhibit(letter: str) -> tuple[Table, Table]:
+    """The exhibit of that letter: its readings and its checks, beside those of a run without a bug.
+
+    The first takes twice as long as the others. ValueError where there is no such letter.
+    """
+    letter, config = known_letter(letter), small()
+    bug = EXHIBITS[letter]
+    healthy = run("none", config.seed, config.iterations)
+    shown = run(bug, 3 if bug == "none" else config.seed, config.iterations)
+    lights = [
+        [r.label, h.text, f.text, r.text, shown.light(r.name)]
+        for h, f, r in zip(healthy.readings, shown.first, shown.readings)
+        if r.name != "gold"  # that takes many more answers
+    ]
+    compared = [
+        [label, *(number(run.found.get(name, 0.0)) for run in (healthy, shown)), what]
+        for name, (label, what) in check_words().items()
+    ]
+    at = _("{letter}, first round", letter=letter), _("{letter}, last round", letter=letter)
+    return (
+        Table([_("instrument"), _("without a bug"), *at, _("light")], lights,
+              _("Exhibit {letter} after {rounds} rounds, and a run without a bug",
+                letter=letter, rounds=config.iterations)),
+        Table([_("check"), _("without a bug"), letter, _("what it compares")], compared,
+              _("Exhibit {letter}: checks that are 0 where the step is right", letter=letter),
+              width=44),
+    )  # fmt: skip
 
 
 def number(value: float) -> str:
     """0 for what is rounding, else two significant digits."""
     return "0" if abs(value) < 1e-4 else f"{value:.2g}"
-
-
-def exhibit(letter: str) -> Exhibit:
-    """The exhibit of that letter. The first takes twice as long as the others: it comes with the
-    run without a bug. ValueError where there is no such letter."""
-    letter = known_letter(letter)
-    bug, config = ORDER[LETTERS.index(letter)], small()
-    seed = 3 if bug == "none" else config.seed
-    healthy = Exhibit("", config.iterations, *run("none", config.seed, config.iterations), None)
-    return Exhibit(letter, config.iterations, *run(bug, seed, config.iterations), healthy)
 
 
 def choices() -> Table:
@@ -387,14 +265,14 @@ def diagnose(answers: dict[str, str]) -> list[Table]:
         if bug not in BUGS:
             raise ValueError(f"{letter}: there is no key {bug!r}. Choose from {', '.join(BUGS)}")
         _what, moves, lesson = words()[bug]
-        if ORDER[LETTERS.index(letter)] == bug:
+        if EXHIBITS[letter] == bug:
             hits.append(bug)
             rows.append([letter, bug, _("right"), lesson])
         else:
             would = _("That would move {moves} Look at these again.", moves=moves)
             rows.append([letter, bug, _("not this"), would])
     caption = _("{right} of {said} right; there are {all} exhibits",
-                right=len(hits), said=len(rows), all=len(LETTERS))  # fmt: skip
+                right=len(hits), said=len(rows), all=len(EXHIBITS))  # fmt: skip
     table = Table([_("exhibit"), _("you say"), "", _("why")], rows, caption, width=60)
     return [table, *(difference(bug) for bug in hits if BUGS[bug][1])]
 
@@ -402,29 +280,6 @@ def diagnose(answers: dict[str, str]) -> list[Table]:
 def known_letter(letter: str) -> str:
     """The letter in upper case; ValueError where there is no such exhibit."""
     found = str(letter).strip().upper()
-    if found not in LETTERS:
-        raise ValueError(f"there is no exhibit {letter!r}: choose from {LETTERS[0]}–{LETTERS[-1]}")
+    if found not in EXHIBITS:
+        raise ValueError(f"there is no exhibit {letter!r}: choose from A–{max(EXHIBITS)}")
     return found
-
-
-@cache
-def run(bug: str, seed: int, iterations: int) -> tuple:
-    """The readings after the first and the last round, and the largest of each check."""
-    sft, reward, prompts = stages()
-    config = replace(small(), seed=seed, iterations=iterations)
-    policy = copy.deepcopy(sft.model).requires_grad_(True)
-    rounds = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
-    steps, found = [step for step, _checks in rounds], {}
-    for _step, checks in rounds:
-        found |= {name: max(found.get(name, 0.0), abs(value)) for name, value in checks.items()}
-    first, last = (readings(s, limits=LIMITS_HERE) for s in (steps[:1], steps))
-    return first, last, found
-
-
-@cache
-def stages() -> tuple:
-    """The shipped SFT and reward models, and prompts of split A."""
-    names = "sft", "reward"
-    sft, reward = (load_stage(name, own=False, device="cpu", quiet=True) for name in names)
-    questions = sample_questions(sft.world, "A", 400, seed=91)
-    return sft, reward, [chat_prompt(sft.encoding, q.text) for q in questions]

@@ -1,4 +1,4 @@
-"""The flight instruments of a PPO run: named lights, small curves, and the answers of each round.
+"""The flight instruments of a PPO run: named lights, curves, and the answers of each round.
 
 `flight_instruments(steps, ...)` shows a picture with one small curve an instrument and a table of
 the last round, which both stay in the file, and under them a slider that goes through the rounds.
@@ -13,11 +13,9 @@ from matplotlib.figure import Figure
 from minigpt.lessons.ppo.instruments import (
     AMBER,
     LIGHTS,
-    LIMITS,
+    NAMES,
     RED,
     Evaluation,
-    Limits,
-    Reading,
     derived,
     panel,
     readings,
@@ -35,7 +33,6 @@ from minigpt.world.judge import judge
 from minigpt.world.questions import Question
 
 ANSWERS = 6  # shown at a time
-BARS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 
 
 class FlightInstruments(Widget):
@@ -49,25 +46,23 @@ class FlightInstruments(Widget):
 
     def __init__(
         self, steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
-        evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS,
+        evaluations: Sequence[Evaluation] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         if not steps:
-            raise ValueError(
-                _("There are no rounds to read yet: run the cell with the training first.")
-            )
+            said = _("There are no rounds to read yet: run the cell with the training first.")
+            raise ValueError(said)
         for step in steps:
             if max(step.prompts) >= len(questions):
-                message = _(
+                raise ValueError(_(
                     "round {step} answers question {index}, and only {n} questions were given: "
-                    "give the list that the prompts were made from"
-                )
-                n, index = len(questions), max(step.prompts)
-                raise ValueError(message.format(step=step.step, index=index, n=n))
+                    "give the list that the prompts were made from",
+                    step=step.step, index=max(step.prompts), n=len(questions),
+                ))  # fmt: skip
         self.steps, self.questions, self.reward = list(steps), questions, reward
-        self.evaluations, self.limits, self.start = list(evaluations), limits, 0
-        self.readings = [self._read(n) for n in range(1, len(self.steps) + 1)]
+        self.evaluations, self.start = list(evaluations), 0
         last = len(self.steps)
+        self.readings = [readings(steps[:n], self._evaluated(n)) for n in range(1, last + 1)]
         self.round = self.control(
             widgets.IntSlider, _("Round"), self.moved, value=last, min=1, max=last
         )
@@ -81,11 +76,7 @@ class FlightInstruments(Widget):
     def static(self) -> list:
         """The table; the picture is shown at once, for it comes with its sentence."""
         show(self.figure(), self.sentence())
-        return [panel(self.steps, self.evaluations, self.limits)]
-
-    def _read(self, n: int) -> list[Reading]:
-        """All instruments after the first `n` rounds."""
-        return readings(self.steps[:n], self._evaluated(n), self.limits)
+        return [panel(self.steps, self.evaluations)]
 
     def _evaluated(self, n: int) -> list[Evaluation]:
         return [e for e in self.evaluations if e.step <= self.steps[n - 1].step]
@@ -95,12 +86,7 @@ class FlightInstruments(Widget):
     def moved(self) -> None:
         """Show the round at which the slider stands, and its first answers."""
         n, self.start = self.round.value, 0
-        curves = [
-            sparkline([value for _step, value in self.history(place, n)])
-            for place in range(len(self.readings[0]))
-        ]
-        table = panel(self.steps[:n], self._evaluated(n), self.limits, curves)
-        self.lights.value = rendered(table)
+        self.lights.value = rendered(panel(self.steps[:n], self._evaluated(n)))
         self.answers.value = rendered(self.answer_table())
 
     def next_answers(self) -> None:
@@ -115,13 +101,11 @@ class FlightInstruments(Widget):
 
     # ---- what is shown ----------------------------------------------------------------------
 
-    def history(self, place: int, n: int | None = None) -> list[tuple[int, float]]:
-        """(round, value) of one instrument in the first `n` rounds, where it had a value."""
-        n = n or len(self.readings)
-        if self.readings[0][place].name == "gold":  # it is not measured in every round
-            return [(e.step, e.gold) for e in self._evaluated(n)]
-        rounds = zip(self.steps, self.readings[:n])
-        found = [(step.step, now[place].value) for step, now in rounds]
+    def history(self, place: int) -> list[tuple[int, float]]:
+        """(round, value) of one instrument in all rounds in which it had a value."""
+        if NAMES[place] == "gold":  # it is not measured in every round
+            return [(e.step, e.gold) for e in self.evaluations]
+        found = [(s.step, now[place].value) for s, now in zip(self.steps, self.readings)]
         return [(step, value) for step, value in found if value == value]
 
     def answer_table(self) -> Table:
@@ -149,14 +133,8 @@ class FlightInstruments(Widget):
     def figure(self) -> Figure:
         """One small curve an instrument; a mark shows its light after the last round. Grey beside
         them: the estimate k1 of the KL, as dots, and the proxy, dashed."""
-        names = self.readings[-1]
-        columns = 5
-        fig = Figure(
-            figsize=(10, 1.7 * -(-len(names) // columns)), dpi=100, facecolor="white",
-            layout="constrained",
-        )  # fmt: skip
-        for place, now in enumerate(names):
-            ax = fig.add_subplot(-(-len(names) // columns), columns, place + 1)
+        fig = Figure(figsize=(10, 3.4), dpi=100, facecolor="white", layout="constrained")
+        for place, (now, ax) in enumerate(zip(self.readings[-1], fig.subplots(2, 5).flat)):
             ax.spines[["top", "right"]].set_visible(False)
             _symbol, marker, colour = LIGHTS[now.light]
             points = self.history(place)
@@ -187,19 +165,9 @@ class FlightInstruments(Widget):
         return f"{said} " + _("All lights that are on are green after the last round.")
 
 
-def sparkline(values) -> str:
-    """Numbers as a row of bars, the lowest and the highest as far apart as bars can be."""
-    values = list(values)
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    return "".join(BARS[int((v - low) / span * (len(BARS) - 1))] for v in values)
-
-
 def flight_instruments(
     steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
-    evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS,
+    evaluations: Sequence[Evaluation] = (),
 ) -> None:  # fmt: skip
     """Show the instruments of a run, and a slider through its rounds and their answers."""
-    present(lambda: FlightInstruments(steps, questions, reward, evaluations, limits))
+    present(lambda: FlightInstruments(steps, questions, reward, evaluations))

@@ -30,18 +30,14 @@ def settings() -> list[tuple[float, float]]:
     return [(price, 1.0) for price in PRICES] + [(usual, r) for r in RATES if r != 1.0]
 
 
-def ends_below_sft(run: dict) -> bool:
-    """Whether the policy has less gold after the last round than before the first."""
-    return run["points"][-1]["gold"] < run["points"][0]["gold"]
-
-
 def run(seeds=SEEDS, out: Path | None = None, sizes: Sizes = SIZES) -> dict:
     """Run what the results lack, seed by seed."""
     setup = Setup(sizes)
 
     def one(kl_coef: float, rate: float, seed: int) -> dict:
         config = at_rate(setup.config(seed, kl_coef=kl_coef), rate)
-        return {"points": follow_ppo(setup, setup.reward.model, config)}
+        points, *_ = follow_ppo(setup, setup.reward.model, config)
+        return {"points": points}
 
     keys = [{"kl_coef": k, "rate": r, "seed": seed} for seed in seeds for k, r in settings()]
     return complete(NAME, {"sizes": asdict(sizes)}, keys, one, out)

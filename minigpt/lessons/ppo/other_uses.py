@@ -44,19 +44,20 @@ class Contender:
 
     def gold(self) -> tuple[float, float, float]:
         """Mean gold and its 95 % interval, drawn by entity."""
-        values = np.array(self.score.gold)
-        return paired(self.score.questions, lambda rows: float(values[list(rows)].mean()))
+        return self.interval(np.array(self.score.gold))
 
     def ahead_of(self, other: "Contender") -> tuple[float, float, float]:
         """By how much its mean gold is higher, with the 95 % interval: the questions are the same
         for both, so the difference is taken question by question."""
-        values = np.array(self.score.gold) - np.array(other.score.gold)
+        return self.interval(np.array(self.score.gold) - np.array(other.score.gold))
+
+    def interval(self, values: np.ndarray) -> tuple[float, float, float]:
         return paired(self.score.questions, lambda rows: float(values[list(rows)].mean()))
 
 
 def contend(
     policies: dict[str, tuple[GPT, float]], sft: Stage, reward: Stage, questions: list[Question],
-    best_of: int | None = 16, seed: int = 0,
+    best_of: int = 16,
 ) -> list[Contender]:  # fmt: skip
     """Ask every policy the same questions; the SFT model also as the best of `best_of` answers.
 
@@ -64,19 +65,17 @@ def contend(
     """
     prompts, out = [sft.prompt(q)[0] for q in questions], []
     for name, (model, temperature) in policies.items():
-        answers = assistant(model, sft.encoding).ask(questions, temperature, seed)
+        answers = assistant(model, sft.encoding).ask(questions, temperature)
         score = judged(sft.world, questions, [a.text for a in answers])
         proxy = proxy_scores(reward, score, [a.ended for a in answers])
         kl = answer_kl(model, sft.model, prompts, [a.ids for a in answers], temperature)
         out.append(Contender(name, score, proxy, kl))
-    if best_of:
-        parts = range(0, len(questions), TOGETHER)
-        pools = [sample_pool(sft, reward, questions[i : i + TOGETHER], best_of, 61) for i in parts]
-        score = judged(sft.world, questions, [text for pool in pools for text in pool.best()])
-        proxy = np.concatenate([pool.scores.max(axis=1) for pool in pools])
-        name = _("SFT, best of {n}", n=best_of)
-        out.append(Contender(name, score, proxy, kl_bound(best_of), bound=True))
-    return out
+    parts = range(0, len(questions), TOGETHER)
+    pools = [sample_pool(sft, reward, questions[i : i + TOGETHER], best_of, 61) for i in parts]
+    score = judged(sft.world, questions, [text for pool in pools for text in pool.best()])
+    proxy = np.concatenate([pool.scores.max(axis=1) for pool in pools])
+    name = _("SFT, best of {n}", n=best_of)
+    return [*out, Contender(name, score, proxy, kl_bound(best_of), bound=True)]
 
 
 def contender_table(found: list[Contender]) -> Table:

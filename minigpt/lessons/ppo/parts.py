@@ -25,9 +25,11 @@ come out below 0; `cosine`, of one batch's gradient with the mean of all others'
 where an earlier one stopped.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,7 +38,7 @@ from torch import Tensor, nn
 from minigpt.engine.answers import masked_mean, whiten
 from minigpt.engine.optim import make_optimizer
 from minigpt.lessons.ppo.instruments import derived, explained_variance
-from minigpt.lessons.ppo.runs import Setup, Sizes, at_rate, measure, other_uses
+from minigpt.lessons.ppo.runs import Setup, Sizes, at_rate, follow_ppo, other_uses
 from minigpt.ppo import (
     PPOConfig,
     Rollout,
@@ -44,7 +46,6 @@ from minigpt.ppo import (
     gae,
     kl_rewards,
     policy_loss_on,
-    ppo,
     ppo_loss,
     rollout,
     value_loss_on,
@@ -58,32 +59,42 @@ SEEDS = (0, 1, 2)
 KEPT = ("round", "gold", "proxy", "kl", "correct", "attempts_right", "ended", "answer_tokens")
 
 
-@dataclass(frozen=True)
-class Parts:
+def reinforce(logp, old_logp, weights, mask, clip_ratio) -> tuple[Tensor, Tensor]:
+    """The loss of the answers' tokens (B, A), weighted; nothing is clipped."""
+    return -masked_mean(logp * weights, mask), torch.zeros(())
+
+
+def without_clip(logp, old_logp, weights, mask, clip_ratio) -> tuple[Tensor, Tensor]:
+    """PPO's loss with the ratio alone."""
+    return ppo_loss(logp, old_logp, weights, mask, torch.inf)
+
+
+class Parts(NamedTuple):
     """Which parts of PPO are there."""
 
     baseline: str = "value"  # what is taken off: "none", "mean" of the batch, "value" and GAE
     price: bool = True  # whether leaving the SFT model costs
-    loss: str = "clip"  # "reinforce", "ratio" without a clip, or "clip"
+    loss: Callable = ppo_loss
     own_zero: bool = False  # whether scores keep the reward model's own zero point
 
 
 STEPS = {
-    "own scores": Parts("none", False, "reinforce", own_zero=True),
-    "scores of mean 0": Parts("none", False, "reinforce"),
-    "+ baseline": Parts("mean", False, "reinforce"),
-    "+ KL": Parts("mean", True, "reinforce"),
-    "+ clip": Parts("mean", True, "clip"),
+    "own scores": Parts("none", False, reinforce, own_zero=True),
+    "scores of mean 0": Parts("none", False, reinforce),
+    "+ baseline": Parts("mean", False, reinforce),
+    "+ KL": Parts("mean", True, reinforce),
+    "+ clip": Parts("mean", True),
     "PPO": Parts(),
 }
-EPOCHS = {"without clip": Parts(loss="ratio"), "with clip": Parts()}
-GRADIENTS = {  # baseline, own zero point, λ
-    "own scores": ("none", True, 1.0),
-    "scores of mean 0": ("none", False, 1.0),
-    "batch mean": ("mean", False, 1.0),
-    "value function": ("value", False, 1.0),
-    "value function, GAE": ("value", False, 0.95),
+EPOCHS = {"without clip": Parts(loss=without_clip), "with clip": Parts()}
+GRADIENTS = {  # parts, and λ
+    "own scores": (Parts("none", False, own_zero=True), 1.0),
+    "scores of mean 0": (Parts("none", False), 1.0),
+    "batch mean": (Parts("mean", False), 1.0),
+    "value function": (Parts("value", False), 1.0),
+    "value function, GAE": (Parts("value", False), 0.95),
 }
+ARMS = {"steps": STEPS, "epochs": EPOCHS, "gradients": GRADIENTS}
 
 
 @dataclass(frozen=True)
@@ -98,16 +109,13 @@ class PartSizes:
     value_rounds: int = 15  # rounds on which the value function is trained before
 
 
-PART_SIZES = PartSizes()
-
-
 # ---- what stands in PPO's place where a part is left out ----------------------------------------
 
 
 def token_weights(r: Rollout, parts: Parts, zero: float, config: PPOConfig):
     """What each token's log-probability is weighted with, and the value function's targets.
 
-    zero: the reward model's own zero point lies so far below the scores' mean.
+    zero: as of `zero_point`.
     """
     score = r.score + zero if parts.own_zero else r.score
     beta = config.kl_coef if parts.price else 0.0
@@ -127,17 +135,9 @@ def of_size_1(weights: Tensor, mask: Tensor, baseline: str) -> Tensor:
     return weights / (masked_mean(weights**2, mask) + 1e-8).sqrt()
 
 
-def reinforce(logp, old_logp, weights, mask, clip_ratio) -> tuple[Tensor, Tensor]:
-    """The loss of the answers' tokens (B, A), weighted; nothing is clipped."""
-    return -masked_mean(logp * weights, mask), torch.zeros(())
-
-
-def without_clip(logp, old_logp, weights, mask, clip_ratio) -> tuple[Tensor, Tensor]:
-    """PPO's loss with the ratio alone."""
-    return ppo_loss(logp, old_logp, weights, mask, torch.inf)
-
-
-LOSSES = {"reinforce": reinforce, "ratio": without_clip, "clip": ppo_loss}
+def zero_point(reward_model: RewardModel) -> float:
+    """How far below the scores' mean the reward model's own zero lies, in standard deviations."""
+    return (reward_model.mean / reward_model.std).item()
 
 
 def steps_with(parts: Parts, reward_model: RewardModel, shares: list) -> Steps:
@@ -149,37 +149,55 @@ def steps_with(parts: Parts, reward_model: RewardModel, shares: list) -> Steps:
         return of_size_1(weights, r.mask, parts.baseline), returns
 
     def policy_loss(*args):
-        loss, share = LOSSES[parts.loss](*args)
+        loss, share = parts.loss(*args)
         shares.append(share.item())
         return loss, share
 
     return Steps(estimate=estimate, policy_loss=policy_loss)
 
 
-def zero_point(reward_model: RewardModel) -> float:
-    """How far below the scores' mean the reward model's own zero lies, in standard deviations."""
-    return (reward_model.mean / reward_model.std).item()
+def settings(part: str, seed: int, sizes: PartSizes) -> PPOConfig:
+    """The course's settings, on fewer answers; of `epochs`, with more epochs and higher rates."""
+    config = PPOConfig(sizes.runs.rounds, sizes.runs.answers, minibatch=32, seed=seed)
+    if part != "epochs":
+        return config
+    return at_rate(replace(config, iterations=sizes.epoch_rounds, epochs=sizes.epochs), sizes.rate)
+
+
+def train_and_measure(setup: Setup, config: PPOConfig, parts: Parts) -> dict:
+    """One run of `steps` or `epochs`."""
+    reward, shares = setup.reward.model, []
+    points, _, last = follow_ppo(setup, reward, config, steps=steps_with(parts, reward, shares))
+    by_epoch = np.reshape(shares, (config.iterations, config.epochs, -1))
+    out = {
+        "points": [{name: point[name] for name in KEPT} for point in points],
+        "clip_share": float(by_epoch.mean()),
+        "last_clip_share": float(by_epoch[:, -1].mean()),
+        "entropy": last.entropy,
+    }
+    if parts.baseline == "value":
+        out["explained_variance"] = derived(last)["explained_variance"]
+    return out
 
 
 # ---- gradients of one policy --------------------------------------------------------------------
 
 
-def fresh_rollouts(policy, reward_model, layers, prompts, encoding, config, n: int, use: str):
-    """`n` rounds of answers of a policy, the same for the same seed and use."""
-    rng = np.random.default_rng([config.seed, len(use)])
+def fresh_rollouts(setup: Setup, layers: nn.Module, config: PPOConfig, n: int, use: str):
+    """`n` rounds of answers of the SFT model, the same for the same seed and use."""
+    prompts, rng = setup.prompts(config.seed), np.random.default_rng([config.seed, len(use)])
     for _ in range(n):
         chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
-        seeds = [int(s) for s in rng.integers(0, 2**62, config.prompts)]
-        asked = [prompts[i] for i in chosen]
-        yield rollout(policy, policy, reward_model, layers, asked, seeds, encoding, config)
+        asked, seeds = [prompts[i] for i in chosen], rng.integers(0, 2**62, config.prompts).tolist()
+        models = setup.sft.model, setup.sft.model, setup.reward.model, layers
+        yield rollout(*models, asked, seeds, setup.encoding, config)
 
 
-def trained_value(policy, reward_model, prompts, encoding, config: PPOConfig, rounds: int):
-    """A value function trained on fresh answers of a policy that stays as it is."""
-    layers = new_value_function(reward_model)
+def trained_value(setup: Setup, config: PPOConfig, rounds: int) -> nn.Module:
+    """A value function trained on fresh answers of the SFT model, which stays as it is."""
+    layers = new_value_function(setup.reward.model)
     optimizer = make_optimizer(layers, adamw_lr=config.value_lr, betas=(0.9, 0.95), eps=1e-8)
-    args = policy, reward_model, layers, prompts, encoding, config, rounds
-    for r in fresh_rollouts(*args, "value"):
+    for r in fresh_rollouts(setup, layers, config, rounds, "value"):
         _, returns = token_weights(r, Parts(), 0.0, config)
         for rows in torch.arange(config.prompts).split(config.minibatch):
             loss = value_loss_on(layers, r, rows, returns, config)
@@ -206,96 +224,49 @@ def gradient_statistics(gradients: Tensor) -> dict:
     return {"noise": noise.item(), "signal": signal.item(), "cosine": cosine.item()}
 
 
-def gradient_noise(setup: Setup, reward_model: RewardModel, seed: int, sizes: PartSizes):
-    """One run for each of GRADIENTS, on the same batches of the SFT model's answers."""
-    policy, prompts = setup.policy(), setup.prompts(seed)
-    config = PPOConfig(prompts=sizes.runs.answers, minibatch=32, seed=seed)
-    layers = trained_value(
-        policy, reward_model, prompts, setup.encoding, config, sizes.value_rounds
-    )
-    args = policy, reward_model, layers, prompts, setup.encoding, config, sizes.batches
-    drawn = [replace(r, read=[]) for r in fresh_rollouts(*args, "gradients")]
-    zero, everyone = zero_point(reward_model), torch.arange(config.prompts)
-    for arm, (baseline, own_zero, lam) in GRADIENTS.items():
-        parts, with_lam = Parts(baseline, False, own_zero=own_zero), replace(config, lam=lam)
-        rows, sizes_seen, explained = [], [], []
-        for r in drawn:
-            weight, returns = token_weights(r, parts, zero, with_lam)
-            sizes_seen.append(masked_mean(weight**2, r.mask).item())
-            explained.append(explained_variance(returns, r.values, r.mask))
-            loss, *_ = policy_loss_on(policy, r, everyone, weight, config, reinforce)
-            found = torch.autograd.grad(loss, list(policy.parameters()))
-            rows.append(torch.cat([g.flatten() for g in found]))
-        out = {"part": "gradients", "arm": arm, "seed": seed}
-        out |= gradient_statistics(torch.stack(rows))
-        out["weight_size"] = float(np.mean(sizes_seen)) ** 0.5
-        if baseline == "value":
-            out["explained_variance"] = float(np.mean(explained))
-        yield rounded(out)
+def gradient_noise(setup: Setup, drawn: list[Rollout], config: PPOConfig, parts: Parts) -> dict:
+    """The gradients of the SFT model from each round of its own answers, by their weights."""
+    policy, zero = setup.policy(), zero_point(setup.reward.model)
+    everyone, rows, squares, explained = torch.arange(config.prompts), [], [], []
+    for r in drawn:
+        weights, returns = token_weights(r, parts, zero, config)
+        squares.append(masked_mean(weights**2, r.mask).item())
+        explained.append(explained_variance(returns, r.values, r.mask))
+        loss, *_ = policy_loss_on(policy, r, everyone, weights, config, reinforce)
+        found = torch.autograd.grad(loss, list(policy.parameters()))
+        rows.append(torch.cat([g.flatten() for g in found]))
+    out = {**gradient_statistics(torch.stack(rows)), "weight_size": float(np.mean(squares)) ** 0.5}
+    if parts.baseline == "value":
+        out["explained_variance"] = float(np.mean(explained))
+    return out
 
 
 # ---- all runs -----------------------------------------------------------------------------------
 
 
-def rounded(run: dict) -> dict:
-    """The run with five significant digits."""
-    return {k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in run.items()}
-
-
-def settings(part: str, seed: int, sizes: PartSizes) -> PPOConfig:
-    """The course's settings, on fewer answers; of `epochs`, with more epochs and higher rates."""
-    config = PPOConfig(sizes.runs.rounds, sizes.runs.answers, minibatch=32, seed=seed)
-    if part == "epochs":
-        config = replace(config, iterations=sizes.epoch_rounds, epochs=sizes.epochs)
-        config = at_rate(config, sizes.rate)
-    return config
-
-
-def train_and_measure(setup: Setup, reward_model, part, arm, parts, seed, sizes) -> dict:
-    """One run of `steps` or `epochs`."""
-    policy, config = setup.policy(), settings(part, seed, sizes)
-    points, clipped, last_clipped, shares = [], [], [], []
-
-    def look(step: int) -> None:
-        found = {"round": step, **measure(policy, setup, reward_model)}
-        points.append({name: found[name] for name in KEPT})
-
-    look(0)
-    args = policy, reward_model, setup.prompts(seed), setup.tokens, setup.encoding, config
-    for done in ppo(*args, steps_with(parts, reward_model, shares)):
-        clipped.append(np.mean(shares))
-        last_clipped.append(np.mean(shares[-len(shares) // config.epochs :]))
-        shares.clear()
-        if done.step % sizes.runs.every == 0 or done.step == config.iterations:
-            look(done.step)
-    out = {"part": part, "arm": arm, "seed": seed, "points": points}
-    out |= {"clip_share": float(np.mean(clipped)), "last_clip_share": float(np.mean(last_clipped))}
-    out["entropy"] = done.entropy
-    if parts.baseline == "value":
-        out["explained_variance"] = derived(done)["explained_variance"]
-    return rounded(out)
-
-
-def run(seeds=SEEDS, out: Path | None = None, sizes: PartSizes = PART_SIZES) -> dict:
+def run(seeds=SEEDS, out: Path | None = None, sizes: PartSizes = PartSizes()) -> dict:  # noqa: B008
     """Run what the results lack, seed by seed."""
     setup = Setup(sizes.runs)
     setup.questions = sample_questions(setup.world, "V", sizes.runs.questions, seed=606)
-    reward, arms = setup.reward.model, {"steps": STEPS, "epochs": EPOCHS, "gradients": GRADIENTS}
 
     @lru_cache(1)
-    def gradients(seed: int) -> dict[str, dict]:
-        return {run["arm"]: run for run in gradient_noise(setup, reward, seed, sizes)}
+    def drawn(seed: int) -> list[Rollout]:
+        config = settings("gradients", seed, sizes)
+        layers = trained_value(setup, config, sizes.value_rounds)
+        rollouts = fresh_rollouts(setup, layers, config, sizes.batches, "gradients")
+        return [replace(r, read=[]) for r in rollouts]
 
     def one(part: str, arm: str, seed: int) -> dict:
+        config, parts = settings(part, seed, sizes), ARMS[part][arm]
         if part == "gradients":
-            return gradients(seed)[arm]
-        return train_and_measure(setup, reward, part, arm, arms[part][arm], seed, sizes)
+            parts, lam = parts
+            found = gradient_noise(setup, drawn(seed), replace(config, lam=lam), parts)
+        else:
+            found = train_and_measure(setup, config, parts)
+        return {k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in found.items()}
 
     keys = [
-        {"part": part, "arm": arm, "seed": seed}
-        for seed in seeds
-        for part in arms
-        for arm in arms[part]
+        {"part": p, "arm": arm, "seed": seed} for seed in seeds for p in ARMS for arm in ARMS[p]
     ]
     uses = {"other_uses": lambda: other_uses(setup)}
     return complete(NAME, {"sizes": asdict(sizes)}, keys, one, out, uses)

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigpt.lessons.ppo.other_uses import contend
 from minigpt.model import GPT
-from minigpt.ppo import PPOConfig, ppo
+from minigpt.ppo import PPOConfig, PPOStep, Steps, ppo
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.stages.exam import proxy_scores
@@ -122,32 +122,19 @@ def other_uses(setup: Setup) -> list[dict]:
 
 def follow_ppo(
     setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT,
-    policy: GPT | None = None,
-) -> list[dict]:  # fmt: skip
-    """Run PPO from the SFT model; what `measure` finds every few rounds, the first at round 0.
-
-    policy: `setup.policy()`, for who uses it after the run.
-    """
-    policy = policy or setup.policy()
+    steps: Steps = Steps(),  # noqa: B008
+) -> tuple[list[dict], GPT, PPOStep]:  # fmt: skip
+    """Run PPO, or a variant of it, from the SFT model. What `measure` finds every few rounds, the
+    first at round 0; the policy; and the last round."""
+    policy, prompts = setup.policy(), setup.prompts(config.seed)
     points = [{"round": 0, **measure(policy, setup, reward, labeler)}]
-    prompts = setup.prompts(config.seed)
-    for step in ppo(policy, reward, prompts, setup.tokens, setup.encoding, config):
-        if step.step % setup.sizes.every == 0 or step.step == step.steps:
-            points.append({"round": step.step, **measure(policy, setup, reward, labeler)})
-    return points
+    for done in ppo(policy, reward, prompts, setup.tokens, setup.encoding, config, steps):
+        if done.step % setup.sizes.every == 0 or done.step == done.steps:
+            points.append({"round": done.step, **measure(policy, setup, reward, labeler)})
+    return points, policy, done
 
 
 def at_rate(config: PPOConfig, rate: float) -> PPOConfig:
     """The same settings with all of the policy's rates multiplied."""
     rates = ("muon_lr", "lr", "gain_lr")
     return replace(config, **{name: getattr(config, name) * rate for name in rates})
-
-
-def at_kl(points: list[dict], kl: float) -> dict | None:
-    """The measures at that KL, by straight lines between the looks on either side of it; None
-    where the run never came so far."""
-    for before, after in zip(points, points[1:]):
-        if before["kl"] <= kl <= after["kl"]:
-            part = (kl - before["kl"]) / (after["kl"] - before["kl"] or 1.0)
-            return {k: v + part * (after[k] - v) for k, v in before.items() if v is not None}
-    return None

@@ -42,30 +42,22 @@ PROMPTS, ANSWERS = 2000, 4  # questions that are labeled, and answers ranked to 
 ASKED = ("What is the capital of Bolivia?", "What is the population of Xiq?")  # no place is Xiq
 
 
-class Answers:
-    """Questions of split A and the SFT model's sampled answers: what every labeler is shown."""
+def answered(setup: Setup, seed: int) -> tuple:
+    """What every labeler is shown: questions of split A, and the SFT model's sampled answers; and
+    these as a reward model reads them."""
+    questions, encoding = sample_questions(setup.world, "A", PROMPTS, seed + 11), setup.encoding
+    prompts = [chat_prompt(encoding, q.text) for q in questions]
+    samples = sample_answers(setup.sft.model, encoding, prompts, ANSWERS, seed + 11)
+    return questions, samples, reward_inputs(encoding, prompts, samples)
 
-    def __init__(self, setup: Setup, seed: int) -> None:
-        self.setup, self.seed = setup, seed
-        self.questions = sample_questions(setup.world, "A", PROMPTS, seed + 11)
-        self.prompts = [chat_prompt(setup.encoding, q.text) for q in self.questions]
-        self.samples = sample_answers(
-            setup.sft.model, setup.encoding, self.prompts, ANSWERS, seed + 11
-        )
 
-    def labels(self, labeler: str) -> tuple[list[list[tuple[int, int]]], int]:
-        """The pairs that the labeler prefers, question by question, and the number of ties."""
-        choose = chooser(self.setup.world, labeler, self.seed)
-        return simulated_pairs(self.setup.encoding, self.questions, self.samples, choose)
-
-    def reward_model(self, pairs) -> RewardModel:
-        """A reward model of these pairs, normalised on the answers."""
-        sequences = reward_inputs(self.setup.encoding, self.prompts, self.samples)
-        model = RewardModel(self.setup.sft.model, seed=self.seed)
-        for _ in train_reward(model, sequences, pairs, RewardConfig(seed=self.seed)):
-            pass
-        normalise(model, [s for answers in sequences[:256] for s in answers])
-        return model
+def reward_model(setup: Setup, sequences, pairs, seed: int) -> RewardModel:
+    """A reward model of these pairs, normalised on the answers."""
+    model = RewardModel(setup.sft.model, seed=seed)
+    for _ in train_reward(model, sequences, pairs, RewardConfig(seed=seed)):
+        pass
+    normalise(model, [s for answers in sequences[:256] for s in answers])
+    return model
 
 
 def run(
@@ -73,13 +65,14 @@ def run(
 ) -> dict:
     """Run what the results lack, seed by seed."""
     setup = Setup(sizes)
-    shown = lru_cache(1)(lambda seed: Answers(setup, seed))
+    shown = lru_cache(1)(lambda seed: answered(setup, seed))
 
     def one(labeler: str, seed: int) -> dict:
-        pairs, ties = shown(seed).labels(labeler)
-        reward, config = shown(seed).reward_model(pairs), setup.config(seed)
-        policy = setup.policy()
-        points = follow_ppo(setup, reward, config, LABELERS[labeler], policy)
+        questions, samples, sequences = shown(seed)
+        choose = chooser(setup.world, labeler, seed)
+        pairs, ties = simulated_pairs(setup.encoding, questions, samples, choose)
+        reward = reward_model(setup, sequences, pairs, seed)
+        points, policy, _ = follow_ppo(setup, reward, setup.config(seed), LABELERS[labeler])
         texts, _ = chat_answers(policy, setup.encoding, list(ASKED))
         said = {"prompts": PROMPTS, "rounds": sizes.rounds, "texts": texts}
         return {"pairs": sum(map(len, pairs)), "ties": ties, "points": points, "answers": said}

@@ -58,22 +58,6 @@ def own_text(source: str | os.PathLike | bytes, block_size: int = 256, name: str
     return text
 
 
-def uploaded(value) -> tuple[str, bytes] | None:
-    """Name and bytes of the latest file in a FileUpload's `.value`; None if there is none."""
-    return (uploads(value) or [None])[-1]
-
-
-def uploads(value) -> list[tuple[str, bytes]]:
-    """Name and bytes of each file in a FileUpload's `.value`.
-
-    ipywidgets 7 gives {name: {"content": bytes, ...}}, ipywidgets 8 a tuple of {"name": ...,
-    "content": memoryview, ...}.
-    """
-    if isinstance(value, dict):
-        return [(name, bytes(file["content"])) for name, file in value.items()]
-    return [(file["name"], bytes(file["content"])) for file in value or ()]
-
-
 def _decode(data: bytes, cut: bool, name: str) -> str:
     """Bytes to text. Where the file was cut, half a character at the end is left out."""
     mark, encoding = next(((m, e) for m, e in BOMS if data.startswith(m)), (b"", "utf-8"))

@@ -6,7 +6,6 @@ mean utility (gold) follow at once. `best_of_n_explorer(pool)` shows the curves,
 file, and under them the controls.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ipywidgets as widgets
@@ -16,33 +15,13 @@ from minigpt.reward import expected_best, kl_bound
 from minigpt.show.figure import figure
 from minigpt.show.style import BLUE, IGNORE_MATH, STAGE_COLOURS, escape, signed
 from minigpt.show.table import Table
-from minigpt.show.widget import problem, rendered, side_by_side
+from minigpt.show.widget import Widget, present, rendered, side_by_side
 from minigpt.stages.exam import Pool
 from minigpt.stages.scoring import bootstrap
+from minigpt.store.words import _
 
 SHOWN = 6  # questions whose chosen answers are listed
 POWERS = (1, 2, 4, 8, 16, 32, 64)
-TEXT = {
-    "en": {
-        "n": "n",
-        "kind": "Questions",
-        "fact": "known places",
-        "unknown": "unknown places",
-        "question": "question",
-        "chosen": "best scored of the first {n}",
-        "score": "score",
-        "gold": "expert",
-        "caption": "Best of {n}, for some of the {q} questions about {kind}",
-        "reading": "n = {n}, {kind}: the chosen answers' mean score (proxy) is {proxy}, the "
-        "expert's mean utility of them (gold) {gold}. KL from the SFT model: at most {kl:.2f} "
-        "nats. Gold is highest at n = {peak}.",
-        "proxy_axis": "mean score (proxy)",
-        "gold_axis": "mean expert's utility (gold)",
-        "n_axis": "n",
-        "failed": "This did not work: {error}",
-        "next": "Other questions",
-    },
-}
 
 
 @dataclass
@@ -61,9 +40,9 @@ class Curve:
         return self.ns[int(np.argmax(self.gold))]
 
 
-def best_of_n_curve(pool: Pool, ns: Sequence[int] = POWERS) -> Curve:
+def best_of_n_curve(pool: Pool) -> Curve:
     """What choosing the best scored of n does to proxy and gold."""
-    ns = [n for n in ns if n <= pool.scores.shape[1]]
+    ns = [n for n in POWERS if n <= pool.scores.shape[1]]
     groups, curve = [q.entity for q in pool.questions], Curve(ns, [], [], [], [])
     for n in ns:
         proxy, true = (expected_best(pool.scores, v, n) for v in (pool.scores, pool.golds))
@@ -89,80 +68,67 @@ def curve_figure(curves: dict[str, Curve]):
     return fig
 
 
-class Explorer:
-    """The widget: `view` is what is displayed; `table()` and `sentence()` are its static form."""
+class BestOfN(Widget):
+    """A slider for n, and some questions with the answer that is chosen of the first n."""
 
-    def __init__(self, pool: Pool, lang: str = "en") -> None:
-        self.pool, self.words, self.first = pool, TEXT[lang], 0
-        kinds = [k for k in ("fact", "unknown") if any(q.kind == k for q in pool.questions)]
-        self.pools = {kind: pool.of_kind(kind) for kind in kinds}
-        self.curves = {kind: best_of_n_curve(self.pools[kind]) for kind in kinds}
-        style = {"description_width": "7em"}
-        self.kind = widgets.Dropdown(
-            options=[(self.words[k], k) for k in kinds], description=self.words["kind"], style=style
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        words = {"fact": _("known places"), "unknown": _("unknown places")}
+        self.words = {k: w for k, w in words.items() if any(q.kind == k for q in pool.questions)}
+        self.pools = {kind: pool.of_kind(kind) for kind in self.words}
+        self.peaks = {kind: best_of_n_curve(part).peak for kind, part in self.pools.items()}
+        self.first, self.most = 0, pool.scores.shape[1]
+        options = [(word, kind) for kind, word in self.words.items()]
+        self.kind = self.control(
+            widgets.Dropdown, _("Questions"), self._kind_picked, options=options
         )
-        self.n = widgets.IntSlider(
-            value=1, min=1, max=pool.scores.shape[1], description=self.words["n"], style=style,
-            continuous_update=False,
-        )  # fmt: skip
-        self.other = widgets.Button(description=self.words["next"])
-        self.status = widgets.HTML(layout=widgets.Layout(width="auto"))
-        self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
-        self.other.on_click(self.go_on)
-        self.n.observe(self.refresh, "value")
-        self.kind.observe(self._kind_picked, "value")
-        controls = side_by_side(self.kind, self.n, self.other)
+        self.n = self.control(
+            widgets.IntSlider, _("n"), self.refresh, value=1, min=1, max=self.most
+        )
+        controls = side_by_side(self.kind, self.n, self.button(_("Other questions"), self.go_on))
         self.view = widgets.VBox([controls, self.status, self.shown])
         self.refresh()
 
-    def go_on(self, button=None) -> None:
+    def static(self) -> list:
+        return [self.table(1), self.table(self.most)]
+
+    def go_on(self) -> None:
         """List the next questions."""
         self.first = (self.first + SHOWN) % len(self.pools[self.kind.value].questions)
         self.refresh()
 
-    def _kind_picked(self, change) -> None:
+    def _kind_picked(self) -> None:
         self.first = 0
         self.refresh()
 
-    def refresh(self, change=None) -> None:
-        try:
-            self.shown.value = rendered(self.table())
-            said = escape(self.sentence())
-            self.status.value = f'<div class="{IGNORE_MATH}" role="status">{said}</div>'
-        except Exception as error:
-            self.status.value = problem(error)
-
-    # ---- without widgets --------------------------------------------------------------------
-
-    def sentence(self, n: int | None = None, kind: str | None = None) -> str:
-        """Proxy, gold and KL at n in words."""
-        n, kind = n or self.n.value, kind or self.kind.value
+    def refresh(self) -> None:
+        n, kind = self.n.value, self.kind.value
         pool = self.pools[kind]
         proxy, true = (expected_best(pool.scores, v, n).mean() for v in (pool.scores, pool.golds))
-        return self.words["reading"].format(
-            n=n, kind=self.words[kind], proxy=signed(proxy), gold=signed(true), kl=kl_bound(n),
-            peak=self.curves[kind].peak,
-        )  # fmt: skip
+        said = escape(_(
+            "n = {n}, {kind}: the chosen answers' mean score (proxy) is {proxy}, the expert's mean "
+            "utility of them (gold) {gold}. KL from the SFT model: at most {kl} nats. Gold is "
+            "highest at n = {peak}.",
+            n=n, kind=self.words[kind], proxy=signed(proxy), gold=signed(true),
+            kl=f"{kl_bound(n):.2f}", peak=self.peaks[kind],
+        ))  # fmt: skip
+        self.status.value = f'<div class="{IGNORE_MATH}" role="status">{said}</div>'
+        self.shown.value = rendered(self.table(n))
 
-    def table(self, n: int | None = None, kind: str | None = None) -> Table:
+    def table(self, n: int) -> Table:
         """Some questions and the answers that are chosen of the first n."""
-        n, kind = n or self.n.value, kind or self.kind.value
-        pool, rows = self.pools[kind], []
+        kind, rows = self.kind.value, []
+        pool = self.pools[kind]
         for i in range(self.first, min(self.first + SHOWN, len(pool.questions))):
             best = int(pool.scores[i, :n].argmax())
             rows.append([pool.questions[i].text, pool.texts[i][best],
                          signed(pool.scores[i, best]), signed(pool.golds[i, best], 1)])  # fmt: skip
-        words = self.words
-        header = [words["question"], words["chosen"].format(n=n), words["score"], words["gold"]]
-        caption = words["caption"].format(n=n, q=len(pool.questions), kind=words[kind])
+        header = [_("question"), _("best scored of the first {n}", n=n), _("score"), _("expert")]
+        caption = _("Best of {n}, for some of the {all} questions about {kind}",
+                    n=n, all=len(pool.questions), kind=self.words[kind])  # fmt: skip
         return Table(header, rows, caption, width=40)
 
 
-def best_of_n_explorer(pool: Pool, lang: str = "en") -> None:
-    """Show the chosen answers at n = 1 and n = 64, and the controls."""
-    from IPython.display import display
-
-    explorer = Explorer(pool, lang)
-    for n in (1, pool.scores.shape[1]):
-        display(explorer.table(n))
-    display(explorer.view)
+def best_of_n_explorer(pool: Pool) -> None:
+    """Show the chosen answers at n = 1 and at all n, and the controls."""
+    present(lambda: BestOfN(pool))

@@ -12,8 +12,7 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from minigpt.reward import reward_input, score_all
-from minigpt.sft import chat_answer, chat_prompt
+from minigpt.reward import reward_text, score_all
 from minigpt.show.strip import Strip, pieces, shades
 from minigpt.show.style import IGNORE_MATH, escape, signed
 from minigpt.show.table import Table
@@ -57,9 +56,9 @@ class Example:
     answer: str
 
 
-def examples(stage: Stage, question: Question, seed: int = 0) -> list[Example]:
+def examples(stage: Stage, question: Question) -> list[Example]:
     """Answers of many kinds to a question, the same ones each time."""
-    world, rng = stage.world, random.Random(f"examples/{seed}/{question.text}")
+    world, rng = stage.world, random.Random(f"examples/0/{question.text}")
     text, name, attribute = world.text, question.place.name, question.attribute
     say = text.STATEMENTS[attribute][0]
     values = [v for v in world.values[attribute] if v != question.answer]
@@ -92,35 +91,29 @@ def examples(stage: Stage, question: Question, seed: int = 0) -> list[Example]:
     return [Example(*pair) for pair in [*found, ("rude", text.RUDE[0]), ("nothing", "")]]
 
 
-def scores_by_kind(reward: Stage, questions: list[Question], seed: int = 0) -> dict:
+def scores_by_kind(reward: Stage, questions: list[Question]) -> dict[str, np.ndarray]:
     """The scores of the ready answers to many questions: {kind: (questions,) array}."""
-    encoding, rows = reward.encoding, []
-    for question in questions:
-        rows += [(e.kind, question.text, e.answer) for e in examples(reward, question, seed)]
-    inputs = [
-        reward_input(encoding, chat_prompt(encoding, text), chat_answer(encoding, answer))
-        for _kind, text, answer in rows
-    ]
-    found: dict = {}
-    for (kind, *_rest), score in zip(rows, score_all(reward.model, inputs).tolist()):
-        found.setdefault(kind, []).append(score)
-    return {kind: np.array(scores) for kind, scores in found.items()}
+    asked = [(q, e) for q in questions for e in examples(reward, q)]
+    inputs = [reward_text(reward.encoding, q.text, e.answer) for q, e in asked]
+    return by_kind(asked, score_all(reward.model, inputs).tolist())
 
 
-def utility_by_kind(stage: Stage, labeler: Labeler, questions, seed: int = 0) -> dict:
+def utility_by_kind(stage: Stage, labeler: Labeler, questions) -> dict[str, np.ndarray]:
     """A labeler's own noiseless utility of the same answers: {kind: (questions,) array}."""
+    asked = [(q, e) for q in questions for e in examples(stage, q)]
+    return by_kind(asked, [utility(stage.world, labeler, q, e.answer) for q, e in asked])
+
+
+def by_kind(asked: list[tuple[Question, Example]], values: list[float]) -> dict[str, np.ndarray]:
     found: dict = {}
-    for question in questions:
-        for e in examples(stage, question, seed):
-            value = utility(stage.world, labeler, question, e.answer)
-            found.setdefault(e.kind, []).append(value)
-    return {kind: np.array(values) for kind, values in found.items()}
+    for (_question, example), value in zip(asked, values, strict=True):
+        found.setdefault(example.kind, []).append(value)
+    return {kind: np.array(of_kind) for kind, of_kind in found.items()}
 
 
 def position_scores(stage: Stage, question: str, answer: str) -> tuple[list[int], list[float]]:
     """The ids that the reward model reads and its normalised number at each of them."""
-    encoding, model = stage.encoding, stage.model
-    ids = reward_input(encoding, chat_prompt(encoding, question), chat_answer(encoding, answer))
+    model, ids = stage.model, reward_text(stage.encoding, question, answer)
     with torch.no_grad():
         raw = model(torch.tensor([ids], device=model.mean.device))[0]
     return ids, ((raw - model.mean) / model.std).tolist()
@@ -219,8 +212,9 @@ class Inspector(Widget):
     def table(self, question: Question | None = None) -> Table:
         """The ready examples, highest score first, with the expert's utility beside it."""
         asked, rows = question or self.asked, []
-        found = examples(self.reward, asked)
-        scored = [(self.reward.score(asked.text, e.answer), e) for e in found]
+        scored = [
+            (self.reward.score(asked.text, e.answer), e) for e in examples(self.reward, asked)
+        ]
         for score, e in sorted(scored, key=lambda pair: -pair[0]):
             value = gold(asked, judge(self.world, asked, e.answer))
             rows.append([kind_word(e.kind), e.answer, signed(score), signed(value, 1)])
@@ -230,10 +224,10 @@ class Inspector(Widget):
         return Table(header, rows, caption, width=48)
 
 
-def unknown_example(stage: Stage, seed: int = 0) -> Question:
+def unknown_example(stage: Stage) -> Question:
     """A question about a place that no page has written about."""
-    rng = random.Random(f"inspector/{seed}")
-    return ask_unknown(stage.world, unknown_places(stage.world, "real", 20, seed=555)[seed], rng)
+    place = unknown_places(stage.world, "real", 20, seed=555)[0]
+    return ask_unknown(stage.world, place, random.Random("inspector/0"))
 
 
 def inspect_reward(question: str | None = None, own: bool = True) -> None:

@@ -14,12 +14,11 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
-from minigpt.lessons.pretraining.own_text import uploaded
 from minigpt.reward import sample_answers
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.show.style import IGNORE_MATH, escape
 from minigpt.show.table import Table
-from minigpt.show.widget import cards, problem, side_by_side
+from minigpt.show.widget import Widget, cards, present, problem, side_by_side, uploaded
 from minigpt.stages.labels import (
     Label,
     keep_labels,
@@ -30,67 +29,22 @@ from minigpt.stages.labels import (
 )
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.store.kept import keep_writing_time
-from minigpt.world.labelers import Choose, chooser
+from minigpt.store.words import _, language
+from minigpt.world.labelers import Chooser, chooser
 from minigpt.world.questions import Question, sample_questions
 
 GOAL = 30  # pairs that are enough to learn a clear taste from
 OFFERED = 60  # pairs that the widget has
 IDLE = 120.0  # seconds after which a labeler has left the desk, and the time is not counted
 SHOWN = 5  # pairs in the static table
-KEYS = {"a": "a", "b": "b", "t": "tie", " ": "tie", "u": "undo"}
-TEXT = {
-    "en": {
-        "question": "question",
-        "left": "left answer",
-        "right": "right answer",
-        "by": "{who} prefers",
-        "a": "the left one",
-        "b": "the right one",
-        "tie": "neither",
-        "caption": "Some of the {n} pairs, as {who} would label them",
-        "a_button": "← Left is better",
-        "tie_button": "Tie",
-        "b_button": "Right is better →",
-        "undo": "Undo",
-        "arrows": "Arrow keys",
-        "letters": "By letter",
-        "letters_hint": "a, b, t (tie), u (undo)",
-        "facts": "Show what is true",
-        "true": "True in this world: {value}",
-        "nowhere": "No page of this world has written about this place.",
-        "progress": "{n} of {all} pairs decided, {ties} of them ties. About {goal} are enough: "
-        "then run the next cells again.",
-        "all_done": "All pairs are decided: run the next cells. Undo takes back the last one.",
-        "nothing_to_undo": "There is no decision to take back.",
-        "undone": "Taken back: decide again.",
-        "path": "File",
-        "labeler": "Your name",
-        "export": "Export",
-        "exported": "Labels in {path}: {n}.",
-        "import": "Import",
-        "imported": "{new} labels were added from the file of {who}, {known} were there already. "
-        "Where you had decided otherwise, yours stays.",
-        "exists": "There is a file {path} already. It is not overwritten: choose another name.",
-        "write": "Write one",
-        "written": "Write it here",
-        "start": "Start the clock",
-        "stop": "Done",
-        "clock": "The clock runs. Write an answer to the question above, then press Done.",
-        "not_started": "Press Start the clock first, then write.",
-        "no_text": "There is nothing in the box yet. The clock goes on.",
-        "wrote": "Writing took {write:.1f} s.",
-        "judged": "Judging took you {judge:.1f} s a pair (the median of {n}).",
-        "not_judged": "No pair has been judged yet: judge some, to compare.",
-        "failed": "This did not work: {error}",
-    },
-}
+KEYS = {"a": "a", "b": "b", "t": "tie", " ": "tie"}  # and u for undo
 
 
-def labeling_pairs(sft: Stage, n: int = OFFERED, seed: int = 0) -> list[tuple[Question, Label]]:
+def labeling_pairs(sft: Stage, n: int = OFFERED) -> list[tuple[Question, Label]]:
     """`n` questions, each with two answers of the SFT model that differ, as undecided labels."""
-    questions = sample_questions(sft.world, "A", 2 * n, seed=seed + 40, lower=0.0)
+    questions = sample_questions(sft.world, "A", 2 * n, seed=40, lower=0.0)
     prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
-    samples = sample_answers(sft.model, sft.encoding, prompts, 2, seed=seed + 40)
+    samples = sample_answers(sft.model, sft.encoding, prompts, 2, seed=40)
     pairs: dict = {}
     for question, (a, b) in zip(questions, samples):
         texts = {answer_text(sft.encoding, s.ids) for s in (a, b)}
@@ -100,11 +54,10 @@ def labeling_pairs(sft: Stage, n: int = OFFERED, seed: int = 0) -> list[tuple[Qu
     return list(pairs.values())[:n]
 
 
-def scripted(sft: Stage, pairs, choose: Choose, n: int | None = None) -> list[Label]:
-    """The pairs as somebody labels them who chooses by the function; the first `n` of them."""
+def scripted(sft: Stage, pairs, choose: Chooser) -> list[Label]:
+    """The pairs as somebody labels them who chooses by the function."""
     return [
-        replace(label, choice=choose(question, *texts_of(sft, label)))
-        for question, label in pairs[:n]
+        replace(label, choice=choose(question, *texts_of(sft, label))) for question, label in pairs
     ]
 
 
@@ -123,57 +76,49 @@ def texts_of(sft: Stage, label: Label) -> tuple[str, str]:
     return tuple(answer_text(sft.encoding, list(ids)) for ids in (label.a, label.b))
 
 
-class Labeler:
-    """The widget: `view` is what is displayed, `labels` what has been decided."""
+class Labeler(Widget):
+    """Pairs to decide, one after the other; `labels` is what has been decided.
+
+    who: the scripted labeler of the static table.
+    """
 
     def __init__(
-        self, sft: Stage, pairs, lang: str = "en", clock: Callable[[], float] = time.monotonic
+        self, sft: Stage, pairs, who: str = "expert", clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.sft, self.pairs, self.lang, self.clock = sft, pairs, lang, clock
-        self.words, self.notes = TEXT[lang], []
-        self.labels = own_labels(lang, self.notes.append)
-        self.since, self.started, self.setting = None, None, False
-        words, box = self.words, widgets.Layout(width="auto")
-        wide = {"description_width": "7em"}
-        self.shown = widgets.HTML(layout=box)
-        self.facts = widgets.Checkbox(value=False, description=words["facts"], indent=False)
+        super().__init__()
+        self.sft, self.pairs, self.who, self.clock = sft, pairs, who, clock
+        self.notes, self.since, self.started = [], None, None
+        self.labels = own_labels(language(), self.notes.append)
+        words = {"a": _("← Left is better"), "tie": _("Tie"), "b": _("Right is better →")}
         self.buttons = {
-            name: widgets.Button(
-                description=words[f"{name}_button"], layout=widgets.Layout(width="auto")
-            )
-            for name in ("a", "tie", "b")
+            choice: self.button(word, self.decide, choice, layout={"width": "auto"})
+            for choice, word in words.items()
         }
-        self.undo_button = widgets.Button(description=words["undo"])
+        self.undo_button = self.button(_("Undo"), self.undo)
+        self.facts = self.control(
+            widgets.Checkbox, _("Show what is true"), self.refresh, value=False, indent=False
+        )
         # A slider answers to the arrow keys, which a button does not.
-        self.arrows = widgets.IntSlider(
-            value=0, min=-1, max=1, description=words["arrows"], readout=False, style=wide
-        )
-        self.letters = widgets.Text(
-            description=words["letters"], placeholder=words["letters_hint"], style=wide
-        )
+        self.arrows = self.control(
+            widgets.IntSlider, _("Arrow keys"), self._arrow, value=0, min=-1, max=1, readout=False,
+            continuous_update=True,
+        )  # fmt: skip
+        self.letters = self.control(
+            widgets.Text, _("By letter"), self._letter, continuous_update=True,
+            placeholder=_("a, b, t (tie), u (undo)"),
+        )  # fmt: skip
         self.bar = widgets.IntProgress(value=0, min=0, max=len(pairs))
-        self.status = widgets.HTML(layout=box)
-        self.name = widgets.Text(value="you", description=words["labeler"], style=wide)
-        self.path = widgets.Text(value="labels.json", description=words["path"], style=wide)
-        self.export_button = widgets.Button(description=words["export"])
-        self.upload = widgets.FileUpload(accept=".json", description=words["import"])
-        self.start = widgets.Button(description=words["start"])
-        self.stop = widgets.Button(description=words["stop"])
-        self.written = widgets.Text(description=words["written"], style=wide, layout=box)
-        self.stopwatch = widgets.HTML(layout=box)
-        for name, button in self.buttons.items():
-            button.on_click(lambda _, name=name: self.decide(name))
-        self.undo_button.on_click(self.undo)
-        self.arrows.observe(self._arrow, "value")
-        self.letters.observe(self._letter, "value")
-        self.facts.observe(self.refresh, "value")
-        self.export_button.on_click(self.export)
-        self.upload.observe(self.take_in, "value")
-        self.start.on_click(self.start_clock)
-        self.stop.on_click(self.stop_clock)
+        self.name = self.control(widgets.Text, _("Your name"), value="you")
+        self.path = self.control(widgets.Text, _("File"), value="labels.json")
+        self.export_button = self.button(_("Export"), self.export)
+        self.upload = widgets.FileUpload(description=_("Import"), accept=".json")
+        self.upload.observe(lambda change: self.guarded(self.take_in, change["new"]), "value")
+        self.start = self.button(_("Start the clock"), self.start_clock)
+        self.stop = self.button(_("Done"), self.stop_clock)
+        self.written = self.control(widgets.Text, _("Write it here"), wide=True)
+        self.stopwatch = widgets.HTML(layout={"width": "auto"})
         self.view = widgets.VBox([
-            self.shown,
-            side_by_side(*self.buttons.values(), self.undo_button),
+            self.shown, side_by_side(*self.buttons.values(), self.undo_button),
             side_by_side(self.arrows, self.letters, self.facts),
             side_by_side(self.bar, self.status),
             side_by_side(self.name, self.path, self.export_button, self.upload),
@@ -181,184 +126,164 @@ class Labeler:
         ])  # fmt: skip
         self.refresh()
 
+    def static(self) -> list:
+        return [self.table(chooser(self.sft.world, self.who))]
+
+    def failed(self, error: Exception) -> None:
+        self.status.value = problem(error)  # the pair can still be decided
+
     # ---- deciding ---------------------------------------------------------------------------
 
     def at(self) -> int | None:
         """The number of the first pair that is not decided; None if all are."""
         decided = {label.pair for label in self.labels}
-        return next((i for i, (_, p) in enumerate(self.pairs) if p.pair not in decided), None)
+        return next((i for i, (_q, p) in enumerate(self.pairs) if p.pair not in decided), None)
 
     def decide(self, choice: str) -> None:
         """Keep what was chosen for the pair that is shown, and show the next one."""
         at, now = self.at(), self.clock()
-        if at is None:
-            self.refresh()
-            return
-        took = None if self.since is None else now - self.since
-        seconds = None if took is None or took > IDLE else round(took, 2)
-        self._keep([*self.labels, replace(self.pairs[at][1], choice=choice, seconds=seconds)])
-        self.since = now
+        if at is not None:
+            took = None if self.since is None else now - self.since
+            seconds = None if took is None or took > IDLE else round(took, 2)
+            self._keep([*self.labels, replace(self.pairs[at][1], choice=choice, seconds=seconds)])
+            self.since = now
         self.refresh()
 
-    def undo(self, button=None) -> None:
+    def undo(self) -> None:
         """Take back the last decision; its pair is shown again."""
         if not self.labels:
-            self.refresh(said=self.words["nothing_to_undo"])
-            return
+            return self.refresh(_("There is no decision to take back."))
         self._keep(self.labels[:-1])
         self.since = None  # the second look at a pair is no measure of the first
-        self.refresh(said=self.words["undone"])
+        self.refresh(_("Taken back: decide again."))
 
-    def _arrow(self, change) -> None:
-        if not self.setting and self.arrows.value:
-            choice = "a" if self.arrows.value < 0 else "b"
-            self._set(self.arrows, 0)
-            self.decide(choice)
+    def _arrow(self) -> None:
+        choice = "a" if self.arrows.value < 0 else "b"
+        self.quietly(self.arrows, 0)
+        self.decide(choice)
 
-    def _letter(self, change) -> None:
-        typed = self.letters.value
-        if self.setting or not typed:
-            return
-        self._set(self.letters, "")
-        known = KEYS.get(typed[-1].lower())
-        if known == "undo":
+    def _letter(self) -> None:
+        typed = self.letters.value[-1:].lower()
+        self.quietly(self.letters, "")
+        if typed == "u":
             self.undo()
-        elif known:
-            self.decide(known)
-
-    def _set(self, control, value) -> None:
-        """Set a control without taking that for a decision."""
-        self.setting = True
-        control.value = value
-        self.setting = False
+        elif typed in KEYS:
+            self.decide(KEYS[typed])
 
     def _keep(self, labels: list[Label]) -> None:
         self.labels = labels
-        keep_labels(labels, self.lang, self._name(), self.notes.append)
+        keep_labels(labels, language(), self._name(), self.notes.append)
 
     def _name(self) -> str:
         return self.name.value.strip()[:80] or "you"
 
-    def refresh(self, change=None, said: str = "") -> None:
+    def refresh(self, said: str = "") -> None:
         """Show the pair that is next, and how far one is."""
-        words, at = self.words, self.at()
-        mine = {label.pair: label for label in self.labels}
-        decided = [mine[p.pair] for _, p in self.pairs if p.pair in mine]
+        at, mine = self.at(), {label.pair: label for label in self.labels}
+        decided = [mine[p.pair] for _q, p in self.pairs if p.pair in mine]
         self.bar.value = len(decided)
-        ties = sum(label.preferred is None for label in decided)
-        if at is None:
-            self.shown.value = f"<b>{escape(words['all_done'])}</b>"
-        else:
-            question, pair = self.pairs[at]
-            fact = self.truth(question) if self.facts.value else ""
-            self.shown.value = pair_html(question.text, *texts_of(self.sft, pair), fact, words)
+        over = _("All pairs are decided: run the next cells. Undo takes back the last one.")
+        shown = f"<b>{escape(over)}</b>" if at is None else self.pair_html(*self.pairs[at])
+        self.shown.value = shown
         for button in self.buttons.values():
             button.disabled = at is None
-        told = words["progress"].format(
-            n=len(decided), all=len(self.pairs), ties=ties, goal=min(GOAL, len(self.pairs))
-        )
-        lines, self.notes[:] = [said, told, *self.notes], []
-        self.status.value = "<br>".join(escape(line) for line in lines if line)
+        told = _("{n} of {all} pairs decided, {ties} of them ties. About {goal} are enough: then "
+                 "run the next cells again.", n=len(decided), all=len(self.pairs),
+                 ties=sum(label.preferred is None for label in decided),
+                 goal=min(GOAL, len(self.pairs)))  # fmt: skip
+        self.say(*filter(None, [said, told, *self.notes]))
+        self.notes.clear()
 
-    def truth(self, question: Question) -> str:
-        """What a labeler would find who looks it up."""
-        known = question.kind == "fact"
-        return self.words["true"].format(value=question.answer) if known else self.words["nowhere"]
+    def pair_html(self, question: Question, pair: Label) -> str:
+        """The question and the two answers side by side; all text is escaped."""
+        truth = f"<div><small>{escape(truth_of(question))}</small></div>"
+        left, right = texts_of(self.sft, pair)
+        both = cards({_("left answer"): left, _("right answer"): right})
+        shown = f"<b>{escape(question.text)}</b>{truth if self.facts.value else ''}{both}"
+        return f'<div class="{IGNORE_MATH}" role="status">{shown}</div>'
 
     # ---- files ------------------------------------------------------------------------------
 
-    def export(self, button=None) -> None:
+    def export(self) -> None:
         """Write the labels into the file that is named; one that is there stays as it is."""
         path = Path(self.path.value.strip() or "labels.json").expanduser()
-        try:
-            if path.exists():
-                raise ValueError(self.words["exists"].format(path=path))
-            write_labels(path, self.labels, self.sft.encoding, self._name())
-        except Exception as error:
-            self.status.value = problem(error)
-            return
-        said = self.words["exported"].format(n=len(self.labels), path=path.resolve().name)
-        self.refresh(said=said)
+        if path.exists():
+            said = _("There is a file {path} already. It is not overwritten: choose another name.")
+            raise ValueError(said.format(path=path))
+        write_labels(path, self.labels, self.sft.encoding, self._name())
+        self.refresh(_("Labels in {path}: {n}.", path=path.resolve().name, n=len(self.labels)))
 
-    def take_in(self, change=None) -> None:
+    def take_in(self, value) -> None:
         """Add the labels of an uploaded file; what was decided here stays."""
-        try:
-            found = uploaded(self.upload.value)
-            if found is None:
-                return
-            name, data = found
-            new = read_labels(data, self.sft.encoding, self.lang, name)
-            who = labeler_of(data)
-        except Exception as error:
-            self.status.value = problem(error)
+        if not (found := uploaded(value)):
             return
+        name, data = found
+        new = read_labels(data, self.sft.encoding, language(), name)
         mine = {label.pair for label in self.labels}
         added = [label for label in new if label.pair not in mine]
         self._keep([*self.labels, *added])
-        said = self.words["imported"].format(new=len(added), known=len(new) - len(added), who=who)
-        self.refresh(said=said)
+        self.refresh(_(
+            "{new} labels were added from the file of {who}, {known} were there already. Where you "
+            "had decided otherwise, yours stays.",
+            new=len(added), who=labeler_of(data), known=len(new) - len(added),
+        ))  # fmt: skip
 
     # ---- stopwatch --------------------------------------------------------------------------
 
-    def start_clock(self, button=None) -> None:
-        self.started = self.clock()
-        self.written.value = ""
-        self.stopwatch.value = escape(self.words["clock"])
+    def start_clock(self) -> None:
+        self.started, self.written.value = self.clock(), ""
+        said = _("The clock runs. Write an answer to the question above, then press Done.")
+        self.stopwatch.value = escape(said)
 
-    def stop_clock(self, button=None) -> None:
+    def stop_clock(self) -> None:
         """Say how long writing took, beside the median time of judging."""
         if self.started is None:
-            self.stopwatch.value = escape(self.words["not_started"])
+            notes = [_("Press Start the clock first, then write.")]
         elif not self.written.value.strip():
-            self.stopwatch.value = escape(self.words["no_text"])
+            notes = [_("There is nothing in the box yet. The clock goes on.")]
         else:
             took, self.started, self.since = self.clock() - self.started, None, None
-            notes = [self.words["wrote"].format(write=took), self.judging()]
-            keep_writing_time(took, self.lang, notes.append)
-            self.stopwatch.value = escape(" ".join(notes))
+            notes = [_("Writing took {n} s.", n=f"{took:.1f}"), self.judging()]
+            keep_writing_time(took, language(), notes.append)
+        self.stopwatch.value = escape(" ".join(notes))
 
     def judging(self) -> str:
         """The median time of a decision, in words."""
         times = [label.seconds for label in self.labels if label.seconds is not None]
         if not times:
-            return self.words["not_judged"]
-        return self.words["judged"].format(judge=float(np.median(times)), n=len(times))
+            return _("No pair has been judged yet: judge some, to compare.")
+        return _("Judging took you {judge} s a pair (the median of {n}).",
+                 judge=f"{np.median(times):.1f}", n=len(times))  # fmt: skip
 
     # ---- without widgets --------------------------------------------------------------------
 
-    def table(self, choose: Choose, who: str, n: int = SHOWN) -> Table:
+    def table(self, choose: Chooser, n: int = SHOWN) -> Table:
         """The first pairs and what a scripted labeler says of them."""
-        words = self.words
+        said = {"a": _("the left one"), "b": _("the right one"), "tie": _("neither")}
         rows = [
-            [label.question, *texts_of(self.sft, label), words[label.choice]]
+            [label.question, *texts_of(self.sft, label), said[label.choice]]
             for label in varied(scripted(self.sft, self.pairs, choose), n)
         ]
-        header = [words["question"], words["left"], words["right"], words["by"].format(who=who)]
-        return Table(header, rows, words["caption"].format(n=len(self.pairs), who=who))
+        header = [_("question"), _("left answer"), _("right answer")]
+        header.append(_("{who} prefers", who=self.who))
+        caption = _("Some of the {n} pairs, as {who} would label them",
+                    n=len(self.pairs), who=self.who)  # fmt: skip
+        return Table(header, rows, caption)
 
 
-def pair_html(question: str, left: str, right: str, fact: str, words: dict) -> str:
-    """The question and the two answers side by side; all text is escaped."""
-    told = f"<div><small>{escape(fact)}</small></div>" if fact else ""
-    both = cards({words["left"]: left, words["right"]: right})
-    return f'<div class="{IGNORE_MATH}" role="status"><b>{escape(question)}</b>{told}{both}</div>'
+def truth_of(question: Question) -> str:
+    """What a labeler would find who looks it up."""
+    if question.kind == "fact":
+        return _("True in this world: {value}", value=question.answer)
+    return _("No page of this world has written about this place.")
 
 
-def label_pairs(
-    lang: str = "en", own: bool = True, who: str = "expert", choose: Choose | None = None
-) -> Labeler | None:
-    """Show pairs as a scripted labeler decides them, and the controls to decide oneself.
+def label_pairs(own: bool = True, who: str = "expert") -> Labeler | None:
+    """Show pairs as a scripted labeler decides them, one of LABELERS, and the controls to decide
+    oneself. Returns the widget."""
 
-    who: one of LABELERS; with `choose`, what to call whoever chooses so. Returns the widget.
-    """
-    from IPython.display import display
+    def make() -> Labeler:
+        sft = load_stage("sft", own, language(), quiet=True)
+        return Labeler(sft, labeling_pairs(sft), who)
 
-    try:
-        sft = load_stage("sft", own, lang, quiet=True)
-        labeler = Labeler(sft, labeling_pairs(sft), lang)
-    except (FileNotFoundError, ValueError) as error:
-        print(error)
-        return None
-    display(labeler.table(choose or chooser(sft.world, who), who))
-    display(labeler.view)
-    return labeler
+    return present(make)

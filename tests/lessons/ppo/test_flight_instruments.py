@@ -9,7 +9,6 @@ from minigpt.lessons.ppo.flight_instruments import (
     ANSWERS,
     FlightInstruments,
     flight_instruments,
-    sparkline,
 )
 from minigpt.lessons.ppo.instruments import LIGHTS, NAMES, Evaluation, derived, readings
 from minigpt.ppo import PPOConfig, ppo
@@ -101,7 +100,6 @@ def test_the_last_round_before_an_evaluation_knows_nothing_of_it(instruments):
     instruments.round.value = 3
     assert "green: together" in instruments.lights.value
     assert instruments.history(NAMES.index("gold")) == [(0, 0.5), (3, 0.9)]
-    assert instruments.history(NAMES.index("gold"), 2) == [(0, 0.5)]
 
 
 def test_curves_are_the_readings(instruments, steps):
@@ -118,13 +116,6 @@ def test_picture_and_sentence_name_every_instrument(instruments, steps, question
     titles = [ax.get_title() for ax in bad.figure().axes]
     assert "ratio: red" in titles
     assert "Not green" in bad.sentence() and "ratio" in bad.sentence().rsplit(":", 1)[1]
-
-
-@pytest.mark.parametrize(
-    "values, bars", [([], ""), ([2.0], "\u2581"), ([0, 1, 0.5], "\u2581\u2588\u2584")]
-)
-def test_sparkline(values, bars):
-    assert sparkline(values) == bars
 
 
 def test_no_rounds_and_other_questions_become_a_sentence(steps, questions, reward, capsys):

@@ -6,7 +6,9 @@ import pytest
 from minigpt.lessons.ppo.instruments import Evaluation
 from minigpt.lessons.ppo.other_uses import Contender
 from minigpt.lessons.ppo.results import (
+    at_kl,
     common_kl,
+    ends_below_sft,
     labeler_tables,
     over_figure,
     parts_figure,
@@ -15,7 +17,6 @@ from minigpt.lessons.ppo.results import (
     price_table,
     rate_figure,
     spread,
-    taste_table,
 )
 from minigpt.stages.scoring import Score
 from minigpt.world.facts import load_world
@@ -103,6 +104,20 @@ def test_over_optimisation_tells_the_turn():
     assert list(proxy.get_xdata()) == pytest.approx([0, 0.5**0.5, 2.0])
 
 
+def test_measures_at_a_kl_lie_on_the_line_between_two_looks():
+    points = [{"kl": 0.0, "gold": 1.0, "rude": None}, {"kl": 2.0, "gold": 2.0, "rude": 0.5}]
+    assert at_kl(points, 0.5) == {"kl": 0.5, "gold": 1.25}
+    assert at_kl(points, 2.0)["gold"] == 2.0
+    assert at_kl(points, 2.1) is None
+    assert at_kl([*points, {"kl": 1.0, "gold": 9.0, "rude": 0.0}], 1.5)["gold"] == 1.75  # the first
+
+
+def test_ending_below_sft_is_told_by_gold_not_by_the_proxy():
+    start, end = {"gold": 0.5, "proxy": 0.0}, {"gold": 0.4, "proxy": 0.9}
+    assert ends_below_sft({"points": [start, end]})
+    assert not ends_below_sft({"points": [start, {"gold": 0.6, "proxy": -1.0}]})
+
+
 def labeler_runs():
     far = {"expert": (1.5, 2.0), "coin": (0.1, 0.0)}
     return {
@@ -131,15 +146,3 @@ def test_labelers_are_compared_at_the_same_kl():
     assert rises["own utility: rise"] == "+2.00 / +1.00" and rises["gold: rise"] == "+1.00 / +0.50"
     assert dict(zip(near.header, coin))["own utility: rise"] == "+0.00 / +0.00"
     assert end.rows[2][1] == "1.00 / 2.00" and end.rows[2][5] == "20.0 / 20.0"
-
-
-def test_taste_is_a_share_of_the_sft_models_length():
-    runs = [
-        {"labels": kind, "seed": seed, "new_pairs_right": 0.8,
-         "points": [point(0), point(24, tokens=10 * ratio)]}
-        for kind, ratios in {"shorter": (0.4, 0.5, 0.9), "turned round": (1.1, 1.2, 1.6)}.items()
-        for seed, ratio in enumerate(ratios)
-    ]  # fmt: skip
-    table = taste_table({"number_of_labels": 30, "runs": runs, "other_uses": [COOL]})
-    assert table.rows[0][:3] == ["shorter", "0.50", "0.40, 0.50, 0.90"]
-    assert table.rows[1][1] == "1.20" and "30 labels" in table.caption

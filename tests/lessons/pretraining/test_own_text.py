@@ -3,7 +3,8 @@
 import pytest
 
 from minigpt.lessons.pretraining import own_text as module
-from minigpt.lessons.pretraining.own_text import own_text, uploaded
+from minigpt.lessons.pretraining.own_text import own_text
+from minigpt.show.widget import uploaded
 from minigpt.tokenizer import load_tokenizer
 
 STORY = "The train stopped in Köln, and 北京 was far away.\n" * 40
