@@ -21,7 +21,6 @@ from minigpt.arena import Match
 from minigpt.lessons.arena.vote import Arena, arena
 from minigpt.lessons.overview.compare import Comparer, compare
 from minigpt.lessons.ppo.flight_instruments import FlightInstruments, flight_instruments
-from minigpt.lessons.pretraining.batch_viewer import BatchViewer, view_batch
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
 from minigpt.lessons.pretraining.mixture import MixtureExplorer, explore_mixture
 from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
@@ -88,10 +87,6 @@ class Case:
 
 CASES = {
     Arena: Case(lambda: Arena(matches()), lambda: arena(matches()), stages=False),
-    BatchViewer: Case(
-        lambda: BatchViewer(stage("base").model, load_tokenizer("en"), np.arange(2000) % 900),
-        view_batch,
-    ),
     Comparer: Case(
         lambda: Comparer({n: stage(n) for n in ("base", "sft", "reward")}, EVIL),
         compare,
