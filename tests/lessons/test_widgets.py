@@ -98,7 +98,10 @@ CASES = {
     FlightInstruments: Case(
         lambda: FlightInstruments(*rounds()), lambda: flight_instruments(*rounds()), stages=False
     ),
-    Game: Case(lambda: Game([stage("base")], tasks()), guess_next),
+    Game: Case(
+        lambda: Game([stage("base")], tasks()),
+        lambda: guess_next([stage("base")], ["one two three four five six seven"]), stages=False,
+    ),
     Inspector: Case(lambda: Inspector(stage("reward"), EVIL), inspect_reward),
     LossMask: Case(lambda: LossMask(stage("sft"), EVIL, "There."), view_loss_mask),
     MixtureExplorer: Case(

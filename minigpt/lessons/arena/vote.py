@@ -11,7 +11,7 @@ from dataclasses import asdict
 import ipywidgets as widgets
 
 from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
-from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape
+from minigpt.show.style import IGNORE_MATH, escape, stage_name
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, cards, present, problem, rendered, side_by_side
 from minigpt.store.kept import Kept
@@ -122,7 +122,7 @@ class Arena(Widget):
             "left": _("You found A better."), "tie": _("You called it a tie."),
             "right": _("You found B better."),
         }  # fmt: skip
-        names = _("A was {a}, B was {b}.", a=player(match.left), b=player(match.right))
+        names = _("A was {a}, B was {b}.", a=stage_name(match.left), b=stage_name(match.right))
         self.refresh(f"{found[choice]} {names}")
         self.since = time.monotonic()
 
@@ -193,13 +193,9 @@ def ratings_table(votes: Sequence[Vote], caption: str = "") -> Table:
         counts = [won.count(worth) for worth in (1.0, 0.5, 0.0)]
         interval = _("{low:.0f} to {high:.0f}", low=low, high=high)
         interval = interval if len(votes) >= FEWEST else _("too few votes")
-        rows.append([player(name), f"{rating:.0f}", interval, *counts])
+        rows.append([stage_name(name), f"{rating:.0f}", interval, *counts])
     header = [_("player"), _("rating"), _("95 % interval"), _("won"), _("tied"), _("lost")]
     return Table(header, rows, caption)
-
-
-def player(name: str) -> str:
-    return STAGE_NAMES.get(name, name)
 
 
 def answers(match: Match) -> list[str]:
