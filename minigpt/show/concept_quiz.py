@@ -100,16 +100,15 @@ class ConceptTest(Widget):
     def _tell(self) -> None:
         kept, n = self.read(), len(self.items)
         done = len(kept.get(self.when, {}))
+        said = _("All {n} answered. Now press the button.")
         if "scored" in kept:
             said = _("You have seen the right answers, so what you choose now is not counted.")
         elif done < n:
-            said = _("{done} of {n} answered. Each answer is kept at once.", done=done, n=n)
+            said = _("{done} of {n} answered. Each answer is kept at once.")
         elif self.when == "before":
             said = _("All {n} answered. The right answers come in the last notebook, with the same "
-                     "questions again.", n=n)  # fmt: skip
-        else:
-            said = _("All {n} answered. Now press the button.", n=n)
-        self.say(said, *self.notes)
+                     "questions again.")  # fmt: skip
+        self.say(said.format(done=done, n=n), *self.notes)
 
     # ---- afterwards -------------------------------------------------------------------------
 
@@ -125,10 +124,9 @@ class ConceptTest(Widget):
             rows.append([f"{card.number}. {item['question']}", *verdicts, why])
         before, after = (self._score(kept.get(when, {})) for when in WHEN)
         guess = sum(1 / len(item["options"]) for item in self.items)
-        caption = _(
-            "Before the course: {before}. After it: {after}. Guessing gives {guess:g} of {n} on "
-            "average.", before=before, after=after, guess=guess, n=len(self.items)
-        )  # fmt: skip
+        caption = _("Before the course: {before}. After it: {after}. Guessing gives {guess:g} of "
+                    "{n} on average.", before=before, after=after, guess=guess,
+                    n=len(self.items))  # fmt: skip
         header = [_("question"), _("before"), _("after"), _("the right answer, and why")]
         return Table(header, rows, caption, width=50)
 
