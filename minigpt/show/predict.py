@@ -133,9 +133,8 @@ def check_options(key: str, options: list[str]) -> None:
     if isinstance(options, str) or not all(isinstance(o, str) and o.strip() for o in options):
         raise ValueError(f"the options of prediction {key!r} must be a list of texts, none empty")
     if not 2 <= len(options) <= len(LETTERS) or len(set(options)) < len(options):
-        raise ValueError(
-            f"prediction {key!r} needs 2 to {len(LETTERS)} different options, not {list(options)}"
-        )
+        needed = f"2 to {len(LETTERS)} different options"
+        raise ValueError(f"prediction {key!r} needs {needed}, not {list(options)}")
 
 
 def valid(contents: object) -> bool:

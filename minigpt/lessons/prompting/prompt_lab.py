@@ -128,17 +128,14 @@ class PromptLab(Widget):
 
     def settings(self) -> dict:
         """Temperature, top-k and top-p as `generate` takes them."""
-        return {
-            "temperature": round(self.temperature.value, 2),
-            "top_k": self.top_k.value or None,
-            "top_p": round(self.top_p.value, 2),
-        }
+        heat, top_p = round(self.temperature.value, 2), round(self.top_p.value, 2)
+        return {"temperature": heat, "top_k": self.top_k.value or None, "top_p": top_p}
 
     # ---- what is clicked --------------------------------------------------------------------
 
     def start_over(self) -> None:
         """Back to the prompt alone."""
-        self.written.clear()
+        self.written = []
         self.refresh()
 
     def append(self, i: int) -> None:
@@ -156,7 +153,7 @@ class PromptLab(Widget):
         self.seed += 1  # the next completion is another one
 
     def _write(self, *ids: int) -> None:
-        self.written += ids
+        self.written = [*self.written, *ids]
         self.refresh()
 
     def _sample(self, ids: list[int]) -> Sample:

@@ -116,12 +116,11 @@ def report_facts(world: World) -> Questions:
 
 def accuracies(score: Score) -> dict:
     """Accuracy over attributes, and within each attribute."""
-    out = {"accuracy": score.accuracy}
-    for attribute in sorted({q.attribute for q in score.questions}):
-        rows = [i for i, q in enumerate(score.questions) if q.attribute == attribute]
-        hits = [score.correct[i] for i in rows]
-        out[f"accuracy_{attribute}"] = sum(hits) / len(hits)
-    return out
+    hits: dict[str, list[bool]] = {}
+    for question, correct in zip(score.questions, score.correct):
+        hits.setdefault(question.attribute, []).append(correct)
+    within = {f"accuracy_{name}": sum(found) / len(found) for name, found in hits.items()}
+    return {"accuracy": score.accuracy, **within}
 
 
 def measure(stage: Stage, asked: Questions, held_out) -> dict:
