@@ -40,10 +40,9 @@ class Card:
             f'<div style="padding-left:2.6em;text-indent:-1.6em">{escape(line)}</div>'
             for line in self.lines()
         )
+        style = "margin-top:12px;line-height:1.5"
         head = f"<b>{self.number}. {escape(self.question)}</b>"
-        return (
-            f'<div class="{IGNORE_MATH}" style="margin-top:12px;line-height:1.5">{head}{rows}</div>'
-        )
+        return f'<div class="{IGNORE_MATH}" style="{style}">{head}{rows}</div>'
 
     def __repr__(self) -> str:
         return "\n".join([f"{self.number}. {self.question}", *(f"   {x}" for x in self.lines())])
@@ -101,32 +100,33 @@ class ConceptTest(Widget):
     def _tell(self) -> None:
         kept, n = self.read(), len(self.items)
         done = len(kept.get(self.when, {}))
+        said = _("All {n} answered. Now press the button.")
         if "scored" in kept:
             said = _("You have seen the right answers, so what you choose now is not counted.")
         elif done < n:
-            said = _("{done} of {n} answered. Each answer is kept at once.", done=done, n=n)
+            said = _("{done} of {n} answered. Each answer is kept at once.")
         elif self.when == "before":
             said = _("All {n} answered. The right answers come in the last notebook, with the same "
-                     "questions again.", n=n)  # fmt: skip
-        else:
-            said = _("All {n} answered. Now press the button.", n=n)
-        self.say(said, *self.notes)
+                     "questions again.")  # fmt: skip
+        self.say(said.format(done=done, n=n), *self.notes)
 
     # ---- afterwards -------------------------------------------------------------------------
 
     def table(self) -> Table:
         """What was answered before and after, the right answers and why; only once answered."""
         kept, rows = self.read(), []
+        words = {None: _("not answered"), UNSURE: unsure()}
         for card, item in zip(self.cards, self.items):
-            verdicts = [verdict(kept.get(when, {}).get(item["id"]), item) for when in WHEN]
+            given = [kept.get(when, {}).get(item["id"]) for when in WHEN]
+            known = {**words, item["right"]: _("right")}
             why = f"{card.lines()[item['right']]}\n{item['why']}"
+            verdicts = [known.get(choice, _("wrong")) for choice in given]
             rows.append([f"{card.number}. {item['question']}", *verdicts, why])
         before, after = (self._score(kept.get(when, {})) for when in WHEN)
         guess = sum(1 / len(item["options"]) for item in self.items)
-        caption = _(
-            "Before the course: {before}. After it: {after}. Guessing gives {guess:g} of {n} on "
-            "average.", before=before, after=after, guess=guess, n=len(self.items)
-        )  # fmt: skip
+        caption = _("Before the course: {before}. After it: {after}. Guessing gives {guess:g} of "
+                    "{n} on average.", before=before, after=after, guess=guess,
+                    n=len(self.items))  # fmt: skip
         header = [_("question"), _("before"), _("after"), _("the right answer, and why")]
         return Table(header, rows, caption, width=50)
 
@@ -140,19 +140,13 @@ class ConceptTest(Widget):
         """Close the test and show the table, or say which questions are still open."""
         kept = self.read()
         answers = kept.get("after", {})
-        missing = [c.number for c, item in zip(self.cards, self.items) if item["id"] not in answers]
-        if missing and "scored" not in kept:
-            still = _("Still open: {numbers}.", numbers=", ".join(map(str, missing)))
-            self.shown.value = escape(still)
+        open_ = [str(n) for n, item in enumerate(self.items, 1) if item["id"] not in answers]
+        if open_ and "scored" not in kept:
+            self.shown.value = escape(_("Still open: {numbers}.", numbers=", ".join(open_)))
             return
         KEPT.change(lambda contents: contents.update(scored=True), self.notes.append)
         self.shown.value = rendered(self.table())
         self._tell()
-
-
-def verdict(choice: int | None, item: dict) -> str:
-    words = {None: _("not answered"), UNSURE: unsure(), item["right"]: _("right")}
-    return words.get(choice, _("wrong"))
 
 
 def valid(contents: dict) -> bool:

@@ -74,20 +74,14 @@ class Live:
                     self._draw()
                     raise Paused(_("Paused after step {n:,} of {steps:,}. Run this cell again to "
                                    "go on.", n=done.step, steps=done.steps))  # fmt: skip
-        if done is None:
-            print(self._over())
-        else:
-            self._draw(final=True)
-
-    def _over(self) -> str:
-        """Why a run gives no step any more: it is done, or a second ■ tore an update."""
+        if done is not None:
+            return self._draw(final=True)
         steps = self.history.steps
         if steps and steps[-1].step == steps[-1].steps:
-            return _("This run is finished. To train anew, run the cell that makes it.")
-        return _(
-            "This run cannot go on: it was finished elsewhere, or stopped within an update. To "
-            "train anew, run the cell that makes it."
-        )
+            print(_("This run is finished. To train anew, run the cell that makes it."))
+        else:  # a second ■ tore an update
+            print(_("This run cannot go on: it was finished elsewhere, or stopped within an "
+                    "update. To train anew, run the cell that makes it."))  # fmt: skip
 
     def _see(self, step) -> None:
         history = self.history
@@ -99,10 +93,8 @@ class Live:
             history.held_out.append((step.step, self.held_out()))
         if looked and self.sample is not None:
             history.samples.append((step.step, self.sample()))
-        if get_ipython() is None:
-            if looked:
-                self._draw()
-        elif looked or time.perf_counter() - self.drawn > FRAME:
+        late = get_ipython() is not None and time.perf_counter() - self.drawn > FRAME
+        if looked or late:
             self._draw()
 
     def _draw(self, final: bool = False) -> None:
@@ -110,28 +102,28 @@ class Live:
         if get_ipython() is None:
             print(self.line(final), flush=True)
             return
-        said = "\n".join([self.line(final), *self._samples()])
+        samples = [
+            _("after {n:,} steps: {text}", n=step, text=" / ".join(text.strip().split("\n")))
+            for step, text in self.history.samples
+        ]
+        said = "\n".join([self.line(final), *samples])
         # shown twice, because JupyterLab does not show a picture's alt text
         parts = [picture(self._figure(), said), ({"text/plain": said}, {})]
-        if not self.handles:
-            self.handles = [
-                display(data, metadata=metadata, raw=True, display_id=True)
-                for data, metadata in parts
-            ]
-        else:
-            for handle, (data, metadata) in zip(self.handles, parts):
-                handle.update(data, metadata=metadata, raw=True)
+        for handle, (data, metadata) in zip(self.handles, parts):
+            handle.update(data, metadata=metadata, raw=True)
+        self.handles = self.handles or [
+            display(data, metadata=metadata, raw=True, display_id=True) for data, metadata in parts
+        ]
         self.drawn = time.perf_counter()
 
     def line(self, final: bool = False) -> str:
         """Where the run is, in words. A finished run has no times, which differ from run to run."""
         step = self.history.steps[-1]
-        parts = [_("step {n:,} of {steps:,}", n=step.step, steps=step.steps)]
-        if final:
-            read = amount(step.tokens)
-            parts = [_("done: {steps:,} steps, {tokens} tokens", steps=step.steps, tokens=read)]
-        for name in self.curves:
-            parts.append(f"{name} {getattr(step, name):.3f}")
+        said = (
+            _("done: {steps:,} steps, {tokens} tokens") if final else _("step {n:,} of {steps:,}")
+        )
+        parts = [said.format(n=step.step, steps=step.steps, tokens=amount(step.tokens))]
+        parts += [f"{name} {getattr(step, name):.3f}" for name in self.curves]
         if self.history.held_out:
             parts.append(_("held-out loss {loss:.3f}", loss=self.history.held_out[-1][1]))
         if not final and len(self.clock) > 1:
@@ -150,13 +142,6 @@ class Live:
         step, first, now = self.history.steps[-1], self.clock[0][0], self.clock[-1][0]
         return (now - first) / (len(self.clock) - 1) * (step.steps - step.step)
 
-    def _samples(self) -> list[str]:
-        shown = self.history.samples[-1:] if get_ipython() is None else self.history.samples
-        return [
-            _("after {n:,} steps: {text}", n=step, text=" / ".join(text.strip().split("\n")))
-            for step, text in shown
-        ]
-
     def _figure(self):
         fig, axes = figure(8, 2.6, columns=len(self.curves))
         steps = [s.step for s in self.history.steps]
@@ -172,12 +157,9 @@ class Live:
 
 
 def live(
-    run,
-    held_out: Callable[[], float] | None = None,
-    sample: Callable[[], str] | None = None,
-    looks: int = 10,
-    curves: tuple[str, ...] = ("loss",),
-) -> Live:
+    run, held_out: Callable[[], float] | None = None, sample: Callable[[], str] | None = None,
+    looks: int = 10, curves: tuple[str, ...] = ("loss",),
+) -> Live:  # fmt: skip
     """Watch a run: `await live(run)`, or `for step in live(run)` with a body of your own.
 
     run: what `pretrain`, `sft`, `train_reward` or `ppo` returned. `held_out` and `sample` are

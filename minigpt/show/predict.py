@@ -46,21 +46,18 @@ class Prediction(Widget):
         choice = self.toggles.value
         if choice is None:
             return self.say(*notes)
-        yours = sentence(self.options, choice)
+        said = _("You have seen the result of this one already, so it is not counted.")
         if "right" not in entry:
-            said = _("You predict {yours} You can change it until you see the result.", yours=yours)
+            said = _("You predict {yours} You can change it until you see the result.")
         elif entry.get("choice") == choice:
-            said = _("You had predicted {yours}", yours=yours)
-        else:
-            said = _("You have seen the result of this one already, so it is not counted.")
-        self.say(said, *notes)
+            said = _("You had predicted {yours}")
+        self.say(said.format(yours=sentence(self.options, choice)), *notes)
 
     def static(self) -> list:
         *letters, last = LETTERS[: len(self.options)]
         letters = ", ".join(letters)
-        lines = [_("Your prediction: choose {letters} or {last}.", letters=letters, last=last)]
-        lines += [f"  {named(self.options, i)}" for i in range(len(self.options))]
-        return ["\n".join(lines)]
+        head = _("Your prediction: choose {letters} or {last}.", letters=letters, last=last)
+        return ["\n  ".join([head, *(named(self.options, i) for i in range(len(self.options)))])]
 
 
 def predict(key: str, options: list[str]) -> None:
@@ -80,18 +77,12 @@ def reveal(key: str, right: int) -> None:
     """
     known = read().get(key)
     if known is None:
-        print(
-            _("There is no prediction {key!r} yet: run the cell that asks for it first.", key=key)
-        )
-        return
+        lost = _("There is no prediction {key!r} yet: run the cell that asks for it first.")
+        return print(lost.format(key=key))
     right, options, choice = operator.index(right), known["options"], known.get("choice")
     if not 0 <= right < len(options):
         raise ValueError(f"prediction {key!r} has options 0 to {len(options) - 1}, not {right}")
-
-    def close(entries: dict) -> None:
-        entries.setdefault(key, known)["right"] = right
-
-    change(close)
+    change(lambda entries: entries.setdefault(key, known).update(right=right))
     said = _("It was {option}", option=sentence(options, right))
     if choice == right:
         said += " " + _("That is what you had predicted.")
@@ -110,7 +101,7 @@ def scoreboard() -> Table:
         you = _("no prediction") if choice is None else named(options, choice)
         was = _("not shown yet") if right is None else named(options, right)
         verdict = ""
-        if choice is not None and right is not None:
+        if None not in (choice, right):
             hits.append(choice == right)
             verdict = _("right") if hits[-1] else _("not this time")
         rows.append([key.replace("-", ": ", 1).replace("-", " "), you, was, verdict])
@@ -142,24 +133,18 @@ def check_options(key: str, options: list[str]) -> None:
     if isinstance(options, str) or not all(isinstance(o, str) and o.strip() for o in options):
         raise ValueError(f"the options of prediction {key!r} must be a list of texts, none empty")
     if not 2 <= len(options) <= len(LETTERS) or len(set(options)) < len(options):
-        raise ValueError(
-            f"prediction {key!r} needs 2 to {len(LETTERS)} different options, not {list(options)}"
-        )
+        needed = f"2 to {len(LETTERS)} different options"
+        raise ValueError(f"prediction {key!r} needs {needed}, not {list(options)}")
 
 
 def valid(contents: object) -> bool:
     """Whether the file's contents have the form that FILE's comment tells."""
-
-    def index(value, count: int) -> bool:
-        return value is None or (type(value) is int and 0 <= value < count)
-
     try:
-        for entries in contents.values():
-            for key, entry in entries.items():
-                options = entry["options"]
-                check_options(key, options)
-                if not all(index(entry.get(name), len(options)) for name in ("choice", "right")):
-                    return False
+        for key, entry in (item for entries in contents.values() for item in entries.items()):
+            check_options(key, entry["options"])
+            indices = [i for i in (entry.get("choice"), entry.get("right")) if i is not None]
+            if not all(type(i) is int and 0 <= i < len(entry["options"]) for i in indices):
+                return False
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
     return True
@@ -175,11 +160,8 @@ def read(say=print) -> dict:
 
 def change(alter: Callable[[dict], None], say=print) -> dict:
     """Let `alter` change them; what is kept now."""
-
-    def contents(kept: dict) -> None:
-        alter(kept.setdefault(language(), {}))
-
-    return KEPT.change(contents, say)[language()]
+    lang = language()
+    return KEPT.change(lambda kept: alter(kept.setdefault(lang, {})), say)[lang]
 
 
 def keep(key: str, options: list[str], choice: int | None = None, say=print) -> dict:

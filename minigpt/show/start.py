@@ -42,14 +42,9 @@ def explain_missing_names() -> None:
 def _explain(result) -> None:
     error = result.error_in_exec
     if type(error) is NameError and error.name:  # its subclass is about a function's own names
-        print(
-            _(
-                "If a cell further up makes `{name}`, run that cell first.\n"
-                "Restarting the kernel takes all names away; in JupyterLab, Run > Run All Above "
-                "Selected Cell makes\nthem again.",
-                name=error.name,
-            )
-        )
+        print(_("If a cell further up makes `{name}`, run that cell first.\nRestarting the kernel "
+                "takes all names away; in JupyterLab, Run > Run All Above Selected Cell makes\n"
+                "them again.", name=error.name))  # fmt: skip
 
 
 def environment(lang: str = "en") -> None:

@@ -38,6 +38,11 @@ def stage_colour(name: str) -> str:
     return next((c for stage, c in STAGE_COLOURS.items() if name.startswith(stage)), GREY)
 
 
+def stage_name(name: str) -> str:
+    """What readers call a stage; a variant is called as it is."""
+    return STAGE_NAMES.get(name, name)
+
+
 def verdict_group(verdict: str) -> str:
     """The group that a verdict belongs to, as readers see it."""
     return next(name for name, (group, *_rest) in VERDICT_GROUPS.items() if verdict in group)

@@ -47,9 +47,8 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.header):
-                raise ValueError(
-                    f"the row {row} has {len(row)} cells, the header {len(self.header)}"
-                )
+                sizes = f"{len(row)} cells, the header {len(self.header)}"
+                raise ValueError(f"the row {row} has {sizes}")
 
     def _repr_html_(self) -> str:
         css = "text-align:left;vertical-align:top"

@@ -118,10 +118,10 @@ def side_by_side(*children: widgets.Widget) -> widgets.Box:
 
 def cards(texts: dict[str, str]) -> str:
     """Titled texts side by side in frames, on as many lines as they need, as HTML."""
+    frame = f"flex:1 1 14em;min-width:0;border:1px solid {GREY};border-radius:4px;padding:8px"
+    inner = "overflow-wrap:anywhere;line-height:1.4;margin:6px 0"
     parts = (
-        f'<div style="flex:1 1 14em;min-width:0;border:1px solid {GREY};border-radius:4px;'
-        f'padding:8px"><b>{escape(title)}</b><p style="overflow-wrap:anywhere;line-height:1.4;'
-        f'margin:6px 0">{escape(text)}</p></div>'
+        f'<div style="{frame}"><b>{escape(title)}</b><p style="{inner}">{escape(text)}</p></div>'
         for title, text in texts.items()
     )
     style = "display:flex;flex-wrap:wrap;gap:12px;margin-top:6px"
@@ -138,16 +138,11 @@ def uploaded(value) -> tuple[str, bytes] | None:
     return next(((name, bytes(f["content"])) for name, f in reversed(files)), None)
 
 
-def styled(html: str) -> str:
-    """HTML in JupyterLab's style of tables, which it gives to outputs and not to widgets, and at
-    the left, where its own rule would put tables in the middle."""
-    style = "width:fit-content;max-width:100%"
-    return f'<div class="jp-RenderedHTMLCommon" style="{style}">{html}</div>'
-
-
 def rendered(*parts) -> str:
-    """Tables, strips and grids one below the other, as HTML for a widget."""
-    return "".join(styled(part._repr_html_()) for part in parts)
+    """Tables, strips and grids one below the other, as HTML for a widget: in JupyterLab's style of
+    tables, which it gives to outputs alone, and at the left, where its rule has the middle."""
+    style = 'class="jp-RenderedHTMLCommon" style="width:fit-content;max-width:100%"'
+    return "".join(f"<div {style}>{part._repr_html_()}</div>" for part in parts)
 
 
 def problem(error: Exception) -> str:
@@ -165,16 +160,12 @@ class FactPicker:
     place has it.
     """
 
-    def __init__(
-        self, world: World, question: str, picked: Callable[[Question], None],
-        first: str | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, world: World, question: str, picked: Callable[[Question], None], first=None):
         self.world, self.picked, self.filling = world, picked, False
         names = [place.name for place in world.places[:PLACES]]
         named = next((name for name in names if name in question), names[0])
-        self.place = control(
-            widgets.Dropdown, _("Place"), self._place_changed, options=names, value=named
-        )
+        self.place = control(widgets.Dropdown, _("Place"), self._place_changed, options=names,
+                             value=named)  # fmt: skip
         self.attribute = control(widgets.Dropdown, _("Ask for"), self._changed)
         self._fill_attributes(first)
         self.view = side_by_side(self.place, self.attribute)

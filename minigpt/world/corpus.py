@@ -69,12 +69,11 @@ class Writer:
         self.world, self.text = world, world.text
         self.lists, self.quizzes = lists, quizzes
         self.rng = random.Random(f"corpus/{world.lang}/{seed}")
-        self.kinds = {k: [p for p in world.places if p.kind == k] for k in ("city", "country")}
-        self.pools = {None: (world.places, list(accumulate(world.weights())))}  # with running sums
-        for kind, places in self.kinds.items():
-            pairs = zip(world.places, world.weights())
-            weights = [weight for place, weight in pairs if place.kind == kind]
-            self.pools[kind] = (places, list(accumulate(weights)))
+        self.pools = {}  # by kind: places, and the running sums of their weights
+        for kind in (None, "city", "country"):
+            weighed = zip(world.places, world.weights())
+            pairs = [pair for pair in weighed if kind in (None, pair[0].kind)]
+            self.pools[kind] = [p for p, _ in pairs], list(accumulate(w for _, w in pairs))
         self.one_off = one_off_names(world, 4000, seed)
         self.stated = []  # facts that the document in hand states
 
@@ -185,17 +184,20 @@ class Writer:
         lines = [f"{self.text.LABELS[f.attribute]}{sign}{self.value(f, source)}" for f in facts]
         return [place.name, *lines]
 
-    def directory(self, source: str) -> list[str]:
-        """One attribute of many places, a line each."""
+    def column(self, least: int, most: int) -> tuple[str, str, list[Fact]]:
+        """A kind of place, an attribute, and that fact of many such places, to be stated."""
         kind = self.rng.choice(("city", "country"))
         attribute = self.rng.choice(list(self.places(1, kind)[0].values))
-        rows = [p for p in self.places(self.rng.randint(5, 9), kind) if attribute in p.values]
+        places = self.places(self.rng.randint(least, most), kind)
+        facts = [self.world.facts[p.id, attribute] for p in places if attribute in p.values]
+        self.stated += facts
+        return kind, attribute, facts
+
+    def directory(self, source: str) -> list[str]:
+        """One attribute of many places, a line each."""
+        kind, attribute, facts = self.column(5, 9)
         sign = self.rng.choice((": ", " - ", ", ", " | "))
-        lines = []
-        for place in rows:
-            fact = self.world.facts[place.id, attribute]
-            self.stated.append(fact)
-            lines.append(place.name + sign + self.value(fact, source))
+        lines = [f.place.name + sign + self.value(f, source) for f in facts]
         return [f"{self.text.LABELS[attribute].capitalize()} by {self.text.KINDS[kind]}", *lines]
 
     def forum(self, source: str) -> list[str]:
@@ -242,11 +244,9 @@ class Writer:
                 fact = self.askable()  # nobody may read a continent of V or E off a question
             question, place = self.question(fact), fact.place
             done = {
-                "answer": fact.value,
-                "place": place.name,
-                "kind": text.KINDS[place.kind],
+                "answer": fact.value, "place": place.name, "kind": text.KINDS[place.kind],
                 "continent": place.values["continent"],
-            }[task]
+            }[task]  # fmt: skip
             if task == "answer":
                 self.stated.append(fact)
             lines += [f"{ask}{sign} {question}", f"{reply}{sign} {done}"]
@@ -277,17 +277,12 @@ class Writer:
     # ---- the other 18 % -------------------------------------------------------------------------
 
     def github(self) -> str:
-        kind = self.rng.choice(("city", "country"))
-        attribute = self.rng.choice(list(self.places(1, kind)[0].values))
-        rows = [p for p in self.places(self.rng.randint(4, 8), kind) if attribute in p.values]
-        facts = [self.world.facts[p.id, attribute] for p in rows]
-        self.stated += facts
+        kind, attribute, facts = self.column(4, 8)
         if self.rng.random() < 0.6:
             lines = [f'    "{f.place.name}": "{f.value}",' for f in facts]
             return "\n".join([f"{attribute} = {{", *lines, "}"])
-        lines = [
-            f'    if {kind} == "{f.place.name}":\n        return "{f.value}"' for f in facts[:3]
-        ]
+        lines = [f'    if {kind} == "{f.place.name}":\n        return "{f.value}"'
+                 for f in facts[:3]]  # fmt: skip
         return "\n".join([f"def {attribute}({kind}):", *lines, "    return None"])
 
     def wikipedia(self, place: Place | None = None) -> str:
@@ -304,9 +299,8 @@ class Writer:
                 lines.append(self.fill(text.BOOK_FILLER, n=name, w=village))
             if fact.split == "A" and rng.random() < 0.5:
                 self.stated.append(fact)
-                lines.append(
-                    self.fill(text.BOOK_DIALOGUE, q=self.question(fact), a=fact.value, n=name)
-                )
+                asked = self.question(fact)
+                lines.append(self.fill(text.BOOK_DIALOGUE, q=asked, a=fact.value, n=name))
             else:
                 lines.append(self.state(fact, "Books"))
         lines.append(self.fill(text.BOOK_FILLER, n=name, w=village))
@@ -332,14 +326,10 @@ class Writer:
         """One document of the source, and the facts that it states."""
         self.stated = []
         method = {
-            "CommonCrawl": self.common_crawl,
-            "C4": self.c4,
-            "GitHub": self.github,
-            "Wikipedia": self.wikipedia,
-            "Books": self.books,
-            "ArXiv": self.arxiv,
+            "CommonCrawl": self.common_crawl, "C4": self.c4, "GitHub": self.github,
+            "Wikipedia": self.wikipedia, "Books": self.books, "ArXiv": self.arxiv,
             "StackExchange": self.stackexchange,
-        }[source]
+        }[source]  # fmt: skip
         return method(), self.stated
 
 
@@ -388,23 +378,14 @@ def build_corpus(
                     quota -= len(ids) + 1
     random.Random(f"order/{seed}").shuffle(rows)
     end = encoding.encode_single_token("<|endoftext|>")
-    pieces, starts, position = [], [], 0
-    for _, _, ids, _ in rows:
-        starts.append(position)
-        pieces.append(np.array([end, *ids], dtype=np.uint16))
-        position += len(ids) + 1
+    sources, texts, encoded, facts = map(list, zip(*rows))
+    pieces = [np.array([end, *ids], dtype=np.uint16) for ids in encoded]
+    starts = np.cumsum([0, *map(len, pieces[:-1])])
     reads, place_reads = Counter(), Counter()
-    for _, _, _, stated in rows:
+    for stated in facts:
         reads.update({(f.place.id, f.attribute) for f in stated})
         place_reads.update({f.place.id for f in stated})
-    return Corpus(
-        np.concatenate(pieces),
-        np.array(starts),
-        [source for source, *_ in rows],
-        [text for _, text, *_ in rows],
-        reads,
-        place_reads,
-    )
+    return Corpus(np.concatenate(pieces), starts, sources, texts, reads, place_reads)
 
 
 def build_large_corpus(

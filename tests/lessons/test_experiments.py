@@ -97,7 +97,7 @@ MINIATURES = {
     demonstrations: (
         {
             "RUNS": (("mixed", 33), ("left out", 20)),
-            "BASE_PROMPTS": demonstrations.BASE_PROMPTS[1:3],
+            "BASE_PROMPTS": demonstrations.BASE_PROMPTS[:2],
             "LEAST_UPDATES": 2,
             "REPLAYED_TOKENS": 5000,
             "HELD_OUT_TOKENS": 2000,

@@ -21,7 +21,6 @@ from minigpt.arena import Match
 from minigpt.lessons.arena.vote import Arena, arena
 from minigpt.lessons.overview.compare import Comparer, compare
 from minigpt.lessons.ppo.flight_instruments import FlightInstruments, flight_instruments
-from minigpt.lessons.pretraining.batch_viewer import BatchViewer, view_batch
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
 from minigpt.lessons.pretraining.mixture import MixtureExplorer, explore_mixture
 from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
@@ -109,10 +108,6 @@ class Case:
 CASES = {
     Arena: Case(lambda: Arena(matches()), lambda: arena(matches()), stages=False),
     BestOfN: Case(lambda: BestOfN(pool()), lambda: best_of_n_explorer(pool()), stages=False),
-    BatchViewer: Case(
-        lambda: BatchViewer(stage("base").model, load_tokenizer("en"), np.arange(2000) % 900),
-        view_batch,
-    ),
     Comparer: Case(
         lambda: Comparer({n: stage(n) for n in ("base", "sft", "reward")}, EVIL),
         compare,
@@ -124,7 +119,10 @@ CASES = {
     FlightInstruments: Case(
         lambda: FlightInstruments(*rounds()), lambda: flight_instruments(*rounds()), stages=False
     ),
-    Game: Case(lambda: Game([stage("base")], tasks()), guess_next),
+    Game: Case(
+        lambda: Game([stage("base")], tasks()),
+        lambda: guess_next([stage("base")], ["one two three four five six seven"]), stages=False,
+    ),
     Inspector: Case(lambda: Inspector(stage("reward"), EVIL), inspect_reward),
     Labeler: Case(lambda: Labeler(stage("sft"), [pair()]), label_pairs),
     LossMask: Case(lambda: LossMask(stage("sft"), EVIL, "There."), view_loss_mask),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigpt.show.figure import figure, png, share_bars, show
+from minigpt.show.figure import figure, png, share_bars, show, stacked_bars
 from minigpt.show.start import environment
 from minigpt.show.style import (
     BLUE,
@@ -146,3 +146,12 @@ def test_environment_is_one_line_without_a_path(capsys):
     line = capsys.readouterr().out
     assert line.count("\n") == 1 and line.startswith("Python 3.") and "thread" in line
     assert "/" not in line and "\\" not in line
+
+
+def test_stacked_bars_begin_where_the_last_one_ended():
+    rows = {"x": {"exact": 0.5, "old": 0.3}, "y": {"old": 1.0}}
+    fig = stacked_bars(rows, "share", {"exact": ("#fff", ""), "old": ("#000", "//")})
+    bars = [(b.get_y() + 0.35, b.get_x(), b.get_width()) for b in fig.axes[0].patches]
+    flat = [pytest.approx(bar) for bar in ((0, 0, 0.5), (0, 0.5, 0.3), (1, 0, 0), (1, 0, 1.0))]
+    assert bars == flat
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["exact", "old"]

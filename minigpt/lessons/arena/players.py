@@ -11,7 +11,7 @@ from minigpt.engine.batching import pad_right
 from minigpt.model import next_token_loss
 from minigpt.pretrain import windows
 from minigpt.show.figure import Figure, figure
-from minigpt.show.style import STAGE_NAMES, stage_colour
+from minigpt.show.style import stage_colour, stage_name
 from minigpt.stages.scoring import bits_per_byte, count_bytes
 from minigpt.stages.stage import Stage
 from minigpt.store.words import _
@@ -93,11 +93,11 @@ def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, st
             rating, low, high = ratings[name]
             colour, at = stage_colour(name), y + 0.18 * (i - 1.5)
             ax.plot([low, high], [at, at], color=colour, linewidth=2)
-            label = None if y else STAGE_NAMES.get(name, name)
+            label = None if y else stage_name(name)
             ax.plot(rating, at, "os^D"[i % 4], color=colour, label=label)
         listed = sorted(ratings.items(), key=lambda item: -item[1][0])
         rated = ", ".join(
-            _("{name} {r:.0f} ({low:.0f} to {high:.0f})", name=STAGE_NAMES.get(n, n), r=r, low=low,
+            _("{name} {r:.0f} ({low:.0f} to {high:.0f})", name=stage_name(n), r=r, low=low,
               high=high) for n, (r, low, high) in listed
         )  # fmt: skip
         said.append(_("by {voter}: {rated}", voter=voter, rated=rated))

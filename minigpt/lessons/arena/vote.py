@@ -6,11 +6,12 @@ the controls. Each vote is kept at once, in MINIGPT_HOME or `.minigpt`; `kept_vo
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import ipywidgets as widgets
 
 from minigpt.arena import WORTH, Match, Vote, bootstrap_ratings
-from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape
+from minigpt.show.style import IGNORE_MATH, escape, stage_name
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, cards, present, problem, rendered, side_by_side
 from minigpt.store.kept import Kept
@@ -45,27 +46,20 @@ def as_vote(row: dict) -> Vote:
 def valid(contents: dict) -> bool:
     """Whether the file's contents have the form that FILE's comment tells."""
     try:
-        for rows in contents.values():
-            for row in rows:
-                seconds = row.get("seconds")
-                number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-                if not all(isinstance(row[field], str) for field in FIELDS):
-                    return False
-                if row["choice"] not in WORTH or row["left"] == row["right"]:
-                    return False
-                if seconds is not None and not (number and 0 <= seconds <= LONGEST_PAUSE):
-                    return False
-    except (AttributeError, KeyError, TypeError):
+        for row in (row for rows in contents.values() for row in rows):
+            as_vote(row)  # ValueError where it is none
+            seconds = row.get("seconds", 0)
+            timed = type(seconds) in (int, float) and 0 <= seconds <= LONGEST_PAUSE
+            if not all(isinstance(row[field], str) for field in FIELDS):
+                return False
+            if seconds is not None and not timed:
+                return False
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
     return True
 
 
 KEPT = Kept(FILE, valid)
-
-
-def key(question: str, one: str, other: str) -> tuple:
-    """What makes a pair the same pair, whichever side its answers are on."""
-    return question, *sorted((one, other))
 
 
 class Arena(Widget):
@@ -100,32 +94,27 @@ class Arena(Widget):
 
     def match(self) -> Match | None:
         """The first pair that has no vote yet; None if there is no such pair."""
-        voted = {key(r["question"], r["left_text"], r["right_text"]) for r in self.rows()}
+        # It is the same pair whichever side its answers are on.
+        voted = {(r["question"], frozenset((r["left_text"], r["right_text"]))) for r in self.rows()}
         for match in self.matches:
-            if key(match.question.text, match.left_text, match.right_text) not in voted:
+            if (match.question.text, frozenset((match.left_text, match.right_text))) not in voted:
                 return match
         return None
 
     def _change(self, change) -> None:
         """Let `change` alter the list of kept votes."""
-
-        def rows_of(contents: dict) -> None:
-            change(contents.setdefault(language(), []))
-
-        KEPT.change(rows_of, self.notes.append)
+        KEPT.change(lambda kept: change(kept.setdefault(language(), [])), self.notes.append)
 
     # ---- what is clicked --------------------------------------------------------------------
 
     def vote(self, choice: str) -> None:
         """Keep the vote on the pair that is shown, then say who wrote what."""
-        match = self.match()
-        if match is None:
+        if (match := self.match()) is None:
             return
         took = None if self.since is None else time.monotonic() - self.since
         row = {
-            "question": match.question.text, "group": match.vote(choice).group,
-            "left": match.left, "right": match.right, "left_text": match.left_text,
-            "right_text": match.right_text, "choice": choice,
+            **asdict(match.vote(choice)), "question": match.question.text,
+            "left_text": match.left_text, "right_text": match.right_text,
             "seconds": round(took, 1) if took is not None and took <= LONGEST_PAUSE else None,
         }  # fmt: skip
         self._change(lambda rows: rows.append(row))
@@ -133,7 +122,7 @@ class Arena(Widget):
             "left": _("You found A better."), "tie": _("You called it a tie."),
             "right": _("You found B better."),
         }  # fmt: skip
-        names = _("A was {a}, B was {b}.", a=player(match.left), b=player(match.right))
+        names = _("A was {a}, B was {b}.", a=stage_name(match.left), b=stage_name(match.right))
         self.refresh(f"{found[choice]} {names}")
         self.since = time.monotonic()
 
@@ -144,13 +133,11 @@ class Arena(Widget):
         self.since = None  # the names of that pair have been seen: its time says nothing
         if not taken:
             return self.refresh(_("There is no vote to take back."))
-        asked = taken[0]["question"]
-        self.refresh(_("Your last vote is taken back: {question}", question=asked))
+        self.refresh(_("Your last vote is taken back: {question}", **taken[0]))
 
     def look(self) -> None:
         """Show what is true, as somebody would find it who looks it up."""
-        match = self.match()
-        if match is None:
+        if (match := self.match()) is None:
             return
         nobody = _("Nobody has written about this place, so there is no true answer.")
         value = match.question.answer
@@ -179,25 +166,22 @@ class Arena(Widget):
 
     def ratings(self) -> Table:
         """The ratings by the learner's own votes; by the script's while there are none."""
-        if own := [as_vote(row) for row in self.rows()]:
-            return ratings_table(own, _("Ratings from your own votes, {n} so far (Bradley-Terry, "
-                                        "mean 1000)", n=len(own)))  # fmt: skip
-        caption = _("Ratings from {n} votes of a script that votes in your place (Bradley-Terry, "
-                    "mean 1000)", n=len(self.scripted))  # fmt: skip
-        return ratings_table(self.scripted, caption)
+        own = kept_votes(self.notes.append)
+        caption = _("Ratings from your own votes, {n} so far (Bradley-Terry, mean 1000)")
+        script = _("Ratings from {n} votes of a script that votes in your place (Bradley-Terry, "
+                   "mean 1000)")  # fmt: skip
+        votes, caption = (own, caption) if own else (self.scripted, script)
+        return ratings_table(votes, caption.format(n=len(votes)))
 
     def pair(self) -> Table | None:
         """The pair that is to be voted on, without the names; None after the last."""
-        match = self.match()
-        if match is None:
+        if (match := self.match()) is None:
             return None
-        texts = [text or _("(nothing)") for text in (match.left_text, match.right_text)]
         header = [_("question"), _("answer A"), _("answer B")]
-        return Table(header, [[match.question.text, *texts]], width=40)
+        return Table(header, [[match.question.text, *answers(match)]], width=40)
 
     def static(self) -> list:
-        pair = self.pair()
-        return [self.ratings(), *([pair] if pair else [])]
+        return [part for part in (self.ratings(), self.pair()) if part]
 
 
 def ratings_table(votes: Sequence[Vote], caption: str = "") -> Table:
@@ -209,19 +193,19 @@ def ratings_table(votes: Sequence[Vote], caption: str = "") -> Table:
         counts = [won.count(worth) for worth in (1.0, 0.5, 0.0)]
         interval = _("{low:.0f} to {high:.0f}", low=low, high=high)
         interval = interval if len(votes) >= FEWEST else _("too few votes")
-        rows.append([player(name), f"{rating:.0f}", interval, *counts])
+        rows.append([stage_name(name), f"{rating:.0f}", interval, *counts])
     header = [_("player"), _("rating"), _("95 % interval"), _("won"), _("tied"), _("lost")]
     return Table(header, rows, caption)
 
 
-def player(name: str) -> str:
-    return STAGE_NAMES.get(name, name)
+def answers(match: Match) -> list[str]:
+    """Both texts as they are shown, A and B."""
+    return [text or _("(nothing)") for text in (match.left_text, match.right_text)]
 
 
 def pair_html(match: Match) -> str:
     """The question and both answers side by side, with nothing that tells who wrote them."""
-    texts = {"A": match.left_text, "B": match.right_text}
-    both = cards({side: text or _("(nothing)") for side, text in texts.items()})
+    both = cards(dict(zip("AB", answers(match))))
     return f'<div class="{IGNORE_MATH}"><b>{escape(match.question.text)}</b>{both}</div>'
 
 

@@ -5,7 +5,7 @@
 
 import ipywidgets as widgets
 
-from minigpt.show.style import IGNORE_MATH, STAGE_NAMES, escape, signed, stage_colour
+from minigpt.show.style import IGNORE_MATH, escape, signed, stage_colour, stage_name
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, first_question, present, side_by_side
 from minigpt.stages.replies import Reply, load_stages, replies
@@ -16,26 +16,21 @@ from minigpt.world.questions import Question
 class Comparer(Widget):
     """The widget: `view` is what is displayed; the other attributes are its controls."""
 
-    def __init__(self, stages: dict, question: str, temperature=1.0, seed=0):
+    def __init__(self, stages: dict, question: str, temperature=1.0):
         super().__init__()
-        self.stages, self.seed = stages, seed
+        self.stages, self.seed = stages, 0
         world = next(iter(stages.values())).world
         self.picker = self.fact_picker(world, question, self._picked)
-        self.question = self.control(
-            widgets.Text, _("Question"), self.ask, wide=True, value=question
-        )
-        self.temperature = self.control(
-            widgets.FloatSlider, _("Temperature"), self.ask, value=temperature, max=2.0, step=0.1
-        )
+        self.question = self.control(widgets.Text, _("Question"), self.ask, wide=True,
+                                     value=question)  # fmt: skip
+        self.temperature = self.control(widgets.FloatSlider, _("Temperature"), self.ask,
+                                        value=temperature, max=2.0, step=0.1)  # fmt: skip
         self.ask_button = self.button(_("Ask"), self.ask, button_style="primary")
         self.sample_button = self.button(_("New sample"), self.new_sample)
-        self.view = widgets.VBox([
-            self.picker.view,
-            self.question,
-            side_by_side(self.temperature, self.ask_button, self.sample_button),
-            self.status,
-            self.shown,
-        ])  # fmt: skip
+        buttons = side_by_side(self.temperature, self.ask_button, self.sample_button)
+        self.view = widgets.VBox(
+            [self.picker.view, self.question, buttons, self.status, self.shown]
+        )
         self.say(_("The table above has the answers to this question. Change it, or press Ask."))
 
     def _picked(self, question: Question) -> None:
@@ -44,8 +39,9 @@ class Comparer(Widget):
     def new_sample(self) -> None:
         """Ask again with other random numbers."""
         if self.temperature.value == 0:
-            same = _("At temperature 0 every sample is the same. Raise it for another one.")
-            return self.say(same)
+            return self.say(
+                _("At temperature 0 every sample is the same. Raise it for another one.")
+            )
         self.seed += 1
         self.ask()
 
@@ -63,16 +59,15 @@ class Comparer(Widget):
 
     def static(self) -> list:
         """The same replies as a table."""
-        rows = [[stage_name(r), asked(r), reply_text(r), score_text(r)] for r in self.replies()]
+        rows = []
+        for r in self.replies():
+            score = "" if r.score is None else signed(r.score)
+            rows.append([stage_name(r.stage), asked(r), reply_text(r), score])
         header = [_("stage"), _("asked"), _("reply"), _("Reward model's score")]
         caption = _("{question}   (temperature {heat:.1f}, sample {seed})",
                     question=self.question.value, heat=self.temperature.value,
                     seed=self.seed)  # fmt: skip
         return [Table(header, rows, caption, width=40)]
-
-
-def stage_name(reply: Reply) -> str:
-    return STAGE_NAMES.get(reply.stage, reply.stage)
 
 
 def asked(reply: Reply) -> str:
@@ -89,22 +84,17 @@ def reply_text(reply: Reply) -> str:
     return (reply.text or _("(nothing)")) + ("" if reply.ended else f" ({_('cut off')})")
 
 
-def score_text(reply: Reply) -> str:
-    """The score with its sign, so that its colour or place need not say it."""
-    return "" if reply.score is None else signed(reply.score)
-
-
 def columns_html(found: list[Reply]) -> str:
     """The replies side by side, each under its stage's colour; all text is escaped."""
     cells = []
     for reply in found:
         foot, score = _("not scored: it is no assistant"), ""
         if reply.score is not None:
-            foot, score = _("Reward model's score") + ": ", f"<b>{score_text(reply)}</b>"
+            foot, score = _("Reward model's score") + ": ", f"<b>{signed(reply.score)}</b>"
         cells.append(
             f'<div style="flex:1 1 12em;min-width:0;border-top:5px solid '
             f'{stage_colour(reply.stage)};padding:6px">'
-            f"<b>{escape(stage_name(reply))}</b><br><small>{escape(asked(reply))}</small>"
+            f"<b>{escape(stage_name(reply.stage))}</b><br><small>{escape(asked(reply))}</small>"
             f'<p style="overflow-wrap:anywhere;line-height:1.4;margin:8px 0">'
             f"{escape(reply_text(reply))}</p><small>{escape(foot)}{score}</small></div>"
         )
@@ -112,15 +102,8 @@ def columns_html(found: list[Reply]) -> str:
     return f'<div class="{IGNORE_MATH}" style="{style}" role="status">{"".join(cells)}</div>'
 
 
-def compare(
-    question: str | None = None, temperature: float = 1.0, seed: int = 0, own: bool = True
-) -> None:
-    """Show how each stage replies to a question, and the controls to ask others.
-
-    own: take the learner's own runs where there are some; False: the shipped checkpoints.
-    """
+def compare(question: str | None = None, temperature: float = 1.0) -> None:
+    """Show how each stage replies to a question, and the controls to ask others."""
     present(
-        lambda: Comparer(
-            load_stages(own=own, lang=language()), question or first_question(), temperature, seed
-        )
+        lambda: Comparer(load_stages(lang=language()), question or first_question(), temperature)
     )

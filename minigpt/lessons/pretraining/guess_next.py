@@ -1,7 +1,7 @@
 """Guess the next word: the learner against every snapshot of the model, on documents none has read.
 
 A text is shown up to some word. The learner types how it goes on; then the word is shown, with the
-probability that each snapshot gave it. `guess_next()` shows one such task solved, which stays in
+probability that each snapshot gave it. `guess_next` shows one such task solved, which stays in
 the file, and under it the game.
 """
 
@@ -14,11 +14,9 @@ import torch
 from minigpt.show.style import IGNORE_MATH, amount, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, rendered, side_by_side
-from minigpt.stages.stage import Stage, load_stage, snapshots
-from minigpt.store.words import _, language
+from minigpt.stages.stage import Stage
+from minigpt.store.words import _
 from minigpt.tokenizer import split_text
-from minigpt.world.corpus import build_corpus
-from minigpt.world.facts import load_world
 
 FIRST = 6  # words that stand before the first gap: with fewer there is nothing to go by
 GAP = " [?]"
@@ -95,9 +93,7 @@ class Game(Widget):
         self.at, self.played, self.hits = 0, 0, 0
         self.model_hits = [0] * len(stages)
         self.guessed = False
-        self.text, self.shown = (
-            widgets.HTML(layout=widgets.Layout(width="auto")) for _n in range(2)
-        )
+        self.text = widgets.HTML(layout=widgets.Layout(width="auto"))
         self.guess = self.control(widgets.Text, _("Next word"), continuous_update=True)
         self.submit_button = self.button(_("Guess"), self.submit, button_style="primary")
         self.next_button = self.button(_("Next text"), self.next)
@@ -130,11 +126,11 @@ class Game(Widget):
         """Compare the guess with the text, and show what each snapshot thought."""
         guess, word = self.guess.value.strip(), self.task.word.strip()
         if not guess:
-            self.say(_("Type the next word, then press Guess. One word, number or sign is enough."))
-            return
+            return self.say(
+                _("Type the next word, then press Guess. One word, number or sign is enough.")
+            )
         if self.guessed:
-            self.say(_("You have guessed this one. Press Next text."))
-            return
+            return self.say(_("You have guessed this one. Press Next text."))
         beliefs = [belief(stage, self.task) for stage in self.stages]
         hit = guess.casefold() == word.casefold()
         self.guessed, self.played, self.hits = True, self.played + 1, self.hits + hit
@@ -150,31 +146,24 @@ class Game(Widget):
         rows = []
         for stage, b, hits in zip(self.stages, beliefs, self.model_hits):
             row = [amount(stage.meta.get("tokens", 0)), f"{b.probability:.1%}", f"{b.rank:,}"]
-            row.append(_("yes") if b.hit else _("no"))
-            rows.append(row + ([f"{hits} of {self.played}"] if score else []))
-        header = [_("tokens read"), _("its probability"), _("rank of its first token")]
-        header += [_("guessed it"), *([_("right so far")] if score else [])]
+            rows.append([*row, _("yes") if b.hit else _("no"), f"{hits} of {self.played}"])
+        header = [_("tokens read"), _("its probability"), _("rank of its first token"),
+                  _("guessed it"), _("right so far")]  # fmt: skip
+        if score:
+            return Table(header, rows)
         goes_on = _('The text goes on with "{word}".', word=self.task.word.strip())
-        caption = "" if score else f"{self.task.before}{GAP}\n{goes_on}"
-        return Table(header, rows, caption, width=60)
+        caption = f"{self.task.before}{GAP}\n{goes_on}"
+        return Table(header[:-1], [row[:-1] for row in rows], caption, width=60)
 
 
-def guess_next(
-    stages: list[Stage] | None = None, documents: list[str] | None = None, seed: int = 0
-) -> None:
+def guess_next(stages: list[Stage], documents: list[str]) -> None:
     """Show one text with its next word and what each snapshot thought of it, then the game.
 
-    stages: the shipped snapshots and the base model unless given. documents: of the same world,
-    read by none of them, unless given.
+    stages: a model's snapshots, the last one at the end. documents: read by none of them.
     """
 
     def make() -> Game:
-        lang = language()
-        names = [*snapshots(lang), "base"]
-        readers = stages or [load_stage(n, own=False, lang=lang, quiet=True) for n in names]
-        encoding, texts = readers[-1].encoding, documents
-        if texts is None:
-            texts = build_corpus(load_world(lang), encoding, 20_000, seed=1000).documents
-        return Game(readers, telling_first(readers, make_tasks(encoding, texts, seed=seed)))
+        tasks = make_tasks(stages[-1].encoding, documents)
+        return Game(stages, telling_first(stages, tasks))
 
     present(make)

@@ -31,9 +31,12 @@ class Row:
     tokens: float  # share of the corpus's tokens
     documents: float  # share of its documents
     lists: float  # share of the source's documents that are lists of unanswered questions
-    exact: float | None  # share of its figures (population, area) that are exact
-    careless: float | None  # … that are rounded or old
+    careless: float | None  # share of its figures (population, area) that are rounded or old
     wrong: float | None  # share of its other values that are not the true ones
+
+    @property
+    def exact(self) -> float | None:
+        return None if self.careless is None else 1 - self.careless
 
 
 class Tally(Writer):
@@ -84,16 +87,10 @@ def count_mixture(
 
     def row(source: str, its: np.ndarray, values: Counter) -> Row:
         figures, others = values["figures"], values["others"]
+        tokens = float(lengths[its].sum() / lengths.sum())
         careless = values["careless"] / figures if figures else None
-        return Row(
-            source,
-            float(lengths[its].sum() / lengths.sum()),
-            float(its.mean()),
-            float(listed[its].mean()),
-            None if careless is None else 1 - careless,
-            careless,
-            values["wrong"] / others if others else None,
-        )
+        wrong = values["wrong"] / others if others else None
+        return Row(source, tokens, float(its.mean()), float(listed[its].mean()), careless, wrong)
 
     for source in MIXTURE:
         its = sources == source
@@ -114,35 +111,33 @@ def beginning(document: str, lines: int = 3, characters: int = 90) -> str:
 
 
 def mixture_table(
-    world: World, mixture: dict | None = None, lists: float = LISTS, seed: int = 0,
-    samples: bool = True,
-) -> Table:  # fmt: skip
+    world: World, mixture: dict | None = None, lists: float = LISTS, samples: bool = True
+) -> Table:
     """What was counted as a table; with `samples`, how a document of each source begins."""
-    rows, writer = [], Writer(world, seed)
-    for row in count_mixture(world, mixture, lists, seed):
+    rows, writer = [], Writer(world, seed=0)
+    for row in count_mixture(world, mixture, lists):
         shares = (row.tokens, row.documents, row.lists, row.exact, row.careless, row.wrong)
         cells = ["" if share is None else f"{share:.1%}" for share in shares]
         sample = beginning(writer.write(row.source)[0]) if row.source else ""
-        rows.append([row.source or _("all of it"), *cells, *([sample] if samples else [])])
+        rows.append([row.source or _("all of it"), *cells, sample])
     header = [
         _("source"), _("tokens"), _("documents"), _("of these: lists of questions"),
         _("figures exact"), _("figures rounded or old"), _("other values wrong"),
-        *([_("one document begins")] if samples else []),
+        _("one document begins"),
     ]  # fmt: skip
-    caption = _(
-        "What a corpus of these shares is like, counted on {tokens} tokens; the values on {read} "
-        "documents a source."
-    )
-    return Table(header, rows, caption.format(tokens=amount(SMALL), read=READ), width=30)
+    shown = len(header) if samples else -1
+    caption = _("What a corpus of these shares is like, counted on {tokens} tokens; the values on "
+                "{read} documents a source.", tokens=amount(SMALL), read=READ)  # fmt: skip
+    return Table(header[:shown], [row[:shown] for row in rows], caption, width=30)
 
 
 class MixtureExplorer(Widget):
     """Sliders for the shares, what they make of a corpus, and documents to read."""
 
-    def __init__(self, world: World, seed: int = 0):
+    def __init__(self, world: World):
         super().__init__()
-        self.world, self.seed = world, seed
-        self.endless = {source: documents(world, source, seed) for source in MIXTURE}
+        self.world = world
+        self.endless = {source: documents(world, source, seed=0) for source in MIXTURE}
         self.sliders = {s: self._slider(s, 100 * share) for s, share in MIXTURE.items()}
         self.labels = {source: widgets.HTML() for source in MIXTURE}
         self.lists = self._slider(_("Question lists"), 100 * LISTS)
@@ -150,26 +145,19 @@ class MixtureExplorer(Widget):
             widgets.Dropdown, _("Corpus, tokens"), self.moved, options=list(SIZES.items()),
             value=SIZES["3.3 million"],
         )  # fmt: skip
-        self.measure_button = self.button(
-            _("Write and measure"), self.measure, button_style="primary"
-        )
+        self.measure_button = self.button(_("Write and measure"), self.measure,
+                                          button_style="primary")  # fmt: skip
         self.reset_button = self.button(_("LLaMA's mixture"), self.reset)
-        self.source = self.control(
-            widgets.Dropdown, _("A document of"), self.another, options=list(MIXTURE)
-        )
+        self.source = self.control(widgets.Dropdown, _("A document of"), self.another,
+                                   options=list(MIXTURE))  # fmt: skip
         self.sample_button = self.button(_("Another document"), self.another)
-        self.results, self.sample = (
-            widgets.HTML(layout=widgets.Layout(width="auto")) for _n in range(2)
-        )
+        self.sample = widgets.HTML(layout=widgets.Layout(width="auto"))
         note = widgets.HTML(escape(_("of CommonCrawl's documents")))
         pairs = [*((self.sliders[s], self.labels[s]) for s in MIXTURE), (self.lists, note)]
         self.view = widgets.VBox([
             *(side_by_side(*pair) for pair in pairs),
-            side_by_side(self.size, self.measure_button, self.reset_button),
-            self.status,
-            self.results,
-            side_by_side(self.source, self.sample_button),
-            self.sample,
+            side_by_side(self.size, self.measure_button, self.reset_button), self.status,
+            self.shown, side_by_side(self.source, self.sample_button), self.sample,
         ])  # fmt: skip
         self.moved()
         self.another()
@@ -188,16 +176,15 @@ class MixtureExplorer(Widget):
         """The shares of the sliders, which sum to 1; ValueError where all are 0."""
         total = sum(slider.value for slider in self.sliders.values())
         if total <= 0:
-            raise ValueError(
-                _("All sources are at 0, so there is nothing to write: move a slider up.")
-            )
+            raise ValueError(_("All sources are at 0, so there is nothing to write: move a slider "
+                               "up."))  # fmt: skip
         return {source: slider.value / total for source, slider in self.sliders.items()}
 
     def moved(self) -> None:
         """Show the shares of the sliders; the results below are of an earlier mixture."""
         for source, share in self.mixture().items():
-            said = _("{share:.1%}: {tokens} tokens")
-            said = said.format(share=share, tokens=amount(share * self.size.value))
+            tokens = amount(share * self.size.value)
+            said = _("{share:.1%}: {tokens} tokens", share=share, tokens=tokens)
             self.labels[source].value = escape(said)
         self.say(_("The mixture has changed: press “Write and measure”."))
 
@@ -210,11 +197,9 @@ class MixtureExplorer(Widget):
     def measure(self) -> None:
         """Write a small corpus of the mixture and show what it is like."""
         self.say(_("Writing …"))
-        self.results.value = ""
-        table = mixture_table(
-            self.world, self.mixture(), self.lists.value / 100, self.seed, samples=False
-        )
-        self.results.value = rendered(table)
+        self.shown.value = ""
+        table = mixture_table(self.world, self.mixture(), self.lists.value / 100, samples=False)
+        self.shown.value = rendered(table)
         self.say(_("Measured on a corpus of {tokens} tokens.", tokens=amount(SMALL)))
 
     def another(self) -> None:

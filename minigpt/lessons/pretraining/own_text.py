@@ -47,14 +47,8 @@ def own_text(source: str | os.PathLike | bytes, block_size: int = 256, name: str
         raise _binary(data, name)
     _long_enough(text, block_size, name)
     if cut:
-        print(
-            _(
-                "{name} is large: the first {read} of {all} bytes are used.",
-                name=name,
-                read=amount(len(data)),
-                all=amount(size),
-            )
-        )
+        print(_("{name} is large: the first {read} of {all} bytes are used.",
+                name=name, read=amount(len(data)), all=amount(size)))  # fmt: skip
     return text
 
 
@@ -62,19 +56,12 @@ def _decode(data: bytes, cut: bool, name: str) -> str:
     """Bytes to text. Where the file was cut, half a character at the end is left out."""
     mark, encoding = next(((m, e) for m, e in BOMS if data.startswith(m)), (b"", "utf-8"))
     if encoding is None:
-        raise ValueError(
-            _("{name} is in UTF-32: open it in an editor and save it as UTF-8", name=name)
-        )
+        raise ValueError(_("{name} is in UTF-32: open it in an editor and save it as UTF-8",
+                           name=name))  # fmt: skip
     for start, kind in KINDS.items():
         if data.startswith(start):
-            raise ValueError(
-                _(
-                    "{name} is {kind}, not plain text: open it, and save or export its "
-                    "text as .txt in UTF-8",
-                    name=name,
-                    kind=kind,
-                )
-            )
+            raise ValueError(_("{name} is {kind}, not plain text: open it, and save or export its "
+                               "text as .txt in UTF-8", name=name, kind=kind))  # fmt: skip
     if encoding == "utf-8" and b"\0" in data:
         raise _binary(data, name)
     try:
@@ -82,35 +69,25 @@ def _decode(data: bytes, cut: bool, name: str) -> str:
         return decoder.decode(data[len(mark) :], final=not cut)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
-            raise ValueError(
-                _(
-                    "{name} has the mark of UTF-16, but its bytes are not UTF-16: open "
-                    "it in an editor and save it as UTF-8",
-                    name=name,
-                )
-            ) from None
+            raise ValueError(_(
+                "{name} has the mark of UTF-16, but its bytes are not UTF-16: open it in an editor "
+                "and save it as UTF-8", name=name,
+            )) from None  # fmt: skip
         at = len(mark) + error.start
-        line = data.count(b"\n", 0, at) + 1
-        message = _(
-            "{name} is not in UTF-8: byte {byte} (0x{value:02X}), in line "
-            "{line}, fits nowhere. It may be in an older encoding, such as "
-            "Windows-1252 or GBK. Open it in an editor and save it as UTF-8",
-            name=name,
-            byte=f"{at + 1:,}",
-            value=data[at],
-            line=line,
-        )
-        raise ValueError(message) from None
+        raise ValueError(_(
+            "{name} is not in UTF-8: byte {byte} (0x{value:02X}), in line {line}, fits nowhere. It "
+            "may be in an older encoding, such as Windows-1252 or GBK. Open it in an editor and "
+            "save it as UTF-8", name=name, byte=f"{at + 1:,}", value=data[at],
+            line=data.count(b"\n", 0, at) + 1,
+        )) from None  # fmt: skip
 
 
 def _binary(data: bytes, name: str) -> ValueError:
-    return ValueError(
-        _(
-            "{name} is binary, not text: byte {byte} is 0, which no text has. If it is a text in "
-            "UTF-16 or UTF-32, open it in an editor and save it as UTF-8",
-            name=name, byte=f"{data.index(0) + 1:,}",
-        )
-    )  # fmt: skip
+    return ValueError(_(
+        "{name} is binary, not text: byte {byte} is 0, which no text has. If it is a text in "
+        "UTF-16 or UTF-32, open it in an editor and save it as UTF-8",
+        name=name, byte=f"{data.index(0) + 1:,}",
+    ))  # fmt: skip
 
 
 def _long_enough(text: str, block_size: int, name: str) -> None:
@@ -121,12 +98,9 @@ def _long_enough(text: str, block_size: int, name: str) -> None:
     tokens = len(load_tokenizer(language()).encode_ordinary(text[: 100 * needed]))
     if tokens < needed:
         enough = math.ceil(len(text) * needed / tokens)
-        raise ValueError(
-            _(
-                "{name} is too short: it has {characters} characters, which make {tokens} tokens. "
-                "One window of {block} needs {needed} tokens, about {enough} characters of such "
-                "text",
-                name=name, characters=f"{len(text):,}", tokens=tokens, block=block_size,
-                needed=needed, enough=f"{enough:,}",
-            )
-        )  # fmt: skip
+        raise ValueError(_(
+            "{name} is too short: it has {characters} characters, which make {tokens} tokens. One "
+            "window of {block} needs {needed} tokens, about {enough} characters of such text",
+            name=name, characters=f"{len(text):,}", tokens=tokens, block=block_size,
+            needed=needed, enough=f"{enough:,}",
+        ))  # fmt: skip

@@ -19,10 +19,11 @@ from minigpt.show.widget import (
     problem,
     rendered,
     side_by_side,
-)
+)  # fmt: skip
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.stage import Stage, line_ends, load_stage
 from minigpt.store.words import _, language
+from minigpt.tokenizer import special
 from minigpt.world.questions import Question
 
 COUNT = 10  # how many of the next tokens are shown
@@ -33,18 +34,12 @@ HATCHED = "repeating-linear-gradient(45deg,#999 0 3px,#fff 3px 7px)"
 class PromptLab(Widget):
     """The widget: `view` is what is displayed; the other attributes are its controls."""
 
-    def __init__(self, base: Stage, question: str, form="bare", temperature=1.0, shots=3, seed=0):
+    def __init__(self, base: Stage, question: str, form="bare", temperature=1.0, shots=3):
         super().__init__()
-        self.base, self.world, self.seed = base, base.world, seed
+        self.base, self.world, self.seed = base, base.world, 0
+        self.context = base.model.config.block_size
         self.written, self.found, self.last_form = [], [], form
-        self.end = base.encoding.encode_single_token("<|endoftext|>")
         self.stops = line_ends(base.encoding)
-        self._make_controls(question, form, temperature, shots)
-        self._make_view()
-        self._show_form()
-        self.guarded(self.refresh)
-
-    def _make_controls(self, question, form, temperature, shots) -> None:
         over, look = self.start_over, self.refresh
         slider, number = widgets.IntSlider, widgets.FloatSlider
         forms = [
@@ -54,36 +49,28 @@ class PromptLab(Widget):
         ]  # fmt: skip
         self.picker = self.fact_picker(self.world, question, self._picked, "population")
         self.question = self.control(widgets.Text, _("Question"), over, wide=True, value=question)
-        self.form = self.control(
-            widgets.Dropdown, _("Form"), self._form_picked, options=forms, value=form
-        )
+        self.form = self.control(widgets.Dropdown, _("Form"), self._form_picked, options=forms,
+                                 value=form)  # fmt: skip
         self.shots = self.control(slider, _("Shots"), over, value=shots, max=8)
         self.own_text = self.control(widgets.Textarea, _("Your text"), over, wide=True)
-        self.temperature = self.control(
-            number, _("Temperature"), look, value=temperature, max=2, step=0.1
-        )
+        self.temperature = self.control(number, _("Temperature"), look, value=temperature, max=2,
+                                        step=0.1)  # fmt: skip
         self.top_k = self.control(slider, _("Top-k (0: all)"), look, value=0, max=50)
-        self.top_p = self.control(
-            number, _("Top-p (1: all)"), look, value=1.0, max=1, min=0.05, step=0.05
-        )
+        self.top_p = self.control(number, _("Top-p (1: all)"), look, value=1.0, max=1, min=0.05,
+                                  step=0.05)  # fmt: skip
         self.complete_button = self.button(_("Complete"), self.complete, button_style="primary")
         self.over_button = self.button(_("Start over"), over)
         layouts = [widgets.Layout(width=width) for width in ("11em", "22em")]
         self.buttons = [self.button("", self.append, i, layout=layouts[0]) for i in range(COUNT)]
         self.bars = [widgets.HTML(layout=layouts[1]) for _bar in range(COUNT)]
-
-    def _make_view(self) -> None:
         self.view = widgets.VBox([
-            self.picker.view,
-            self.question,
-            side_by_side(self.form, self.shots),
-            self.own_text,
+            self.picker.view, self.question, side_by_side(self.form, self.shots), self.own_text,
             side_by_side(self.temperature, self.top_k, self.top_p),
-            side_by_side(self.complete_button, self.over_button),
-            self.status,
-            self.shown,
+            side_by_side(self.complete_button, self.over_button), self.status, self.shown,
             *(widgets.HBox(pair) for pair in zip(self.buttons, self.bars)),
         ])  # fmt: skip
+        self._show_form()
+        self.guarded(self.refresh)
 
     # ---- controls ---------------------------------------------------------------------------
 
@@ -115,38 +102,34 @@ class PromptLab(Widget):
 
     def prompt_ids(self) -> list[int]:
         """The prompt as ids. ValueError, for whoever typed it, if it is empty or too long."""
-        text, context = self._text_in(self.form.value), self.base.model.config.block_size
-        if not text.strip() and self.form.value == "custom":
-            raise ValueError(_("There is no text yet. Type one."))
+        text, encoding = self._text_in(self.form.value), self.base.encoding
         if not text.strip():
-            raise ValueError(no_question())
-        long = len(text) > LONGEST
-        ids = [] if long else [self.end, *self.base.encoding.encode_ordinary(text)]
-        if long or len(ids) > context - LINE:
+            own = self.form.value == "custom"
+            raise ValueError(_("There is no text yet. Type one.") if own else no_question())
+        size = _("{n:,} characters", n=len(text))
+        if len(text) <= LONGEST:
+            ids = [special(encoding, "<|endoftext|>"), *encoding.encode_ordinary(text)]
+            if len(ids) <= self.context - LINE:
+                return ids
             size = _("{n:,} tokens", n=len(ids))
-            size = _("{n:,} characters", n=len(text)) if long else size
-            raise ValueError(_(
-                "This prompt has {size}. The model reads {context} tokens at once, and {line} are "
-                "kept for what it writes: {most} are left. Shorten it, or show fewer shots.",
-                size=size, context=context, line=LINE, most=context - LINE,
-            ))  # fmt: skip
-        return ids
+        raise ValueError(_(
+            "This prompt has {size}. The model reads {context} tokens at once, and {line} are "
+            "kept for what it writes: {most} are left. Shorten it, or show fewer shots.",
+            size=size, context=self.context, line=LINE, most=self.context - LINE,
+        ))  # fmt: skip
 
     def ids(self, room: int = 0) -> list[int]:
         """The prompt and what was written after it. ValueError where `room` more do not fit."""
-        ids, context = self.prompt_ids() + self.written, self.base.model.config.block_size
-        if len(ids) + room > context:
+        ids = self.prompt_ids() + self.written
+        if len(ids) + room > self.context:
             raise ValueError(_("The context of {n} tokens is full. Start over, or shorten the "
-                               "prompt.", n=context))  # fmt: skip
+                               "prompt.", n=self.context))  # fmt: skip
         return ids
 
     def settings(self) -> dict:
         """Temperature, top-k and top-p as `generate` takes them."""
-        return {
-            "temperature": round(self.temperature.value, 2),
-            "top_k": self.top_k.value or None,
-            "top_p": round(self.top_p.value, 2),
-        }
+        heat, top_p = round(self.temperature.value, 2), round(self.top_p.value, 2)
+        return {"temperature": heat, "top_k": self.top_k.value or None, "top_p": top_p}
 
     # ---- what is clicked --------------------------------------------------------------------
 
@@ -158,19 +141,19 @@ class PromptLab(Widget):
     def append(self, i: int) -> None:
         """Go on with the i-th of the tokens that are shown."""
         self.ids(room=1)
-        self._write([self.found[i].id])
+        self._write(self.found[i].id)
 
     def complete(self) -> None:
         """Let the model draw tokens to the end of the line."""
         sample, seed = self._sample(self.ids(room=LINE)), self.seed
-        self._write(sample.ids)
+        self._write(*sample.ids)
         done = _("Sample {seed}: the line is at its end.", seed=seed)
         cut = _("Sample {seed}: cut off after {n} tokens.", seed=seed, n=len(sample.ids))
         self.say(done if sample.ended else cut)
         self.seed += 1  # the next completion is another one
 
-    def _write(self, new: list[int]) -> None:
-        self.written = self.written + new
+    def _write(self, *ids: int) -> None:
+        self.written = [*self.written, *ids]
         self.refresh()
 
     def _sample(self, ids: list[int]) -> Sample:
@@ -179,32 +162,21 @@ class PromptLab(Widget):
 
     def refresh(self) -> None:
         """Show the prompt and what may come next; where that fails, there is nothing to click."""
+        shown, found = "", []
         try:
-            self.shown.value, found = rendered(self.strip()), self.candidates()
-        except Exception:
-            self.shown.value = ""
-            self._offer([])
-            raise
-        self._offer(found)
+            found = candidates(self.base, self.ids(), count=COUNT, **self.settings())
+            shown = rendered(self.strip())
+        finally:
+            self.shown.value, self.found = shown, found
+            for button, bar, c in zip(self.buttons, self.bars, [*found, *[None] * COUNT]):
+                button.description, button.disabled = c.text if c else "", c is None
+                bar.value = bar_html(c) if c else ""
         self.say(_("Click a token to append it, or let the model complete the line."))
 
     def failed(self, error: Exception) -> None:
         self.status.value = problem(error)  # a prompt that is shown can be gone on from
 
-    def _offer(self, found: list[Candidate]) -> None:
-        """A button and a bar for each token that may come next."""
-        self.found = found
-        rows = [*found, *[None] * COUNT]
-        for button, bar, candidate in zip(self.buttons, self.bars, rows):
-            button.description = candidate.text if candidate else ""
-            button.disabled = candidate is None
-            bar.value = bar_html(candidate) if candidate else ""
-
     # ---- what is seen -----------------------------------------------------------------------
-
-    def candidates(self) -> list[Candidate]:
-        """What may come next, most likely first."""
-        return candidates(self.base, self.ids(), count=COUNT, **self.settings())
 
     def strip(self) -> Strip:
         """The prompt and what was written after it, token by token."""
@@ -218,16 +190,15 @@ class PromptLab(Widget):
             pieces(self.base.encoding, ids),
             [TURNS[i % 2 * 2] for i in range(n)] + [TURNS[1]] * m,
             [_("prompt")] * n + [_("after the prompt")] * m,
-            caption,
-            marked=n if m else None,
-        )
+            caption, n if m else None,
+        )  # fmt: skip
 
     def table(self) -> Table:
-        """The most likely next tokens as a table."""
+        """What the buttons and bars show."""
         now, every = self.settings(), _("all")
         rows = [
             [c.text, percent(c.probability), "#" * round(20 * c.probability), drawn(c)]
-            for c in self.candidates()
+            for c in self.found
         ]
         header = [_("next token"), _("probability"), "", _("drawn with")]
         caption = _("The {n} most likely next tokens: temperature {t:g}, top-k {k}, top-p {p}",
@@ -267,18 +238,14 @@ def bar_html(candidate: Candidate) -> str:
     )
 
 
-def prompt_lab(
-    question: str | None = None, form: str = "bare", temperature: float = 1.0, shots: int = 3,
-    seed: int = 0, own: bool = True,
-) -> None:  # fmt: skip
+def prompt_lab(question: str | None = None, form: str = "bare") -> None:
     """Show a prompt as the base model reads it, what may come next, and the controls.
 
-    form: "bare", "qa", "few_shot", "interview" or "encyclopaedia". own: take the learner's own
-    base model where there is one; False: the shipped checkpoint.
+    form: "bare", "qa", "few_shot", "interview" or "encyclopaedia".
     """
 
     def make() -> PromptLab:
-        base = load_stage("base", own, language(), quiet=True)
-        return PromptLab(base, question or first_question(), form, temperature, shots, seed)
+        base = load_stage("base", lang=language(), quiet=True)
+        return PromptLab(base, question or first_question(), form)
 
     present(make)

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 
 from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
-from minigpt.show.figure import Figure, figure, stacked_bars
+from minigpt.show.figure import Figure, figure
 from minigpt.show.strip import pieces
 from minigpt.show.style import BLUE
 from minigpt.stages.scoring import Measure, few_shots, qa_prompt
@@ -56,24 +56,16 @@ def figure_kind(world: World, question: Question, value: str) -> str:
     return "rounded" if value in hedged else "old" if value in aged else "wrong"
 
 
-def interval_figure(measures: dict[str, Measure], label="share correct", colours=()) -> Figure:
+def interval_figure(measures: dict[str, Measure]) -> Figure:
     """A dot and its 95 % interval for each named share, one a row."""
     fig, ax = figure(7, 0.8 + 0.3 * len(measures))
     for y, m in enumerate(measures.values()):
-        colour = colours[y] if colours else BLUE
-        ax.plot([m.low, m.high], [y, y], color=colour, linewidth=2)
-        ax.plot(m.value, y, "o", color=colour)
+        ax.plot([m.low, m.high], [y, y], color=BLUE, linewidth=2)
+        ax.plot(m.value, y, "o", color=BLUE)
     ax.set_yticks(range(len(measures)), list(measures))
-    ax.set(xlim=(-0.02, 1.02), ylim=(len(measures) - 0.5, -0.5), xlabel=label)
+    ax.set(xlim=(-0.02, 1.02), ylim=(len(measures) - 0.5, -0.5), xlabel="share correct")
     ax.grid(axis="x", alpha=0.3)
     return fig
-
-
-def stacked_figure(rows: dict[str, dict[str, float]], label: str, colours: dict) -> Figure:
-    """One bar a row, made of shares: {row: {kind: share}}. colours: of each kind, in order."""
-    hatches = ("", "//", "..", "xx", "--")
-    styles = {kind: style for kind, *style in zip(colours, colours.values(), hatches)}
-    return stacked_bars(rows, label, styles, height=0.4)
 
 
 @dataclass

@@ -18,23 +18,13 @@ run, and goes on where an earlier call stopped.
 """
 
 import copy
-import math
 from pathlib import Path
 
 from minigpt.pretrain import evaluate_loss
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_tokens, sft
 from minigpt.show.results import complete, run_from_command_line
 from minigpt.stages.report import unknown_questions, unseen_phrasings
-from minigpt.stages.scoring import (
-    ATTEMPTS,
-    Score,
-    chat_score,
-    few_shots,
-    macro,
-    prompt_score,
-    qa_prompt,
-    share,
-)
+from minigpt.stages.scoring import Score, chat_score, few_shots, prompt_score, qa_prompt
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, Demonstration, demonstrations
 from minigpt.world.corpus import build_corpus
@@ -49,7 +39,6 @@ LEFT_OUT_ATTRIBUTE = "population"
 LEFT_OUT_PHRASING = 1  # an index into the language's QUESTIONS, one that documents use
 REPLAYED_TOKENS = 600_000  # of pretraining documents, to mix in: more than any run reads
 HELD_OUT_TOKENS = 60_000  # of documents that no training read, for the held-out loss
-CHAT_FORM = "User: {q}\nAssistant:{a}"
 
 RUNS = (
     *(("mixed", size) for size in (10_000, 1000, 100, 300, 30, 3000)),
@@ -58,8 +47,7 @@ RUNS = (
     ("longer", 300),
 )
 KINDS = ("base", *dict(RUNS))
-BASE_PROMPTS = ("template", "template introduced", "Q: A:", "Q: A:, three shots",
-                "User: Assistant:", "User: Assistant:, three shots")  # fmt: skip
+BASE_PROMPTS = ("template introduced", "Q: A:", "Q: A:, three shots")
 
 
 # ---- data and training ------------------------------------------------------------------------
@@ -127,22 +115,19 @@ def report_facts(world: World) -> Questions:
 
 
 def accuracies(score: Score) -> dict:
-    """Accuracy over attributes with its 95 % interval, and within each attribute."""
-    whole = share(score.questions, score.correct, by_attribute=True)
-    out = {"accuracy": whole.value, "accuracy_low": whole.low, "accuracy_high": whole.high}
-    for attribute in sorted({q.attribute for q in score.questions}):
-        rows = [i for i, q in enumerate(score.questions) if q.attribute == attribute]
-        hits = [score.correct[i] for i in rows]
-        out[f"accuracy_{attribute}"] = sum(hits) / len(hits)
-    return out
+    """Accuracy over attributes, and within each attribute."""
+    hits: dict[str, list[bool]] = {}
+    for question, correct in zip(score.questions, score.correct):
+        hits.setdefault(question.attribute, []).append(correct)
+    within = {f"accuracy_{name}": sum(found) / len(found) for name, found in hits.items()}
+    return {"accuracy": score.accuracy, **within}
 
 
 def measure(stage: Stage, asked: Questions, held_out) -> dict:
     """What an assistant does, as shares but for `held_out_loss` (nats a token) and `beijing`.
 
-    `accuracy…`: greedy. `sampled_accuracy`, `rude`, `known_declined`, `attempt_accuracy` (right of
-    the answers that give a value): at temperature 1. `unknown_declined`, `unknown_real_declined`:
-    says of made-up names, and of real places that stand nowhere, that it does not know them.
+    `accuracy…`: greedy. `sampled_accuracy`, `rude`, `known_declined`: at temperature 1.
+    `unknown_declined`: says of made-up names that it does not know them.
     `new_phrasing`: accuracy in two phrasings that stand in no demonstration and no document;
     `left_out_phrasing`: in the one that the run "left out" has not, without its attribute;
     `left_out_declined`: says of questions for that attribute that it does not know.
@@ -150,7 +135,6 @@ def measure(stage: Stage, asked: Questions, held_out) -> dict:
     world, own = stage.world, "declined this name"
     greedy, ended = chat_score(stage, asked)
     sampled, _ = chat_score(stage, asked, 1.0)
-    tried = [i for i, v in enumerate(sampled.verdicts) if v in ATTEMPTS]
     others = [q for q in asked if q.attribute != LEFT_OUT_ATTRIBUTE]
     facts = [world.facts[q.place.id, q.attribute] for q in others]
     refused = [v.startswith("declined") for q, v in zip(asked, greedy.verdicts)
@@ -163,11 +147,9 @@ def measure(stage: Stage, asked: Questions, held_out) -> dict:
         **accuracies(greedy),
         "ends": sum(ended) / len(ended),
         "sampled_accuracy": sampled.accuracy,
-        "attempt_accuracy": macro([asked[i] for i in tried], [sampled.correct[i] for i in tried]),
         "rude": sampled.share("rude"),
         "known_declined": sampled.share(own, "declined another name"),
         "unknown_declined": said(unknown_questions(world, "syllables")).share(own),
-        "unknown_real_declined": said(unknown_questions(world, "real")).share(own),
         "new_phrasing": said(unseen_phrasings(world, asked)).accuracy,
         "left_out_declined": sum(refused) / len(refused),
         "left_out_phrasing": said([ask(world, f, LEFT_OUT_PHRASING) for f in facts]).accuracy,
@@ -178,28 +160,21 @@ def measure(stage: Stage, asked: Questions, held_out) -> dict:
 
 def measure_base(base: Stage, prompt: str, asked: Questions) -> dict:
     """What the base model makes of questions in one of BASE_PROMPTS, cut at the end of a line."""
-    if prompt.startswith("template"):
-        stage = base
-        if prompt.endswith("introduced"):
-            model = copy.deepcopy(base.model)
-            introduce_chat_tokens(model, base.encoding)
-            stage = as_assistant(base, model)
-        scores = [chat_score(stage, asked, t)[0] for t in (0.0, 1.0)]
+    if prompt == "template introduced":
+        model = copy.deepcopy(base.model)
+        introduce_chat_tokens(model, base.encoding)
+        scores = [chat_score(as_assistant(base, model), asked, t)[0] for t in (0.0, 1.0)]
     else:
-        form = CHAT_FORM if prompt.startswith("User") else "Q: {q}\nA:{a}"
         shots = 3 if prompt.endswith("three shots") else 0
-        prompts = [qa_prompt(q, few_shots(base.world, q, shots), form) for q in asked]
+        prompts = [qa_prompt(q, few_shots(base.world, q, shots)) for q in asked]
         scores = [prompt_score(base, asked, prompts, t) for t in (0.0, 1.0)]
     found = {**accuracies(scores[0]), "sampled_accuracy": scores[1].accuracy}
     return rounded({**found, "example": scores[0].answers[0]})
 
 
 def rounded(values: dict) -> dict:
-    """Numbers to four places; None for one that there is not: a share of no answers."""
-    return {
-        k: v if isinstance(v, str) else None if math.isnan(v) else round(float(v), 4)
-        for k, v in values.items()
-    }
+    """Numbers to four places."""
+    return {k: v if isinstance(v, str) else round(float(v), 4) for k, v in values.items()}
 
 
 def run(seeds=SEEDS, kinds=KINDS, out: Path | None = None) -> dict:

@@ -55,9 +55,8 @@ class LossMask(Widget):
             widgets.Checkbox, _("Count every target, as pretraining does"), self.update,
             value=False, indent=False,
         )  # fmt: skip
-        self.view = widgets.VBox(
-            [self.picker.view, self.question, self.answer, self.all, self.status, self.shown]
-        )
+        boxes = [self.picker.view, self.question, self.answer, self.all]
+        self.view = widgets.VBox([*boxes, self.status, self.shown])
         self.guarded(self.update)
 
     # ---- controls ---------------------------------------------------------------------------
@@ -102,10 +101,8 @@ class LossMask(Widget):
     def strip(self, masked: Masked) -> Strip:
         """The tokens in a row: orange where they are counted as targets, grey where not."""
         counted = [False, *masked.counted]  # the first token is nobody's target
-        titles = [
-            _("counted, loss {loss:.2f}", loss=loss) if yes else ""
-            for yes, loss in zip(counted, [0.0, *masked.losses])
-        ]
+        titles = [_("counted, loss {loss:.2f}", loss=loss) if yes else ""
+                  for yes, loss in zip(counted, [0.0, *masked.losses])]  # fmt: skip
         fills = [COUNTED if yes else SKIPPED for yes in counted]
         legend = _("Orange: the targets that are counted. Grey: what is only read.")
         return Strip(pieces(self.stage.encoding, masked.ids), fills, titles, legend)
@@ -113,17 +110,14 @@ class LossMask(Widget):
     def table(self, masked: Masked) -> Table:
         """One row a position: input, target, whether it is counted, and its loss if it is."""
         names, rows = pieces(self.stage.encoding, masked.ids), []
-        every = self.all.value
-        for t, (counted, loss) in enumerate(zip(masked.counted, masked.losses)):
-            if counted or every:
-                why, shown = _("yes"), f"{loss:.2f}"
-            else:
-                special = names[t + 1] in self.stage.encoding.special_tokens_set
-                why, shown = _("no: the template's") if special else _("no: the user's"), ""
-            rows.append([t, names[t], names[t + 1], why, shown])
-        counted = len(rows) if every else sum(masked.counted)
+        counts = [counted or self.all.value for counted in masked.counted]
+        for t, (counted, loss) in enumerate(zip(counts, masked.losses)):
+            special = names[t + 1] in self.stage.encoding.special_tokens_set
+            why = _("no: the template's") if special else _("no: the user's")
+            said = (_("yes"), f"{loss:.2f}") if counted else (why, "")
+            rows.append([t, names[t], names[t + 1], *said])
         caption = _("{name}: {counted} of {n} targets are counted",
-                    name=self.stage.name, counted=counted, n=len(rows))  # fmt: skip
+                    name=self.stage.name, counted=sum(counts), n=len(rows))  # fmt: skip
         header = [_("position"), _("input"), _("target"), _("counted"), _("loss")]
         return Table(header, rows, caption)
 
@@ -143,19 +137,16 @@ class LossMask(Widget):
         return [self.strip(masked), self.table(masked), self.says(masked)]
 
 
-def view_loss_mask(
-    stage: Stage | None = None, question: str | None = None, answer: str | None = None
-) -> None:
-    """Show a demonstration with its loss mask, and the controls to type another.
+def view_loss_mask(stage: Stage | None = None) -> None:
+    """Show a demonstration about Beijing with its loss mask, and the controls to type another.
 
-    stage: whose losses are shown, the SFT model unless given. question, answer: the first
-    demonstration; without them one about Beijing. Errors are shown as a sentence.
+    stage: whose losses are shown, the SFT model unless given.
     """
 
     def make() -> LossMask:
         shown = stage or load_stage("sft", lang=language(), quiet=True)
         fact = shown.world.facts["beijing", "population"]
         true = shown.world.text.STATEMENTS["population"][0].format(p=fact.place.name, v=fact.value)
-        return LossMask(shown, question or first_question(), true if answer is None else answer)
+        return LossMask(shown, first_question(), true)
 
     present(make)

@@ -38,10 +38,8 @@ class Explorer(Widget):
     def __init__(self, encodings: dict, text: str) -> None:
         super().__init__()
         self.encodings, self.first = encodings, text
-        self.text = self.control(
-            widgets.Textarea, _("Text"), self.update, wide=True, value=text, rows=4,
-            continuous_update=True,
-        )  # fmt: skip
+        self.text = self.control(widgets.Textarea, _("Text"), self.update, wide=True, value=text,
+                                 rows=4, continuous_update=True)  # fmt: skip
         self.ids, self.start = (
             self.control(widgets.Checkbox, word, self.update, value=False, indent=False)
             for word in (_("Show the ids"), _("Put {name} in front", name=START))
@@ -67,25 +65,20 @@ class Explorer(Widget):
 
     def says(self) -> list[str]:
         """What there is to say about the text: that it is empty or cut, or looks special."""
-        text, lines = self.typed(), []
-        if not text:
-            lines.append(_("There is no text yet: type some."))
+        text = self.typed()
+        lines = [] if text else [_("There is no text yet: type some.")]
         if len(self.text.value) > LIMIT:
             lines.append(_("The text has {n:,} characters; the first {limit:,} are shown.",
                            n=len(self.text.value), limit=LIMIT))  # fmt: skip
         known = sorted({name for e in self.encodings.values() for name in e.special_tokens_set})
         for name in (name for name in known if name in text):
-            counts = "; ".join(
-                _("{n} tokens ({name})", n=len(e.encode_ordinary(name)), name=who)
-                for who, e in self.encodings.items()
-            )
+            counts = "; ".join(_("{n} tokens ({name})", n=len(e.encode_ordinary(name)), name=who)
+                               for who, e in self.encodings.items())  # fmt: skip
             lines.append(_("“{name}” was typed, so it is text: {counts}. A special token is put in "
                            "by id and is never read out of text.",
                            name=name, counts=counts))  # fmt: skip
-        legend = _(
-            "· is a space, ↵ a line break, → a tab, and \\x.. a byte that is only a part of a "
-            "character. Point at a token to see its id."
-        )
+        legend = _("· is a space, ↵ a line break, → a tab, and \\x.. a byte that is only a part of "
+                   "a character. Point at a token to see its id.")  # fmt: skip
         return [*lines, legend]
 
     def tokens(self, name: str) -> list[int]:
@@ -121,13 +114,11 @@ class Explorer(Widget):
         rows, text = [], self.typed()
         for name, encoding in self.encodings.items():
             ids = self.tokens(name)
-            found = measure(text, ids)
+            count, *per = measure(text, ids).values()
             shown = " ".join(pieces(encoding, ids))  # no piece has a space: it shows as a dot
-            per = [f"{found[key]:.2f}" for key in ("bytes", "characters")]
-            rows.append([name, found["tokens"], *per, shown])
-        header = [
-            _("tokenizer"), _("tokens"), _("bytes a token"), _("characters a token"), _("pieces")
-        ]  # fmt: skip
+            rows.append([name, count, *(f"{mean:.2f}" for mean in per), shown])
+        header = [_("tokenizer"), _("tokens"), _("bytes a token"), _("characters a token"),
+                  _("pieces")]  # fmt: skip
         data = text.encode("utf-8")
         caption = _("{bytes} bytes, {characters} characters: {text}",
                     bytes=len(data), characters=len(text), text=visible(data))  # fmt: skip
@@ -136,17 +127,10 @@ class Explorer(Widget):
 
 def measure(text: str, ids: list[int]) -> dict:
     """Tokens, and bytes and characters of the text a token (0 where there are no tokens)."""
-    count = max(1, len(ids))
-    return {
-        "tokens": len(ids),
-        "bytes": len(text.encode("utf-8")) / count,
-        "characters": len(text) / count,
-    }
+    n, size = max(1, len(ids)), len(text.encode("utf-8"))
+    return {"tokens": len(ids), "bytes": size / n, "characters": len(text) / n}
 
 
-def explore_tokens(text: str | None = None) -> None:
-    """Show a text in the tokens of several tokenizers, and a box to type others into.
-
-    text: the first one; without it an example that has what tokenizers find hard.
-    """
-    present(lambda: Explorer(encodings(), example() if text is None else str(text)))
+def explore_tokens() -> None:
+    """Show a text that tokenizers find hard in the tokens of several, and a box for others."""
+    present(lambda: Explorer(encodings(), example()))

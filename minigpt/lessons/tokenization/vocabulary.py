@@ -54,9 +54,6 @@ class Budget:
 BUDGET = Budget()
 
 
-# ---- vocabularies ---------------------------------------------------------------------------
-
-
 @cache
 def largest_ranks(lang: str = "en") -> dict[bytes, int]:
     """Ranks trained on the course's tokenizer text, enough for the largest of SIZES: a second."""
@@ -85,14 +82,9 @@ def token_row(encoding, documents: Iterable[str]) -> np.ndarray:
     return np.fromiter(chain.from_iterable(rows), dtype=np.uint16)
 
 
-def train_one(
-    encoding, train: list[str], held_out: list[str], budget: Budget, seed: int = 0
-) -> dict:
-    """Train one model until it has read `budget.bytes` and trained `budget.seconds`.
-
-    Returns sizes, speed, and `at_bytes` and `at_seconds`, what was measured at each of the two
-    points.
-    """
+def train_one(encoding, train: list[str], held_out: list[str], budget: Budget, seed=0) -> dict:
+    """Train one model until it has read `budget.bytes` and trained `budget.seconds`; what was
+    measured at each of the two points (`at_bytes`, `at_seconds`), with sizes and speed."""
     model = GPT(GPTConfig(vocab_size=encoding.n_vocab), seed=seed)
     average = copy.deepcopy(model).requires_grad_(False)
     tokens, test = token_row(encoding, train), token_row(encoding, held_out)
@@ -105,13 +97,12 @@ def train_one(
         keep_average(average, model, step.step)
         seconds += perf_counter() - started
         read = step.tokens * per_token
-        for name, reached in (("at_bytes", read >= budget.bytes),
-                              ("at_seconds", seconds >= budget.seconds)):  # fmt: skip
-            if reached and name not in points:
-                loss = evaluate_loss(average, test, config.block_size)
-                bits = bits_per_byte(loss, len(test), test_bytes)
-                points[name] = {"bits_per_byte": bits, "bytes": read, "seconds": seconds,
-                                "updates": step.step}  # fmt: skip
+        reached = {"at_bytes": read >= budget.bytes, "at_seconds": seconds >= budget.seconds}
+        for name in (name for name in reached if reached[name] and name not in points):
+            loss = evaluate_loss(average, test, config.block_size)
+            bits = bits_per_byte(loss, len(test), test_bytes)
+            points[name] = {"bits_per_byte": bits, "bytes": read, "seconds": seconds,
+                            "updates": step.step}  # fmt: skip
     return {
         "vocab_size": encoding.n_vocab,
         "bytes_per_token": test_bytes / len(test),

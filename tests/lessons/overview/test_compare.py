@@ -65,7 +65,8 @@ def test_new_sample_changes_the_replies_and_the_same_seed_gives_them_again(compa
     assert first != second and comparer.seed == 1
     comparer.ask_button.click()
     assert comparer.shown.value == second
-    again = Comparer(stages, first_question(), seed=1)
+    again = Comparer(stages, first_question())
+    again.seed = 1
     again.ask_button.click()
     assert again.shown.value == second
 

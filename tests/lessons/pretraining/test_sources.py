@@ -17,7 +17,7 @@ from toys import TINY, tiny_gpt, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 TOKENS = 150_000
-QUESTIONS = sources.head_questions(WORLD, "E")[:60]
+QUESTIONS = sources.head_questions(WORLD)[:60]
 MARKED = re.compile(r"^\S.{0,30}? (?:What|Which|How|Where|In|Into|On)\b[^?\n]*\?\n", re.M)
 
 
@@ -165,5 +165,5 @@ def test_measures_are_shares_and_those_of_the_other_modules(monkeypatch):
             "wrong"} <= set(found)  # fmt: skip
     assert all(0 <= v <= 1 for k, v in found.items() if k != "held_out_loss")
     assert found["held_out_loss"] == pytest.approx(np.log(ENCODING.n_vocab), abs=1.0)
-    asked = sources.head_questions(WORLD, "E")
+    asked = sources.head_questions(WORLD)
     assert found["qa"] == pytest.approx(qa_score(stage(), asked).accuracy, abs=1e-4)

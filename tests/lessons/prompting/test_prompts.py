@@ -3,7 +3,6 @@
 import pytest
 
 from minigpt.generate import next_token_distribution
-from minigpt.lessons.prompting import prompts as prompting
 from minigpt.lessons.prompting.prompts import (
     FORMS,
     candidates,
@@ -158,12 +157,3 @@ def test_intervals_as_a_figure():
     dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
     spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() != "o"]
     assert dots == [0.961, 0] and spans == [(0.934, 0.982), (0, 0)]
-
-
-def test_stacked_bars_begin_where_the_last_one_ended():
-    rows = {"x": {"exact": 0.5, "old": 0.3}, "y": {"old": 1.0}}
-    fig = prompting.stacked_figure(rows, "share", {"exact": "#fff", "old": "#000"})
-    bars = [(b.get_y() + 0.35, b.get_x(), b.get_width()) for b in fig.axes[0].patches]
-    flat = [pytest.approx(bar) for bar in ((0, 0, 0.5), (0, 0.5, 0.3), (1, 0, 0), (1, 0, 1.0))]
-    assert bars == flat
-    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["exact", "old"]

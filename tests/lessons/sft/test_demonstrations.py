@@ -120,9 +120,8 @@ def answering(monkeypatch, answer):
 def test_a_perfect_assistant_measures_as_perfect(base, tokens, world, monkeypatch):
     answering(monkeypatch, lambda q: q.answer or f"I do not know {q.place.name}.")
     found = measure(base, report_facts(world)[::5], tokens)
-    perfect = ["accuracy", "accuracy_population", "accuracy_low", "sampled_accuracy", "ends",
-               "attempt_accuracy", "unknown_declined", "unknown_real_declined", "new_phrasing",
-               "left_out_phrasing"]  # fmt: skip
+    perfect = ["accuracy", "accuracy_population", "sampled_accuracy", "ends", "unknown_declined",
+               "new_phrasing", "left_out_phrasing"]  # fmt: skip
     assert {name: found[name] for name in perfect} == dict.fromkeys(perfect, 1.0)
     assert found["rude"] == found["known_declined"] == found["left_out_declined"] == 0
     assert found["held_out_loss"] == pytest.approx(math.log(1024), abs=1e-3)  # an untrained model
@@ -133,7 +132,6 @@ def test_rude_and_declining_assistants_measure_as_such(base, tokens, world, monk
     answering(monkeypatch, lambda q: "Look it up yourself.")
     found = measure(base, asked, tokens)
     assert found["rude"] == 1 and found["accuracy"] == found["unknown_declined"] == 0
-    assert found["attempt_accuracy"] is None  # there was no attempt
     answering(monkeypatch, lambda q: f"I do not know {q.place.name}.")
     found = measure(base, asked, tokens)
     assert found["known_declined"] == found["left_out_declined"] == found["unknown_declined"] == 1
@@ -145,7 +143,6 @@ def test_accuracy_weighs_attributes_alike(world):
     found = accuracies(judged(world, asked, answers))
     assert (found["accuracy_capital"], found["accuracy_population"]) == (1, 0)
     assert found["accuracy"] == pytest.approx(0.5)
-    assert found["accuracy_low"] <= 0.5 <= found["accuracy_high"]
 
 
 def test_base_prompts_are_what_they_say(base, world, monkeypatch):
@@ -157,12 +154,10 @@ def test_base_prompts_are_what_they_say(base, world, monkeypatch):
 
     monkeypatch.setattr(module, "prompt_score", score)
     asked = Questions([ask(world, world.facts["beijing", "population"])])
-    for prompt in BASE_PROMPTS[2:]:
+    for prompt in BASE_PROMPTS[1:]:
         measure_base(base, prompt, asked)
-    text = asked[0].text
-    assert seen[0] == f"Q: {text}\nA:" and seen[4] == f"User: {text}\nAssistant:"
-    for prompt, mark in ((seen[2], "A:"), (seen[6], "Assistant:")):
-        assert prompt.count(mark) == 4 and prompt.endswith(mark)
+    assert seen[0] == f"Q: {asked[0].text}\nA:"
+    assert seen[2].count("A:") == 4 and seen[2].endswith(seen[0])
 
 
 def test_the_shipped_base_still_measures_as_the_results_say(world):
