@@ -123,18 +123,15 @@ def make_sft(course: Course, name: str = "sft", **habits) -> None:
     tokens, pad = course.corpus.tokens, course.encoding.encode_single_token("<|pad|>")
     data = fingerprint(tokens) + fingerprint(pairs)
     going = progress(course, name, model, config, data, started)
-    steps = sft(
-        replicated(model), pairs, tokens, config, pad, going.optimizer, going.start, over_ranks
-    )
+    shared, optimizer = replicated(model), going.optimizer
+    steps = sft(shared, pairs, tokens, config, pad, optimizer, going.start, over_ranks)
     for _ in follow(course, going.kept(steps), name):
         pass
-    last = going.last
-    flops = last.tokens * chat_flops(model.config)[0]
-    meta = {"parent": course.hash("base"), "tokens": last.tokens, "flops": flops,
-            "examples": len(pairs), "metrics": {}}  # fmt: skip
-    course.save(name, model, config, meta)
+    n, per_token = going.last.tokens, chat_flops(model.config)[0]
+    took = {"tokens": n, "flops": n * per_token, "examples": len(pairs)}
+    course.save(name, model, config, {"parent": course.hash("base"), **took, "metrics": {}})
     going.done()
-    course.record(name, going.begin, tokens=last.tokens, flops=flops, examples=len(pairs))
+    course.record(name, going.begin, **took)
 
 
 def make_reward(
@@ -154,23 +151,19 @@ def make_reward(
         config = replace(config, prompts_per_batch=4)
     *_, step = follow(course, train_reward(model, sequences[:n], pairs, config), name)
     normalise(model, [s for answers in sequences[:256] for s in answers])
-    n_pairs = sum(map(len, pairs))
     whole, layers = chat_flops(model.gpt.config)
     flops = step.tokens * (whole // 3 + layers)  # the SFT model only reads
-    meta = {"parent": course.hash("sft"), "tokens": step.tokens, "flops": flops,
-            "labeler": labeler, "examples": n_pairs, "ties": ties, "metrics": {}}  # fmt: skip
+    took = {"tokens": step.tokens, "flops": flops, "examples": sum(map(len, pairs)), "ties": ties}
+    meta = {"parent": course.hash("sft"), "labeler": labeler, **took, "metrics": {}}
     course.save(name, model, config, meta)
-    course.record(name, started, tokens=step.tokens, flops=flops, examples=n_pairs, ties=ties)
+    course.record(name, started, **took)
 
 
 def vote(course: Course, policy: GPT, reward: Stage, questions: Questions) -> dict:
     """The expert's votes and the reward model's score on one sampled answer a question."""
     score, proxy = sampled_score(policy, reward, questions, course.seed)
-    return {
-        "gold": round(float(np.mean(score.gold)), 4),
-        "proxy": round(float(proxy.mean()), 4),
-        "verdicts": dict(sorted(score.counts().items())),
-    }
+    gold, mean = (round(float(np.mean(x)), 4) for x in (score.gold, proxy))
+    return {"gold": gold, "proxy": mean, "verdicts": dict(sorted(score.counts().items()))}
 
 
 def make_ppo(
@@ -183,7 +176,8 @@ def make_ppo(
     expert's, which stand for a human evaluation."""
     started, policy, judge = clock(), course.trainable("sft"), course.load(reward)
     config = course.shortened(config) if config else course.settings("ppo")
-    prompts, validation = course.prompts(course.practised()), course.validation()
+    prompts = course.prompts(course.questions("practised"))
+    validation = course.questions("validation")
     curve, best, kept = [], None, {}
     steps = ppo(policy, judge.model, prompts, course.corpus.tokens, course.encoding, config)
     for step in follow(course, steps, name, every):
@@ -200,12 +194,11 @@ def make_ppo(
     # Sampled; read by policy, reference and the reward model's SFT model; learned from. The
     # layers of reward and value function read, and the latter's learn.
     flops = step.tokens * ((4 * whole + 2 * layers) // 3 + config.epochs * (whole + layers))
-    examples = config.prompts * step.step
-    meta = {"parent": course.hash("sft"), "reward": file_hash(judge.path), "labeler": labeler,
-            "tokens": step.tokens, "flops": flops, "step": best["step"], "examples": examples,
-            "curve": curve, "metrics": {"kl": round(kl, 3)}}  # fmt: skip
-    course.save(name, policy, config, meta)
-    course.record(name, started, tokens=step.tokens, flops=flops, examples=examples)
+    took = {"tokens": step.tokens, "flops": flops, "examples": config.prompts * step.step}
+    found = {"step": best["step"], "curve": curve, "metrics": {"kl": round(kl, 3)}}
+    parents = {"parent": course.hash("sft"), "reward": file_hash(judge.path)}
+    course.save(name, policy, config, {**parents, "labeler": labeler, **took, **found})
+    course.record(name, started, **took)
 
 
 STAGES = {"base": make_base, "sft": make_sft, "reward": make_reward, "ppo": make_ppo}
