@@ -140,9 +140,9 @@ def perplexity_ratio(stage: Stage, base: Stage, tokens: np.ndarray) -> Measure:
     return Measure(float(np.exp(change)))
 
 
-def measure_reward(reward: Stage, sft: Stage, labeler="expert") -> dict[str, Measure]:
+def measure_reward(reward: Stage, sft: Stage) -> dict[str, Measure]:
     """Stage 3: how well the reward model orders answers about facts that were never labeled."""
-    test = exam.reward_exam(sft, labeler=labeler)
+    test = exam.reward_exam(sft)
     right, about = exam.right_over_wrong(reward)
 
     def ordered(pairs):

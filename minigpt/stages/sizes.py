@@ -31,10 +31,6 @@ class Size:
         """A head's rate for this width, from that for 128. Muon's rate is the same for all."""
         return rate * 128 / self.model.n_embd
 
-    def flops(self) -> int:
-        """FLOPs of pretraining."""
-        return self.tokens * flops_per_token(self.model)
-
 
 SIZES = {  # from small to large; block_size, n_layer, n_head, n_embd
     "tiny": Size(GPTConfig(1024, 256, 4, 4, 128), 16, 3_300_000),
@@ -63,8 +59,8 @@ def parameters(config: GPTConfig) -> int:
     return 12 * config.n_layer * C * C + 2 * config.vocab_size * C + 1
 
 
-def training_memory(size: Size, ranks: int = 1) -> int:
-    """About how many bytes pretraining takes in each of `ranks` processes, PyTorch itself aside.
+def training_memory(size: Size) -> int:
+    """About how many bytes pretraining takes in one process, PyTorch itself aside.
 
     Weights, gradients and the optimizer's averages: three numbers of 4 bytes for each weight in
     the blocks (Muon) and four for the others (AdamW). On top the larger of two: what the backward
@@ -74,7 +70,7 @@ def training_memory(size: Size, ranks: int = 1) -> int:
     config = size.model
     blocks = 12 * config.n_layer * config.n_embd**2
     kept = 3 * blocks + 4 * (parameters(config) - blocks)
-    tokens = -(-size.batch_size // ranks) * config.block_size
+    tokens = size.batch_size * config.block_size
     backward = tokens * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
     return 4 * (kept + max(backward, 3 * blocks))
 
@@ -116,9 +112,9 @@ def ladder(device: torch.device) -> str:
     """The table of `train --sizes`; its times are estimates for this machine."""
     rows = ["size layers heads width context parameters tokens FLOPs memory time".split()]
     for name, size in SIZES.items():
-        c = size.model
+        c, flops = size.model, size.tokens * flops_per_token(size.model)
         rows.append([name, *map(str, (c.n_layer, c.n_head, c.n_embd, c.block_size)),
-                     f"{parameters(c):,}", f"{size.tokens / 1e6:,.1f} M", f"{size.flops():.1e}",
+                     f"{parameters(c):,}", f"{size.tokens / 1e6:,.1f} M", f"{flops:.1e}",
                      f"{training_memory(size) / 1e9:.1f} GB",
                      "about " + duration(estimated_seconds(size, device))])  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*rows)]
