@@ -6,7 +6,6 @@ that nobody labeled, to tell a true value from a false one, and to choose the be
 
 import math
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,9 +51,7 @@ def proxy_scores(reward: Stage, score: Score, ended: list[bool]) -> np.ndarray:
     return np.where(ended, found.cpu().numpy(), PPOConfig.cut_off_reward)
 
 
-def sampled_score(
-    policy: GPT, reward: Stage, questions: Sequence[Question], seed: int = 0
-) -> tuple[Score, np.ndarray]:
+def sampled_score(policy: GPT, reward: Stage, questions, seed=0) -> tuple[Score, np.ndarray]:
     """One answer of a policy to each question, sampled at temperature 1: as the truth judges them,
     and the reward model's scores (questions,)."""
     texts = [q.text for q in questions]

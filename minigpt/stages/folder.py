@@ -57,8 +57,7 @@ class Course(Plan):
 
     def load(self, name: str) -> Stage:
         stage = read_stage(self.path(name), self.lang, str(self.device), own=True)
-        language_model = stage.model.gpt if isinstance(stage.model, RewardModel) else stage.model
-        language_model.dtype = self.dtype
+        getattr(stage.model, "gpt", stage.model).dtype = self.dtype
         return stage
 
     def new_model(self) -> GPT:

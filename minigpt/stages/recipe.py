@@ -117,9 +117,8 @@ def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
     return out
 
 
-def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
-    """Train the course's tokenizer anew and write it into the package."""
-    text, size = tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS)
-    ranks = train_bpe(text, size, merges=fast_merges)
+def make_tokenizer(lang: str) -> None:
+    """Train the course's tokenizer anew, 1,024 tokens, and write it into the package."""
+    ranks = train_bpe(tokenizer_text(lang), 1024 - len(SPECIAL_TOKENS), merges=fast_merges)
     save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
     load_tokenizer.cache_clear()

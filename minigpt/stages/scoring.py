@@ -184,25 +184,23 @@ def value_in(completion: str) -> str:
     return re.split(r'[,.]?"|\.(?:\s|$)', completion.strip())[0]
 
 
-def prompt_score(
-    stage: Stage, questions, prompts, temperature=0.0, seed=0, value=value_in
-) -> Score:
+def prompt_score(stage: Stage, questions, prompts, temperature=0.0, seed=0, cut=value_in) -> Score:
     """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
     lines = document_completions(
         stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, line=True
     )
-    return judged(stage.world, questions, [value(line) for line in lines])
+    return judged(stage.world, questions, [cut(line) for line in lines])
 
 
 def qa_score(stage: Stage, questions, shots=0, form="Q: {q}\nA:{a}") -> Score:
     """A base model's greedy answers to questions put as a document with a gap."""
     prompts = [qa_prompt(q, few_shots(stage.world, q, shots), form) for q in questions]
-    return prompt_score(stage, questions, prompts, value=str.strip)
+    return prompt_score(stage, questions, prompts, cut=str.strip)
 
 
-def chat_score(stage: Stage, questions, temperature=0.0, seed=0) -> tuple[Score, list[bool]]:
+def chat_score(stage: Stage, questions, temperature=0.0) -> tuple[Score, list[bool]]:
     """An assistant's answers, judged, and whether each ended by itself."""
-    answers = stage.ask(questions, temperature, seed)
+    answers = stage.ask(questions, temperature)
     score = judged(stage.world, questions, [a.text for a in answers])
     return score, [a.ended for a in answers]
 

@@ -134,16 +134,13 @@ def make_sft(course: Course, name: str = "sft", **habits) -> None:
     course.record(name, going.begin, **took)
 
 
-def make_reward(
-    course: Course, labeler: str = "expert", name: str = "reward", few: bool = False
-) -> None:
-    """Stage 3: the reward model of one labeler, from the same answers for each; `few`: from the
-    first `few_prompts` questions alone."""
-    started = clock()
+def make_reward(course: Course, few: bool = False) -> None:
+    """Stage 3: the expert's reward model; `few`: from the first `few_prompts` questions alone."""
+    started, name = clock(), "reward_few" if few else "reward"
     questions, samples = course.answers_to_compare
     sequences = reward_inputs(course.encoding, course.prompts(questions), samples)
     n = course.recipe.few_prompts if few else len(questions)
-    choose = chooser(course.world, labeler, course.seed)
+    choose = chooser(course.world, "expert", course.seed)
     pairs, ties = simulated_pairs(course.encoding, questions[:n], samples[:n], choose)
     model = RewardModel(course.load("sft").model, seed=course.seed).to(course.device)
     config = course.settings("reward")
@@ -154,7 +151,7 @@ def make_reward(
     whole, layers = chat_flops(model.gpt.config)
     flops = step.tokens * (whole // 3 + layers)  # the SFT model only reads
     took = {"tokens": step.tokens, "flops": flops, "examples": sum(map(len, pairs)), "ties": ties}
-    meta = {"parent": course.hash("sft"), "labeler": labeler, **took, "metrics": {}}
+    meta = {"parent": course.hash("sft"), "labeler": "expert", **took, "metrics": {}}
     course.save(name, model, config, meta)
     course.record(name, started, **took)
 
@@ -167,11 +164,10 @@ def vote(course: Course, policy: GPT, reward: Stage, questions: Questions) -> di
 
 
 def make_ppo(
-    course: Course, name: str = "ppo", labeler: str = "expert", config: PPOConfig | None = None,
-    every: int = 5, choose: Callable[[dict], float] = lambda vote: vote["gold"],
-    reward: str = "reward",
+    course: Course, name: str = "ppo", config: PPOConfig | None = None, every: int = 5,
+    choose: Callable[[dict], float] = lambda vote: vote["gold"], reward: str = "reward",
 ) -> None:  # fmt: skip
-    """Stage 4: PPO against a labeler's reward model. Of the candidates, one every `every` rounds,
+    """Stage 4: PPO against a reward model. Of the candidates, one every `every` rounds,
     the one is kept that `choose` ranks highest by its votes on V; by default by gold, the
     expert's, which stand for a human evaluation."""
     started, policy, judge = clock(), course.trainable("sft"), course.load(reward)
@@ -197,7 +193,7 @@ def make_ppo(
     took = {"tokens": step.tokens, "flops": flops, "examples": config.prompts * step.step}
     found = {"step": best["step"], "curve": curve, "metrics": {"kl": round(kl, 3)}}
     parents = {"parent": course.hash("sft"), "reward": file_hash(judge.path)}
-    course.save(name, policy, config, {**parents, "labeler": labeler, **took, **found})
+    course.save(name, policy, config, {**parents, "labeler": "expert", **took, **found})
     course.record(name, started, **took)
 
 
@@ -208,7 +204,7 @@ def make_overoptimised(course: Course) -> None:
     """PPO with no price on KL, against a reward model that has seen few comparisons: of its
     checkpoints the one where that model's score and the expert's votes on V are furthest apart.
     The reward model of all comparisons leaves less to exploit."""
-    make_reward(course, name="reward_few", few=True)
+    make_reward(course, few=True)
     config = PPOConfig(seed=course.seed, kl_coef=0.0, muon_lr=0.004, lr=4e-4, iterations=60)
     make_ppo(
         course, "ppo_overoptimised", config=config, reward="reward_few",

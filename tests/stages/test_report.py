@@ -173,9 +173,9 @@ def test_gap_closed_is_0_for_the_sft_model_itself_and_1_for_a_perfect_one(few, r
     assert (same.value, same.low, same.high) == (0, 0, 0)
     plain = m.chat_score
 
-    def perfect(which, questions, temperature=0.0, seed=0):
+    def perfect(which, questions, temperature=0.0):
         if which.name != "ppo":
-            return plain(which, questions, temperature, seed)
+            return plain(which, questions, temperature)
         best = ["correct" if q.kind == "fact" else "declined this name" for q in questions]
         return Score(list(questions), [""] * len(best), best), [True] * len(best)
 
