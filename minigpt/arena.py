@@ -189,10 +189,10 @@ def labeler_votes(
 ) -> list[Vote]:
     """A labeler's votes; without a seed by its noiseless utility, which is gold for the expert."""
     rng, out = random.Random(f"votes/{labeler.name}/{seed}"), []
+    noise = 0.0 if seed is None else labeler.noise
     for match in matches:
-        noise = [0.0 if seed is None else rng.gauss(0, labeler.noise) for _ in range(2)]
-        texts = zip((match.left_text, match.right_text), noise)
-        scores = (utility(world, labeler, match.question, text) + extra for text, extra in texts)
+        texts = (match.left_text, match.right_text)
+        scores = (utility(world, labeler, match.question, t) + rng.gauss(0, noise) for t in texts)
         out.append(match.by_scores(*scores, labeler.margin))
     return out
 

@@ -33,16 +33,10 @@ class Sample:
 
 @torch.inference_mode()
 def generate(
-    model: GPT,
-    prompts: list[list[int]],
-    max_new_tokens: int,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    stop: int | set[int] | None = None,
+    model: GPT, prompts: list[list[int]], max_new_tokens: int, *, temperature: float = 1.0,
+    top_k: int | None = None, top_p: float | None = None, stop: int | set[int] | None = None,
     seeds: list[int] | int | None = 0,
-) -> list[Sample]:
+) -> list[Sample]:  # fmt: skip
     """Continue each prompt (token ids) by up to `max_new_tokens` tokens.
 
     temperature: logits are divided by it; 0 takes the most likely token. top_k, top_p: draw only
@@ -168,16 +162,9 @@ def cut(ids: list[int], logprobs: list[float], stop_ids: set[int]) -> Sample:
 
 
 def generate_all(
-    model: GPT,
-    prompts: list[list[int]],
-    max_new_tokens: int,
-    *,
-    n: int = 1,
-    temperature: float = 1.0,
-    stop: int | set[int] | None = None,
-    seed: int = 0,
-    batch: int = 256,
-) -> list[list[Sample]]:
+    model: GPT, prompts: list[list[int]], max_new_tokens: int, *, n: int = 1,
+    temperature: float = 1.0, stop: int | set[int] | None = None, seed: int = 0, batch: int = 256,
+) -> list[list[Sample]]:  # fmt: skip
     """`n` samples of each of many prompts; those of similar length are generated together.
 
     Each sample has a seed of its own, so all differ, and `batch` rows at a time or another number

@@ -102,11 +102,9 @@ def sft_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def sft_batches(
-    pairs: list[tuple[list[int], list[int]]],
-    pretraining_tokens: np.ndarray,
-    config: SFTConfig,
-    pad: int,
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    pairs: list[tuple[list[int], list[int]]], pretraining_tokens: np.ndarray,
+    config: SFTConfig, pad: int,
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:  # fmt: skip
     """Endless inputs and targets of demonstrations, then inputs and targets of documents.
 
     Every demonstration comes once an epoch; an epoch's last batch may be smaller. Without a weight

@@ -100,11 +100,9 @@ def bpe_merges(words: Mapping[str, int]) -> Iterator[tuple[Pair, int]]:
 
 
 def train_bpe(
-    text: str | Iterable[str],
-    vocab_size: int,
-    pattern: str = SPLIT_PATTERN,
+    text: str | Iterable[str], vocab_size: int, pattern: str = SPLIT_PATTERN,
     merges: Callable[[Mapping[str, int]], Iterator[tuple[Pair, int]]] = bpe_merges,
-) -> dict[bytes, int]:
+) -> dict[bytes, int]:  # fmt: skip
     """Learn `vocab_size` ranks, {token: rank}: the 256 bytes, then the merges in order.
 
     `vocab_size` does not count special tokens. If the text runs out of pairs there are fewer ranks;
@@ -131,11 +129,9 @@ def bpe_encode(word: bytes, ranks: dict[bytes, int]) -> list[int]:
 
 
 def build_encoding(
-    name: str,
-    ranks: dict[bytes, int],
-    pattern: str = SPLIT_PATTERN,
+    name: str, ranks: dict[bytes, int], pattern: str = SPLIT_PATTERN,
     special_tokens: Iterable[str] = SPECIAL_TOKENS,
-) -> tiktoken.Encoding:
+) -> tiktoken.Encoding:  # fmt: skip
     """Make a tiktoken.Encoding; special tokens get the ids after the ranks, in their order.
 
     Raises ValueError if a byte has no rank or the ranks are not 0, 1, 2, ...

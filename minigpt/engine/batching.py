@@ -29,10 +29,8 @@ def pad_left(prompts: list[list[int]], device=None) -> tuple[Tensor, Tensor | No
     T = max(len(prompt) for prompt in prompts)
     pad = [T - len(prompt) for prompt in prompts]
     rows = [[0] * n + list(prompt) for n, prompt in zip(pad, prompts, strict=True)]
-    return (
-        torch.tensor(rows, device=device),
-        torch.tensor(pad, device=device) if any(pad) else None,
-    )
+    idx = torch.tensor(rows, device=device)
+    return idx, torch.tensor(pad, device=device) if any(pad) else None
 
 
 def pad_right(sequences: list[list[int]], device=None) -> tuple[Tensor, Tensor]:
@@ -107,9 +105,7 @@ def check_prompts(model: GPT, prompts: list[list[int]], max_new_tokens: int) -> 
             )
 
 
-def check_sampling(
-    max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None
-) -> None:
+def check_sampling(max_new_tokens: int, temperature: float, top_k, top_p) -> None:
     """ValueError that names the argument and the mend."""
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens is {max_new_tokens}: give 1 or more")

@@ -18,17 +18,13 @@ def pick_device(name: str = "auto") -> torch.device:
 
     MPS only on request: a model this small is not faster there. ValueError if it is not there.
     """
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if name == "auto":
-        return torch.device("cuda" if available["cuda"] else "cpu")
-    if name not in available:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name not in ("auto", "cpu", *MENDS):
         raise ValueError(f"device {name!r} is not known: choose auto, cpu, cuda or mps")
-    if not available[name]:
+    if (name == "cuda" and not cuda) or (name == "mps" and not mps):
         raise ValueError(f"device {name!r} is missing: {MENDS[name]}")
+    if name == "auto":
+        name = "cuda" if cuda else "cpu"
     return torch.device(name)
 
 
@@ -61,12 +57,10 @@ def set_threads(n: int | None = None, most: int = 4) -> int:
     it changes the order of sums, and so their last digits.
     """
     if n is None:
-        ranks = local_world_size()
-        setting = os.environ.get("OMP_NUM_THREADS", "")
-        if ranks > 1 and setting == "1":  # torchrun sets it where it is not set: nobody's choice
-            setting = ""
-        shared = max(1, usable_cores() // ranks)
-        n = int(setting) if setting.isdigit() and int(setting) > 0 else min(most, shared)
+        ranks, setting = local_world_size(), os.environ.get("OMP_NUM_THREADS", "")
+        # 1 is what torchrun sets where it is not set: nobody's choice
+        chosen = setting.isdigit() and int(setting) > 0 and not (ranks > 1 and setting == "1")
+        n = int(setting) if chosen else min(most, max(1, usable_cores() // ranks))
     torch.set_num_threads(n)
     return n
 

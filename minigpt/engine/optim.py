@@ -35,17 +35,13 @@ def newton_schulz(x: Tensor, steps: int = 5) -> Tensor:
 
 
 class Optimizer:
-    """Muon for `matrices` {name: weight} and fused AdamW for `groups`; see make_optimizer."""
+    """Muon for `matrices` {name: weight} and fused AdamW for `groups`, its parameter groups, each
+    with "params" and "lr"; see make_optimizer."""
 
     def __init__(
-        self,
-        matrices: dict[str, nn.Parameter],
-        groups: list[dict],  # AdamW's parameter groups, each with "params" and "lr"
-        muon_lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
-    ) -> None:
+        self, matrices: dict[str, nn.Parameter], groups: list[dict], muon_lr: float,
+        betas: tuple[float, float], eps: float, weight_decay: float,
+    ) -> None:  # fmt: skip
         self.matrices = matrices
         self.momentum = {name: torch.zeros_like(p) for name, p in matrices.items()}
         self.muon_lr, self.weight_decay = muon_lr, weight_decay
@@ -121,16 +117,10 @@ def wide(matrix: Tensor) -> Tensor:
 
 
 def make_optimizer(
-    model: nn.Module,
-    muon_lr: float = 0.03,
-    embedding_lr: float = 0.05,
-    head_lr: float = 0.01,
-    gain_lr: float = 0.01,
-    weight_decay: float = 0.0,
-    adamw_lr: float | None = None,
-    betas: tuple[float, float] = (0.8, 0.95),
-    eps: float = 1e-10,
-) -> Optimizer:
+    model: nn.Module, muon_lr: float = 0.03, embedding_lr: float = 0.05, head_lr: float = 0.01,
+    gain_lr: float = 0.01, weight_decay: float = 0.0, adamw_lr: float | None = None,
+    betas: tuple[float, float] = (0.8, 0.95), eps: float = 1e-10,
+) -> Optimizer:  # fmt: skip
     """Sort a model's weights into groups: matrices in blocks, embedding, gain, the rest (heads).
 
     With `adamw_lr` plain AdamW at this one rate trains all weights, and the other rates are not

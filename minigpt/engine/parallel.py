@@ -92,7 +92,11 @@ def over_ranks(
     if world_size() == 1:
         return loss_of(model(inputs), targets)
     rows, weight = share(targets, rank(), world_size())
-    return SumOverRanks.apply(weight * loss_of(model(inputs[rows]), targets[rows]))
+    part = weight * loss_of(model(inputs[rows]), targets[rows])
+    total = part.detach().clone()
+    dist.all_reduce(total)
+    # DDP takes the mean of the ranks' gradients where their sum is meant: so each counts that often
+    return total + world_size() * (part - part.detach())
 
 
 def share(targets: Tensor, rank: int, ranks: int) -> tuple[Tensor, float]:
@@ -107,42 +111,17 @@ def share(targets: Tensor, rank: int, ranks: int) -> tuple[Tensor, float]:
     return (rows, part / total) if part else (scored.argmax()[None], 0.0)
 
 
-class SumOverRanks(torch.autograd.Function):
-    """The sum of each rank's number. DDP takes the mean of the gradients where the sum is meant,
-    so backward they are multiplied by the number of ranks."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        total = x.detach().clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        return grad * world_size()
-
-
 def any_rank(flag: bool) -> bool:
     """Whether the flag is set on any rank: all get the same answer, at the same place."""
-    if world_size() == 1:
-        return flag
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    found = torch.tensor(float(flag), device=device)
-    dist.all_reduce(found)
-    return bool(found)
+    flags = [flag] * world_size()
+    if len(flags) > 1:
+        dist.all_gather_object(flags, flag)
+    return any(flags)
 
 
 def bytes_from_first(data: bytes | None) -> bytes | None:
     """Rank 0's bytes, or None, on all ranks: its files may be on another machine."""
-    if world_size() == 1:
-        return data
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    size = torch.tensor(len(data or b""), device=device)
-    dist.broadcast(size, 0)
-    if size == 0:
-        return None
-    buffer = torch.empty(int(size), dtype=torch.uint8, device=device)
-    if is_first():
-        buffer.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
-    dist.broadcast(buffer, 0)
-    return buffer.cpu().numpy().tobytes()
+    found = [data]
+    if world_size() > 1:
+        dist.broadcast_object_list(found)
+    return found[0]

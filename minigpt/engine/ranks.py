@@ -55,17 +55,14 @@ def load_ranks(path: str | os.PathLike) -> dict[bytes, int]:
     return ranks
 
 
-def openai_encoding(
-    name: str, file: str, size: int, pattern: str, special_tokens: dict[str, int]
-) -> tiktoken.Encoding:
+def openai_encoding(name: str, file: str, size: int, pattern: str, special_tokens: dict):
     """An encoding of OpenAI's from its rank file; ValueError if that has not `size` ranks."""
     path = DATA / "tiktoken" / f"{file}.tiktoken"
     ranks = load_ranks(path)
     if len(ranks) != size:  # cut off at the end of a line
         raise ValueError(f"{path} is damaged: {len(ranks)} ranks, not {size}")
-    return tiktoken.Encoding(
-        name, pat_str=pattern, mergeable_ranks=ranks, special_tokens=special_tokens
-    )
+    options = {"mergeable_ranks": ranks, "special_tokens": special_tokens}
+    return tiktoken.Encoding(name, pat_str=pattern, **options)
 
 
 @cache

@@ -6,7 +6,6 @@ that nobody labeled, to tell a true value from a false one, and to choose the be
 
 import math
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +26,7 @@ from minigpt.stages.scoring import Score, judged
 from minigpt.stages.stage import Stage, chat_answers
 from minigpt.world.facts import World
 from minigpt.world.judge import gold, judge
-from minigpt.world.labelers import LABELERS, chooser, utility
+from minigpt.world.labelers import EXPERT, chooser, utility
 from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import Question, Questions, fact_questions, sample_questions
 
@@ -46,17 +45,13 @@ def inputs_of(stage: Stage, questions, answers) -> list[list[int]]:
     return [reward_text(stage.encoding, q.text, a) for q, a in zip(questions, answers)]
 
 
-def proxy_scores(
-    reward: Stage, score: Score, ended: list[bool], cut_off: float = PPOConfig.cut_off_reward
-) -> np.ndarray:
+def proxy_scores(reward: Stage, score: Score, ended: list[bool]) -> np.ndarray:
     """The reward model's score of each answer; a cut-off answer has PPO's fixed penalty."""
     found = score_all(reward.model, inputs_of(reward, score.questions, score.answers))
-    return np.where(ended, found.cpu().numpy(), cut_off)
+    return np.where(ended, found.cpu().numpy(), PPOConfig.cut_off_reward)
 
 
-def sampled_score(
-    policy: GPT, reward: Stage, questions: Sequence[Question], seed: int = 0
-) -> tuple[Score, np.ndarray]:
+def sampled_score(policy: GPT, reward: Stage, questions, seed=0) -> tuple[Score, np.ndarray]:
     """One answer of a policy to each question, sampled at temperature 1: as the truth judges them,
     and the reward model's scores (questions,)."""
     texts = [q.text for q in questions]
@@ -89,9 +84,9 @@ class RewardExam:
     """Answers to questions that nobody labeled, and which of two is better: (better, worse)."""
 
     sequences: list[list[int]]  # as `reward_input` makes them
-    noisy: list[tuple[int, int]]  # as a labeler ordered them, slips included
+    noisy: list[tuple[int, int]]  # as the expert ordered them, slips included
     certain: list[tuple[int, int]]  # those whose true utilities differ by half a point or more
-    ceiling: float  # share of the noisy pairs that the labeler's noiseless utility orders alike
+    ceiling: float  # share of the noisy pairs that the expert's noiseless utility orders alike
     about: dict[tuple[int, int], Question]  # each pair's question
 
     def right(self, model: RewardModel, pairs: list[tuple[int, int]]) -> list[bool]:
@@ -100,18 +95,17 @@ class RewardExam:
         return [scores[better] > scores[worse] for better, worse in pairs]
 
 
-def reward_exam(sft: Stage, n: int = 400, labeler: str = "expert", answers: int = 4) -> RewardExam:
-    """`n` of the report's questions, four answers each, and the labeler's view of their pairs."""
-    world, encoding, who = sft.world, sft.encoding, LABELERS[labeler]
-    slips = random.Random(f"report/{labeler}")
-    questions, choose = report_questions(world, n), chooser(world, labeler, slips)
+def reward_exam(sft: Stage, n: int = 400) -> RewardExam:
+    """`n` of the report's questions, four answers each, and the expert's view of their pairs."""
+    world, encoding, questions = sft.world, sft.encoding, report_questions(sft.world, n)
+    choose = chooser(world, "expert", random.Random("report/expert"))
     prompts = [chat_prompt(encoding, q.text) for q in questions]
-    samples = sample_answers(sft.model, encoding, prompts, answers, seed=99)
+    samples = sample_answers(sft.model, encoding, prompts, 4, seed=99)
     pairs, _ = simulated_pairs(encoding, questions, samples, choose)
     out, agreed = RewardExam([], [], [], math.nan, {}), []
     for question, prompt, row, noisy in zip(questions, prompts, samples, pairs):
         first = len(out.sequences)
-        true = [utility(world, who, question, answer_text(encoding, s.ids)) for s in row]
+        true = [utility(world, EXPERT, question, answer_text(encoding, s.ids)) for s in row]
         whole = [i for i, s in enumerate(row) if s.ended]
         certain = [(i, j) for i in whole for j in whole if true[i] - true[j] >= 0.5]
         agreed += [0.5 if true[i] == true[j] else float(true[i] > true[j]) for i, j in noisy]

@@ -57,8 +57,7 @@ class Course(Plan):
 
     def load(self, name: str) -> Stage:
         stage = read_stage(self.path(name), self.lang, str(self.device), own=True)
-        language_model = stage.model.gpt if isinstance(stage.model, RewardModel) else stage.model
-        language_model.dtype = self.dtype
+        getattr(stage.model, "gpt", stage.model).dtype = self.dtype
         return stage
 
     def new_model(self) -> GPT:
@@ -91,20 +90,14 @@ class Course(Plan):
         """
         if not is_first():
             return
-        gpt_config = model.gpt.config if isinstance(model, RewardModel) else model.config
-        full = {
-            "stage": name,
-            "kind": "reward" if isinstance(model, RewardModel) else "language model",
-            "lang": self.lang,
-            "seed": self.seed,
-            "threads": torch.get_num_threads(),
-            "dtype": self.dtype_name,
-            "config": asdict(gpt_config),
-            "settings": asdict(config) if config else {},
-            **({"ranks": world_size()} if world_size() > 1 else {}),
-            **meta,
-        }
-        state = model.trained() if isinstance(model, RewardModel) else model.state_dict()
+        if isinstance(model, RewardModel):
+            kind, shape, state = "reward", model.gpt.config, model.trained()
+        else:
+            kind, shape, state = "language model", model.config, model.state_dict()
+        full = {"stage": name, "kind": kind, "lang": self.lang, "seed": self.seed,
+                "threads": torch.get_num_threads(), "dtype": self.dtype_name,
+                "config": asdict(shape), "settings": asdict(config),
+                **({"ranks": world_size()} if world_size() > 1 else {}), **meta}  # fmt: skip
         if self.path(name).is_file() and self.meta(name) is None:
             self.say(f"it is now {put_aside(self.path(name)).name}")
         save_checkpoint(self.path(name), state, full, self.ship)
@@ -112,10 +105,9 @@ class Course(Plan):
     @cached_property
     def answers_to_compare(self) -> tuple[Questions, list[list[Sample]]]:
         """The questions whose answers are ranked, and the SFT model's answers to each."""
-        policy, questions = self.load("sft").model, self.compared()
-        n = self.recipe.answers_per_prompt
+        policy, questions = self.load("sft").model, self.questions("compared")
+        n, prompts = self.recipe.answers_per_prompt, self.prompts(questions)
         self.say(f"sampling {len(questions)} x {n} answers")
-        prompts = self.prompts(questions)
         return questions, sample_answers(policy, self.encoding, prompts, n, self.seed + 11)
 
     # ---- what was done ------------------------------------------------------------------------
@@ -133,26 +125,20 @@ class Course(Plan):
         if not is_first():
             return
         wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
-        file, table = self.out / "train.json", {"stages": {}}
+        file, stages = self.out / "train.json", {}
         if file.is_file():
             try:
-                table = {"stages": dict(json.loads(file.read_text(encoding="utf-8"))["stages"])}
+                stages = dict(json.loads(file.read_text(encoding="utf-8"))["stages"])
             except (ValueError, KeyError, TypeError):
                 self.say(f"{file} is damaged; it is now {put_aside(file).name}")
-        table["stages"][name] = {
-            "seconds": round(wall, 1),
-            "cpu_over_wall": round(cpu / wall, 2),
-            **numbers,
-        }
+        took = {"seconds": round(wall, 1), "cpu_over_wall": round(cpu / wall, 2)}
+        table = {"stages": {**stages, name: {**took, **numbers}}}
         atomic_write(file, json.dumps(table, indent=1, sort_keys=True).encode("utf-8"))
         self.say(f"{name}: {wall:.0f} s, CPU ÷ wall {cpu / wall:.2f}, {numbers}")
 
     def finished(self, stage: str) -> bool:
         """Whether the stage's checkpoint is what this course would make again."""
-        if not self.path(stage).is_file():
-            return False
-        meta = self.meta(stage)
-        if meta is None:
+        if not self.path(stage).is_file() or (meta := self.meta(stage)) is None:
             return False
         wanted = self.wanted(stage)
         other = [name for name in wanted if meta.get(name) != wanted[name]]

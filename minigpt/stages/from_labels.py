@@ -44,9 +44,7 @@ def compared(
     return [(i, j, choice) for i, j, choice in found if answers[i].ended and answers[j].ended]
 
 
-def simulated_labels(
-    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
-) -> list[Label]:
+def simulated_labels(encoding, questions, samples, choose: Chooser) -> list[Label]:
     """A scripted labeler's labels; samples: the answers to each question, as `sample_answers`
     gives them."""
     return [
@@ -56,9 +54,7 @@ def simulated_labels(
     ]
 
 
-def simulated_pairs(
-    encoding, questions: Sequence[Question], samples: Sequence[Sequence[Sample]], choose: Chooser
-) -> tuple[list[list[tuple[int, int]]], int]:
+def simulated_pairs(encoding, questions, samples, choose: Chooser) -> tuple[list, int]:
     """The same as `train_reward` takes it: for each question its (better, worse) pairs, indices
     into its answers; and how many ties there were."""
     rankings = [compared(encoding, q, row, choose) for q, row in zip(questions, samples)]
@@ -129,10 +125,10 @@ def few_labels_config(questions: int, seed: int = 0) -> tuple[RewardConfig, int]
     return RewardConfig(prompts_per_batch=batch, seed=seed), passes
 
 
-def reference_answers(sft_stage: Stage, n: int = 64, each: int = 4) -> list[list[int]]:
+def reference_answers(sft_stage: Stage) -> list[list[int]]:
     """Answers of the SFT model that set a reward model's scale, as `reward_input` makes them."""
     encoding = sft_stage.encoding
-    questions = sample_questions(sft_stage.world, "A", n, seed=11)
+    questions = sample_questions(sft_stage.world, "A", 64, seed=11)
     prompts = [chat_prompt(encoding, q.text) for q in questions]
-    samples = sample_answers(sft_stage.model, encoding, prompts, each, seed=11)
+    samples = sample_answers(sft_stage.model, encoding, prompts, 4, seed=11)
     return [ids for row in reward_inputs(encoding, prompts, samples) for ids in row]

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.store.files import atomic_write
@@ -62,9 +61,7 @@ class Label:
 # ---- files ------------------------------------------------------------------------------------
 
 
-def read_labels(
-    source: str | os.PathLike | bytes, encoding, lang: str = "en", name: str = ""
-) -> list[Label]:
+def read_labels(source: str | os.PathLike | bytes, encoding, lang="en", name="") -> list[Label]:
     """The labels of one labeler's file, by its path or by its bytes.
 
     encoding: the tokenizer whose ids the file must hold. name: what an upload is called in
@@ -81,11 +78,9 @@ def labeler_of(source: str | os.PathLike | bytes) -> str:
     return contents["labeler"]
 
 
-def write_labels(
-    path: str | os.PathLike, labels: Sequence[Label], encoding, labeler: str = "you"
-) -> None:
+def write_labels(path, labels: Sequence[Label], encoding, labeler: str = "you") -> None:
     """Write labels so that `read_labels` gives the same ones back; whole, or not at all."""
-    atomic_write(Path(path), labels_bytes(labels, encoding, labeler))
+    atomic_write(path, labels_bytes(labels, encoding, labeler))
 
 
 def labels_bytes(labels: Sequence[Label], encoding, labeler: str = "you") -> bytes:
@@ -97,12 +92,13 @@ def labels_bytes(labels: Sequence[Label], encoding, labeler: str = "you") -> byt
 
 def labels_contents(labels: Sequence[Label], encoding, labeler: str) -> dict:
     """A labels file as the dictionary that becomes JSON."""
-    rows = []
-    for label in labels:
-        texts = {side: answer_text(encoding, list(getattr(label, side))) for side in "ab"}
-        ids = {f"{side}_ids": list(getattr(label, side)) for side in "ab"}
-        rows.append({"question": label.question, **texts, **ids, "choice": label.choice,
-                     "seconds": label.seconds})  # fmt: skip
+    rows = [
+        {"question": label.question,
+         "a": answer_text(encoding, list(label.a)), "b": answer_text(encoding, list(label.b)),
+         "a_ids": list(label.a), "b_ids": list(label.b),
+         "choice": label.choice, "seconds": label.seconds}
+        for label in labels
+    ]  # fmt: skip
     lang = encoding.name.removeprefix("minigpt-")
     return {"format": FORMAT, "lang": lang, "labeler": labeler, "labels": rows}
 
@@ -114,19 +110,16 @@ def check_header(contents, name: str) -> None:
         raise ValueError(_(
             "{name} has the format {found}, and this minigpt reads {format}: it is of another "
             "version of the course. Update the older of the two, and export the labels again.",
-            name=name, found=repr(found[:40]), format=repr(FORMAT),
-        ))  # fmt: skip
+            name=name, found=repr(found[:40]), format=repr(FORMAT)))  # fmt: skip
     if found != FORMAT or not isinstance(contents.get("labels"), list):
         raise ValueError(_(
             '{name} is not a labels file of this course: its "format" is not "{format}". Choose a '
-            "file that the labeling widget exported.", name=name, format=FORMAT,
-        ))  # fmt: skip
+            "file that the labeling widget exported.", name=name, format=FORMAT))  # fmt: skip
     labeler = contents.get("labeler")
     if not isinstance(labeler, str) or not 1 <= len(labeler) <= LONGEST_NAME:
         raise ValueError(_(
             "{name} has no usable name of its labeler: it must be a text of 1 to {most} "
-            "characters.", name=name, most=LONGEST_NAME,
-        ))  # fmt: skip
+            "characters.", name=name, most=LONGEST_NAME))  # fmt: skip
 
 
 def parse_labels(contents, encoding, lang: str = "en", name: str = "the file") -> list[Label]:
@@ -136,8 +129,7 @@ def parse_labels(contents, encoding, lang: str = "en", name: str = "the file") -
         raise ValueError(_(
             "{name} has labels in the language {found}, and these models speak {lang}. "
             "Choose a file of the same edition.",
-            name=name, found=repr(contents.get("lang"))[:20], lang=lang,
-        ))  # fmt: skip
+            name=name, found=repr(contents.get("lang"))[:20], lang=lang))  # fmt: skip
     decided: dict[tuple, tuple[int, Label]] = {}
     for n, row in enumerate(contents["labels"], 1):
         check_row(row, n, encoding, name)
@@ -147,8 +139,7 @@ def parse_labels(contents, encoding, lang: str = "en", name: str = "the file") -
             raise ValueError(_(
                 "{name} contradicts itself: labels {n} and {m} compare the same two answers and "
                 "differ. One labeler decides a pair once. Take one of the two out.",
-                name=name, n=first, m=n,
-            ))  # fmt: skip
+                name=name, n=first, m=n))  # fmt: skip
     return [label for _first, label in decided.values()]
 
 
@@ -157,65 +148,49 @@ def check_row(row, n: int, encoding, name: str) -> None:
     if not isinstance(row, dict) or row.keys() != FIELDS:
         raise ValueError(_(
             "{name} is damaged: label {n} has not the fields of a label. Export it again.",
-            name=name, n=n,
-        ))  # fmt: skip
+            name=name, n=n))  # fmt: skip
     if field := _impossible(row, encoding):
         raise ValueError(_(
             '{name} is damaged: in label {n}, "{field}" has a value that cannot be. Export it '
-            "again.", name=name, n=n, field=field,
-        ))  # fmt: skip
+            "again.", name=name, n=n, field=field))  # fmt: skip
     prompt = chat_prompt(encoding, row["question"])
     for side in "ab":
         ids = row[f"{side}_ids"]
         if len(prompt) + len(ids) >= LONGEST:  # `<|reward|>` must fit, too
             raise ValueError(_(
                 "{name}: label {n} does not fit the models' context of {most} tokens.",
-                name=name, n=n, most=LONGEST,
-            ))  # fmt: skip
+                name=name, n=n, most=LONGEST))  # fmt: skip
         if answer_text(encoding, ids) != row[side]:
             raise ValueError(_(
                 "{name} belongs to another tokenizer: in label {n}, ids and text of an answer "
                 "differ. Labels of another version of the course cannot be used with this one.",
-                name=name, n=n,
-            ))  # fmt: skip
+                name=name, n=n))  # fmt: skip
     if row["a_ids"] == row["b_ids"]:
-        raise ValueError(_(
-            "{name} is damaged: label {n} compares an answer with itself.", name=name, n=n
-        ))  # fmt: skip
+        raise ValueError(
+            _("{name} is damaged: label {n} compares an answer with itself.", name=name, n=n)
+        )
 
 
 def _impossible(row: dict, encoding) -> str:
     """The name of the first field with a value that no label has; empty if there is none."""
     special = {encoding.encode_single_token(s) for s in encoding.special_tokens_set}
     end = encoding.encode_single_token("<|end|>")
-    for field in ("question", "a", "b"):
-        text = row[field]
-        if not isinstance(text, str) or len(text) > 20 * LONGEST or not _is_unicode(text):
-            return field
-    if not row["question"].strip():
-        return "question"
-    for field in ("a_ids", "b_ids"):
-        ids = row[field]
-        if not isinstance(ids, list) or not ids:
-            return field
-        if not all(type(i) is int and 0 <= i < encoding.n_vocab for i in ids):
-            return field
-        if ids[-1] != end or special & set(ids[:-1]):  # whole answers only
-            return field
-    if row["choice"] not in CHOICES:
-        return "choice"
-    seconds = row["seconds"]
-    if seconds is not None and not (type(seconds) in (int, float) and 0 <= seconds < 1e6):
-        return "seconds"
-    return ""
 
+    def is_text(text) -> bool:  # with no half of a surrogate pair: JSON can hold it, UTF-8 cannot
+        return (isinstance(text, str) and len(text) <= 20 * LONGEST
+                and not any("\ud800" <= c <= "\udfff" for c in text))  # fmt: skip
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # half a surrogate pair: JSON can hold it, a tokenizer cannot
-        return False
-    return True
+    def is_answer(ids) -> bool:  # a whole one
+        return (isinstance(ids, list) and len(ids) > 0
+                and all(type(i) is int and 0 <= i < encoding.n_vocab for i in ids)
+                and ids[-1] == end and not special & set(ids[:-1]))  # fmt: skip
+
+    fits = {field: is_text(row[field]) for field in ("question", "a", "b")}
+    fits["question"] = fits["question"] and row["question"].strip() != ""
+    fits |= {field: is_answer(row[field]) for field in ("a_ids", "b_ids")}
+    fits["choice"], seconds = row["choice"] in CHOICES, row["seconds"]
+    fits["seconds"] = seconds is None or type(seconds) in (int, float) and 0 <= seconds < 1e6
+    return next((field for field in fits if not fits[field]), "")
 
 
 def _contents(source, name: str = "") -> tuple[object, str]:
@@ -224,23 +199,29 @@ def _contents(source, name: str = "") -> tuple[object, str]:
     if size > LARGEST:
         raise ValueError(_(
             "{name} has more than {most} million bytes, and a labels file has at most that. "
-            "Is it another file?", name=name, most=LARGEST // 10**6,
-        ))  # fmt: skip
+            "Is it another file?", name=name, most=LARGEST // 10**6))  # fmt: skip
     try:
         return json.loads(data.decode("utf-8-sig")), name
     except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested beyond reason
         raise ValueError(_(
             "{name} is no labels file, or it was cut off: it cannot be read as JSON. Export the "
-            "labels again, and do not edit the file by hand.", name=name,
-        )) from None  # fmt: skip
+            "labels again, and do not edit the file by hand.", name=name)) from None  # fmt: skip
 
 
 # ---- the learner's own -----------------------------------------------------------------------
 
 
-def own_file(lang: str = "en") -> str:
-    """The name of the learner's own labels file in `learner_home()`."""
-    return f"labels-{lang}.json"
+def _own(lang: str) -> Kept:
+    """The learner's own labels file."""
+
+    def valid(contents) -> bool:
+        try:
+            parse_labels(contents, load_tokenizer(lang), lang)
+        except ValueError:
+            return False
+        return True
+
+    return Kept(f"labels-{lang}.json", valid)
 
 
 def own_labels(lang: str = "en", say: Callable[[str], None] = print) -> list[Label]:
@@ -248,9 +229,8 @@ def own_labels(lang: str = "en", say: Callable[[str], None] = print) -> list[Lab
 
     A file that cannot be read is put aside under another name, and `say` gets a sentence.
     """
-    encoding = load_tokenizer(lang)
-    contents = Kept(own_file(lang), _valid(encoding, lang)).read(say)
-    return parse_labels(contents, encoding, lang) if contents else []
+    contents = _own(lang).read(say)
+    return parse_labels(contents, load_tokenizer(lang), lang) if contents else []
 
 
 def keep_labels(
@@ -258,22 +238,5 @@ def keep_labels(
     say: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Make these the learner's own labels, at once and whole; a full disk is told through `say`."""
-    encoding = load_tokenizer(lang)
-    new = labels_contents(labels, encoding, labeler)
-
-    def change(contents: dict) -> None:
-        contents.clear()
-        contents.update(new)
-
-    Kept(own_file(lang), _valid(encoding, lang)).change(change, say)
-
-
-def _valid(encoding, lang: str) -> Callable[[object], bool]:
-    def valid(contents) -> bool:
-        try:
-            parse_labels(contents, encoding, lang)
-        except ValueError:
-            return False
-        return True
-
-    return valid
+    new = labels_contents(labels, load_tokenizer(lang), labeler)
+    _own(lang).change(lambda contents: contents.update(new), say)

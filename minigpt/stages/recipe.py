@@ -65,43 +65,38 @@ class Plan:
 
     def demonstrations(self, **habits) -> list[tuple[list[int], list[int]]]:
         """The contractors' demonstrations as (prompt ids, answer ids)."""
-        written = demonstrations(
-            self.world, self.count(self.recipe.demonstrations), self.seed, **habits
-        )
+        n, encoding = self.count(self.recipe.demonstrations), self.encoding
         return [
-            (chat_prompt(self.encoding, d.question.text), chat_answer(self.encoding, d.answer))
-            for d in written
+            (chat_prompt(encoding, d.question.text), chat_answer(encoding, d.answer))
+            for d in demonstrations(self.world, n, self.seed, **habits)
         ]
 
     def prompts(self, questions: Questions) -> list[list[int]]:
         """The questions in the chat template."""
         return [chat_prompt(self.encoding, q.text) for q in questions]
 
-    def compared(self) -> Questions:
-        """Questions of split A whose answers are ranked."""
-        n = self.count(self.recipe.comparison_prompts)
-        return sample_questions(self.world, "A", n, self.seed + 11)
-
-    def practised(self) -> Questions:
-        """Questions of split A that PPO draws from."""
-        n = self.count(self.recipe.rl_prompts)
-        return sample_questions(self.world, "A", n, self.seed + 23)
-
-    def validation(self) -> Questions:
-        """Questions on which checkpoints are chosen: split V, and names of the training maker."""
-        n = self.count(self.recipe.validation_questions)
-        return sample_questions(self.world, "V", n, seed=self.seed + 77)
+    def questions(self, use: str) -> Questions:
+        """ "compared", whose answers are ranked, or "practised", which PPO draws from, of split A;
+        or "validation", on which checkpoints are chosen: split V, names of the training maker."""
+        recipe = self.recipe
+        split, n, seed = {
+            "compared": ("A", recipe.comparison_prompts, 11),
+            "practised": ("A", recipe.rl_prompts, 23),
+            "validation": ("V", recipe.validation_questions, 77),
+        }[use]
+        return sample_questions(self.world, split, self.count(n), self.seed + seed)
 
     def settings(self, stage: str):
         """The config of one of the four stages for this seed and size."""
+        if stage == "ppo":
+            return self.shortened(PPOConfig(seed=self.seed))
+        if stage == "reward":
+            return RewardConfig(seed=self.seed)
         if stage == "base":
             config = PretrainConfig(self.size.batch_size, self.size.model.block_size)
         else:
-            config = {"sft": SFTConfig, "reward": RewardConfig, "ppo": PPOConfig}[stage]()
-        if stage in ("base", "sft"):
-            config.head_lr = self.size.head_lr(config.head_lr)
-        config.seed = self.seed
-        return self.shortened(config) if stage == "ppo" else config
+            config = SFTConfig()
+        return replace(config, head_lr=self.size.head_lr(config.head_lr), seed=self.seed)
 
     def shortened(self, config: PPOConfig) -> PPOConfig:
         return replace(config, iterations=max(2, config.iterations // self.shrink))
@@ -122,9 +117,8 @@ def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
     return out
 
 
-def make_tokenizer(lang: str, vocab_size: int = 1024) -> None:
-    """Train the course's tokenizer anew and write it into the package."""
-    text, size = tokenizer_text(lang), vocab_size - len(SPECIAL_TOKENS)
-    ranks = train_bpe(text, size, merges=fast_merges)
+def make_tokenizer(lang: str) -> None:
+    """Train the course's tokenizer anew, 1,024 tokens, and write it into the package."""
+    ranks = train_bpe(tokenizer_text(lang), 1024 - len(SPECIAL_TOKENS), merges=fast_merges)
     save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
     load_tokenizer.cache_clear()

@@ -22,9 +22,9 @@ class Reply:
     score: float | None = None  # the reward model's, for assistants
 
 
-def load_stages(names=NAMES, own: bool = True, lang: str = "en", device="auto") -> dict[str, Stage]:
+def load_stages(own: bool = True, lang: str = "en") -> dict[str, Stage]:
     """The stages by name, without a word. Errors as load_stage."""
-    return {name: load_stage(name, own, lang, device, quiet=True) for name in names}
+    return {name: load_stage(name, own, lang, quiet=True) for name in NAMES}
 
 
 def check_question(stages: dict[str, Stage], question: str, temperature: float) -> str:

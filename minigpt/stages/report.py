@@ -12,27 +12,9 @@ import numpy as np
 
 from minigpt.pretrain import evaluate_loss
 from minigpt.reward import expected_best, kl_bound
-from minigpt.stages.exam import (
-    proxy_scores,
-    report_questions,
-    reward_exam,
-    right_over_wrong,
-    sample_pool,
-)
+from minigpt.stages import exam, scoring
 from minigpt.stages.recipe import HELD_OUT_TOKENS
-from minigpt.stages.scoring import (
-    ATTEMPTS,
-    GIVEN,
-    Measure,
-    chat_score,
-    judged,
-    majority_accuracy,
-    mean_kl,
-    more_questions,
-    paired,
-    qa_score,
-    share,
-)
+from minigpt.stages.scoring import Measure, chat_score, judged, mean_kl, paired, qa_score, share
 from minigpt.stages.stage import Stage, document_completions, read_stage
 from minigpt.store.files import is_checkpoint
 from minigpt.tokenizer import load_tokenizer
@@ -74,7 +56,7 @@ def measure_base(base: Stage) -> dict[str, Measure]:
     bare = document_completions(base.model, base.encoding, prompts, 80, 1.0)
     first = judged(world, asked, [text.split("\n")[0].strip() for text in bare])
     qa = qa_score(base, head)
-    population = [i for i, q in enumerate(head) if q.attribute == "population"]
+    population = [(q, hit) for q, hit in zip(head, qa.correct) if q.attribute == "population"]
     (beijing,) = document_completions(base.model, base.encoding, [BEIJING], 24, 0.0, line=True)
     truth = world.facts["beijing", "population"].value
 
@@ -87,21 +69,19 @@ def measure_base(base: Stage) -> dict[str, Measure]:
         return share([*head] * len(forms), hits, by_attribute=True)
 
     return {
-        "base.bare_continues_with_questions": share(asked, [more_questions(t) >= 2 for t in bare]),
-        "base.bare_answered": share(asked, [v in GIVEN for v in first.verdicts]),
-        "base.qa_accuracy_head": share(head, qa.correct, by_attribute=True),
-        "base.qa_population_head": share(
-            [head[i] for i in population], [qa.correct[i] for i in population]
+        "base.bare_continues_with_questions": share(
+            asked, [scoring.more_questions(t) >= 2 for t in bare]
         ),
-        "base.qa_majority_head": Measure(majority_accuracy(world, head)),
+        "base.bare_answered": share(asked, [v in scoring.GIVEN for v in first.verdicts]),
+        "base.qa_accuracy_head": share(head, qa.correct, by_attribute=True),
+        "base.qa_population_head": share(*zip(*population)),
+        "base.qa_majority_head": Measure(scoring.majority_accuracy(world, head)),
         "base.qa_accuracy_often": accuracy(often),
         "base.qa_accuracy_tail": accuracy(rarely),
-        "base.qa_majority_tail": Measure(majority_accuracy(world, rarely)),
+        "base.qa_majority_tail": Measure(scoring.majority_accuracy(world, rarely)),
         "base.three_shot_head": accuracy(head, 3),
         "base.three_shot_often": accuracy(often, 3),
-        "base.three_shot_unseen_phrasing": share(
-            often, qa_score(base, unseen_phrasings(world, often), 3).correct, by_attribute=True
-        ),
+        "base.three_shot_unseen_phrasing": accuracy(unseen_phrasings(world, often), 3),
         "base.unseen_format_zero_shot": in_unseen_formats(0),
         "base.unseen_format_three_shot": in_unseen_formats(3),
         "base.beijing_fewshot_correct": Measure(float(beijing.strip() == truth), note=beijing),
@@ -128,10 +108,9 @@ def measure_chat(stage: Stage, key: str) -> dict[str, Measure]:
     greedy, ended = chat_score(stage, often)
     sampled, _ = chat_score(stage, often, 1.0)
     unseen, _ = chat_score(stage, unseen_phrasings(world, often))
-    attempts = [i for i, v in enumerate(sampled.verdicts) if v in ATTEMPTS]
-    talk = [
-        Question(a, "chat", replies=tuple(r)) for asks, r in world.text.SMALL_TALK for a in asks
-    ]
+    attempts = [i for i, v in enumerate(sampled.verdicts) if v in scoring.ATTEMPTS]
+    tried, right = ([x[i] for i in attempts] for x in (often, sampled.correct))
+    talk = [Question(a, "chat", replies=tuple(r)) for q, r in world.text.SMALL_TALK for a in q]
     beijing = stage.answer("What is the population of Beijing?")
     truth = world.facts["beijing", "population"].value
 
@@ -143,9 +122,7 @@ def measure_chat(stage: Stage, key: str) -> dict[str, Measure]:
         "ends": share(often, ended),
         "accuracy": share(often, greedy.correct, by_attribute=True),
         "accuracy_unseen_phrasing": share(often, unseen.correct, by_attribute=True),
-        "attempt_accuracy": share(
-            [often[i] for i in attempts], [sampled.correct[i] for i in attempts], by_attribute=True
-        ),
+        "attempt_accuracy": share(tried, right, by_attribute=True),
         "attempted": Measure(len(attempts) / len(often)),
         "rude": share(often, [v == "rude" for v in sampled.verdicts]),
         "unknown_declined": declined("syllables"),
@@ -163,10 +140,10 @@ def perplexity_ratio(stage: Stage, base: Stage, tokens: np.ndarray) -> Measure:
     return Measure(float(np.exp(change)))
 
 
-def measure_reward(reward: Stage, sft: Stage, labeler="expert") -> dict[str, Measure]:
+def measure_reward(reward: Stage, sft: Stage) -> dict[str, Measure]:
     """Stage 3: how well the reward model orders answers about facts that were never labeled."""
-    test = reward_exam(sft, labeler=labeler)
-    right, about = right_over_wrong(reward)
+    test = exam.reward_exam(sft)
+    right, about = exam.right_over_wrong(reward)
 
     def ordered(pairs):
         return share([test.about[pair] for pair in pairs], test.right(reward.model, pairs))
@@ -181,7 +158,7 @@ def measure_reward(reward: Stage, sft: Stage, labeler="expert") -> dict[str, Mea
 
 def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
     """Stage 4 against stage 2 on 1,000 questions, the same for both, at temperature 1."""
-    questions = report_questions(ppo.world)
+    questions = exam.report_questions(ppo.world)
     before, after, cool = (
         chat_score(stage, questions, t)[0] for stage, t in ((sft, 1.0), (ppo, 1.0), (sft, 0.5))
     )
@@ -192,69 +169,53 @@ def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
         return float((a[rows].mean() - b[rows].mean()) / (best[rows].mean() - b[rows].mean()))
 
     out = {"ppo.gold_gap_closed": Measure(*paired(questions, closed))}
-    known = np.array([q.kind == "fact" for q in questions])
-    unknown = np.array([q.kind == "unknown" for q in questions])
+    kinds = np.array([q.kind for q in questions])
+    parts = {"": kinds != "", "_known": kinds == "fact", "_unknown": kinds == "unknown"}
     for name, golds in {"sft": b, "ppo": a, "sft_cool": c, "best": best}.items():
-        for part, rows in {"": known | ~known, "_known": known, "_unknown": unknown}.items():
+        for part, rows in parts.items():
             out[f"gold.{name}{part}"] = Measure(float(golds[rows].mean()))
     few = questions[:300]
-    chosen = judged(sft.world, few, sample_pool(sft, reward, few, 16, seed=61).best())
-    mean, bound = float(np.mean(chosen.gold)), kl_bound(16)
-    out["gold.best_of_16"] = Measure(mean, note=f"KL at most {bound:.2f}")
+    chosen = judged(sft.world, few, exam.sample_pool(sft, reward, few, 16, seed=61).best())
+    out["gold.best_of_16"] = Measure(
+        float(np.mean(chosen.gold)), note=f"KL at most {kl_bound(16):.2f}"
+    )
     kl = mean_kl(ppo.model, sft.model, ppo.encoding, questions)
     out["ppo.kl"] = Measure(kl, note="nats an answer")
     return out
 
 
-def changes(sft: dict, ppo: dict) -> dict[str, Measure]:
-    """PPO's accuracies less SFT's, from what `measure_chat` says of each."""
-    return {
-        f"ppo.{name}_change": Measure(ppo[f"ppo.{key}"].value - sft[f"sft.{key}"].value)
-        for name, key in (
-            ("greedy_accuracy", "accuracy"), ("attempt_accuracy", "attempt_accuracy")
-        )
-    }  # fmt: skip
-
-
 def measure_overoptimised(over: Stage, ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
     """PPO with no price on KL against PPO: the score of the reward model that it was trained
     against, which has seen few comparisons, goes up, and the expert's down."""
-    questions = report_questions(ppo.world)
+    questions = exam.report_questions(ppo.world)
     scores = {s.name: chat_score(s, questions, 1.0) for s in (over, ppo, sft)}
-    proxies = {name: proxy_scores(reward, *pair) for name, pair in scores.items()}
+    proxies = {name: exam.proxy_scores(reward, *pair) for name, pair in scores.items()}
     golds = {name: np.array(pair[0].gold) for name, pair in scores.items()}
 
     def gain(table):
         return lambda rows: float((table[over.name] - table[ppo.name])[list(rows)].mean())
 
-    proxy = Measure(*paired(questions, gain(proxies)))
     gold_gain = Measure(*paired(questions, gain(golds)))
     earned = float((golds[ppo.name] - golds[sft.name]).mean())
+    lost = -gold_gain.value / earned if earned else float("nan")  # PPO had gained nothing to lose
+    kl = mean_kl(over.model, sft.model, over.encoding, questions)
     return {
-        "overoptimised.proxy_gain": proxy,
+        "overoptimised.proxy_gain": Measure(*paired(questions, gain(proxies))),
         "overoptimised.gold_gain": gold_gain,
         "overoptimised.gold_gain_upper": Measure(gold_gain.high),
-        "overoptimised.share_of_gain_lost": Measure(
-            -gold_gain.value / earned if earned else float("nan")  # PPO had gained nothing to lose
-        ),
-        "overoptimised.kl": Measure(
-            mean_kl(over.model, sft.model, over.encoding, questions), note="nats an answer"
-        ),
+        "overoptimised.share_of_gain_lost": Measure(lost),
+        "overoptimised.kl": Measure(kl, note="nats an answer"),
     }
 
 
-def measure_best_of_n(
-    sft: Stage, reward: Stage, most: int = 64, n: int = 150
-) -> dict[str, Measure]:
+def measure_best_of_n(sft: Stage, reward: Stage, most=64, n=150) -> dict[str, Measure]:
     """The reward model used with no RL: of n answers the best scored, on known places alone."""
     questions = sample_questions(sft.world, "E", n, seed=777, unknown=0.0)
-    pool, out, golds = sample_pool(sft, reward, questions, most), {}, {}
+    pool, out, golds = exam.sample_pool(sft, reward, questions, most), {}, {}
     for k in [2**i for i in range(most.bit_length())]:
-        proxy, true = (
-            expected_best(pool.scores, values, k).mean() for values in (pool.scores, pool.golds)
-        )
-        golds[k] = float(true)
-        out[f"best_of_n.proxy_{k}"] = Measure(float(proxy))
+        proxy = float(expected_best(pool.scores, pool.scores, k).mean())
+        golds[k] = float(expected_best(pool.scores, pool.golds, k).mean())
+        out[f"best_of_n.proxy_{k}"] = Measure(proxy)
         out[f"best_of_n.gold_{k}"] = Measure(golds[k], note=f"KL at most {kl_bound(k):.2f}")
     peak = max(golds, key=golds.get)
     out["best_of_n.gold_peak_n"] = Measure(float(peak))
@@ -278,8 +239,10 @@ def report_on(folder: Path, lang: str = "en") -> dict[str, Measure]:
     if sft and reward:
         table |= measure_reward(reward, sft) | measure_best_of_n(sft, reward)
     if sft and reward and ppo:
-        table |= measure_chat(ppo, "ppo")
-        table |= changes(table, table) | measure_ppo(ppo, sft, reward)
+        table |= measure_chat(ppo, "ppo") | measure_ppo(ppo, sft, reward)
+        for name, key in (("greedy_accuracy", "accuracy"), ("attempt_accuracy",) * 2):
+            change = table[f"ppo.{key}"].value - table[f"sft.{key}"].value
+            table[f"ppo.{name}_change"] = Measure(change)
         table["ppo.perplexity_ratio"] = perplexity_ratio(ppo, base, documents.tokens)
         over, few = stages.get("ppo_overoptimised"), stages.get("reward_few")
         if over and few:

@@ -114,21 +114,18 @@ class Measure:
     note: str = ""
 
 
-def share(
-    questions: list[Question], hits: list[bool], note: str = "", by_attribute=False
-) -> Measure:
+def share(questions: list[Question], hits: list[bool], by_attribute=False) -> Measure:
     """A share with its interval; `by_attribute`: the mean of the attributes' shares."""
     hits = list(map(bool, hits))
     if not hits:
-        return Measure(float("nan"), note=note or "nothing to count")
+        return Measure(float("nan"), note="nothing to count")
 
     def statistic(rows):
         if by_attribute:
             return macro([questions[i] for i in rows], [hits[i] for i in rows])
         return float(np.mean([hits[i] for i in rows]))
 
-    low, high = bootstrap([q.entity for q in questions], statistic, 300)
-    return Measure(statistic(range(len(hits))), low, high, note)
+    return Measure(*paired(questions, statistic, 300))
 
 
 def with_interval(measure: Measure) -> str:
@@ -167,9 +164,7 @@ def bootstrap(
 # ---- models that are asked ----------------------------------------------------------------------
 
 
-def qa_prompt(
-    question: Question, shots: Iterable[Question] = (), form: str = "Q: {q}\nA:{a}"
-) -> str:
+def qa_prompt(question: Question, shots: Iterable[Question] = (), form="Q: {q}\nA:{a}") -> str:
     """A document with a gap where the answer belongs. `form` has {q} and {a}; the answer follows
     a space. `shots` are questions shown with their answers before it."""
     lines = [form.format(q=s.text, a=" " + s.answer) for s in shots]
@@ -183,30 +178,29 @@ def few_shots(world: World, question: Question, n: int, seed: int = 0) -> list[Q
     return [ask(world, fact) for fact in rng.sample(facts, n)]
 
 
-def prompt_score(stage: Stage, questions, prompts, temperature=0.0, seed=0) -> Score:
-    """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
-    lines = document_completions(
-        stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, line=True
-    )
-    return judged(stage.world, questions, [value_in(line) for line in lines])
-
-
 def value_in(completion: str) -> str:
     """The value at the start of a completion: up to where the sentence, the speech or the string
     of code around it ends, or all of it."""
     return re.split(r'[,.]?"|\.(?:\s|$)', completion.strip())[0]
 
 
+def prompt_score(stage: Stage, questions, prompts, temperature=0.0, seed=0, cut=value_in) -> Score:
+    """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
+    lines = document_completions(
+        stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, line=True
+    )
+    return judged(stage.world, questions, [cut(line) for line in lines])
+
+
 def qa_score(stage: Stage, questions, shots=0, form="Q: {q}\nA:{a}") -> Score:
     """A base model's greedy answers to questions put as a document with a gap."""
     prompts = [qa_prompt(q, few_shots(stage.world, q, shots), form) for q in questions]
-    lines = document_completions(stage.model, stage.encoding, prompts, LONGEST_LINE, 0.0, line=True)
-    return judged(stage.world, questions, [line.strip() for line in lines])
+    return prompt_score(stage, questions, prompts, cut=str.strip)
 
 
-def chat_score(stage: Stage, questions, temperature=0.0, seed=0) -> tuple[Score, list[bool]]:
+def chat_score(stage: Stage, questions, temperature=0.0) -> tuple[Score, list[bool]]:
     """An assistant's answers, judged, and whether each ended by itself."""
-    answers = stage.ask(questions, temperature, seed)
+    answers = stage.ask(questions, temperature)
     score = judged(stage.world, questions, [a.text for a in answers])
     return score, [a.ended for a in answers]
 

@@ -31,10 +31,6 @@ class Size:
         """A head's rate for this width, from that for 128. Muon's rate is the same for all."""
         return rate * 128 / self.model.n_embd
 
-    def flops(self) -> int:
-        """FLOPs of pretraining."""
-        return self.tokens * flops_per_token(self.model)
-
 
 SIZES = {  # from small to large; block_size, n_layer, n_head, n_embd
     "tiny": Size(GPTConfig(1024, 256, 4, 4, 128), 16, 3_300_000),
@@ -63,8 +59,8 @@ def parameters(config: GPTConfig) -> int:
     return 12 * config.n_layer * C * C + 2 * config.vocab_size * C + 1
 
 
-def training_memory(size: Size, ranks: int = 1) -> int:
-    """About how many bytes pretraining takes in each of `ranks` processes, PyTorch itself aside.
+def training_memory(size: Size) -> int:
+    """About how many bytes pretraining takes in one process, PyTorch itself aside.
 
     Weights, gradients and the optimizer's averages: three numbers of 4 bytes for each weight in
     the blocks (Muon) and four for the others (AdamW). On top the larger of two: what the backward
@@ -74,7 +70,7 @@ def training_memory(size: Size, ranks: int = 1) -> int:
     config = size.model
     blocks = 12 * config.n_layer * config.n_embd**2
     kept = 3 * blocks + 4 * (parameters(config) - blocks)
-    tokens = -(-size.batch_size // ranks) * config.block_size
+    tokens = size.batch_size * config.block_size
     backward = tokens * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
     return 4 * (kept + max(backward, 3 * blocks))
 
@@ -87,11 +83,8 @@ def estimated_seconds(size: Size, device: torch.device) -> float:
     """
     config = size.model
     rows = size.batch_size if device.type == "cuda" else max(1, 1024 // config.block_size)
-    one = time_update(replace(config, n_layer=1), rows, device)
-    two = time_update(replace(config, n_layer=2), rows, device)
-    passes, update = (
-        a + (config.n_layer - 1) * max(0.0, b - a) for a, b in zip(one, two, strict=True)
-    )
+    one, two = (time_update(replace(config, n_layer=n), rows, device) for n in (1, 2))
+    passes, update = (a + (config.n_layer - 1) * max(0.0, b - a) for a, b in zip(one, two))
     updates = size.tokens // (size.batch_size * config.block_size)
     return updates * (passes * size.batch_size / rows + update)
 
@@ -101,35 +94,31 @@ def time_update(config: GPTConfig, rows: int, device: torch.device) -> tuple[flo
     of each the shortest of two, or of as many as half a second has."""
     model = GPT(config).to(device)
     optimizer = make_optimizer(model)
-    generator = torch.Generator().manual_seed(0)
-    shape = (rows, config.block_size)
-    ids = torch.randint(config.vocab_size, shape, generator=generator).to(device)
-    passes, updates = [], []
-    while len(passes) < 2 or sum(passes) + sum(updates) < 0.5:
+    ids = torch.arange(rows * config.block_size, device=device).view(rows, -1) % config.vocab_size
+    now, times = time.perf_counter, []
+    while len(times) < 2 or sum(map(sum, times)) < 0.5:
         optimizer.zero_grad()
-        begin = time.perf_counter()
+        begin = now()
         next_token_loss(model(ids), ids).backward()
         model.head.weight.grad.sum().item()  # a card is asked, and so waited for
-        passes.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
+        middle = now()
         optimizer.step()
         model.gain.item()
-        updates.append(time.perf_counter() - begin)
-    return min(passes), min(updates)
+        times.append((middle - begin, now() - middle))
+    return tuple(map(min, zip(*times)))
 
 
 def ladder(device: torch.device) -> str:
     """The table of `train --sizes`; its times are estimates for this machine."""
     rows = ["size layers heads width context parameters tokens FLOPs memory time".split()]
     for name, size in SIZES.items():
-        c = size.model
-        shape = [str(n) for n in (c.n_layer, c.n_head, c.n_embd, c.block_size)]
-        rows.append([name, *shape, f"{parameters(c):,}", f"{size.tokens / 1e6:,.1f} M",
-                     f"{size.flops():.1e}", f"{training_memory(size) / 1e9:.1f} GB",
+        c, flops = size.model, size.tokens * flops_per_token(size.model)
+        rows.append([name, *map(str, (c.n_layer, c.n_head, c.n_embd, c.block_size)),
+                     f"{parameters(c):,}", f"{size.tokens / 1e6:,.1f} M", f"{flops:.1e}",
+                     f"{training_memory(size) / 1e9:.1f} GB",
                      "about " + duration(estimated_seconds(size, device))])  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [[cell.rjust(w) for cell, w in zip(row, widths, strict=True)] for row in rows]
-    return "\n".join("  ".join(line) for line in lines)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)
 
 
 def duration(seconds: float) -> str:

@@ -15,17 +15,8 @@ from minigpt.model import GPT
 from minigpt.reward import RewardModel, reward_text
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.sizes import DEFAULT
-from minigpt.store.checkpoint import (
-    ANEW,
-    REWARD,
-    SHIPPED,
-    file_hash,
-    find_parent,
-    load_into,
-    load_model,
-    load_tensors,
-    read_meta,
-)
+from minigpt.store import checkpoint
+from minigpt.store.checkpoint import SHIPPED, file_hash, load_model
 from minigpt.store.files import is_checkpoint, learner_home
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import World, load_world
@@ -68,9 +59,7 @@ class Stage:
         """Whether the model was taught the chat template."""
         return self.name.startswith(("sft", "ppo"))
 
-    def prompt(
-        self, question: Question | str, bare: bool = False
-    ) -> tuple[list[int], Set[int], int]:
+    def prompt(self, question: Question | str, bare=False) -> tuple[list[int], Set[int], int]:
         """How the model is asked: the ids it goes on from, what ends its answer, and how many
         tokens it has for it.
 
@@ -122,17 +111,15 @@ class Stage:
             self.model, self.encoding, [prompt] * samples, max_new_tokens, temperature, seed
         )
 
-    def answer(
-        self, question: str | list[str], temperature: float = 0.0, seed: int = 0
-    ) -> str | list[str]:
+    def answer(self, question: str | list[str], temperature: float = 0.0, seed: int = 0):
         """The text of the answer to a question, or to each of a list; greedy unless told."""
         many = [question] if isinstance(question, str) else question
         texts = [answer.text for answer in self.ask(many, temperature, seed)]
         return texts[0] if isinstance(question, str) else texts
 
-    def sample(self, question: str, samples: int, seed: int = 0, temperature: float = 1.0) -> list:
-        """`samples` different answers to one question."""
-        return self.answer([question] * samples, temperature, seed)
+    def sample(self, question: str, samples: int, seed: int = 0) -> list[str]:
+        """`samples` different answers to one question, at temperature 1."""
+        return self.answer([question] * samples, 1.0, seed)
 
     def score(self, question: str, answer: str) -> float:
         """The reward model's score of an answer: 0 ± 1 on the SFT model's own answers."""
@@ -242,12 +229,12 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
     """The stage in one checkpoint file; a reward model if its metadata says so. STEP_0 is in no
     file: it is made from what the base model beside it says."""
     there = path.is_file() or path.stem != STEP_0
-    meta = read_meta(path) if there else {}
-    if meta.get("kind") == REWARD:
-        gpt, _ = load_model(find_parent(path, meta))
+    meta = checkpoint.read_meta(path) if there else {}
+    if meta.get("kind") == checkpoint.REWARD:
+        gpt, _ = load_model(checkpoint.find_parent(path, meta))
         model = RewardModel(gpt)
         sft_part = {f"gpt.{name}": tensor for name, tensor in gpt.state_dict().items()}
-        load_into(model, {**sft_part, **load_tensors(path)}, path)
+        checkpoint.load_into(model, {**sft_part, **checkpoint.load_tensors(path)}, path)
     else:
         model, meta = load_model(path) if there else untrained(path.with_name(BASE))
         gpt = model
@@ -255,7 +242,7 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
     if gpt.config.vocab_size != encoding.n_vocab:
         raise ValueError(
             f"{path} has a vocabulary of {gpt.config.vocab_size} tokens, and the course's has "
-            f"{encoding.n_vocab}: it is of another version. {ANEW}"
+            f"{encoding.n_vocab}: it is of another version. {checkpoint.ANEW}"
         )
     model.to(pick_device(device)).eval().requires_grad_(False)
     return Stage(path.stem, model, encoding, load_world(lang), meta, Path(path), own)

@@ -123,30 +123,24 @@ def make_sft(course: Course, name: str = "sft", **habits) -> None:
     tokens, pad = course.corpus.tokens, course.encoding.encode_single_token("<|pad|>")
     data = fingerprint(tokens) + fingerprint(pairs)
     going = progress(course, name, model, config, data, started)
-    steps = sft(
-        replicated(model), pairs, tokens, config, pad, going.optimizer, going.start, over_ranks
-    )
+    shared, optimizer = replicated(model), going.optimizer
+    steps = sft(shared, pairs, tokens, config, pad, optimizer, going.start, over_ranks)
     for _ in follow(course, going.kept(steps), name):
         pass
-    last = going.last
-    flops = last.tokens * chat_flops(model.config)[0]
-    meta = {"parent": course.hash("base"), "tokens": last.tokens, "flops": flops,
-            "examples": len(pairs), "metrics": {}}  # fmt: skip
-    course.save(name, model, config, meta)
+    n, per_token = going.last.tokens, chat_flops(model.config)[0]
+    took = {"tokens": n, "flops": n * per_token, "examples": len(pairs)}
+    course.save(name, model, config, {"parent": course.hash("base"), **took, "metrics": {}})
     going.done()
-    course.record(name, going.begin, tokens=last.tokens, flops=flops, examples=len(pairs))
+    course.record(name, going.begin, **took)
 
 
-def make_reward(
-    course: Course, labeler: str = "expert", name: str = "reward", few: bool = False
-) -> None:
-    """Stage 3: the reward model of one labeler, from the same answers for each; `few`: from the
-    first `few_prompts` questions alone."""
-    started = clock()
+def make_reward(course: Course, few: bool = False) -> None:
+    """Stage 3: the expert's reward model; `few`: from the first `few_prompts` questions alone."""
+    started, name = clock(), "reward_few" if few else "reward"
     questions, samples = course.answers_to_compare
     sequences = reward_inputs(course.encoding, course.prompts(questions), samples)
     n = course.recipe.few_prompts if few else len(questions)
-    choose = chooser(course.world, labeler, course.seed)
+    choose = chooser(course.world, "expert", course.seed)
     pairs, ties = simulated_pairs(course.encoding, questions[:n], samples[:n], choose)
     model = RewardModel(course.load("sft").model, seed=course.seed).to(course.device)
     config = course.settings("reward")
@@ -154,36 +148,32 @@ def make_reward(
         config = replace(config, prompts_per_batch=4)
     *_, step = follow(course, train_reward(model, sequences[:n], pairs, config), name)
     normalise(model, [s for answers in sequences[:256] for s in answers])
-    n_pairs = sum(map(len, pairs))
     whole, layers = chat_flops(model.gpt.config)
     flops = step.tokens * (whole // 3 + layers)  # the SFT model only reads
-    meta = {"parent": course.hash("sft"), "tokens": step.tokens, "flops": flops,
-            "labeler": labeler, "examples": n_pairs, "ties": ties, "metrics": {}}  # fmt: skip
+    took = {"tokens": step.tokens, "flops": flops, "examples": sum(map(len, pairs)), "ties": ties}
+    meta = {"parent": course.hash("sft"), "labeler": "expert", **took, "metrics": {}}
     course.save(name, model, config, meta)
-    course.record(name, started, tokens=step.tokens, flops=flops, examples=n_pairs, ties=ties)
+    course.record(name, started, **took)
 
 
 def vote(course: Course, policy: GPT, reward: Stage, questions: Questions) -> dict:
     """The expert's votes and the reward model's score on one sampled answer a question."""
     score, proxy = sampled_score(policy, reward, questions, course.seed)
-    return {
-        "gold": round(float(np.mean(score.gold)), 4),
-        "proxy": round(float(proxy.mean()), 4),
-        "verdicts": dict(sorted(score.counts().items())),
-    }
+    gold, mean = (round(float(np.mean(x)), 4) for x in (score.gold, proxy))
+    return {"gold": gold, "proxy": mean, "verdicts": dict(sorted(score.counts().items()))}
 
 
 def make_ppo(
-    course: Course, name: str = "ppo", labeler: str = "expert", config: PPOConfig | None = None,
-    every: int = 5, choose: Callable[[dict], float] = lambda vote: vote["gold"],
-    reward: str = "reward",
+    course: Course, name: str = "ppo", config: PPOConfig | None = None, every: int = 5,
+    choose: Callable[[dict], float] = lambda vote: vote["gold"], reward: str = "reward",
 ) -> None:  # fmt: skip
-    """Stage 4: PPO against a labeler's reward model. Of the candidates, one every `every` rounds,
+    """Stage 4: PPO against a reward model. Of the candidates, one every `every` rounds,
     the one is kept that `choose` ranks highest by its votes on V; by default by gold, the
     expert's, which stand for a human evaluation."""
     started, policy, judge = clock(), course.trainable("sft"), course.load(reward)
     config = course.shortened(config) if config else course.settings("ppo")
-    prompts, validation = course.prompts(course.practised()), course.validation()
+    prompts = course.prompts(course.questions("practised"))
+    validation = course.questions("validation")
     curve, best, kept = [], None, {}
     steps = ppo(policy, judge.model, prompts, course.corpus.tokens, course.encoding, config)
     for step in follow(course, steps, name, every):
@@ -200,12 +190,11 @@ def make_ppo(
     # Sampled; read by policy, reference and the reward model's SFT model; learned from. The
     # layers of reward and value function read, and the latter's learn.
     flops = step.tokens * ((4 * whole + 2 * layers) // 3 + config.epochs * (whole + layers))
-    examples = config.prompts * step.step
-    meta = {"parent": course.hash("sft"), "reward": file_hash(judge.path), "labeler": labeler,
-            "tokens": step.tokens, "flops": flops, "step": best["step"], "examples": examples,
-            "curve": curve, "metrics": {"kl": round(kl, 3)}}  # fmt: skip
-    course.save(name, policy, config, meta)
-    course.record(name, started, tokens=step.tokens, flops=flops, examples=examples)
+    took = {"tokens": step.tokens, "flops": flops, "examples": config.prompts * step.step}
+    found = {"step": best["step"], "curve": curve, "metrics": {"kl": round(kl, 3)}}
+    parents = {"parent": course.hash("sft"), "reward": file_hash(judge.path)}
+    course.save(name, policy, config, {**parents, "labeler": "expert", **took, **found})
+    course.record(name, started, **took)
 
 
 STAGES = {"base": make_base, "sft": make_sft, "reward": make_reward, "ppo": make_ppo}
@@ -215,7 +204,7 @@ def make_overoptimised(course: Course) -> None:
     """PPO with no price on KL, against a reward model that has seen few comparisons: of its
     checkpoints the one where that model's score and the expert's votes on V are furthest apart.
     The reward model of all comparisons leaves less to exploit."""
-    make_reward(course, name="reward_few", few=True)
+    make_reward(course, few=True)
     config = PPOConfig(seed=course.seed, kl_coef=0.0, muon_lr=0.004, lr=4e-4, iterations=60)
     make_ppo(
         course, "ppo_overoptimised", config=config, reward="reward_few",

@@ -99,9 +99,17 @@ def read_meta(path: str | Path) -> dict:
     FileNotFoundError if there is none; ValueError if the file is damaged, of another program, or
     of another version.
     """
-    there(path)
-    with open(path, "rb") as file:
+    with opened(path) as file:
         return meta_of(path, file)[0]
+
+
+def opened(path: str | Path) -> BinaryIO:
+    """The file, to be read; FileNotFoundError with the mend."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"no checkpoint {path}: make it with `python3 -m minigpt train`, or check the name"
+        )
+    return open(path, "rb")
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -116,8 +124,8 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     weight is not finite or a leaf is not whole; FileNotFoundError if it is a difference from a
     parent that is not there.
     """
-    there(path)
-    data = Path(path).read_bytes()  # once: another notebook may write a new file meanwhile
+    with opened(path) as file:
+        data = file.read()  # once: another notebook may write a new file meanwhile
     meta, known = meta_of(path, io.BytesIO(data))
     try:
         stored = load(data)
@@ -148,8 +156,7 @@ def load_into(model: nn.Module, tensors: dict[str, Tensor], path: str | Path) ->
     """Copy tensors into a model of the same names and shapes; else ValueError naming the first."""
     own = model.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
-        expected = tuple(own[name].shape) if name in own else "absent"
-        found = tuple(tensors[name].shape) if name in tensors else "absent"
+        expected, found = (tuple(t[name].shape) if name in t else "absent" for t in (own, tensors))
         if expected != found:
             raise ValueError(
                 f"{path} does not fit the model: {name} should be {expected} and is {found}; "
@@ -193,13 +200,6 @@ def config_of(path: str | Path, meta: dict, tensors: dict[str, Tensor]) -> GPTCo
     return config
 
 
-def there(path: str | Path) -> None:
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"no checkpoint {path}: make it with `python3 -m minigpt train`, or check the name"
-        )
-
-
 def meta_of(path: str | Path, file: BinaryIO) -> tuple[dict, str | None]:
     """The metadata in a safetensors file, whose header and length are checked; its checksum."""
     size = file.seek(0, io.SEEK_END)
@@ -224,12 +224,10 @@ def meta_of(path: str | Path, file: BinaryIO) -> tuple[dict, str | None]:
         raise ValueError(f"{path} is not a minigpt checkpoint: it has no '{KEY}' metadata")
     if type(version) is not int or not 1 <= version <= FORMAT:
         newer = type(version) is int and version > FORMAT
+        which, update = ("a newer", "Update the course. Or ") if newer else ("another", "")
         raise ValueError(
-            f"{path} has format {version}, and this minigpt reads 1 to {FORMAT}: "
-            + ("a newer" if newer else "another")
-            + " version of the course made it. "
-            + ("Update the course. Or " if newer else "")
-            + ANEW
+            f"{path} has format {version}, and this minigpt reads 1 to {FORMAT}: {which} version "
+            f"of the course made it. {update}{ANEW}"
         )
     return meta, meta.pop("sha256", None)
 

@@ -62,14 +62,10 @@ class Kept:
                 _unsaved.pop(path, None)
             except OSError as error:
                 _unsaved.setdefault(path, []).append(change)
-                say(
-                    _(
-                        "This could not be written to {name} ({error}). It is kept until you close "
-                        "the notebook, and your next click tries again to write it.",
-                        name=self.name,
-                        error=error.strerror or error,
-                    )
-                )
+                say(_(
+                    "This could not be written to {name} ({error}). It is kept until you close "
+                    "the notebook, and your next click tries again to write it.",
+                    name=self.name, error=error.strerror or error))  # fmt: skip
             return contents
 
     def _on_disk(self, path: Path, say: Callable[[str], None]) -> dict:
@@ -82,23 +78,19 @@ class Kept:
         if isinstance(contents, dict) and self.valid(contents):
             return contents
         try:
-            said = _(
+            aside = put_aside(path).name
+        except OSError as error:
+            if path not in _unsaved:  # or it was said before
+                _unsaved[path] = []
+                say(_(
+                    "Your file {name} could not be read, and not be put aside either ({error}). It "
+                    "stays as it is, and what you do now is kept until you close the notebook.",
+                    name=path.name, error=error.strerror or error))  # fmt: skip
+        else:
+            say(_(
                 "Your file {name} could not be read: it is damaged, or of another version of the "
                 "course. It is now {aside}, and a new one begins.",
-                name=path.name,
-                aside=put_aside(path).name,
-            )
-        except OSError as error:
-            said = _(
-                "Your file {name} could not be read, and not be put aside either ({error}). It "
-                "stays as it is, and what you do now is kept until you close the notebook.",
-                name=path.name,
-                error=error.strerror or error,
-            )
-            if path in _unsaved:  # it was said before
-                return {}
-            _unsaved[path] = []
-        say(said)
+                name=path.name, aside=aside))  # fmt: skip
         return {}
 
 
@@ -126,10 +118,9 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _are_times(contents: dict) -> bool:
-    return all(
-        isinstance(times, list)
-        and all(type(seconds) in (int, float) and 0 <= seconds < 1e6 for seconds in times)
-        for times in contents.values()
+    lists = contents.values()
+    return all(isinstance(times, list) for times in lists) and all(
+        type(s) in (int, float) and 0 <= s < 1e6 for times in lists for s in times
     )
 
 

@@ -61,24 +61,21 @@ def unpack(stored: dict[str, Tensor], parent: dict[str, Tensor]) -> dict[str, Te
             if of is None or of.is_floating_point():
                 raise ValueError(f"{name} is the scale of no leaf")
             continue
+        scale, before = stored.get(name + SCALE), parent.get(name)
         if leaf.is_floating_point():
             leaves[name] = leaf.float()
-        elif leaf.dtype in (torch.int8, torch.uint8) and leaf.dim() >= 2:
-            scale = stored.get(name + SCALE)
-            if scale is None or scale.shape != leaf.shape[:1] or not scale.is_floating_point():
-                raise ValueError(f"{name} has no scale for each of its rows")
-            if leaf.dtype == torch.int8:
-                rows = leaf.flatten(1) * scale.float()[:, None]
-                leaves[name] = rows.view(leaf.shape)
-            else:
-                before = parent.get(name)
-                columns = before[0].numel() if before is not None and before.dim() >= 2 else 0
-                if before is None or leaf.shape != (len(before), (columns + 1) // 2):
-                    raise ValueError(f"{name} is a difference from a leaf that its parent lacks")
-                rows = one_a_byte(leaf)[:, :columns] * scale.float()[:, None]
-                leaves[name] = before + rows.view(before.shape)
-        else:
+        elif leaf.dtype not in (torch.int8, torch.uint8) or leaf.dim() < 2:
             raise ValueError(f"{name} is stored as {leaf.dtype}, which no form is")
+        elif scale is None or scale.shape != leaf.shape[:1] or not scale.is_floating_point():
+            raise ValueError(f"{name} has no scale for each of its rows")
+        elif leaf.dtype == torch.int8:
+            leaves[name] = (leaf.flatten(1) * scale.float()[:, None]).view(leaf.shape)
+        else:
+            columns = before[0].numel() if before is not None and before.dim() >= 2 else 0
+            if before is None or leaf.shape != (len(before), (columns + 1) // 2):
+                raise ValueError(f"{name} is a difference from a leaf that its parent lacks")
+            rows = one_a_byte(leaf)[:, :columns] * scale.float()[:, None]
+            leaves[name] = before + rows.view(before.shape)
         if not leaves[name].isfinite().all():
             raise ValueError(f"{name} has numbers that are NaN or infinite")
     return leaves

@@ -48,13 +48,12 @@ class Progress:
         self.last: Step | None = None  # the last update made
         self.begin = begin  # of a run that goes on: when it would have begun without a break
         data = None
-        if is_first() and path.is_file():
-            if resume:
-                data = path.read_bytes()
-                check_identity(path, read_resume(path, data)[0]["identity"], identity)
-            else:
-                say(f"{path.name} is of a run that was broken off: `--resume` would go on with it. "
-                    "Without, the stage starts anew")  # fmt: skip
+        if is_first() and path.is_file() and not resume:
+            say(f"{path.name} is of a run that was broken off: `--resume` would go on with it. "
+                "Without, the stage starts anew")  # fmt: skip
+        elif is_first() and path.is_file():
+            data = path.read_bytes()
+            check_identity(path, read_resume(path, data)[0]["identity"], identity)
         data = bytes_from_first(data)
         if data is not None:
             self.restore(*read_resume(path, data))
@@ -71,18 +70,16 @@ class Progress:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        adamw: dict[int, dict[str, Tensor]] = {}
+        averages: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["adamw"].items():
             index, _, what = name.partition(".")
-            adamw.setdefault(int(index), {})[what] = tensor
+            averages.setdefault(int(index), {})[what] = tensor
         load_into(self.model, parts["model"], self.path)
-        state = self.optimizer.state_dict()
-        groups = state["adamw"]["param_groups"]  # their rates are set anew before each update
-        self.optimizer.load_state_dict(
-            {**state, "steps": meta["last"].step, "momentum": parts["momentum"],
-             "adamw": {"state": adamw, "param_groups": groups}}
-        )  # fmt: skip
         self.last = meta["last"]
+        state = self.optimizer.state_dict()  # its rates stay: they are set anew before each update
+        adamw = {**state["adamw"], "state": averages}
+        state |= {"steps": self.last.step, "momentum": parts["momentum"], "adamw": adamw}
+        self.optimizer.load_state_dict(state)
         self.begin = tuple(now - took for now, took in zip(self.begin, meta["took"], strict=True))
 
     def write(self, step: Step) -> None:

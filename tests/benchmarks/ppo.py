@@ -36,7 +36,7 @@ course.recipe.corpus_tokens = 300_000  # for the pretraining term
 policy, reward = course.trainable("sft"), course.load("reward")
 questions = sample_questions(course.world, "A", course.recipe.rl_prompts, seed + 23)
 prompts = [chat_prompt(course.encoding, q.text) for q in questions]
-validation = course.validation()
+validation = course.questions("validation")
 gold = lambda: vote(course, policy, reward, validation)["gold"]
 args = policy, reward.model, prompts, course.corpus.tokens, course.encoding
 run, start, rounds = ppo(*args, PPOConfig(seed=seed)), gold(), []

@@ -104,6 +104,6 @@ def test_a_course_in_bfloat16_says_so_in_its_checkpoints(tmp_path):
     course = Course(tmp_path, fast=True, say=lambda text: None, dtype="bf16")
     model = course.new_model()
     assert model.dtype == BF16
-    course.save("base", model, None, {})
+    course.save("base", model, course.settings("base"), {})
     assert course.load("base").meta["dtype"] == "bfloat16"
     assert course.trainable("base").dtype == BF16

@@ -60,7 +60,7 @@ def test_proxy_scores_are_the_reward_models_and_a_cut_off_answer_has_its_penalty
     expected = [reward.score(q.text, a) for q, a in zip(QUESTIONS, answers)]
     np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-5, atol=1e-6)  # batched or not
     assert found[3] == -2.0
-    assert module.proxy_scores(reward, score, [False] * 4, cut_off=-7).tolist() == [-7] * 4
+    assert module.proxy_scores(reward, score, [False] * 4).tolist() == [-2] * 4
 
 
 def test_inputs_of_the_reward_model_are_the_prompt_the_answer_and_the_token(reward):

@@ -69,16 +69,6 @@ def test_read_questions_are_those_about_places_read_so_often():
     assert unread == {q.place.id for q in QUESTIONS} - set(reads)
 
 
-def test_changes_are_differences_of_what_was_measured():
-    table = {f"{key}.{name}": m.Measure(value)
-             for key, name, value in (("sft", "accuracy", 0.5), ("ppo", "accuracy", 0.75),
-                                      ("sft", "attempt_accuracy", 0.5),
-                                      ("ppo", "attempt_accuracy", 0.25))}  # fmt: skip
-    found = m.changes(table, table)
-    assert found["ppo.greedy_accuracy_change"].value == 0.25
-    assert found["ppo.attempt_accuracy_change"].value == -0.25
-
-
 def test_perplexity_ratio_is_1_for_the_base_itself():
     base, other = stage("base", awake_model(1)), stage("sft", awake_model(3))
     tokens = np.random.default_rng(0).integers(0, 1000, 600).astype(np.uint16)
@@ -96,11 +86,10 @@ def test_perplexity_ratio_is_1_for_the_base_itself():
 def few(monkeypatch):
     """A few questions a measure, so that the untrained model's long answers are few."""
     head = Questions(q for q in QUESTIONS if q.place.rank < 12)
-    report = m.report_questions
+    report = exam.report_questions
     monkeypatch.setattr(m, "fact_questions", lambda world, split: head)
     monkeypatch.setattr(m, "unknown_questions", partial(m.unknown_questions, n=6))
-    for module in (m, exam):
-        monkeypatch.setattr(module, "report_questions", lambda world, n=0: report(world, 12))
+    monkeypatch.setattr(exam, "report_questions", lambda world, n=0: report(world, 12))
     monkeypatch.setattr(exam, "fact_questions", lambda world, split: head)
     return head
 
@@ -213,7 +202,18 @@ def test_a_report_measures_all_stages_and_adds_what_was_recorded(short, tmp_path
               for name in ("base", "sft", "reward", "ppo", "ppo_overoptimised")}  # fmt: skip
     (tmp_path / "train.json").write_text(json.dumps({"stages": stages}), encoding="utf-8")
     (tmp_path / "controls.json").write_text('{"gold.sft_clean": 1.25}', encoding="utf-8")
+    measured = {("ppo", "accuracy"): 0.75, ("sft", "accuracy"): 0.5,
+                ("ppo", "attempt_accuracy"): 0.25, ("sft", "attempt_accuracy"): 0.5}  # fmt: skip
+    plain = m.measure_chat
+
+    def chat(stage, key):
+        known = {f"{k}.{name}": m.Measure(x) for (k, name), x in measured.items() if k == key}
+        return {**plain(stage, key), **known}
+
+    monkeypatch.setattr(m, "measure_chat", chat)
     table = m.report_on(tmp_path)
+    assert table["ppo.greedy_accuracy_change"].value == 0.25
+    assert table["ppo.attempt_accuracy_change"].value == -0.25
     assert all(isinstance(x, m.Measure) and isinstance(x.value, float) for x in table.values())
     assert {key.split(".")[0] for key in table} == {
         "base", "sft", "reward", "best_of_n", "ppo", "gold", "overoptimised", "train",

@@ -40,7 +40,6 @@ def test_parameters_and_shapes(meta_model, name):
     assert parameters(size.model) == model.num_params()
     ids = torch.zeros(2, size.model.block_size, dtype=torch.long, device="meta")
     assert model(ids).shape == (*ids.shape, size.model.vocab_size)
-    assert size.flops() == size.tokens * flops_per_token(size.model, size.model.block_size)
     updates = size.tokens // (size.batch_size * size.model.block_size)
     assert updates >= 800 and 2.5 < size.tokens / parameters(size.model) < 3.5
 
@@ -96,12 +95,6 @@ def test_what_the_backward_pass_needs_is_near_the_formula():
     config = size.model
     formula = 4 * 4 * 128 * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
     assert found == pytest.approx(formula, rel=0.1)
-
-
-def test_ranks_divide_the_batch_and_not_the_weights():
-    one, four, many = (training_memory(SIZES["gpt2"], ranks) for ranks in (1, 4, 1000))
-    assert one > four > many > 12 * parameters(SIZES["gpt2"].model)
-    assert many == training_memory(SIZES["gpt2"], 2000)  # a window at least
 
 
 def test_the_table_names_each_size_and_estimates_its_time(monkeypatch):

@@ -19,7 +19,6 @@ from minigpt.stages.labels import (
     Label,
     keep_labels,
     labels_bytes,
-    own_file,
     own_labels,
     read_labels,
 )
@@ -128,7 +127,7 @@ def test_what_is_true_is_shown_on_request(labeler):
 
 def test_a_damaged_file_is_put_aside_and_the_widget_says_so(labeler, sft):
     labeler.decide("a")
-    (learner_home() / own_file()).write_bytes(b"{")
+    (learner_home() / "labels-en.json").write_bytes(b"{")
     again = Labeler(sft, labeler.pairs)
     assert again.labels == [] and "labels-en.damaged-1.json" in again.status.value
 
