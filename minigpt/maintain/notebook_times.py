@@ -1,9 +1,10 @@
 """How long each notebook takes to run from top to bottom, on this machine, on a fresh kernel.
 
-Run it on two idle cores: `python3 -m minigpt.maintain.notebook_times`. It needs nbclient.
+Run it on two idle cores: `python3 -m minigpt experiment notebook_times`. It needs nbclient.
 """
 
 import time
+from pathlib import Path
 
 from minigpt.classroom.notebook import folders, read_notebook
 from minigpt.engine.device import usable_cores
@@ -23,6 +24,11 @@ def measure(lang: str) -> dict[str, float]:
     return found
 
 
-if __name__ == "__main__":
+OPTIONS: dict = {}
+THREADS = None  # as many as pay
+
+
+def run(out: Path | None = None) -> None:
+    """Measure all languages and write the results."""
     seconds = {lang: times for lang in LANGUAGES if (times := measure(lang))}
-    save_results("notebook_times", {"cores": usable_cores(), "seconds": seconds})
+    save_results("notebook_times", {"cores": usable_cores(), "seconds": seconds}, out)

@@ -2,24 +2,31 @@
 its name, which a notebook shows; the command that makes it anew stands in its results.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
 
-from minigpt.engine.device import set_threads
 from minigpt.store.files import atomic_write
 
 PACKAGE = Path(__file__).parents[1]
 RESULTS = PACKAGE / "data" / "results"
 
 
+def experiments() -> dict[str, str]:
+    """The modules of the experiments by name: those that say with OPTIONS what can be chosen."""
+    paths = [*PACKAGE.glob("lessons/*/*.py"), *PACKAGE.glob("maintain/*.py")]
+    modules = {p.stem: p for p in sorted(paths) if "\nOPTIONS" in p.read_text(encoding="utf-8")}
+    return {
+        name: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for name, path in modules.items()
+    }
+
+
 def command(name: str) -> str:
-    """What makes the results of that experiment, the package's only file of that name."""
-    file = next(PACKAGE.rglob(f"{name}.py")).relative_to(PACKAGE.parent)
-    return f"python3 -m {'.'.join(file.with_suffix('').parts)}"
+    """What makes the results of that experiment."""
+    return f"python3 -m minigpt experiment {name}"
 
 
 def load_results(name: str) -> dict:
@@ -69,26 +76,3 @@ def complete(
             results[part] = make()
             save_results(name, results, path)
     return results
-
-
-def run_from_command_line(
-    name: str, doc: str, run: Callable[..., dict], threads: int | None = 1, **options: tuple
-) -> None:
-    """Run an experiment as its command: `run(out=…, **options)` with `threads` threads, None for
-    as many as pay.
-
-    doc: the experiment's docstring, whose first line is its help. options: what can be chosen and
-    is all taken where nothing is; one of these texts, or any numbers.
-    """
-    parser = argparse.ArgumentParser(prog=command(name), description=doc.split("\n")[0])
-    for option, values in options.items():
-        choices = values if isinstance(values[0], str) else None
-        listed = f"some of: {'; '.join(map(str, values))}" if choices else f"default: {values}"
-        parser.add_argument(
-            f"--{option}", nargs="+", type=type(values[0]), default=values, choices=choices,
-            metavar=option.upper(), help=listed.replace("%", "%%"),
-        )  # fmt: skip
-    parser.add_argument("--out", type=Path, help="results file (default: the package's)")
-    chosen = vars(parser.parse_args())
-    set_threads(threads)
-    run(**chosen)

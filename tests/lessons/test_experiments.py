@@ -3,8 +3,6 @@
 import itertools
 import json
 import math
-import runpy
-import sys
 from functools import partial
 
 import pytest
@@ -15,10 +13,11 @@ from minigpt.lessons.pretraining import sources
 from minigpt.lessons.reward_model import how_many_labels
 from minigpt.lessons.sft import demonstrations
 from minigpt.lessons.tokenization import vocabulary
+from minigpt.maintain import experiment
 from minigpt.model import GPTConfig
 from minigpt.pretrain import PretrainConfig
 from minigpt.show import results
-from minigpt.show.results import command, load_results, save_results
+from minigpt.show.results import command, experiments, load_results, save_results
 from minigpt.stages.report import unknown_questions
 from minigpt.world.questions import Questions
 
@@ -161,9 +160,9 @@ def test_the_shipped_results_hold_every_run_once(module, monkeypatch):
 
 
 @EXPERIMENTS
-def test_every_experiment_is_a_command(module, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", [module.__file__, "--help"])
+def test_every_experiment_is_found_by_its_command(module, capsys):
+    assert experiments()[module.NAME] == module.__name__
     with pytest.raises(SystemExit):
-        runpy.run_path(module.__file__, run_name="__main__")
+        experiment.main([module.NAME, "--help"])
     said = capsys.readouterr().out
     assert command(module.NAME) in said and "--seeds" in said and "--out" in said

@@ -1,32 +1,31 @@
 """Results of experiments are written whole, name their command, and are gone on with."""
 
 import json
-import sys
 
 import pytest
 import torch
 
 from minigpt.show import results
-from minigpt.show.results import command, complete, load_results, run_from_command_line
+from minigpt.show.results import command, complete, load_results
 
 
 def test_results_come_back_with_their_command(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     results.save_results("parts", {"rows": [1, 2.5]})
     assert load_results("parts") == {
-        "command": "python3 -m minigpt.lessons.ppo.parts", "rows": [1, 2.5],
+        "command": "python3 -m minigpt experiment parts", "rows": [1, 2.5],
     }  # fmt: skip
 
 
 def test_missing_results_name_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-    with pytest.raises(FileNotFoundError, match="python3 -m minigpt.lessons.ppo.parts"):
+    with pytest.raises(FileNotFoundError, match="python3 -m minigpt experiment parts"):
         load_results("parts")
 
 
 def test_every_shipped_result_belongs_to_an_experiment():
     for path in results.RESULTS.glob("*.json"):
-        assert len(list(results.PACKAGE.rglob(f"{path.stem}.py"))) == 1, path.stem
+        assert path.stem in results.experiments()
         assert load_results(path.stem)["command"] == command(path.stem)
 
 
@@ -73,36 +72,3 @@ def test_what_all_runs_share_cannot_change_under_way(toy):
     with pytest.raises(ValueError, match="other threads"):
         toy(rate=1)
     assert toy.file.read_bytes() == before and len(toy.made) == 4
-
-
-def test_an_experiment_can_be_told_its_options_and_a_file(monkeypatch, capsys):
-    told = []
-
-    def command_line(*arguments):
-        monkeypatch.setattr(sys, "argv", ["parts", *arguments])
-        run_from_command_line(
-            "parts", "What it finds.\n\nMore.", lambda **options: told.append(options),
-            seeds=(0, 1), kinds=("5 %", "all"),
-        )  # fmt: skip
-
-    command_line()
-    command_line("--seeds", "4", "--kinds", "5 %", "--out", "x.json")
-    assert told[0] == {"seeds": (0, 1), "kinds": ("5 %", "all"), "out": None}
-    assert told[1] == {"seeds": [4], "kinds": ["5 %"], "out": results.Path("x.json")}
-    for wrong in (["--kinds", "6 %"], ["--seeds", "x"], ["--help"]):
-        with pytest.raises(SystemExit):
-            command_line(*wrong)
-    said = capsys.readouterr()
-    assert "choose from" in said.err and "invalid int value: 'x'" in said.err
-    assert "What it finds." in said.out and "More." not in said.out and "5 %; all" in said.out
-
-
-@pytest.mark.parametrize(("threads", "found"), [(1, 1), (2, 2), (None, 3)])
-def test_an_experiment_runs_with_as_many_threads_as_its_results_had(threads, found, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["parts"])
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    seen = []
-    run_from_command_line(
-        "parts", "", lambda out: seen.append(torch.get_num_threads()), threads=threads
-    )
-    assert seen == [found]

@@ -5,7 +5,7 @@ Every run starts from the shipped SFT model and reward model and takes the same 
 rates at the course's β. The course's own setting belongs to both. A run that ends with less gold
 than the SFT model has is a failure that the reward model's own score may not show.
 
-    python3 -m minigpt.lessons.ppo.kl_strength        # half an hour on one core
+    python3 -m minigpt experiment kl_strength        # half an hour on one core
 
 Each run of the results holds `kl_coef`, `rate` (the factor), `seed` and `points`, what
 `runs.measure` finds after 0, 8, 16 and 24 rounds. A call goes on where an earlier one stopped.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from minigpt.lessons.ppo.runs import SIZES, Setup, Sizes, at_rate, follow_ppo
 from minigpt.ppo import PPOConfig
-from minigpt.show.results import complete, run_from_command_line
+from minigpt.show.results import complete
 
 NAME = "kl_strength"
 PRICES = (0.0, 0.05, 0.2, 0.8)  # β, in rewards a nat
@@ -30,6 +30,9 @@ def settings() -> list[tuple[float, float]]:
     return [(price, 1.0) for price in PRICES] + [(usual, r) for r in RATES if r != 1.0]
 
 
+OPTIONS = {"seeds": SEEDS}
+
+
 def run(seeds=SEEDS, out: Path | None = None, sizes: Sizes = SIZES) -> dict:
     """Run what the results lack, seed by seed."""
     setup = Setup(sizes)
@@ -41,7 +44,3 @@ def run(seeds=SEEDS, out: Path | None = None, sizes: Sizes = SIZES) -> dict:
 
     keys = [{"kl_coef": k, "rate": r, "seed": seed} for seed in seeds for k, r in settings()]
     return complete(NAME, {"sizes": asdict(sizes)}, keys, one, out)
-
-
-if __name__ == "__main__":
-    run_from_command_line(NAME, __doc__, run, seeds=SEEDS)

@@ -11,7 +11,7 @@
   off the score: nothing, the batch's mean, or what a value function expects that was trained before
   on other answers of the SFT model.
 
-    python3 -m minigpt.lessons.ppo.parts        # half an hour on one core
+    python3 -m minigpt experiment parts        # half an hour on one core
 
 Each run of the results holds `part`, `arm` and `seed`. Of `steps` and `epochs`: `points`, what
 `runs.measure` finds on 200 questions of split V after some rounds (`gold`, `proxy`, `kl` in
@@ -51,7 +51,7 @@ from minigpt.ppo import (
     value_loss_on,
 )
 from minigpt.reward import RewardModel, new_value_function
-from minigpt.show.results import complete, run_from_command_line
+from minigpt.show.results import complete
 from minigpt.world.questions import sample_questions
 
 NAME = "parts"
@@ -244,6 +244,9 @@ def gradient_noise(setup: Setup, drawn: list[Rollout], config: PPOConfig, parts:
 # ---- all runs -----------------------------------------------------------------------------------
 
 
+OPTIONS = {"seeds": SEEDS}
+
+
 def run(seeds=SEEDS, out: Path | None = None, sizes: PartSizes = PartSizes()) -> dict:  # noqa: B008
     """Run what the results lack, seed by seed."""
     setup = Setup(sizes.runs)
@@ -270,7 +273,3 @@ def run(seeds=SEEDS, out: Path | None = None, sizes: PartSizes = PartSizes()) ->
     ]
     uses = {"other_uses": lambda: other_uses(setup)}
     return complete(NAME, {"sizes": asdict(sizes)}, keys, one, out, uses)
-
-
-if __name__ == "__main__":
-    run_from_command_line(NAME, __doc__, run, seeds=SEEDS)

@@ -8,7 +8,7 @@ seeds. Runs are compared at the same KL, for a longer way from the SFT model is 
 Two gaps are kept apart. How far a labeler's own noiseless utility stays behind the score of the
 reward model is over-optimisation; how far that utility and gold go different ways is taste.
 
-    python3 -m minigpt.lessons.ppo.whose_taste        # half an hour on one core
+    python3 -m minigpt experiment whose_taste        # half an hour on one core
 
 Each run of the results holds `labeler`, `seed`, `pairs`, `ties` and `points`, what
 `runs.measure` finds after 0, 8, 16 and 24 rounds: `utility` there is this labeler's. `answers`
@@ -30,7 +30,7 @@ from minigpt.reward import (
     train_reward,
 )
 from minigpt.sft import chat_prompt
-from minigpt.show.results import complete, run_from_command_line
+from minigpt.show.results import complete
 from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.stage import chat_answers
 from minigpt.world.labelers import LABELERS, chooser
@@ -60,6 +60,9 @@ def reward_model(setup: Setup, sequences, pairs, seed: int) -> RewardModel:
     return model
 
 
+OPTIONS = {"seeds": SEEDS, "labelers": tuple(LABELERS)}
+
+
 def run(
     seeds=SEEDS, labelers=tuple(LABELERS), out: Path | None = None, sizes: Sizes = SIZES
 ) -> dict:
@@ -80,7 +83,3 @@ def run(
     fixed = {"sizes": asdict(sizes), "prompts": PROMPTS}
     keys = [{"labeler": name, "seed": seed} for seed in seeds for name in labelers]
     return complete(NAME, fixed, keys, one, out, {"other_uses": lambda: other_uses(setup)})
-
-
-if __name__ == "__main__":
-    run_from_command_line(NAME, __doc__, run, seeds=SEEDS, labelers=tuple(LABELERS))

@@ -12,7 +12,7 @@ seed gives the corpus, the model's first weights and the order of the windows.
   answered well after so few tokens.
 - Lists of unanswered questions as 0, 5, 20 and 45 % of CommonCrawl's documents (full mix: 26 %).
 
-`python3 -m minigpt.lessons.pretraining.sources` writes data/results/sources.json after each run,
+`python3 -m minigpt experiment sources` writes data/results/sources.json after each run,
 and goes on where an earlier call stopped.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
-from minigpt.show.results import complete, run_from_command_line
+from minigpt.show.results import complete
 from minigpt.stages.recipe import HELD_OUT_TOKENS
 from minigpt.stages.scoring import Score, judged, qa_score
 from minigpt.stages.stage import Stage, document_completions
@@ -159,6 +159,10 @@ def measure(model: GPT, seed: int) -> dict:
     return {name: round(value, 4) for name, value in found.items()}
 
 
+OPTIONS = {"seeds": SEEDS, "variants": tuple(VARIANTS)}
+THREADS = None  # as many as pay
+
+
 def run(seeds=SEEDS, variants=tuple(VARIANTS), out: Path | None = None) -> dict:
     """Train and measure what the results lack; an early stop leaves whole seeds."""
     keys = [{"variant": name, "seed": seed} for seed in seeds for name in variants]
@@ -167,7 +171,3 @@ def run(seeds=SEEDS, variants=tuple(VARIANTS), out: Path | None = None) -> dict:
         return measure(train(VARIANTS[variant], TOKENS, seed), seed)
 
     return complete(NAME, {"tokens": TOKENS}, keys, one, out)
-
-
-if __name__ == "__main__":
-    run_from_command_line(NAME, __doc__, run, None, seeds=SEEDS, variants=tuple(VARIANTS))

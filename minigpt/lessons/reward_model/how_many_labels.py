@@ -12,7 +12,7 @@ draws which questions those are, the expert's slips, and the first weights. Mode
 - `right_over_wrong`: share of facts of which the true value scores above a false one, all else
   being the same.
 
-    python3 -m minigpt.lessons.reward_model.how_many_labels     # a quarter of an hour on one core
+    python3 -m minigpt experiment how_many_labels     # a quarter of an hour on one core
 
 Results are saved after each model, and a run that was interrupted goes on where it stood.
 """
@@ -25,7 +25,7 @@ import numpy as np
 
 from minigpt.reward import sample_answers
 from minigpt.sft import chat_prompt
-from minigpt.show.results import complete, run_from_command_line
+from minigpt.show.results import complete
 from minigpt.stages.exam import RewardExam, reward_exam, right_over_wrong
 from minigpt.stages.from_labels import reward_from_labels, simulated_labels
 from minigpt.stages.labels import Label
@@ -74,6 +74,9 @@ def train_and_measure(sft: Stage, test: RewardExam, labels: list[list[Label]], s
     }
 
 
+OPTIONS = {"seeds": SEEDS}
+
+
 def run(seeds=SEEDS, out: Path | None = None) -> dict:
     """Train and measure what the results lack, seed by seed."""
     sft = load_stage("sft", own=False, quiet=True)
@@ -85,7 +88,3 @@ def run(seeds=SEEDS, out: Path | None = None) -> dict:
 
     keys = [{"seed": seed, "questions": size} for seed in seeds for size in SIZES]
     return complete(NAME, {"answers": ANSWERS}, keys, one, out)
-
-
-if __name__ == "__main__":
-    run_from_command_line(NAME, __doc__, run, seeds=SEEDS)

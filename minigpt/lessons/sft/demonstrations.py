@@ -13,7 +13,7 @@ least 100 updates, so that a small one is not also a short training: 30 demonstr
 - base: the model before, asked in the template and in documents, with shots and without.
 
 Facts of split E alone are scored; they stand in no demonstration.
-`python3 -m minigpt.lessons.sft.demonstrations` writes data/results/demonstrations.json after each
+`python3 -m minigpt experiment demonstrations` writes data/results/demonstrations.json after each
 run, and goes on where an earlier call stopped.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from minigpt.pretrain import evaluate_loss
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_tokens, sft
-from minigpt.show.results import complete, run_from_command_line
+from minigpt.show.results import complete
 from minigpt.stages.report import unknown_questions, unseen_phrasings
 from minigpt.stages.scoring import Score, chat_score, few_shots, prompt_score, qa_prompt
 from minigpt.stages.stage import Stage, load_stage
@@ -177,6 +177,9 @@ def rounded(values: dict) -> dict:
     return {k: v if isinstance(v, str) else round(float(v), 4) for k, v in values.items()}
 
 
+OPTIONS = {"seeds": SEEDS, "kinds": KINDS}
+
+
 def run(seeds=SEEDS, kinds=KINDS, out: Path | None = None) -> dict:
     """Train and measure what the results lack; all seeds of one set before the next."""
     base = load_stage("base", own=False, quiet=True)
@@ -198,7 +201,3 @@ def run(seeds=SEEDS, kinds=KINDS, out: Path | None = None) -> dict:
     keys += [{"kind": kind, "size": n, "seed": seed} for kind, n in RUNS for seed in seeds]
     fixed = {"least_updates": LEAST_UPDATES, "left_out": [LEFT_OUT_ATTRIBUTE, LEFT_OUT_PHRASING]}
     return complete(NAME, fixed, [key for key in keys if key["kind"] in kinds], one, out)
-
-
-if __name__ == "__main__":
-    run_from_command_line(NAME, __doc__, run, seeds=SEEDS, kinds=KINDS)

@@ -8,7 +8,7 @@ each. Losses per token cannot be compared between vocabularies, bits per byte ca
 The learning rates stay constant, for a rate that falls to zero would favour one of the two points.
 What is measured is a running average of the weights, which does what the falling rate would do.
 
-    python3 -m minigpt.lessons.tokenization.vocabulary    # a quarter of an hour on two idle cores
+    python3 -m minigpt experiment vocabulary    # a quarter of an hour on two idle cores
 
 A run that was interrupted goes on where it stood.
 """
@@ -27,7 +27,7 @@ import torch
 from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
-from minigpt.show.results import complete, run_from_command_line
+from minigpt.show.results import complete
 from minigpt.stages.recipe import tokenizer_text
 from minigpt.stages.scoring import bits_per_byte, count_bytes
 from minigpt.tokenizer import SPECIAL_TOKENS, build_encoding, load_tokenizer, special, train_bpe
@@ -133,6 +133,10 @@ def texts(budget: Budget, seed: int) -> tuple[list[str], list[str]]:
     return train.documents, held_out.documents
 
 
+OPTIONS = {"seeds": SEEDS}
+THREADS = 2
+
+
 def run(seeds=SEEDS, out: Path | None = None, budget: Budget = BUDGET) -> dict:
     """Train and measure every size with every seed, as far as the results lack them."""
     encodings = {encoding.n_vocab: encoding for encoding in map(our_encoding, SIZES)}
@@ -150,7 +154,3 @@ def by_vocabulary(results: dict, at: str) -> dict[int, list[float]]:
     for run in results["runs"]:
         found.setdefault(run["vocab_size"], []).append(run[at]["bits_per_byte"])
     return found
-
-
-if __name__ == "__main__":
-    run_from_command_line(NAME, __doc__, run, 2, seeds=SEEDS)
