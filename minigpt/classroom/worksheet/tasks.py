@@ -300,9 +300,6 @@ def false_sentences(draw: Draw, world: World) -> Drawn:
     return Drawn(given, [i for i, s in numbered if s.wrong], hints=hints)
 
 
-# ---- all of them ----------------------------------------------------------------------------
-
-
 def make(name: str, draw: Draw, world: World) -> Task:
     """Draw one task; again, where a typical mistake would happen to give the right answer."""
     lesson, points, form, maker = MAKERS[name]
