@@ -264,7 +264,7 @@ def preference_loss(*rewards):
 """,
     "best": """
 import numpy as np
-from minigpt.lessons.reward_model.best_of_n import expected_best
+from minigpt.reward import expected_best
 def mean_gold_of_best(scores, golds, n):
     return float(expected_best(np.array([scores]), np.array([golds]), n)[0])
 """,
