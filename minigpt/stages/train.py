@@ -91,13 +91,13 @@ def make_base(course: Course) -> None:
     steps = pretrain(replicated(model), tokens, config, going.optimizer, going.start, over_ranks)
     per_token = flops_per_token(model.config, config.block_size)
 
-    def keep(name, step, tokens):
+    def keep(name, step):
         if not is_first():
             return
         loss = evaluate_loss(model, course.held_out_corpus.tokens, config.block_size)
-        meta = {"parent": None, "step": step, "tokens": tokens, "flops": tokens * per_token,
-                "place_reads": dict(course.corpus.place_reads),
-                "metrics": {"held_out_loss": round(loss, 4)}}  # fmt: skip
+        meta = {"parent": None, "step": step.step, "tokens": step.tokens,
+                "flops": step.tokens * per_token, "metrics": {"held_out_loss": round(loss, 4)},
+                "place_reads": dict(course.corpus.place_reads)}  # fmt: skip
         course.save(name, model, config, meta)
 
     total = len(tokens) // config.block_size // config.batch_size
@@ -106,9 +106,9 @@ def make_base(course: Course) -> None:
         course.make_room(model)
     for step in follow(course, going.kept(steps), "base"):
         if step.step in wanted:
-            keep(f"base_step_{step.step:05d}", step.step, step.tokens)
+            keep(f"base_step_{step.step:05d}", step)
     last = going.last
-    keep("base", last.step, last.tokens)
+    keep("base", last)
     going.done()
     course.record("base", going.begin, tokens=last.tokens, flops=last.tokens * per_token,
                   documents=len(course.corpus.documents))  # fmt: skip
