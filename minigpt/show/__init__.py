@@ -5,26 +5,13 @@ A notebook imports from here, and first, for it says which package is missing.
 
 from minigpt.show.start import environment  # isort: skip
 
+from minigpt.show.concept_quiz import concept_test
 from minigpt.show.figure import figure, share_bars, show, stacked_bars
 from minigpt.show.live import live
 from minigpt.show.predict import predict, reveal, scoreboard
 from minigpt.show.results import load_results
 from minigpt.show.strip import Strip, pieces, shades
-from minigpt.show.style import (
-    BLUE,
-    GREY,
-    SKY,
-    STAGE_COLOURS,
-    STAGE_NAMES,
-    VERMILION,
-    YELLOW,
-    amount,
-    verdict_shares,
-)
+from minigpt.show.style import BLUE, GREY, SKY, STAGE_COLOURS, STAGE_NAMES, VERMILION, YELLOW
+from minigpt.show.style import amount, verdict_shares
 from minigpt.show.table import Cell, Table
-
-__all__ = [
-    "BLUE", "GREY", "SKY", "STAGE_COLOURS", "STAGE_NAMES", "VERMILION", "YELLOW", "Cell", "Strip",
-    "Table", "amount", "environment", "figure", "live", "load_results", "pieces", "predict",
-    "reveal", "scoreboard", "shades", "share_bars", "show", "stacked_bars", "verdict_shares",
-]  # fmt: skip
+from minigpt.show.widget import uploaded

@@ -1,1 +1,30 @@
-"""The trained stages: made, loaded, asked and measured."""
+"""The trained stages: made, loaded, asked and measured. A notebook imports from here."""
+
+from minigpt.stages.exam import inputs_of, report_questions, reward_exam, sample_pool
+from minigpt.stages.fast import shorten
+from minigpt.stages.from_labels import (
+    even_attention,
+    few_labels_config,
+    grouped,
+    reference_answers,
+    reward_from_labels,
+    simulated_labels,
+)
+from minigpt.stages.labels import own_labels
+from minigpt.stages.report import BEIJING, unknown_questions
+from minigpt.stages.scoring import (
+    chat_score,
+    few_shots,
+    judged,
+    majority_accuracy,
+    more_questions,
+    paired,
+    prompt_score,
+    qa_prompt,
+    qa_score,
+    share,
+    with_interval,
+)
+from minigpt.stages.stage import SHIPPED, chat_answers, document_completions, load_stage, snapshots
+from minigpt.store.checkpoint import file_hash
+from minigpt.store.kept import writing_seconds

@@ -5,4 +5,25 @@ them: the corpus writes documents about them, questions ask for them, contractor
 badly, a judge gives verdicts, labelers have taste.
 
 Simplified against the real thing: the real web has no answer key.
+
+A notebook imports from here. A name is loaded when it is asked for: facts and questions need the
+standard library alone, the corpus also numpy.
 """
+
+from importlib import import_module
+
+FILES = {
+    "contractors": ("demonstrations",),
+    "corpus": ("build_corpus", "documents"),
+    "facts": ("load_world",),
+    "labelers": ("EXPERT", "LABELERS", "chooser", "shorter", "utility"),
+    "names": ("TEST_MAKERS", "unknown_places"),
+    "questions": ("Questions", "ask", "fact_questions", "sample_questions"),
+}
+FILE_OF = {name: file for file, names in FILES.items() for name in names}
+
+
+def __getattr__(name: str):
+    if name not in FILE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{FILE_OF[name]}"), name)

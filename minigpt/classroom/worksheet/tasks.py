@@ -5,6 +5,7 @@ in the order of their hints in task_text.py. Plain arithmetic: a worksheet is wr
 alone, and the tests compare each answer with the package's own functions.
 """
 
+import json
 import math
 import random
 import re
@@ -13,8 +14,7 @@ from typing import NamedTuple
 
 from minigpt.classroom.worksheet.checks import Task, read, same
 from minigpt.classroom.worksheet.task_text import TEXT
-from minigpt.lessons.arena.errata import SUMMARY
-from minigpt.world.facts import NUMERIC, World
+from minigpt.world.facts import DATA, NUMERIC, World
 from minigpt.world.questions import Question, ask, seen_phrasings
 
 # Facts that the shipped base model misses in one few-shot prompt or another: too hard a task.
@@ -290,14 +290,15 @@ def new_ratings(draw: Draw, world: World) -> Drawn:
 
 @task("07", 2, "set")
 def false_sentences(draw: Draw, world: World) -> Drawn:
-    known = [s for number, s in enumerate(SUMMARY[world.lang], start=1) if number not in LEANING]
-    wrong, true = ([s for s in known if s.wrong is w] for w in (True, False))
+    retold = json.loads((DATA / f"errata-{world.lang}.json").read_text(encoding="utf-8"))
+    known = [s for number, s in enumerate(retold, start=1) if number not in LEANING]
+    wrong, true = ([s for s in known if s["wrong"] is w] for w in (True, False))
     n = draw.whole(3, 5)
     chosen = draw.some(draw.some(wrong, n) + draw.some(true, 9 - n), 9)
     numbered = list(enumerate(chosen, start=1))
-    given = dict(sentences="\n".join(f"{i}. {s.text}" for i, s in numbered))
-    hints = {i: (s.wrong, s.hint) for i, s in numbered}
-    return Drawn(given, [i for i, s in numbered if s.wrong], hints=hints)
+    given = dict(sentences="\n".join(f"{i}. {s['text']}" for i, s in numbered))
+    hints = {i: (s["wrong"], s["hint"]) for i, s in numbered}
+    return Drawn(given, [i for i, s in numbered if s["wrong"]], hints=hints)
 
 
 def make(name: str, draw: Draw, world: World) -> Task:

@@ -1,15 +1,17 @@
-"""Find the errors: a short retelling of how an assistant is made, written to contain some.
+"""Find the errors: a short retelling of how an assistant is made, written to contain some that
+retellings really have. It stands in data/errata-LANG.json.
 
 `check_errors` compares the numbers that a learner has noted with the right ones and gives a hint
 for each difference, never the number of one that is still missing.
 """
 
+import json
 import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from minigpt.lessons.arena.errata_texts import TEXTS
 from minigpt.store.words import _, language
+from minigpt.world.facts import DATA
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,15 @@ class Sentence:
     hint: str
 
 
-SUMMARY = {lang: [Sentence(*texts) for texts in given] for lang, given in TEXTS.items()}
+def retelling(lang: str) -> list[Sentence]:
+    """The sentences in a language, in order."""
+    rows = json.loads((DATA / f"errata-{lang}.json").read_text(encoding="utf-8"))
+    return [Sentence(**row) for row in rows]
 
 
 def print_summary() -> None:
     """Print the retelling, sentence by sentence, with their numbers."""
-    for number, sentence in enumerate(SUMMARY[language()], 1):
+    for number, sentence in enumerate(retelling(language()), 1):
         print(textwrap.fill(sentence.text, 96, initial_indent=f"{number:2}. ",
                             subsequent_indent="    "))  # fmt: skip
 
@@ -37,7 +42,7 @@ def check_errors(numbers: Collection[int]) -> tuple[list, list]:
 
     ValueError for anything that is no set of sentence numbers.
     """
-    sentences = SUMMARY[language()]
+    sentences = retelling(language())
     try:
         noted = list(numbers)
     except TypeError:

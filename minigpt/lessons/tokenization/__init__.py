@@ -1,1 +1,10 @@
-"""What the notebook on this needs alone."""
+"""What notebook 01, tokenization, needs alone."""
+
+from minigpt.lessons.tokenization.token_explorer import explore_tokens
+from minigpt.lessons.tokenization.vocabulary import (
+    SIZES,
+    Budget,
+    by_vocabulary,
+    our_encoding,
+    train_one,
+)

@@ -29,7 +29,7 @@ from minigpt.classroom.worksheet.variant import (
     tasks,
 )
 from minigpt.generate import keep_top_p
-from minigpt.lessons.arena.errata import SUMMARY
+from minigpt.lessons.arena.errata import retelling
 from minigpt.model import IGNORE
 from minigpt.ppo import gae, ppo_loss
 from minigpt.reward import bradley_terry_loss
@@ -182,10 +182,10 @@ def test_ratings_are_those_of_the_arena():
 
 
 def test_false_sentences_are_those_of_the_errata():
-    wrong = {s.text for s in SUMMARY["en"] if s.wrong}
+    wrong = {s.text for s in retelling("en") if s.wrong}
     for one in everybody("false-sentences"):
         shown = dict(re.findall(r"^(\d)\. (.+)$", one.text, re.M))
-        assert len(shown) == 9 and set(shown.values()) <= {s.text for s in SUMMARY["en"]}
+        assert len(shown) == 9 and set(shown.values()) <= {s.text for s in retelling("en")}
         assert one.expected == [int(i) for i, text in shown.items() if text in wrong]
         assert 3 <= len(one.expected) <= 5, "neither answer is the safe one"
 

@@ -1,9 +1,10 @@
 """The stage comparer without a kernel: clicks, typing, bad input, and its static table."""
 
+import importlib
+
 import pytest
 import torch
 
-from minigpt.lessons.overview import compare as module
 from minigpt.lessons.overview.compare import Comparer, compare
 from minigpt.reward import RewardModel
 from minigpt.show.style import STAGE_COLOURS
@@ -13,6 +14,10 @@ from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from toys import CLICK, tiny_gpt, toy_stage
+
+module = importlib.import_module(
+    "minigpt.lessons.overview.compare"
+)  # its name is a function's, too
 
 
 @pytest.fixture(scope="module")

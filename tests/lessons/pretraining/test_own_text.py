@@ -1,11 +1,16 @@
 """The learner's own text: every way in which a file can be wrong, and what is said about it."""
 
+import importlib
+
 import pytest
 
-from minigpt.lessons.pretraining import own_text as module
 from minigpt.lessons.pretraining.own_text import own_text
 from minigpt.show.widget import uploaded
 from minigpt.tokenizer import load_tokenizer
+
+module = importlib.import_module(
+    "minigpt.lessons.pretraining.own_text"
+)  # its name is a function's, too
 
 STORY = "The train stopped in Köln, and 北京 was far away.\n" * 40
 

@@ -1,15 +1,20 @@
 """The prompt lab without a kernel: clicks, sliders, typing, bad input, and its static form."""
 
+import importlib
+
 import pytest
 
 from minigpt.generate import generate
-from minigpt.lessons.prompting import prompt_lab as module
 from minigpt.lessons.prompting.prompt_lab import COUNT, LINE, PromptLab, prompt_lab
 from minigpt.lessons.prompting.prompts import FORMS
 from minigpt.show.widget import first_question
 from minigpt.stages.stage import line_ends
 from minigpt.tokenizer import load_tokenizer
 from toys import CLICK, awake_gpt, toy_stage
+
+module = importlib.import_module(
+    "minigpt.lessons.prompting.prompt_lab"
+)  # its name is a function's, too
 
 ENCODING = load_tokenizer("en")
 
