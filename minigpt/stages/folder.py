@@ -96,7 +96,7 @@ class Course(Plan):
             kind, shape, state = "language model", model.config, model.state_dict()
         full = {"stage": name, "kind": kind, "lang": self.lang, "seed": self.seed,
                 "threads": torch.get_num_threads(), "dtype": self.dtype_name,
-                "config": asdict(shape), "settings": asdict(config),
+                "config": asdict(shape), "settings": asdict(config) if config else {},
                 **({"ranks": world_size()} if world_size() > 1 else {}), **meta}  # fmt: skip
         if self.path(name).is_file() and self.meta(name) is None:
             self.say(f"it is now {put_aside(self.path(name)).name}")
