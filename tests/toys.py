@@ -3,6 +3,7 @@
 Test files import it by its name, since `pythonpath` in pyproject.toml has this folder.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -79,3 +80,8 @@ def write_stage(folder: Path, name: str, seed: int = 1, meta: dict | None = None
         known |= {"kind": "reward", "parent": file_hash(parent)}
     state = model.trained() if name.startswith("reward") else model.state_dict()
     save_checkpoint(folder / f"{name}.safetensors", state, known | (meta or {}))
+
+
+def turned(label):
+    """The opposite decision of a Label; a tie stays one."""
+    return replace(label, choice={"a": "b", "b": "a", "tie": "tie"}[label.choice])

@@ -15,7 +15,7 @@ from minigpt.sft import answer_text, chat_prompt
 from minigpt.store.files import atomic_write
 from minigpt.store.given import read_given
 from minigpt.store.kept import Kept
-from minigpt.store.words import _
+from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
 
 FORMAT = "minigpt labels 1"
@@ -51,11 +51,6 @@ class Label:
     def preferred(self) -> tuple[int, ...] | None:
         """The preferred answer's ids; None for a tie."""
         return {"a": self.a, "b": self.b}.get(self.choice)
-
-    def turned(self) -> "Label":
-        """The opposite decision; a tie stays one."""
-        opposite = {"a": "b", "b": "a", "tie": "tie"}[self.choice]
-        return Label(self.question, self.a, self.b, opposite, self.seconds)
 
 
 # ---- files ------------------------------------------------------------------------------------
@@ -224,19 +219,19 @@ def _own(lang: str) -> Kept:
     return Kept(f"labels-{lang}.json", valid)
 
 
-def own_labels(lang: str = "en", say: Callable[[str], None] = print) -> list[Label]:
+def own_labels(say: Callable[[str], None] = print) -> list[Label]:
     """The labels that the learner gave in the labeling widget; [] where there are none yet.
 
     A file that cannot be read is put aside under another name, and `say` gets a sentence.
     """
+    lang = language()
     contents = _own(lang).read(say)
     return parse_labels(contents, load_tokenizer(lang), lang) if contents else []
 
 
 def keep_labels(
-    labels: Sequence[Label], lang: str = "en", labeler: str = "you",
-    say: Callable[[str], None] = print,
-) -> None:  # fmt: skip
+    labels: Sequence[Label], labeler: str = "you", say: Callable[[str], None] = print
+) -> None:
     """Make these the learner's own labels, at once and whole; a full disk is told through `say`."""
-    new = labels_contents(labels, load_tokenizer(lang), labeler)
-    _own(lang).change(lambda contents: contents.update(new), say)
+    new = labels_contents(labels, load_tokenizer(language()), labeler)
+    _own(language()).change(lambda contents: contents.update(new), say)

@@ -6,6 +6,7 @@ The comparing widget and `python3 -m minigpt chat` both show these replies.
 from dataclasses import dataclass
 
 from minigpt.stages.stage import LONGEST_DOCUMENT, Stage, load_stage
+from minigpt.store.words import language
 
 NAMES = ("base", "sft", "reward", "ppo")
 LONGEST = 2000  # characters; more are refused before they are encoded
@@ -22,9 +23,9 @@ class Reply:
     score: float | None = None  # the reward model's, for assistants
 
 
-def load_stages(own: bool = True, lang: str = "en") -> dict[str, Stage]:
+def load_stages() -> dict[str, Stage]:
     """The stages by name, without a word. Errors as load_stage."""
-    return {name: load_stage(name, own, lang, quiet=True) for name in NAMES}
+    return {name: load_stage(name, lang=language(), quiet=True) for name in NAMES}
 
 
 def check_question(stages: dict[str, Stage], question: str, temperature: float) -> str:

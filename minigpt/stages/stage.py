@@ -18,6 +18,7 @@ from minigpt.stages.sizes import DEFAULT
 from minigpt.store import checkpoint
 from minigpt.store.checkpoint import SHIPPED, file_hash, load_model
 from minigpt.store.files import is_checkpoint, learner_home
+from minigpt.store.words import language
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
@@ -258,7 +259,7 @@ def untrained(path: Path) -> tuple[GPT, dict]:
     return model, {**meta, **begun, "metrics": {"held_out_loss": loss}}
 
 
-def snapshots(lang: str = "en") -> list[str]:
+def snapshots() -> list[str]:
     """The names of the shipped snapshots through pretraining, in order of their steps."""
-    files = (SHIPPED / lang).glob("base*.safetensors")
+    files = (SHIPPED / language()).glob("base*.safetensors")
     return sorted({STEP_0 if p.name == BASE else p.stem for p in files if is_checkpoint(p)})

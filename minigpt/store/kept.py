@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.store.files import atomic_write, learner_home, put_aside
-from minigpt.store.words import _
+from minigpt.store.words import _, language
 
 WAIT, TIMES = 0.01, 200  # seconds, and how often, to wait for another notebook's change
 _lock = threading.RLock()  # a click may arrive on another thread than the cell
@@ -127,11 +127,11 @@ def _are_times(contents: dict) -> bool:
 WRITING_TIMES = Kept("writing_times.json", _are_times)  # {lang: [seconds, ...]}
 
 
-def keep_writing_time(seconds: float, lang: str = "en", say: Callable = print) -> None:
+def keep_writing_time(seconds: float, say: Callable = print) -> None:
     """Add one time to the kept ones."""
-    WRITING_TIMES.change(lambda c: c.setdefault(lang, []).append(round(seconds, 2)), say)
+    WRITING_TIMES.change(lambda c: c.setdefault(language(), []).append(round(seconds, 2)), say)
 
 
-def writing_seconds(lang: str = "en", say: Callable = print) -> list[float]:
+def writing_seconds(say: Callable = print) -> list[float]:
     """The kept times, in seconds, the oldest first."""
-    return WRITING_TIMES.read(say).get(lang, [])
+    return WRITING_TIMES.read(say).get(language(), [])

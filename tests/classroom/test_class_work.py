@@ -30,6 +30,7 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.labelers import chooser, longer, shorter
 from minigpt.world.questions import fact_questions, sample_questions
+from toys import turned
 
 ENCODING, WORLD = load_tokenizer(), load_world()
 QUESTION = "What is the population of Beijing?"
@@ -292,7 +293,7 @@ def test_agreement_is_the_share_of_the_pairs_that_both_decided():
     ann = [label("Lima", "Rome", question=str(i)) for i in range(4)]
     # the same with the sides exchanged, one turned round, one a tie
     bob = [Label(x.question, x.b, x.a, "b") for x in ann[:2]]
-    bob += [ann[2].turned(), label("Lima", "Rome", question="3", choice="tie")]
+    bob += [turned(ann[2]), label("Lima", "Rome", question="3", choice="tie")]
     shares, counts = agreement([ann, bob, [label("Lima", "Rome", question="other")]])
     assert counts.tolist() == [[4, 3, 0], [3, 3, 0], [0, 0, 1]]
     assert np.allclose(shares[:2, :2], [[1, 2 / 3], [2 / 3, 1]])

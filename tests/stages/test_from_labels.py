@@ -19,6 +19,7 @@ from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.labelers import chooser, longer, shorter
 from minigpt.world.questions import sample_questions
+from toys import turned
 
 ENCODING = load_tokenizer()
 QUESTION = "What is the population of Beijing?"
@@ -76,7 +77,7 @@ def order_accuracy(model, labels):
     rows = [
         reward_input(ENCODING, chat_prompt(ENCODING, x.question), list(ids))
         for x in labels
-        for ids in (x.preferred, x.turned().preferred)
+        for ids in (x.preferred, turned(x).preferred)
     ]
     better, worse = score_all(model, rows).view(-1, 2).T
     return (better > worse).float().mean().item()

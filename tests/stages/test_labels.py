@@ -14,6 +14,7 @@ from minigpt.stages.labels import (
     write_labels,
 )
 from minigpt.tokenizer import load_tokenizer
+from toys import turned
 
 ENCODING = load_tokenizer()
 QUESTION = "What is the population of Beijing?"
@@ -60,10 +61,10 @@ def test_a_pair_written_twice_the_same_counts_once_even_with_its_sides_exchanged
     assert read_labels(labels_bytes([SOME[0], SOME[0], again], ENCODING), ENCODING) == [SOME[0]]
 
 
-@pytest.mark.parametrize("turned", [label(choice="b"), label(choice="tie"), SOME[0].turned()])
-def test_a_contradiction_names_both_labels(turned):
+@pytest.mark.parametrize("other", [label(choice="b"), label(choice="tie"), turned(SOME[0])])
+def test_a_contradiction_names_both_labels(other):
     with pytest.raises(ValueError, match="labels 1 and 3 compare the same"):
-        labels_bytes([SOME[0], SOME[1], turned], ENCODING)
+        labels_bytes([SOME[0], SOME[1], other], ENCODING)
 
 
 def test_every_cut_of_a_file_is_refused_and_the_file_stays(tmp_path):
@@ -166,7 +167,7 @@ def test_writing_what_could_not_be_read_back_leaves_the_old_file(tmp_path):
     write_labels(path, SOME, ENCODING)
     before = path.read_bytes()
     with pytest.raises(ValueError, match="contradicts itself"):
-        write_labels(path, [SOME[0], SOME[0].turned()], ENCODING)
+        write_labels(path, [SOME[0], turned(SOME[0])], ENCODING)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["labels.json"]
 

@@ -9,7 +9,7 @@ from minigpt.show.style import IGNORE_MATH, escape, signed, stage_colour, stage_
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, first_question, present, side_by_side
 from minigpt.stages.replies import Reply, load_stages, replies
-from minigpt.store.words import _, language
+from minigpt.store.words import _
 from minigpt.world.questions import Question
 
 
@@ -104,6 +104,4 @@ def columns_html(found: list[Reply]) -> str:
 
 def compare(question: str | None = None, temperature: float = 1.0) -> None:
     """Show how each stage replies to a question, and the controls to ask others."""
-    present(
-        lambda: Comparer(load_stages(lang=language()), question or first_question(), temperature)
-    )
+    present(lambda: Comparer(load_stages(), question or first_question(), temperature))

@@ -88,7 +88,7 @@ class Labeler(Widget):
         super().__init__()
         self.sft, self.pairs, self.who, self.clock = sft, pairs, who, clock
         self.notes, self.since, self.started = [], None, None
-        self.labels = own_labels(language(), self.notes.append)
+        self.labels = own_labels(self.notes.append)
         words = {"a": _("← Left is better"), "tie": _("Tie"), "b": _("Right is better →")}
         self.buttons = {
             choice: self.button(word, self.decide, choice, layout={"width": "auto"})
@@ -172,7 +172,7 @@ class Labeler(Widget):
 
     def _keep(self, labels: list[Label]) -> None:
         self.labels = labels
-        keep_labels(labels, language(), self._name(), self.notes.append)
+        keep_labels(labels, self._name(), self.notes.append)
 
     def _name(self) -> str:
         return self.name.value.strip()[:80] or "you"
@@ -244,7 +244,7 @@ class Labeler(Widget):
         else:
             took, self.started, self.since = self.clock() - self.started, None, None
             notes = [_("Writing took {n} s.", n=f"{took:.1f}"), self.judging()]
-            keep_writing_time(took, language(), notes.append)
+            keep_writing_time(took, notes.append)
         self.stopwatch.value = escape(" ".join(notes))
 
     def judging(self) -> str:

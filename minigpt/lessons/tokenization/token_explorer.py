@@ -11,7 +11,7 @@ from minigpt.lessons.tokenization.vocabulary import our_encoding
 from minigpt.show.strip import TURNS, Strip, pieces, visible
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, side_by_side
-from minigpt.store.words import _, language
+from minigpt.store.words import _
 from minigpt.tokenizer import special
 
 OUR_SIZES = (300, 512, 1024, 4096)  # ids, the special tokens among them
@@ -27,7 +27,7 @@ def example() -> str:
 
 def encodings() -> dict:
     """The tokenizers that are compared, by the names under which they are shown."""
-    ours = [(_("ours"), our_encoding(size, language())) for size in OUR_SIZES]
+    ours = [(_("ours"), our_encoding(size)) for size in OUR_SIZES]
     known = [*ours, ("GPT-2", gpt2()), ("GPT-4", gpt4())]
     return {_("{name}, {n:,} ids", name=name, n=e.n_vocab): e for name, e in known}
 

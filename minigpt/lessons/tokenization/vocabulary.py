@@ -30,6 +30,7 @@ from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
 from minigpt.show.results import complete
 from minigpt.stages.recipe import tokenizer_text
 from minigpt.stages.scoring import bits_per_byte, count_bytes
+from minigpt.store.words import language
 from minigpt.tokenizer import SPECIAL_TOKENS, build_encoding, load_tokenizer, special, train_bpe
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
@@ -55,14 +56,14 @@ BUDGET = Budget()
 
 
 @cache
-def largest_ranks(lang: str = "en") -> dict[bytes, int]:
+def largest_ranks(lang: str) -> dict[bytes, int]:
     """Ranks trained on the course's tokenizer text, enough for the largest of SIZES: a second."""
     size = SIZES[-1] - len(SPECIAL_TOKENS)
     return train_bpe(tokenizer_text(lang), size, merges=fast_merges)
 
 
 @cache
-def our_encoding(size: int, lang: str = "en"):
+def our_encoding(size: int):
     """Our tokenizer with `size` ids, the six special tokens among them; from 262, for bytes alone.
 
     The first ranks of a BPE are a BPE: it is what training yields if it stops earlier. A size
@@ -71,7 +72,7 @@ def our_encoding(size: int, lang: str = "en"):
     if size > SIZES[-1]:
         raise ValueError(f"a vocabulary of {size} ids is not trained here: the most is {SIZES[-1]}")
     count = max(256, size - len(SPECIAL_TOKENS))
-    ranks = {token: rank for token, rank in largest_ranks(lang).items() if rank < count}
+    ranks = {token: rank for token, rank in largest_ranks(language()).items() if rank < count}
     return build_encoding(f"ours-{size}", ranks)
 
 
