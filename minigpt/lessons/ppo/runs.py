@@ -1,8 +1,8 @@
 """What the experiments on PPO share: a run from the shipped SFT model, measured as it goes.
 
-All measures are on split E, on the same questions in every run. Nothing is chosen by them: a run
-is looked at after a fixed number of rounds, or between two looks at the same distance (KL) from the
-SFT model.
+All measures are on split E (of `parts` on split V), on the same questions in every run. Nothing is
+chosen by them: a run is looked at after a fixed number of rounds, or between two looks at the same
+distance (KL) from the SFT model.
 """
 
 import copy
