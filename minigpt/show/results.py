@@ -1,5 +1,5 @@
-"""Results of long experiments. Each is a file in lessons/ or maintain/ and writes a file of its name
-into data/results/, which a notebook shows; the command that makes it anew stands in there.
+"""Results of long experiments. Each is a file in lessons/ or maintain/ and writes data/results/
+with its name, which a notebook shows; the command that makes it anew stands in its results.
 """
 
 import json

@@ -183,11 +183,11 @@ QUESTIONS = {
             "rewards though you did not mean it, or one that you meant and that it did not learn, "
             "with the figure from the table.",
             "A pair of their own with a reason that is seen in the two texts. A rule, and a label "
-            "against it. One figure of the column of their own labels, read in the right direction, "
-            "and why thirty labels bring that about: a trait that went along with what was meant, "
-            "or too few pairs in which the answers differ in it.",
-            "Pair, rule and exception are there, but the figure is not from the column of their own "
-            "labels, or what was meant and what was learned are not held against each other.",
+            "against it. One figure of the column of their own labels, read in the right "
+            "direction, and why thirty labels bring that about: a trait that went along with what "
+            "was meant, or too few pairs in which the answers differ in it.",
+            "Pair, rule and exception are there, but the figure is not from the column of their "
+            "own labels, or what was meant and what was learned are not held against each other.",
             "No pair of their own, or the column of the script (fewer than ten labels).",
         ),
         Words(
