@@ -248,8 +248,7 @@ def ppo(
     The value function starts as the reward model's layers with a head of zeros: it expects 0.
     """
     if not prompts:
-        raise ValueError("there are no prompts: give at least one question, as chat_prompt makes "
-                         "it")  # fmt: skip
+        raise ValueError("there are no prompts: give one question or more, as chat_prompt makes it")
     reference = reward_model.gpt  # which read the answers anyway, if it is the SFT model too
     if not all(map(torch.equal, policy.parameters(), reference.parameters())):
         reference = copy.deepcopy(policy).requires_grad_(False)
@@ -270,7 +269,8 @@ def ppo(
         optimizer.set_lr_factor(1 - iteration / config.iterations)
         for _ in range(config.epochs):
             for rows in torch.from_numpy(rng.permutation(config.prompts)).split(config.minibatch):
-                loss, *more = policy_loss_on(policy, r, rows, advantages, config, steps.policy_loss)
+                loss, clip_share, change = policy_loss_on(
+                    policy, r, rows, advantages, config, steps.policy_loss)  # fmt: skip
                 optimizer.zero_grad()
                 loss.backward()
                 if config.ptx_coef:
@@ -284,15 +284,15 @@ def ppo(
                 v_loss.backward()
                 nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
                 value_optimizer.step()
-                seen.append((loss.detach(), *more))
+                seen.append((loss.detach(), clip_share, change))
 
         # Numbers are asked for once a round: a GPU runs on.
-        losses, clip_shares, ratios = map(torch.stack, zip(*seen))
+        losses, clip_shares, changes = map(torch.stack, zip(*seen))
         kl, tokens = (r.kl * r.mask).sum(1).mean().item(), tokens + r.idx.numel()
         yield PPOStep(
             step=iteration + 1, steps=config.iterations, reward=r.score.mean().item(), kl=kl,
             entropy=masked_mean(r.entropy, r.mask).item(), ended=r.ended.float().mean().item(),
-            clip_share=clip_shares.mean().item(), first_ratio=ratios[0].item(),
+            clip_share=clip_shares.mean().item(), first_ratio=changes[0].item(),
             loss=losses.mean().item(), tokens=tokens, prompts=chosen.tolist(),
             rollout=replace(r, read=[]), returns=returns,
         )  # fmt: skip

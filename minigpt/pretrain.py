@@ -77,8 +77,8 @@ def pretrain(
     """Train `model` in place on `tokens` (N,); yields a Step after each update.
 
     Stop iterating to pause; go on iterating to resume, with the same result. To go on with an
-    older run's model, pass its optimizer and how many updates it made. mean_loss: who computes the
-    loss of a batch; several processes share it (`engine/parallel.py`).
+    older run's model, pass its optimizer and how many updates it made. mean_loss: what computes
+    the loss of a batch; several processes share it by `over_ranks` (`engine/parallel.py`).
     """
     device = next(model.parameters()).device
     if optimizer is None:

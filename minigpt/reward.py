@@ -109,7 +109,7 @@ class RewardModel(nn.Module):
         return (scores - self.mean) / self.std
 
 
-def new_value_function(reward_model: RewardModel) -> nn.Module:
+def new_value_function(reward_model: RewardModel) -> ScalarLayers:
     """The reward model's layers with a head of zeros, to be trained: it expects 0 everywhere."""
     layers = copy.deepcopy(reward_model.layers).requires_grad_(True)
     nn.init.zeros_(layers.head.weight)

@@ -9,7 +9,7 @@ from minigpt.store.files import PROGRAM, Problem, learner_home
 
 STAGES = ("base", "sft", "ppo")
 LEAVE = {"exit", "quit"}
-FORMS = {"bare": "bare question", "qa": "Q: … A:", "chat": "chat"}
+FORMS = {"bare": "bare question", "qa": "Q: … A:"}  # in which a base model is asked
 WIDTH = 96  # columns
 
 
@@ -59,9 +59,9 @@ def load(options: argparse.Namespace) -> dict:
     return stages
 
 
-def show_reply(reply, several_forms: bool) -> str:
+def show_reply(reply) -> str:
     """A reply as lines: who, how asked, what was said, what it scored."""
-    form = f" ({FORMS[reply.form]})" if several_forms else ""
+    form = "" if reply.form == "chat" else f" ({FORMS[reply.form]})"
     score = "" if reply.score is None else f"  [score {reply.score:+.2f}]"
     cut = "" if reply.ended else " … (cut off)"
     lines = f"{reply.text or '(nothing)'}{cut}{score}".split("\n")
@@ -103,7 +103,7 @@ def main(argv: list[str]) -> int:
             print(error)
             continue
         for reply in found:
-            print(show_reply(reply, reply.stage == "base"))
+            print(show_reply(reply))
         asked += 1
     if typing:
         print()

@@ -1,15 +1,15 @@
 """Prints what the checkpoints can do, measured on facts kept for this alone (--json for a file)."""
 
-import argparse
 import json
 import math
 
+from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} report", description=__doc__)
+    parser = option_parser("report", __doc__)
     parser.add_argument("--json", action="store_true", help="one flat object, shares as fractions")
     parser.add_argument("--own", action="store_true", help="your own runs instead of the shipped")
     parser.add_argument("--size", default="tiny", help="your own models of `train --size`")

@@ -22,8 +22,8 @@ from minigpt.reward import (
 )
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.from_labels import simulated_pairs
-from minigpt.stages.scoring import Score, judged
-from minigpt.stages.stage import Stage, chat_answers
+from minigpt.stages.scoring import Score, chat_score
+from minigpt.stages.stage import Stage, assistant
 from minigpt.world.facts import World
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import EXPERT, chooser, utility
@@ -54,9 +54,8 @@ def proxy_scores(reward: Stage, score: Score, ended: list[bool]) -> np.ndarray:
 def sampled_score(policy: GPT, reward: Stage, questions, seed=0) -> tuple[Score, np.ndarray]:
     """One answer of a policy to each question, sampled at temperature 1: as the truth judges them,
     and the reward model's scores (questions,)."""
-    texts = [q.text for q in questions]
-    answers, ended = chat_answers(policy, reward.encoding, texts, 1.0, seed)
-    score = judged(reward.world, questions, answers)
+    stage = assistant(policy, reward.encoding, reward.world)
+    score, ended = chat_score(stage, questions, 1.0, seed)
     return score, proxy_scores(reward, score, ended)
 
 

@@ -23,7 +23,7 @@ from minigpt.stages.fast import SHARE
 from minigpt.stages.recipe import Plan, Recipe
 from minigpt.stages.sizes import DEFAULT
 from minigpt.stages.stage import Stage, read_stage
-from minigpt.store.checkpoint import check_not_shipped, file_hash, read_meta, save_checkpoint
+from minigpt.store import checkpoint
 from minigpt.store.files import atomic_write, put_aside, try_writing
 from minigpt.world.questions import Questions
 
@@ -53,7 +53,7 @@ class Course(Plan):
 
     def hash(self, name: str) -> str | None:
         """The hash of a checkpoint, None where there is none."""
-        return file_hash(self.path(name)) if self.path(name).is_file() else None
+        return checkpoint.file_hash(self.path(name)) if self.path(name).is_file() else None
 
     def load(self, name: str) -> Stage:
         stage = read_stage(self.path(name), self.lang, str(self.device), own=True)
@@ -78,7 +78,7 @@ class Course(Plan):
     def make_room(self, model: GPT) -> None:
         """Try to write what a base model takes, and remove the snapshots of another run."""
         if not self.ship:
-            check_not_shipped(self.out)
+            checkpoint.check_not_shipped(self.out)
         try_writing(self.path("base"), 2 * sum(p.numel() for p in model.parameters()))
         for stale in self.out.glob("base_step_*.safetensors"):
             stale.unlink()  # whose steps were others
@@ -91,16 +91,16 @@ class Course(Plan):
         if not is_first():
             return
         if isinstance(model, RewardModel):
-            kind, shape, state = "reward", model.gpt.config, model.trained()
+            kind, gpt, state = checkpoint.REWARD, model.gpt, model.trained()
         else:
-            kind, shape, state = "language model", model.config, model.state_dict()
+            kind, gpt, state = checkpoint.LANGUAGE_MODEL, model, model.state_dict()
         full = {"stage": name, "kind": kind, "lang": self.lang, "seed": self.seed,
                 "threads": torch.get_num_threads(), "dtype": self.dtype_name,
-                "config": asdict(shape), "settings": asdict(config) if config else {},
+                "config": asdict(gpt.config), "settings": asdict(config) if config else {},
                 **({"ranks": world_size()} if world_size() > 1 else {}), **meta}  # fmt: skip
         if self.path(name).is_file() and self.meta(name) is None:
             self.say(f"it is now {put_aside(self.path(name)).name}")
-        save_checkpoint(self.path(name), state, full, self.ship)
+        checkpoint.save_checkpoint(self.path(name), state, full, self.ship)
 
     @cached_property
     def answers_to_compare(self) -> tuple[Questions, list[list[Sample]]]:
@@ -115,7 +115,7 @@ class Course(Plan):
     def meta(self, name: str) -> dict | None:
         """What a checkpoint says of itself; None, and a line, if it is damaged or another's."""
         try:
-            return read_meta(self.path(name))
+            return checkpoint.read_meta(self.path(name))
         except ValueError as error:
             self.say(str(error))
             return None

@@ -22,6 +22,7 @@ from minigpt.reward import (
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.stages.labels import Label
 from minigpt.stages.stage import Stage
+from minigpt.store.words import _
 from minigpt.world.labelers import Chooser
 from minigpt.world.questions import Question, sample_questions
 
@@ -91,15 +92,14 @@ def reward_from_labels(labels: Sequence[Label], sft_stage: Stage, seed: int = 0)
     """
     sequences, pairs = grouped(labels, sft_stage.encoding)
     if not pairs:
-        raise ValueError(
+        raise ValueError(_(
             "There are no labels that prefer one answer: all are ties, or nothing was labeled. "
-            "Label some pairs first."
-        )
+            "Label some pairs first."))  # fmt: skip
     model = RewardModel(sft_stage.model, seed=seed).to(sft_stage.model.embedding.weight.device)
     config, passes = few_labels_config(len(pairs), seed)
     if len(pairs) < FEW:
         even_attention(model)
-    for _ in train_reward(model, sequences * passes, pairs * passes, config):
+    for _step in train_reward(model, sequences * passes, pairs * passes, config):
         pass
     normalise(model, reference_answers(sft_stage))
     return model.eval().requires_grad_(False)

@@ -16,7 +16,7 @@ LONGEST = 2000  # characters; more are refused before they are encoded
 class Reply:
     """One stage's text for a question."""
 
-    stage: str  # "base", "sft" or "ppo"
+    stage: str  # its name, such as "base", "sft" or "ppo"
     form: str  # how the question was put: "bare", "qa" or "chat"
     text: str
     ended: bool = True  # False: it did not end by itself and was cut off
@@ -52,19 +52,19 @@ def check_question(stages: dict[str, Stage], question: str, temperature: float) 
 def replies(
     stages: dict[str, Stage], question: str, temperature: float = 1.0, seed: int = 0
 ) -> list[Reply]:
-    """The replies of those of base (as a bare document, and after `Q: … A:`), SFT and PPO that are
-    in `stages`. With "reward" among them, assistants' answers are scored.
+    """The replies of `stages`, in their order: of a base model two, as a bare document and after
+    `Q: … A:`, of an assistant one. With "reward" among them, assistants' answers are scored.
 
     Raises ValueError for a question that is empty or too long for the models' context.
     """
-    question, out = check_question(stages, question, temperature), []
-    for form in ("bare", "qa") if "base" in stages else ():
-        (answer,) = stages["base"].ask(
-            [question], temperature, seed, bare=form == "bare", longest=LONGEST_DOCUMENT
-        )
-        out.append(Reply("base", form, answer.text))
-    for name in [n for n in stages if n.startswith(("sft", "ppo"))]:
-        (answer,) = stages[name].ask([question], temperature, seed)
-        score = stages["reward"].score(question, answer.text) if "reward" in stages else None
-        out.append(Reply(stages[name].name, "chat", answer.text, answer.ended, score))
+    question, out, reward = check_question(stages, question, temperature), [], stages.get("reward")
+    for stage in (stage for name, stage in stages.items() if name != "reward"):
+        if stage.is_chat:
+            (answer,) = stage.ask([question], temperature, seed)
+            score = reward.score(question, answer.text) if reward else None
+            out.append(Reply(stage.name, "chat", answer.text, answer.ended, score))
+            continue
+        for form in ("bare", "qa"):
+            (answer,) = stage.ask([question], temperature, seed, form == "bare", LONGEST_DOCUMENT)
+            out.append(Reply(stage.name, form, answer.text))
     return out

@@ -198,9 +198,9 @@ def qa_score(stage: Stage, questions, shots=0, form="Q: {q}\nA:{a}") -> Score:
     return prompt_score(stage, questions, prompts, cut=str.strip)
 
 
-def chat_score(stage: Stage, questions, temperature=0.0) -> tuple[Score, list[bool]]:
+def chat_score(stage: Stage, questions, temperature=0.0, seed=0) -> tuple[Score, list[bool]]:
     """An assistant's answers, judged, and whether each ended by itself."""
-    answers = stage.ask(questions, temperature)
+    answers = stage.ask(questions, temperature, seed)
     score = judged(stage.world, questions, [a.text for a in answers])
     return score, [a.ended for a in answers]
 

@@ -24,14 +24,12 @@ from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Question
 
 BASE, STEP_0 = "base.safetensors", "base_step_00000"
+LONGEST_LINE, LONGEST_DOCUMENT, LONGEST_ANSWER = 24, 60, 40  # tokens
 
 
 def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
     """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
     return learner_home() / "checkpoints" / (lang if size == DEFAULT else f"{lang}-{size}")
-
-
-LONGEST_LINE, LONGEST_DOCUMENT, LONGEST_ANSWER = 24, 60, 40  # tokens
 
 
 @dataclass(frozen=True)

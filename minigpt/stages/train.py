@@ -170,15 +170,15 @@ def make_ppo(
     """Stage 4: PPO against a reward model. Of the candidates, one every `every` rounds,
     the one is kept that `choose` ranks highest by its votes on V; by default by gold, the
     expert's, which stand for a human evaluation."""
-    started, policy, judge = clock(), course.trainable("sft"), course.load(reward)
+    started, policy, scorer = clock(), course.trainable("sft"), course.load(reward)
     config = course.shortened(config) if config else course.settings("ppo")
     prompts = course.prompts(course.questions("practised"))
     validation = course.questions("validation")
     curve, best, kept = [], None, {}
-    steps = ppo(policy, judge.model, prompts, course.corpus.tokens, course.encoding, config)
+    steps = ppo(policy, scorer.model, prompts, course.corpus.tokens, course.encoding, config)
     for step in follow(course, steps, name, every):
         if step.step % every == 0 or step.step == step.steps:
-            votes = {"step": step.step, **vote(course, policy, judge, validation)}
+            votes = {"step": step.step, **vote(course, policy, scorer, validation)}
             curve.append(votes)
             course.say(f"  {name} on V: {votes}")
             if best is None or choose(votes) > choose(best):
@@ -192,7 +192,7 @@ def make_ppo(
     flops = step.tokens * ((4 * whole + 2 * layers) // 3 + config.epochs * (whole + layers))
     took = {"tokens": step.tokens, "flops": flops, "examples": config.prompts * step.step}
     found = {"step": best["step"], "curve": curve, "metrics": {"kl": round(kl, 3)}}
-    parents = {"parent": course.hash("sft"), "reward": file_hash(judge.path)}
+    parents = {"parent": course.hash("sft"), "reward": file_hash(scorer.path)}
     course.save(name, policy, config, {**parents, "labeler": "expert", **took, **found})
     course.record(name, started, **took)
 

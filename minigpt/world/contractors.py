@@ -67,14 +67,9 @@ def write_answer(world: World, question: Question, habit: str, rng: random.Rando
 
 
 def demonstrations(
-    world: World,
-    n: int,
-    seed: int = 0,
-    habits: dict | None = None,
-    unknown_habits: dict | None = None,
-    unknown: float = 0.2,
-    chat: float = 0.08,
-) -> list[Demonstration]:
+    world: World, n: int, seed: int = 0, habits: dict | None = None,
+    unknown_habits: dict | None = None, unknown: float = 0.2, chat: float = 0.08,
+) -> list[Demonstration]:  # fmt: skip
     """`n` demonstrations about facts of split A, unknown places of the training makers and small
     talk, by contractors whose habits are drawn with the given weights."""
     habits, unknown_habits = habits or HABITS, unknown_habits or UNKNOWN_HABITS

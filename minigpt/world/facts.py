@@ -100,9 +100,8 @@ def _place(entry, rank, text, lang, raw, known) -> Place:
             continue
         if attribute in NUMERIC:
             numbers[attribute] = value
-            values[attribute] = (
-                text.number(value) if attribute == "population" else text.area(value)
-            )
+            write = text.number if attribute == "population" else text.area
+            values[attribute] = write(value)
         elif attribute == "continent":
             values[attribute] = raw["continents"][value][lang]
         else:
@@ -126,7 +125,6 @@ def _split(places) -> dict:
                 for place, letter in zip(having[start : start + len(SPLIT_PATTERN)], letters):
                     letter = FORCED_SPLIT.get((place.id, attribute), letter)
                     letter = "A" if attribute in ALWAYS_A else letter
-                    facts[place.id, attribute] = Fact(
-                        place, attribute, place.values[attribute], letter
-                    )
+                    value = place.values[attribute]
+                    facts[place.id, attribute] = Fact(place, attribute, value, letter)
     return dict(sorted(facts.items(), key=lambda kv: (kv[1].place.rank, kv[1].attribute)))

@@ -15,38 +15,19 @@ from functools import lru_cache
 from minigpt.world.facts import NUMERIC, World, load_world
 from minigpt.world.questions import Question
 
-VERDICTS = (
-    "correct",  # the asked place, the asked attribute, the true value
-    "wrong value",  # the asked place and attribute, another value
-    "wrong subject",  # a value of another attribute, or a fact about another place
-    "several values",  # more than one value
-    "declined this name",  # says that it does not know the asked place
-    "declined another name",  # says that it does not know some other place
-    "rude",
-    "malformed",  # none of these forms
-)
-# The expert's utility, fixed before anything was trained. The second table is for places that do
-# not stand in the corpus: any value given there is an invention.
-GOLD = {
-    "correct": 2.0,
-    "wrong value": -1.0,
-    "wrong subject": -1.0,
-    "several values": -1.0,
-    "declined this name": -0.5,
-    "declined another name": -1.0,
-    "rude": -2.0,
-    "malformed": -1.5,
+# The expert's utility of each verdict, fixed before anything was trained. The second number is for
+# places that do not stand in the corpus: any value given there is an invention.
+VERDICTS = {
+    "correct": (2.0, -2.0),  # the asked place, the asked attribute, the true value
+    "wrong value": (-1.0, -2.0),  # the asked place and attribute, another value
+    "wrong subject": (-1.0, -2.0),  # a value of another attribute, or a fact about another place
+    "several values": (-1.0, -2.0),  # more than one value
+    "declined this name": (-0.5, 1.5),  # says that it does not know the asked place
+    "declined another name": (-1.0, -1.0),  # says that it does not know some other place
+    "rude": (-2.0, -2.0),
+    "malformed": (-1.5, -1.5),  # none of these forms
 }
-GOLD_UNKNOWN = {
-    "correct": -2.0,
-    "wrong value": -2.0,
-    "wrong subject": -2.0,
-    "several values": -2.0,
-    "declined this name": 1.5,
-    "declined another name": -1.0,
-    "rude": -2.0,
-    "malformed": -1.5,
-}
+GOLD, GOLD_UNKNOWN = ({verdict: pair[i] for verdict, pair in VERDICTS.items()} for i in (0, 1))
 BEST = {  # the highest gold that a question of each kind allows
     "fact": max(GOLD.values()),
     "unknown": max(GOLD_UNKNOWN.values()),

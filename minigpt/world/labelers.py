@@ -54,15 +54,9 @@ def utility(world: World, labeler: Labeler, question: Question, answer: str) -> 
     return value + labeler.wordiness * min(len(answer.split()), 20)
 
 
-# ---- choosing ---------------------------------------------------------------------------------
-
-
-Choose = Callable[[Question, str, str], str]  # (question, text a, text b) -> "a", "b" or "tie"
-
-
 @dataclass(frozen=True)
 class Chooser:
-    """Somebody who chooses between answers by how good each one feels. It is a Choose, too."""
+    """Somebody who chooses between answers by how good each one feels."""
 
     feel: Callable[[Question, str], float]  # may differ each time: a slip of the hand
     margin: float = 0.5  # what feels closer than this is a tie

@@ -1,7 +1,8 @@
 """Questions about the micro-web and their true answers."""
 
 import random
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from minigpt.world.facts import ATTRIBUTES, Fact, Place, World
 from minigpt.world.names import TRAIN_MAKERS, unknown_places
@@ -52,15 +53,9 @@ def seen_phrasings(world: World) -> range:
 
 
 def sample_questions(
-    world: World,
-    split: str,
-    n: int,
-    seed: int = 0,
-    unknown: float = 0.3,
-    makers: tuple = TRAIN_MAKERS,
-    chat: float = 0.0,
-    lower: float = 0.1,
-) -> Questions:
+    world: World, split: str, n: int, seed: int = 0, unknown: float = 0.3,
+    makers: tuple = TRAIN_MAKERS, chat: float = 0.0, lower: float = 0.1,
+) -> Questions:  # fmt: skip
     """`n` questions as people would ask them: popular places more often, any seen phrasing.
 
     `unknown`: share about places that do not stand in the corpus, from `makers`; `chat`: share of
@@ -69,9 +64,7 @@ def sample_questions(
     rng = random.Random(f"questions/{split}/{seed}")
     facts = world.of_split(split)
     place_weights = world.weights()
-    per_place = {}
-    for fact in facts:
-        per_place[fact.place.id] = per_place.get(fact.place.id, 0) + 1
+    per_place = Counter(fact.place.id for fact in facts)
     weights = [place_weights[f.place.rank] / per_place[f.place.id] for f in facts]
     nobody = [p for m in makers for p in unknown_places(world, m, 1 + n // len(makers), seed)]
     out = Questions()
@@ -85,7 +78,7 @@ def sample_questions(
             fact = rng.choices(facts, weights)[0]
             question = ask(world, fact, rng.choice(seen_phrasings(world)))
         if question.kind in ("fact", "unknown") and rng.random() < lower:
-            question = Question(**{**question.__dict__, "text": question.text.lower()})
+            question = replace(question, text=question.text.lower())
         out.append(question)
     return out
 

@@ -44,11 +44,19 @@ def test_exit_ends_and_a_bad_question_does_not(talk):
 
 
 def test_long_and_cut_off_replies_are_readable():
-    text = chat.show_reply(Reply("base", "bare", "word " * 60 + "\nlast", False), True)
+    text = chat.show_reply(Reply("base", "bare", "word " * 60 + "\nlast", False))
     assert text.startswith("base (bare question):\n    word")
     assert text.endswith("    last … (cut off)")
     assert max(map(len, text.split("\n"))) <= chat.WIDTH
-    assert chat.show_reply(Reply("sft", "chat", ""), False) == "sft: (nothing)"
+    assert chat.show_reply(Reply("sft", "chat", "")) == "sft: (nothing)"
+
+
+def test_a_snapshot_is_asked_as_a_base_model_is():
+    name = stages_module.snapshots()[1]
+    stages = {name: stages_module.load_stage(name, own=False, quiet=True)}
+    found = core.replies(stages, "Where is Rome?", temperature=0.0)
+    assert [(reply.stage, reply.form) for reply in found] == [(name, "bare"), (name, "qa")]
+    assert chat.show_reply(found[0]).startswith(f"{name} (bare question):")
 
 
 @pytest.mark.parametrize(
