@@ -201,7 +201,7 @@ def uncommitted(path: Path) -> bool:
     return bool(status)
 
 
-def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
+def build(paths: list[Path], lang: str, force: bool = False) -> None:
     """Make the editions of these sources. Each file is replaced after its notebook ran."""
     edition = folders(lang)[1]
     for path in [] if force else paths:
@@ -210,12 +210,12 @@ def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
                           "replaced.\nCommit them or put them away, or: "
                           f"{PROGRAM} build --force")  # fmt: skip
     for stem, notebook in release(paths).items():
-        say(f"{stem}: running")
+        print(f"{stem}: running")
         done = normalise(execute(notebook, stem))
         edition.mkdir(parents=True, exist_ok=True)
         content = to_bytes(done)
         atomic_write(edition / f"{stem}.ipynb", content)
-        say(f"{stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
+        print(f"{stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
 
 
 def main(argv: list[str]) -> int:
