@@ -38,13 +38,15 @@ class Widget:
     """Controls and what they show. A widget makes `view`, which is displayed, from its controls.
 
     `shown` is for results, as HTML, and `status` for what is said about them. `static()` gives what
-    stays in the file without a kernel: tables, strips, or texts to print.
+    stays in the file without a kernel: tables, strips, or texts to print. `notes`: what keeping a
+    file had to say, to be told once.
     """
 
     view: widgets.Widget
 
     def __init__(self) -> None:
         self.quiet = False
+        self.notes: list[str] = []
         self.status = widgets.HTML()
         self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
 
@@ -57,11 +59,12 @@ class Widget:
 
         return control(kind, word, settled, **options)
 
-    def quietly(self, control: widgets.Widget, value) -> None:
-        """Give a control a value without doing what its change would do."""
+    def quietly(self, control: widgets.Widget, **traits) -> None:
+        """Set a control's traits, in order, without doing what its change would do."""
         self.quiet = True
         try:
-            control.value = value
+            for name, value in traits.items():
+                setattr(control, name, value)
         finally:
             self.quiet = False
 
@@ -87,8 +90,9 @@ class Widget:
         self.shown.value, self.status.value = "", problem(error)
 
     def say(self, *lines: str) -> None:
-        """Plain sentences in the status line."""
-        self.status.value = escape("\n".join(lines))
+        """Plain sentences in the status line, and under them the notes."""
+        self.status.value = escape("\n".join([*filter(None, lines), *self.notes]))
+        self.notes.clear()
 
     def static(self) -> list:
         return []

@@ -75,7 +75,7 @@ class PromptLab(Widget):
     # ---- controls ---------------------------------------------------------------------------
 
     def _picked(self, question: Question) -> None:
-        self.quietly(self.question, question.text)
+        self.quietly(self.question, value=question.text)
         self.start_over()
 
     def _show_form(self) -> None:
@@ -86,7 +86,7 @@ class PromptLab(Widget):
         """Show what the form needs; one's own text begins with the prompt that was there."""
         before, self.last_form = self.last_form, self.form.value
         if self.form.value == "custom" and not self.own_text.value.strip():
-            self.quietly(self.own_text, self._text_in(before))
+            self.quietly(self.own_text, value=self._text_in(before))
         self._show_form()
         self.start_over()
 

@@ -65,8 +65,8 @@ class LossMask(Widget):
         """A question from the dropdowns, answered as a careful contractor would."""
         rng = random.Random(question.text)
         answer = sentence(self.stage.world, question, question.answer, rng)
-        self.quietly(self.question, question.text)  # or the old answer would be shown with it
-        self.quietly(self.answer, answer)
+        self.quietly(self.question, value=question.text)  # or the old answer would be shown with it
+        self.quietly(self.answer, value=answer)
         self.update()
 
     def update(self) -> None:
