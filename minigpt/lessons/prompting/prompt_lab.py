@@ -12,6 +12,7 @@ from minigpt.show.strip import TURNS, Strip, pieces
 from minigpt.show.style import BLUE, IGNORE_MATH, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import (
+    FactPicker,
     Widget,
     first_question,
     no_question,
@@ -47,7 +48,7 @@ class PromptLab(Widget):
             (_("interview"), "interview"), (_("encyclopaedia"), "encyclopaedia"),
             (_("your own text"), "custom"),
         ]  # fmt: skip
-        self.picker = self.fact_picker(self.world, question, self._picked, "population")
+        self.picker = FactPicker(self, self.world, question, self._picked, "population")
         self.question = self.control(widgets.Text, _("Question"), over, wide=True, value=question)
         self.form = self.control(widgets.Dropdown, _("Form"), self._form_picked, options=forms,
                                  value=form)  # fmt: skip

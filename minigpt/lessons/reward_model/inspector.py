@@ -16,7 +16,7 @@ from minigpt.reward import reward_text, score_all
 from minigpt.show.strip import Strip, pieces, shades
 from minigpt.show.style import IGNORE_MATH, escape, signed
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, first_question, present, rendered
+from minigpt.show.widget import FactPicker, Widget, first_question, present, rendered
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.store.words import _, language
@@ -125,7 +125,7 @@ class Inspector(Widget):
     def __init__(self, reward: Stage, question: str) -> None:
         super().__init__()
         self.reward, self.world = reward, reward.world
-        self.picker = self.fact_picker(self.world, question, self._picked, "population")
+        self.picker = FactPicker(self, self.world, question, self._picked, "population")
         self.place, self.attribute = self.picker.place, self.picker.attribute
         fact = self.world.facts[self.picker.picked_place().id, self.attribute.value]
         self.asked = Question(question, "fact", fact.place, fact.attribute, fact.value)
