@@ -1,5 +1,5 @@
 """Find the errors: a short retelling of how an assistant is made, written to contain some that
-retellings really have. It stands in data/errata-LANG.json.
+retellings really have. It stands in data/errata-en.json, a file a language.
 
 `check_errors` compares the numbers that a learner has noted with the right ones and gives a hint
 for each difference, never the number of one that is still missing.
