@@ -197,8 +197,7 @@ def check(paths: list[Path], lang: str, orphans: bool = True) -> list[str]:
 
 def uncommitted(path: Path) -> bool:
     """Whether git knows of changes in the file that are in no commit; False without git."""
-    status = git(path.parent, "status", "--porcelain", "--", path.name) if path.is_file() else ""
-    return bool(status)
+    return path.is_file() and bool(git(path.parent, "status", "--porcelain", "--", path.name))
 
 
 def build(paths: list[Path], lang: str, force: bool = False) -> None:
