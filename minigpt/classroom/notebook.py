@@ -135,7 +135,6 @@ def exercises(notebook: dict) -> list[Exercise]:
 
 def belongs_to(submitted: dict, sources: dict[str, dict]) -> str | None:
     """The name of the source whose graded cells this notebook has, or None: files get renamed."""
-
     cells = submitted.get("cells") if isinstance(submitted, dict) else None
     found = [grade_id(cell) for cell in cells] if isinstance(cells, list) else []
     common = {}

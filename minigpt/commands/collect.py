@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 from minigpt.setup.common import option_parser
@@ -37,14 +38,11 @@ def collect(archive: Path, course: Path, assignment: str) -> tuple[list[str], li
     """
     students, remarks = [], []
     with zipfile.ZipFile(archive) as packed:
-        for entry in packed.infolist():
-            found, why = student_of(entry.filename), ""
-            if found is None:
-                why = "" if entry.is_dir() else "no student's notebook"
-            elif entry.file_size > LARGEST:
-                why = f"more than {LARGEST / 1e6:.0f} MB"
-            if found is None or why:
-                remarks += [f"{entry.filename}: {why}, left out"] if why else []
+        for entry in (entry for entry in packed.infolist() if not entry.is_dir()):
+            found = student_of(entry.filename)
+            if found is None or entry.file_size > LARGEST:
+                why = f"more than {LARGEST / 1e6:.0f} MB" if found else "no student's notebook"
+                remarks.append(f"{entry.filename}: {why}, left out")
                 continue
             student, name = found
             data, target = packed.read(entry), course / "submitted" / student / assignment / name
@@ -79,7 +77,10 @@ def main(argv: list[str]) -> int:
         raise Problem(f"{course} has no assignment {args.assignment!r}. {there}")
     try:
         students, remarks = collect(archive, course, args.assignment)
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: it has a password
+    except Problem:  # the course folder cannot be written to
+        raise
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        # RuntimeError: it has a password
         raise Problem(f"{archive} cannot be read as a ZIP file: {error}") from None
     for remark in remarks:
         print(f"  {remark}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from minigpt.classroom.grading import write
 from minigpt.classroom.grading.marking import SECONDS, grade_notebook
-from minigpt.classroom.notebook import belongs_to, sources
+from minigpt.classroom.notebook import belongs_to, folders
 from minigpt.classroom.worksheet.worksheet import worksheet
 from minigpt.commands.course import trial_seed
 from minigpt.setup.common import LANGUAGES, option_parser
@@ -18,7 +18,8 @@ def grade_file(path: Path, seconds: float) -> int:
     """Print what each exercise of a notebook earns; 0 if all points were earned."""
     try:
         notebook = write.read_json(path)
-        known = {path: write.read_json(path) for lang in LANGUAGES for path in edition(lang)}
+        paths = (path for lang in LANGUAGES for path in folders(lang)[0].glob("*.ipynb"))
+        known = {path: write.read_json(path) for path in paths}
         known |= {"worksheet": worksheet()} if known else {}
         name = belongs_to(notebook, known)
         if name is None:
@@ -34,14 +35,6 @@ def grade_file(path: Path, seconds: float) -> int:
             print("    " + line.replace("\n", "\n    "))
     print(f"{report.points:g} of {report.most:g} points")
     return int(report.points < report.most)
-
-
-def edition(lang: str) -> list[Path]:
-    """The sources of a language, none where there is no such edition yet."""
-    try:
-        return sources(lang)
-    except Problem:
-        return []
 
 
 def grade_class(course: Path, chosen: list[str], seconds: float) -> int:

@@ -197,11 +197,10 @@ def check(paths: list[Path], lang: str, orphans: bool = True) -> list[str]:
 
 def uncommitted(path: Path) -> bool:
     """Whether git knows of changes in the file that are in no commit; False without git."""
-    status = git(path.parent, "status", "--porcelain", "--", path.name) if path.is_file() else ""
-    return bool(status)
+    return path.is_file() and bool(git(path.parent, "status", "--porcelain", "--", path.name))
 
 
-def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
+def build(paths: list[Path], lang: str, force: bool = False) -> None:
     """Make the editions of these sources. Each file is replaced after its notebook ran."""
     edition = folders(lang)[1]
     for path in [] if force else paths:
@@ -210,12 +209,12 @@ def build(paths: list[Path], lang: str, force: bool = False, say=print) -> None:
                           "replaced.\nCommit them or put them away, or: "
                           f"{PROGRAM} build --force")  # fmt: skip
     for stem, notebook in release(paths).items():
-        say(f"{stem}: running")
+        print(f"{stem}: running")
         done = normalise(execute(notebook, stem))
         edition.mkdir(parents=True, exist_ok=True)
         content = to_bytes(done)
         atomic_write(edition / f"{stem}.ipynb", content)
-        say(f"{stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
+        print(f"{stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
 
 
 def main(argv: list[str]) -> int:

@@ -1,10 +1,12 @@
 """Runs a long experiment of a lesson and writes its results, from where an earlier call stopped."""
 
-import argparse
 from importlib import import_module
 from pathlib import Path
 
-from minigpt.store.files import PROGRAM, Problem
+from minigpt.engine.device import set_threads
+from minigpt.setup.common import option_parser
+from minigpt.show import results
+from minigpt.store.files import Problem
 
 
 def main(argv: list[str]) -> int:
@@ -14,16 +16,14 @@ def main(argv: list[str]) -> int:
     say with THREADS how many it computes with (1 unless told, None for as many as pay), and with
     OPTIONS what can be chosen: {name: values}, all of which are taken where nothing is.
     """
-    from minigpt.engine.device import set_threads
-    from minigpt.show.results import experiments
-
-    known = experiments()
+    known = results.experiments()
     if not argv or argv[0] not in known:
-        asked = f"There is no experiment {argv[0]!r}. " if argv else ""
-        raise Problem(f"{asked}Choose one of: {', '.join(known)}")
+        listed = f"Choose one of: {', '.join(known)}"
+        option_parser("experiment NAME", f"{__doc__} {listed}").parse_known_args(argv)  # --help
+        raise Problem(f"There is no experiment {argv[0]!r}. {listed}" if argv else listed)
     module = import_module(known[argv[0]])
     doc = (module.__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} experiment {argv[0]}", description=doc)
+    parser = option_parser(f"experiment {argv[0]}", doc)
     for option, values in module.OPTIONS.items():
         choices = values if isinstance(values[0], str) else None
         listed = f"some of: {'; '.join(map(str, values))}" if choices else f"default: {values}"
@@ -36,6 +36,6 @@ def main(argv: list[str]) -> int:
     set_threads(getattr(module, "THREADS", 1))
     try:
         module.run(**chosen)
-    except ValueError as error:  # results that are there and do not fit
+    except (FileNotFoundError, ValueError) as error:  # no such stage; results that do not fit
         raise Problem(str(error)) from None
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from minigpt.classroom.notebook import folders, read_notebook
 from minigpt.engine.device import usable_cores
 from minigpt.maintain.build import execute
-from minigpt.setup.working_copy import LANGUAGES
+from minigpt.setup.common import LANGUAGES
 from minigpt.show.results import save_results
 
 

@@ -59,7 +59,7 @@ class ConceptTest(Widget):
         super().__init__()
         if when not in WHEN:
             raise ValueError(f'concept_test knows "before" and "after", not {when!r}')
-        self.when, self.items, self.notes = when, ITEMS[language()], []
+        self.when, self.items = when, ITEMS[language()]
         self.cards = [Card(n, i["question"], i["options"]) for n, i in enumerate(self.items, 1)]
         kept = self.read().get(when, {})
         self.buttons = [self._buttons(n, kept.get(i["id"])) for n, i in enumerate(self.items)]
@@ -108,7 +108,7 @@ class ConceptTest(Widget):
         elif self.when == "before":
             said = _("All {n} answered. The right answers come in the last notebook, with the same "
                      "questions again.")  # fmt: skip
-        self.say(said.format(done=done, n=n), *self.notes)
+        self.say(said.format(done=done, n=n))
 
     # ---- afterwards -------------------------------------------------------------------------
 
@@ -152,14 +152,11 @@ class ConceptTest(Widget):
 def valid(contents: dict) -> bool:
     """Whether the file's contents have the form that FILE's comment tells."""
     options = {item["id"]: len(item["options"]) for item in ITEMS["en"]}
-    try:
-        return all(
-            item in options and type(choice) is int and UNSURE <= choice < options[item]
-            for when in WHEN
-            for item, choice in contents.get(when, {}).items()
-        )
-    except (AttributeError, TypeError):
-        return False
+    return all(
+        item in options and type(choice) is int and UNSURE <= choice < options[item]
+        for when in WHEN
+        for item, choice in contents.get(when, {}).items()
+    )
 
 
 KEPT = Kept(FILE, valid)

@@ -16,13 +16,13 @@ from minigpt.show.style import VERDICT_GROUPS
 LINE = 100  # characters of a line of text: Jupyter breaks longer ones inside words
 
 
-def figure(width: float = 7.0, height: float = 3.0, columns: int = 1):
-    """A figure and its axes (an array of them if there are several columns), white in dark themes.
+def figure(width: float = 7.0, height: float = 3.0, columns: int = 1, rows: int = 1):
+    """A figure and its axes (an array of them if there are several), white in dark themes.
 
     It is not pyplot's, so it is shown when `show` is told so, and once.
     """
     fig = Figure(figsize=(width, height), dpi=100, facecolor="white", layout="constrained")
-    axes = fig.subplots(1, columns)
+    axes = fig.subplots(rows, columns)
     for ax in fig.axes:
         ax.spines[["top", "right"]].set_visible(False)
     return fig, axes
@@ -54,10 +54,10 @@ def show(fig: Figure, sentence: str) -> None:
     print(textwrap.fill(sentence, LINE, break_long_words=False, break_on_hyphens=False))
 
 
-def share_bars(shares: dict[str, dict[str, float]], width: float = 8.0) -> Figure:
+def share_bars(shares: dict[str, dict[str, float]]) -> Figure:
     """One bar a row, made of the shares of the verdict groups: {row: {group: share}}."""
     styles = {name: style for name, (_, *style) in VERDICT_GROUPS.items()}
-    return stacked_bars(shares, "share of the answers", styles, width)
+    return stacked_bars(shares, "share of the answers", styles)
 
 
 def stacked_bars(

@@ -38,20 +38,18 @@ class Prediction(Widget):
         self._tell(entry)
 
     def _clicked(self) -> None:
-        notes: list[str] = []
-        entry = keep(self.key, self.options, self.toggles.value, notes.append)
-        self._tell(entry, *notes)
+        self._tell(keep(self.key, self.options, self.toggles.value, self.notes.append))
 
-    def _tell(self, entry: dict, *notes: str) -> None:
+    def _tell(self, entry: dict) -> None:
         choice = self.toggles.value
         if choice is None:
-            return self.say(*notes)
+            return self.say()
         said = _("You have seen the result of this one already, so it is not counted.")
         if "right" not in entry:
             said = _("You predict {yours} You can change it until you see the result.")
         elif entry.get("choice") == choice:
             said = _("You had predicted {yours}")
-        self.say(said.format(yours=sentence(self.options, choice)), *notes)
+        self.say(said.format(yours=sentence(self.options, choice)))
 
     def static(self) -> list:
         *letters, last = LETTERS[: len(self.options)]
@@ -137,16 +135,13 @@ def check_options(key: str, options: list[str]) -> None:
         raise ValueError(f"prediction {key!r} needs {needed}, not {list(options)}")
 
 
-def valid(contents: object) -> bool:
+def valid(contents: dict) -> bool:
     """Whether the file's contents have the form that FILE's comment tells."""
-    try:
-        for key, entry in (item for entries in contents.values() for item in entries.items()):
-            check_options(key, entry["options"])
-            indices = [i for i in (entry.get("choice"), entry.get("right")) if i is not None]
-            if not all(type(i) is int and 0 <= i < len(entry["options"]) for i in indices):
-                return False
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
+    for key, entry in (item for entries in contents.values() for item in entries.items()):
+        check_options(key, entry["options"])
+        indices = [i for i in (entry.get("choice"), entry.get("right")) if i is not None]
+        if not all(type(i) is int and 0 <= i < len(entry["options"]) for i in indices):
+            return False
     return True
 
 

@@ -17,11 +17,10 @@ RESULTS = PACKAGE / "data" / "results"
 def experiments() -> dict[str, str]:
     """The modules of the experiments by name: those that say with OPTIONS what can be chosen."""
     paths = [*PACKAGE.glob("lessons/*/*.py"), *PACKAGE.glob("maintain/*.py")]
-    modules = {p.stem: p for p in sorted(paths) if "\nOPTIONS" in p.read_text(encoding="utf-8")}
     return {
-        name: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-        for name, path in modules.items()
-    }
+        path.stem: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for path in sorted(paths) if "\nOPTIONS" in path.read_text(encoding="utf-8")
+    }  # fmt: skip
 
 
 def command(name: str) -> str:

@@ -38,13 +38,15 @@ class Widget:
     """Controls and what they show. A widget makes `view`, which is displayed, from its controls.
 
     `shown` is for results, as HTML, and `status` for what is said about them. `static()` gives what
-    stays in the file without a kernel: tables, strips, or texts to print.
+    stays in the file without a kernel: tables, strips, or texts to print. `notes`: what keeping a
+    file had to say, to be told once.
     """
 
     view: widgets.Widget
 
     def __init__(self) -> None:
         self.quiet = False
+        self.notes: list[str] = []
         self.status = widgets.HTML()
         self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
 
@@ -57,11 +59,12 @@ class Widget:
 
         return control(kind, word, settled, **options)
 
-    def quietly(self, control: widgets.Widget, value) -> None:
-        """Give a control a value without doing what its change would do."""
+    def quietly(self, control: widgets.Widget, **traits) -> None:
+        """Set a control's traits, in order, without doing what its change would do."""
         self.quiet = True
         try:
-            control.value = value
+            for name, value in traits.items():
+                setattr(control, name, value)
         finally:
             self.quiet = False
 
@@ -70,10 +73,6 @@ class Widget:
         made = widgets.Button(description=word, **options)
         made.on_click(lambda button: self.guarded(clicked, *arguments))
         return made
-
-    def fact_picker(self, world: World, question: str, picked: Callable, first: str | None = None):
-        """A `FactPicker`, whose errors become sentences."""
-        return FactPicker(world, question, lambda asked: self.guarded(picked, asked), first)
 
     def guarded(self, work: Callable, *arguments) -> None:
         """Do the work; an error becomes a sentence (`failed`), never a traceback."""
@@ -87,8 +86,9 @@ class Widget:
         self.shown.value, self.status.value = "", problem(error)
 
     def say(self, *lines: str) -> None:
-        """Plain sentences in the status line."""
-        self.status.value = escape("\n".join(lines))
+        """Plain sentences in the status line, and under them the notes."""
+        self.status.value = escape("\n".join([*filter(None, lines), *self.notes]))
+        self.notes.clear()
 
     def static(self) -> list:
         return []
@@ -156,17 +156,20 @@ def problem(error: Exception) -> str:
 class FactPicker:
     """Two dropdowns, `place` and `attribute`; when one is changed, `picked` gets the question.
 
-    question: one about the place to begin with. first: the attribute to begin with, where the
-    place has it.
+    owner: the widget that they are part of. question: one about the place to begin with. first: the
+    attribute to begin with, where the place has it.
     """
 
-    def __init__(self, world: World, question: str, picked: Callable[[Question], None], first=None):
-        self.world, self.picked, self.filling = world, picked, False
+    def __init__(
+        self, owner: Widget, world: World, question: str, picked: Callable[[Question], None],
+        first: str | None = None,
+    ) -> None:  # fmt: skip
+        self.owner, self.world, self.picked = owner, world, picked
         names = [place.name for place in world.places[:PLACES]]
         named = next((name for name in names if name in question), names[0])
-        self.place = control(widgets.Dropdown, _("Place"), self._place_changed, options=names,
-                             value=named)  # fmt: skip
-        self.attribute = control(widgets.Dropdown, _("Ask for"), self._changed)
+        self.place = owner.control(widgets.Dropdown, _("Place"), self._place_changed,
+                                   options=names, value=named)  # fmt: skip
+        self.attribute = owner.control(widgets.Dropdown, _("Ask for"), self._changed)
         self._fill_attributes(first)
         self.view = side_by_side(self.place, self.attribute)
 
@@ -176,16 +179,13 @@ class FactPicker:
     def _fill_attributes(self, kept: str | None) -> None:
         """Offer what is known of the picked place, and keep the attribute where it has it."""
         labels, values = self.world.text.LABELS, self.picked_place().values
-        self.filling = True  # or each step would tell of a question
-        self.attribute.options = [(labels[a], a) for a in values]
-        self.attribute.value = kept if kept in values else next(iter(values))
-        self.filling = False
+        options, kept = [(labels[a], a) for a in values], kept if kept in values else [*values][0]
+        self.owner.quietly(self.attribute, options=options, value=kept)  # one question, not two
 
     def _place_changed(self) -> None:
         self._fill_attributes(self.attribute.value)
         self._changed()
 
     def _changed(self) -> None:
-        if not self.filling:
-            fact = self.world.facts[self.picked_place().id, self.attribute.value]
-            self.picked(ask(self.world, fact))
+        fact = self.world.facts[self.picked_place().id, self.attribute.value]
+        self.picked(ask(self.world, fact))

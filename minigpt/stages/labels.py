@@ -207,16 +207,11 @@ def _contents(source, name: str = "") -> tuple[object, str]:
 
 
 def _own(lang: str) -> Kept:
-    """The learner's own labels file."""
-
-    def valid(contents) -> bool:
-        try:
-            parse_labels(contents, load_tokenizer(lang), lang)
-        except ValueError:
-            return False
-        return True
-
-    return Kept(f"labels-{lang}.json", valid)
+    """The learner's own labels file, whose form `parse_labels` knows."""
+    return Kept(
+        f"labels-{lang}.json",
+        lambda contents: parse_labels(contents, load_tokenizer(lang), lang) is not None,
+    )
 
 
 def own_labels(say: Callable[[str], None] = print) -> list[Label]:

@@ -24,7 +24,10 @@ _unsaved: dict = {}  # path -> the changes that the disk refused
 
 @dataclass(frozen=True)
 class Kept:
-    """One kept file: its name, and whether contents have the right form."""
+    """One kept file: its name, and whether contents have the right form.
+
+    `valid` may look for what is not there: an error of it says that they have not.
+    """
 
     name: str  # such as "predictions.json"
     valid: Callable[[dict], bool]
@@ -75,8 +78,9 @@ class Kept:
             return {}
         except (OSError, ValueError, RecursionError):  # not ours to read, no UTF-8, no JSON
             contents = None
-        if isinstance(contents, dict) and self.valid(contents):
-            return contents
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            if isinstance(contents, dict) and self.valid(contents):
+                return contents
         try:
             aside = put_aside(path).name
         except OSError as error:

@@ -1,5 +1,6 @@
 """`collect`: the archives of Moodle and Canvas, and files that do not belong there."""
 
+import errno
 import zipfile
 
 import pytest
@@ -86,3 +87,22 @@ def test_wrong_archives_and_names_are_told(folder, tmp_path):
             bad.write_text("no archive", encoding="utf-8")
         with pytest.raises(Problem, match="cannot be read as a ZIP file"):
             collect.main([str(bad), str(folder), STEM])
+
+
+def test_a_damaged_archive_and_a_full_disk_are_told_apart(folder, tmp_path, monkeypatch):
+    archive = tmp_path / "all.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("ada/01.ipynb", "many words " * 100)
+    whole = archive.read_bytes()
+    at = whole.index(b"01.ipynb") + len("01.ipynb")
+    archive.write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
+    with pytest.raises(Problem, match="cannot be read as a ZIP file"):
+        collect.main([str(archive), str(folder), STEM])
+    archive.write_bytes(whole)
+
+    def full(*paths):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("minigpt.store.files.os.replace", full)
+    with pytest.raises(Problem, match="could not be written: the disk is full"):
+        collect.main([str(archive), str(folder), STEM])

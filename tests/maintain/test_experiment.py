@@ -49,6 +49,12 @@ def test_without_a_known_name_it_lists_them(toy, argv):
         experiment.main(argv)
 
 
+def test_its_help_lists_them(toy, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        experiment.main(["--help"])
+    assert "Choose one of: toy" in capsys.readouterr().out
+
+
 def test_results_that_do_not_fit_are_a_problem(toy):
     def refuse(**options):
         raise ValueError("toy.json holds runs with other rate")

@@ -23,7 +23,7 @@ def asked():
 
 @pytest.fixture
 def picker(asked):
-    return FactPicker(load_world("en"), first_question(), asked.append, "population")
+    return FactPicker(Widget(), load_world("en"), first_question(), asked.append, "population")
 
 
 def test_it_begins_with_the_questions_place_and_asks_nothing_yet(picker, asked):

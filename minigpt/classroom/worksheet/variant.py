@@ -53,9 +53,8 @@ def student_id(typed: str = "") -> str:
     if type(found) is int:  # STUDENT = 20261234, without quotation marks
         found = str(found)
     if not isinstance(found, str):
-        why = _("an id is a text, such as 'ann' or '20261234', not of type {type}",
-                type=type(found).__name__)  # fmt: skip
-        raise ValueError(why)
+        raise ValueError(_("an id is a text, such as 'ann' or '20261234', not of type {type}",
+                           type=type(found).__name__))  # fmt: skip
     comparable(found)
     return found.strip()
 
@@ -66,12 +65,12 @@ def comparable(student: str) -> str:
     ValueError for one that is empty or holds a character that cannot be seen.
     """
     key = unicodedata.normalize("NFC", student).strip()
-    wrong = _('whose tasks? Write your id between the quotation marks of STUDENT = ""')
-    if key and not key.isprintable():
-        wrong = _("the id {id} holds a character that cannot be seen, such as a line break: type "
-                  "it anew", id=repr(key))  # fmt: skip
-    if not key or not key.isprintable():
-        raise ValueError(wrong)
+    if not key:
+        said = _('whose tasks? Write your id between the quotation marks of STUDENT = ""')
+        raise ValueError(said)
+    if not key.isprintable():
+        raise ValueError(_("the id {id} holds a character that cannot be seen, such as a line "
+                           "break: type it anew", id=repr(key)))  # fmt: skip
     return unicodedata.normalize("NFC", key.casefold())
 
 

@@ -38,14 +38,14 @@ def answer_entropies(stage: Stage, questions: list[Question], seed: int = 0) -> 
     ]
 
 
-def pick_one(right: np.ndarray, scores: np.ndarray, n: int, seed: int = 0) -> dict[str, list]:
+def pick_one(right: np.ndarray, scores: np.ndarray, n: int) -> dict[str, list]:
     """Whether the picked one of each question's first `n` answers is right, by who picks.
 
     right, scores: (questions, N). A coin picks any, the reward model the highest score, and a
     perfect judge a right one wherever there is one.
     """
     rows = np.arange(len(right))
-    tossed = np.random.default_rng(seed).integers(0, n, len(right))
+    tossed = np.random.default_rng(0).integers(0, n, len(right))
     return {
         "a coin": right[rows, tossed].tolist(),
         "the reward model": right[rows, scores[:, :n].argmax(axis=1)].tolist(),
@@ -53,17 +53,15 @@ def pick_one(right: np.ndarray, scores: np.ndarray, n: int, seed: int = 0) -> di
     }
 
 
-def repeats_itself(text: str, words: int = 3) -> bool:
+def repeats_itself(text: str) -> bool:
     """Whether some three words in a row stand more than once in the text."""
     parts = text.split()
-    runs = [tuple(parts[i : i + words]) for i in range(len(parts) - words + 1)]
+    runs = list(zip(parts, parts[1:], parts[2:]))
     return len(set(runs)) < len(runs)
 
 
 @torch.inference_mode()
-def document_bits(
-    stage: Stage, corpus: Corpus, temperatures: tuple = (1.0,), batch: int = 16
-) -> dict[float, float]:
+def document_bits(stage: Stage, corpus: Corpus, temperatures: tuple = (1.0,)) -> dict[float, float]:
     """{temperature: bits per byte} of documents, with the logits divided by that temperature.
 
     At 1 it is the model as it is. If another one fits better, the model is too sure (above 1) or
@@ -72,7 +70,7 @@ def document_bits(
     device = stage.model.embedding.weight.device
     rows = windows(np.asarray(corpus.tokens), 256).to(device)
     sums = dict.fromkeys(temperatures, 0.0)
-    for part in rows.split(batch):
+    for part in rows.split(16):
         logits = stage.model(part[:, :-1])
         for t in temperatures:
             sums[t] += next_token_loss(logits / t, part[:, 1:], reduction="sum").item()

@@ -34,9 +34,9 @@ def kept_votes(say=print) -> list[Vote]:
     return [as_vote(row) for row in read_rows(say)]
 
 
-def kept_seconds(say=print) -> list[float]:
+def kept_seconds() -> list[float]:
     """How long each kept vote took, where that was measured."""
-    return [row["seconds"] for row in read_rows(say) if row.get("seconds") is not None]
+    return [row["seconds"] for row in read_rows() if row.get("seconds") is not None]
 
 
 def as_vote(row: dict) -> Vote:
@@ -45,17 +45,12 @@ def as_vote(row: dict) -> Vote:
 
 def valid(contents: dict) -> bool:
     """Whether the file's contents have the form that FILE's comment tells."""
-    try:
-        for row in (row for rows in contents.values() for row in rows):
-            as_vote(row)  # ValueError where it is none
-            seconds = row.get("seconds", 0)
-            timed = type(seconds) in (int, float) and 0 <= seconds <= LONGEST_PAUSE
-            if not all(isinstance(row[field], str) for field in FIELDS):
-                return False
-            if seconds is not None and not timed:
-                return False
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
+    for row in (row for rows in contents.values() for row in rows):
+        as_vote(row)  # ValueError where it is none
+        seconds = row.get("seconds")
+        timed = type(seconds) in (int, float) and 0 <= seconds <= LONGEST_PAUSE
+        if not (seconds is None or timed) or not all(isinstance(row[f], str) for f in FIELDS):
+            return False
     return True
 
 
@@ -72,7 +67,7 @@ class Arena(Widget):
     def __init__(self, matches: Sequence[Match], scripted: Sequence[Vote] = ()):
         super().__init__()
         self.matches, self.scripted = list(matches), list(scripted)
-        self.notes, self.since = [], None
+        self.since = None
         words = {"left": _("A is better"), "tie": _("a tie"), "right": _("B is better")}
         self.buttons = {
             choice: self.button(word, self.vote, choice, button_style="primary")

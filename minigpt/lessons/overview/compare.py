@@ -7,7 +7,7 @@ import ipywidgets as widgets
 
 from minigpt.show.style import IGNORE_MATH, escape, signed, stage_colour, stage_name
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, first_question, present, side_by_side
+from minigpt.show.widget import FactPicker, Widget, first_question, present, side_by_side
 from minigpt.stages.replies import Reply, load_stages, replies
 from minigpt.store.words import _
 from minigpt.world.questions import Question
@@ -20,7 +20,7 @@ class Comparer(Widget):
         super().__init__()
         self.stages, self.seed = stages, 0
         world = next(iter(stages.values())).world
-        self.picker = self.fact_picker(world, question, self._picked)
+        self.picker = FactPicker(self, world, question, self._picked)
         self.question = self.control(widgets.Text, _("Question"), self.ask, wide=True,
                                      value=question)  # fmt: skip
         self.temperature = self.control(widgets.FloatSlider, _("Temperature"), self.ask,

@@ -29,7 +29,7 @@ from minigpt.show.style import SKY, YELLOW
 from minigpt.show.table import Cell, Table
 from minigpt.stages.fast import shorten
 from minigpt.stages.stage import load_stage
-from minigpt.store.words import _
+from minigpt.store.words import _, language
 from minigpt.world.questions import sample_questions
 
 # Answers of at most 20 tokens end less often, and in five rounds a value function learns little.
@@ -204,7 +204,7 @@ class Run(NamedTuple):
 def run(bug: str, seed: int, rounds: int) -> Run:
     """The run with the bug, from the shipped models; what it gave the first time."""
     names = "sft", "reward"
-    sft, reward = (load_stage(name, own=False, device="cpu", quiet=True) for name in names)
+    sft, reward = (load_stage(name, False, language(), "cpu", quiet=True) for name in names)
     questions = sample_questions(sft.world, "A", 400, seed=91)
     prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
     policy = sft.model.requires_grad_(True)

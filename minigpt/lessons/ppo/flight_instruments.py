@@ -8,7 +8,6 @@ A light is a shape and a word as well as a colour. What the lights mean stands i
 from collections.abc import Sequence
 
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
 from minigpt.lessons.ppo.instruments import (
     AMBER,
@@ -23,7 +22,7 @@ from minigpt.lessons.ppo.instruments import (
 from minigpt.ppo import PPOStep
 from minigpt.reward import reward_input
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.show.figure import show
+from minigpt.show.figure import Figure, figure, show
 from minigpt.show.style import GREY, signed, verdict_group
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, rendered, side_by_side
@@ -67,10 +66,9 @@ class FlightInstruments(Widget):
             widgets.IntSlider, _("Round"), self.moved, value=last, min=1, max=last
         )
         self.more = self.button(_("More answers"), self.next_answers)
-        wide = widgets.Layout(width="auto")
-        self.lights, self.answers = widgets.HTML(layout=wide), widgets.HTML(layout=wide)
+        self.answers = widgets.HTML(layout=widgets.Layout(width="auto"))
         controls = side_by_side(self.round, self.more)
-        self.view = widgets.VBox([controls, self.status, self.lights, self.answers])
+        self.view = widgets.VBox([controls, self.status, self.shown, self.answers])
         self.moved()
 
     def static(self) -> list:
@@ -86,7 +84,7 @@ class FlightInstruments(Widget):
     def moved(self) -> None:
         """Show the round at which the slider stands, and its first answers."""
         n, self.start = self.round.value, 0
-        self.lights.value = rendered(panel(self.steps[:n], self._evaluated(n)))
+        self.shown.value = rendered(panel(self.steps[:n], self._evaluated(n)))
         self.answers.value = rendered(self.answer_table())
 
     def next_answers(self) -> None:
@@ -133,9 +131,8 @@ class FlightInstruments(Widget):
     def figure(self) -> Figure:
         """One small curve an instrument; a mark shows its light after the last round. Grey beside
         them: the estimate k1 of the KL, as dots, and the proxy, dashed."""
-        fig = Figure(figsize=(10, 3.4), dpi=100, facecolor="white", layout="constrained")
-        for place, (now, ax) in enumerate(zip(self.readings[-1], fig.subplots(2, 5).flat)):
-            ax.spines[["top", "right"]].set_visible(False)
+        fig, axes = figure(10, 3.4, columns=5, rows=2)
+        for place, (now, ax) in enumerate(zip(self.readings[-1], axes.flat)):
             _symbol, marker, colour = LIGHTS[now.light]
             points = self.history(place)
             if now.name == "kl":

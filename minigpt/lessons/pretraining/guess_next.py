@@ -146,7 +146,8 @@ class Game(Widget):
         rows = []
         for stage, b, hits in zip(self.stages, beliefs, self.model_hits):
             row = [amount(stage.meta.get("tokens", 0)), f"{b.probability:.1%}", f"{b.rank:,}"]
-            rows.append([*row, _("yes") if b.hit else _("no"), f"{hits} of {self.played}"])
+            right = _("{right} of {n}", right=hits, n=self.played)
+            rows.append([*row, _("yes") if b.hit else _("no"), right])
         header = [_("tokens read"), _("its probability"), _("rank of its first token"),
                   _("guessed it"), _("right so far")]  # fmt: skip
         if score:

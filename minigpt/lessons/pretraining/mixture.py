@@ -20,7 +20,7 @@ from minigpt.world.facts import NUMERIC, World, load_world
 
 SMALL = 200_000  # tokens of the corpus that is written to be counted
 READ = 300  # documents of each source whose values are held against the truth
-SIZES = {"1.2 million": 1.2e6, "3.3 million": 3.3e6, "1.4 trillion": 1.4e12}  # the last: LLaMA-65B
+SIZES = (1.2e6, 3.3e6, 1.4e12)  # tokens; the last: LLaMA-65B
 
 
 @dataclass
@@ -102,9 +102,9 @@ def count_mixture(
     return [*rows, row("", np.ones(len(sources), bool), whole)]
 
 
-def beginning(document: str, lines: int = 3, characters: int = 90) -> str:
-    """The first lines of a document, cut after a word, and an ellipsis if there is more."""
-    text = "\n".join(document.split("\n")[:lines])
+def beginning(document: str, characters: int = 90) -> str:
+    """The first three lines of a document, cut after a word, and an ellipsis if there is more."""
+    text = "\n".join(document.split("\n")[:3])
     if len(text) > characters:
         text = text[:characters].rsplit(" ", 1)[0]
     return text if text == document else text + " …"
@@ -142,8 +142,8 @@ class MixtureExplorer(Widget):
         self.labels = {source: widgets.HTML() for source in MIXTURE}
         self.lists = self._slider(_("Question lists"), 100 * LISTS)
         self.size = self.control(
-            widgets.Dropdown, _("Corpus, tokens"), self.moved, options=list(SIZES.items()),
-            value=SIZES["3.3 million"],
+            widgets.Dropdown, _("Corpus, tokens"), self.moved, value=SIZES[1],
+            options=[(amount(tokens), tokens) for tokens in SIZES],
         )  # fmt: skip
         self.measure_button = self.button(_("Write and measure"), self.measure,
                                           button_style="primary")  # fmt: skip

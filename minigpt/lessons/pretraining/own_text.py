@@ -22,15 +22,19 @@ BOMS = (  # longest first: UTF-32's mark begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-KINDS = {  # how files that are no text begin
-    b"%PDF": "a PDF",
-    b"PK\x03\x04": "a zip archive (Word and EPUB files are that too)",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"\x1f\x8b": "a gzip archive",
-    b"{\\rtf": "a rich-text file",
-    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
-}
+
+
+def kinds() -> dict[bytes, str]:
+    """How files that are no text begin, and what they are."""
+    return {
+        b"%PDF": _("a PDF"),
+        b"PK\x03\x04": _("a zip archive (Word and EPUB files are that too)"),
+        b"\x89PNG": _("a PNG picture"),
+        b"\xff\xd8\xff": _("a JPEG picture"),
+        b"\x1f\x8b": _("a gzip archive"),
+        b"{\\rtf": _("a rich-text file"),
+        b"\xd0\xcf\x11\xe0": _("an old Word or Excel file"),
+    }
 
 
 def own_text(source: str | os.PathLike | bytes, block_size: int = 256, name: str = "") -> str:
@@ -58,7 +62,7 @@ def _decode(data: bytes, cut: bool, name: str) -> str:
     if encoding is None:
         raise ValueError(_("{name} is in UTF-32: open it in an editor and save it as UTF-8",
                            name=name))  # fmt: skip
-    for start, kind in KINDS.items():
+    for start, kind in kinds().items():
         if data.startswith(start):
             raise ValueError(_("{name} is {kind}, not plain text: open it, and save or export its "
                                "text as .txt in UTF-8", name=name, kind=kind))  # fmt: skip

@@ -12,6 +12,7 @@ from minigpt.show.strip import TURNS, Strip, pieces
 from minigpt.show.style import BLUE, IGNORE_MATH, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import (
+    FactPicker,
     Widget,
     first_question,
     no_question,
@@ -47,7 +48,7 @@ class PromptLab(Widget):
             (_("interview"), "interview"), (_("encyclopaedia"), "encyclopaedia"),
             (_("your own text"), "custom"),
         ]  # fmt: skip
-        self.picker = self.fact_picker(self.world, question, self._picked, "population")
+        self.picker = FactPicker(self, self.world, question, self._picked, "population")
         self.question = self.control(widgets.Text, _("Question"), over, wide=True, value=question)
         self.form = self.control(widgets.Dropdown, _("Form"), self._form_picked, options=forms,
                                  value=form)  # fmt: skip
@@ -75,7 +76,7 @@ class PromptLab(Widget):
     # ---- controls ---------------------------------------------------------------------------
 
     def _picked(self, question: Question) -> None:
-        self.quietly(self.question, question.text)
+        self.quietly(self.question, value=question.text)
         self.start_over()
 
     def _show_form(self) -> None:
@@ -86,7 +87,7 @@ class PromptLab(Widget):
         """Show what the form needs; one's own text begins with the prompt that was there."""
         before, self.last_form = self.last_form, self.form.value
         if self.form.value == "custom" and not self.own_text.value.strip():
-            self.quietly(self.own_text, self._text_in(before))
+            self.quietly(self.own_text, value=self._text_in(before))
         self._show_form()
         self.start_over()
 

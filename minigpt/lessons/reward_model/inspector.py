@@ -124,8 +124,8 @@ class Inspector(Widget):
 
     def __init__(self, reward: Stage, question: str) -> None:
         super().__init__()
-        self.reward, self.world, self.filling = reward, reward.world, False
-        self.picker = FactPicker(self.world, question, self._picked, first="population")
+        self.reward, self.world = reward, reward.world
+        self.picker = FactPicker(self, self.world, question, self._picked, "population")
         self.place, self.attribute = self.picker.place, self.picker.attribute
         fact = self.world.facts[self.picker.picked_place().id, self.attribute.value]
         self.asked = Question(question, "fact", fact.place, fact.attribute, fact.value)
@@ -135,11 +135,8 @@ class Inspector(Widget):
         )
         self.example = self.control(widgets.Dropdown, _("Example"), self._example_picked)
         self.answer = self.control(widgets.Text, _("Answer"), self.refresh, **typed)
-        self.strip_shown = widgets.HTML(layout=widgets.Layout(width="auto"))
-        self.view = widgets.VBox([
-            self.picker.view, self.question, self.example, self.answer, self.status,
-            self.strip_shown,
-        ])  # fmt: skip
+        boxes = [self.picker.view, self.question, self.example, self.answer]
+        self.view = widgets.VBox([*boxes, self.status, self.shown])
         self._offer()
         self.refresh()
 
@@ -149,23 +146,21 @@ class Inspector(Widget):
     # ---- controls ---------------------------------------------------------------------------
 
     def _picked(self, question: Question) -> None:
-        self.asked, self.filling = question, True
-        self.question.value = question.text
-        self.filling = False
+        self.asked = question
+        self.quietly(self.question, value=question.text)
         self._offer()
-        self.guarded(self.refresh)
+        self.refresh()
 
     def _offer(self) -> None:
         """The ready answers to the picked question; the first of them is filled in."""
-        self.filling = True
         found = examples(self.reward, self.asked)
         named = [(kind_word(e.kind), e.answer) for e in found]
-        self.example.options = [*named, (_("(your own)"), None)]
-        self.example.value = self.answer.value = found[0].answer
-        self.filling = False
+        options = [*named, (_("(your own)"), None)]
+        self.quietly(self.example, options=options, value=found[0].answer)
+        self.quietly(self.answer, value=found[0].answer)
 
     def _example_picked(self) -> None:
-        if not self.filling and self.example.value is not None:
+        if self.example.value is not None:
             self.answer.value = self.example.value
 
     def check(self) -> tuple[str, str]:
@@ -186,9 +181,6 @@ class Inspector(Widget):
 
     def refresh(self) -> None:
         """Score what is typed."""
-        if self.filling:
-            return
-        self.strip_shown.value = ""
         strip, score = self.strip()
         counts = escape(_("The number that counts, at <|reward|>: {score}", score=signed(score)))
         scale = escape(
@@ -196,7 +188,7 @@ class Inspector(Widget):
         )
         told = f"<b>{counts}</b><br><small>{scale}</small>"
         self.status.value = f'<div class="{IGNORE_MATH}" role="status">{told}</div>'
-        self.strip_shown.value = rendered(strip)
+        self.shown.value = rendered(strip)
 
     # ---- without widgets --------------------------------------------------------------------
 

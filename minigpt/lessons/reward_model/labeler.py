@@ -87,7 +87,7 @@ class Labeler(Widget):
     ) -> None:
         super().__init__()
         self.sft, self.pairs, self.who, self.clock = sft, pairs, who, clock
-        self.notes, self.since, self.started = [], None, None
+        self.since = self.started = None
         self.labels = own_labels(self.notes.append)
         words = {"a": _("← Left is better"), "tie": _("Tie"), "b": _("Right is better →")}
         self.buttons = {
@@ -159,12 +159,12 @@ class Labeler(Widget):
 
     def _arrow(self) -> None:
         choice = "a" if self.arrows.value < 0 else "b"
-        self.quietly(self.arrows, 0)
+        self.quietly(self.arrows, value=0)
         self.decide(choice)
 
     def _letter(self) -> None:
         typed = self.letters.value[-1:].lower()
-        self.quietly(self.letters, "")
+        self.quietly(self.letters, value="")
         if typed == "u":
             self.undo()
         elif typed in KEYS:
@@ -191,8 +191,7 @@ class Labeler(Widget):
                  "run the next cells again.", n=len(decided), all=len(self.pairs),
                  ties=sum(label.preferred is None for label in decided),
                  goal=min(GOAL, len(self.pairs)))  # fmt: skip
-        self.say(*filter(None, [said, told, *self.notes]))
-        self.notes.clear()
+        self.say(said, told)
 
     def pair_html(self, question: Question, pair: Label) -> str:
         """The question and the two answers side by side; all text is escaped."""

@@ -25,7 +25,7 @@ from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_toke
 from minigpt.show.results import complete
 from minigpt.stages.report import unknown_questions, unseen_phrasings
 from minigpt.stages.scoring import Score, chat_score, few_shots, prompt_score, qa_prompt
-from minigpt.stages.stage import Stage, load_stage
+from minigpt.stages.stage import Stage, assistant, load_stage
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, Demonstration, demonstrations
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import World
@@ -102,8 +102,7 @@ def train(base: Stage, kind: str, size: int, seed: int, replayed) -> tuple[Stage
 
 def as_assistant(base: Stage, model) -> Stage:
     """The model as a stage, to be asked and not to be trained."""
-    model.eval().requires_grad_(False)
-    return Stage("sft", model, base.encoding, base.world, {}, base.path, own=True)
+    return assistant(model.eval().requires_grad_(False), base.encoding, base.world)
 
 
 # ---- measuring --------------------------------------------------------------------------------

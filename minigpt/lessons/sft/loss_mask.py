@@ -16,7 +16,7 @@ from minigpt.model import IGNORE, next_token_loss
 from minigpt.sft import sft_batch, sft_loss
 from minigpt.show.strip import Strip, pieces
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, first_question, no_question, present, rendered
+from minigpt.show.widget import FactPicker, Widget, first_question, no_question, present, rendered
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.store.words import _, language
 from minigpt.world.contractors import sentence
@@ -46,7 +46,7 @@ class LossMask(Widget):
     def __init__(self, stage: Stage, question: str, answer: str) -> None:
         super().__init__()
         self.stage = stage
-        self.picker = self.fact_picker(stage.world, question, self._picked)
+        self.picker = FactPicker(self, stage.world, question, self._picked)
         self.question, self.answer = (
             self.control(widgets.Text, word, self.update, wide=True, value=value)
             for word, value in ((_("Question"), question), (_("Answer"), answer))
@@ -65,8 +65,8 @@ class LossMask(Widget):
         """A question from the dropdowns, answered as a careful contractor would."""
         rng = random.Random(question.text)
         answer = sentence(self.stage.world, question, question.answer, rng)
-        self.quietly(self.question, question.text)  # or the old answer would be shown with it
-        self.quietly(self.answer, answer)
+        self.quietly(self.question, value=question.text)  # or the old answer would be shown with it
+        self.quietly(self.answer, value=answer)
         self.update()
 
     def update(self) -> None:

@@ -54,7 +54,7 @@ def test_the_slider_goes_through_the_rounds_and_begins_at_the_last(instruments, 
     assert (instruments.round.min, instruments.round.max) == (1, ROUNDS)
     for n in (3, 1, 2):
         instruments.round.value = n
-        shown = instruments.lights.value
+        shown = instruments.shown.value
         for now in readings(steps[:n], instruments._evaluated(n)):
             told = (now.label, now.text, now.sentence, f"{now.light}: {now.word}")
             assert all(escape(text) in shown for text in told)
@@ -63,7 +63,7 @@ def test_the_slider_goes_through_the_rounds_and_begins_at_the_last(instruments, 
 
 def test_a_light_is_a_shape_and_a_word_as_well_as_a_colour(instruments, steps, questions, reward):
     bad = [*steps[:-1], replace(steps[-1], first_ratio=0.5, ended=0.8)]
-    shown = FlightInstruments(bad, questions, reward).lights.value
+    shown = FlightInstruments(bad, questions, reward).shown.value
     for light, word in (("red", "not one"), ("amber", "some do not"), ("green", "near")):
         symbol, _, colour = LIGHTS[light]
         assert f"{light}: {word}" in shown and symbol in shown and colour in shown
@@ -96,9 +96,9 @@ def test_more_answers_goes_on_and_then_begins_again(instruments):
 
 def test_the_last_round_before_an_evaluation_knows_nothing_of_it(instruments):
     instruments.round.value = 2
-    assert "off: not measured" in instruments.lights.value
+    assert "off: not measured" in instruments.shown.value
     instruments.round.value = 3
-    assert "green: together" in instruments.lights.value
+    assert "green: together" in instruments.shown.value
     assert instruments.history(NAMES.index("gold")) == [(0, 0.5), (3, 0.9)]
 
 

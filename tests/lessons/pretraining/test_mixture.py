@@ -118,7 +118,7 @@ def test_shares_are_normalised_and_shown_at_once(explorer):
         slider.value = 0
     explorer.sliders["Books"].value, explorer.sliders["C4"].value = 30, 90
     assert explorer.mixture() == {**dict.fromkeys(MIXTURE, 0), "Books": 0.25, "C4": 0.75}
-    explorer.size.value = SIZES["1.2 million"]
+    explorer.size.value = SIZES[0]
     assert explorer.labels["Books"].value == "25.0%: 300 thousand tokens"
     assert explorer.status.value == MOVED and explorer.shown.value == ""
 

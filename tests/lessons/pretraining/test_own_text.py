@@ -87,7 +87,7 @@ def test_empty_files_say_so(data):
         own_text(data)
 
 
-@pytest.mark.parametrize("start, kind", module.KINDS.items())
+@pytest.mark.parametrize("start, kind", module.kinds().items())
 def test_known_kinds_of_files_are_named(start, kind):
     with pytest.raises(ValueError) as error:
         own_text(start + b"\x00\x01\x02" * 1000)

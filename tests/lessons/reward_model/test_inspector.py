@@ -91,7 +91,7 @@ def test_an_example_fills_the_answer_and_typing_scores_it(inspector, reward):
     assert inspector.answer.value == "Look it up yourself."
     inspector.answer.value = "<b>Ni hao</b> $x$"
     assert signed(reward.score(BEIJING, "<b>Ni hao</b> $x$")) in inspector.status.value
-    assert "<b>Ni" not in inspector.strip_shown.value
+    assert "<b>Ni" not in inspector.shown.value
 
 
 def test_a_picked_place_brings_its_question_and_its_examples(inspector):
@@ -109,7 +109,7 @@ def test_a_picked_place_brings_its_question_and_its_examples(inspector):
 ])  # fmt: skip
 def test_bad_input_is_a_sentence_and_leaves_no_old_strip(inspector, question, answer, said):
     inspector.question.value, inspector.answer.value = question, answer
-    assert said in inspector.status.value and inspector.strip_shown.value == ""
+    assert said in inspector.status.value and inspector.shown.value == ""
     inspector.question.value, inspector.answer.value = BEIJING, "16."
     assert "The number that counts" in inspector.status.value
 
