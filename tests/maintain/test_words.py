@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigpt.maintain import words as command
@@ -38,6 +38,7 @@ def test_a_new_string_makes_a_catalogue_stale(tmp_path, monkeypatch):
     assert words.read_catalogue(tmp_path / "en.po") == {"Ask": "", "Go": ""}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.text(), max_size=5))
 def test_what_is_written_is_read_again(tmp_path_factory, kept):
     path = tmp_path_factory.mktemp("words") / "xx.po"
