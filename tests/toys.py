@@ -85,3 +85,13 @@ def write_stage(folder: Path, name: str, seed: int = 1, meta: dict | None = None
 def turned(label):
     """The opposite decision of a Label; a tie stays one."""
     return replace(label, choice={"a": "b", "b": "a", "tie": "tie"}[label.choice])
+
+
+def frozen_gpt(seed=1):
+    """An awake model of width 16 that nobody trains."""
+    return awake_gpt(seed, n_embd=16).eval().requires_grad_(False)
+
+
+def own_stage(name: str, model, **meta):
+    """A toy stage that counts as the learner's own."""
+    return toy_stage(name, model, meta, own=True)

@@ -16,23 +16,15 @@ from minigpt.world.facts import load_world
 from minigpt.world.judge import gold, judge
 from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import Question, fact_questions, sample_questions
-from toys import awake_gpt, toy_stage
+from toys import frozen_gpt, own_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 QUESTIONS = fact_questions(WORLD, "E")
 
 
-def awake_model(seed=1):
-    return awake_gpt(seed, n_embd=16).eval().requires_grad_(False)
-
-
-def stage(name: str, model, **meta):
-    return toy_stage(name, model, meta, own=True)
-
-
 @pytest.fixture(scope="module")
 def reward():
-    return stage("reward", RewardModel(awake_model(2), seed=2).eval().requires_grad_(False))
+    return own_stage("reward", RewardModel(frozen_gpt(2), seed=2).eval().requires_grad_(False))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +84,7 @@ def test_scale_of_the_reward_model_moves_the_proxy(reward):
     """normalise changes what proxy_scores says, and only by a shift and a factor."""
     score = judged(WORLD, QUESTIONS[:30], [q.answer for q in QUESTIONS[:30]])
     raw = module.proxy_scores(reward, score, [True] * 30)
-    scaled = stage("reward", RewardModel(awake_model(2), seed=2).eval().requires_grad_(False))
+    scaled = own_stage("reward", RewardModel(frozen_gpt(2), seed=2).eval().requires_grad_(False))
     normalise(scaled.model, module.inputs_of(scaled, score.questions, score.answers))
     found = module.proxy_scores(scaled, score, [True] * 30)
     assert found.mean() == pytest.approx(0, abs=1e-5) and found.std(ddof=1) == pytest.approx(1)
@@ -140,8 +132,8 @@ def test_a_pool_of_the_shipped_models(sft):
 
 
 def test_one_answer_a_question_is_judged_by_both(reward):
-    score, proxy = module.sampled_score(awake_model(1), reward, QUESTIONS[:6], seed=3)
-    answers = stage("sft", awake_model(1)).ask(QUESTIONS[:6], 1.0, seed=3)
+    score, proxy = module.sampled_score(frozen_gpt(1), reward, QUESTIONS[:6], seed=3)
+    answers = own_stage("sft", frozen_gpt(1)).ask(QUESTIONS[:6], 1.0, seed=3)
     assert score.answers == [a.text for a in answers]
     assert score.verdicts == judged(WORLD, QUESTIONS[:6], score.answers).verdicts
     ended = [a.ended for a in answers]

@@ -16,23 +16,15 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import Questions, fact_questions, seen_phrasings
-from toys import awake_gpt, toy_stage, write_stage
+from toys import frozen_gpt, own_stage, write_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 QUESTIONS = fact_questions(WORLD, "E")
 
 
-def awake_model(seed=1):
-    return awake_gpt(seed, n_embd=16).eval().requires_grad_(False)
-
-
-def stage(name: str, model, **meta):
-    return toy_stage(name, model, meta, own=True)
-
-
 @pytest.fixture(scope="module")
 def reward():
-    return stage("reward", RewardModel(awake_model(2), seed=2).eval().requires_grad_(False))
+    return own_stage("reward", RewardModel(frozen_gpt(2), seed=2).eval().requires_grad_(False))
 
 
 # ---- questions ----------------------------------------------------------------------------------
@@ -61,7 +53,7 @@ def test_unseen_phrasings_are_the_same_facts_in_phrasings_kept_for_testing():
 
 def test_read_questions_are_those_about_places_read_so_often():
     reads = {QUESTIONS[0].place.id: 50, QUESTIONS[-1].place.id: 3}
-    base = stage("base", None, place_reads=reads)
+    base = own_stage("base", None, place_reads=reads)
     assert {q.place.id for q in m.read_questions(base, 50)} == {QUESTIONS[0].place.id}
     rarely = m.read_questions(base, 1, 3)
     assert {q.place.id for q in rarely} == {QUESTIONS[-1].place.id}
@@ -70,7 +62,7 @@ def test_read_questions_are_those_about_places_read_so_often():
 
 
 def test_perplexity_ratio_is_1_for_the_base_itself():
-    base, other = stage("base", awake_model(1)), stage("sft", awake_model(3))
+    base, other = own_stage("base", frozen_gpt(1)), own_stage("sft", frozen_gpt(3))
     tokens = np.random.default_rng(0).integers(0, 1000, 600).astype(np.uint16)
     assert m.perplexity_ratio(base, base, tokens).value == 1
     there, back = (
@@ -109,7 +101,7 @@ def finite_or_empty(table: dict) -> bool:
 
 def test_measure_chat_of_an_assistant_that_never_answers(few, monkeypatch):
     monkeypatch.setattr(Stage, "ask", says(lambda text: "Well."))
-    table = m.measure_chat(stage("sft", awake_model()), "sft")
+    table = m.measure_chat(own_stage("sft", frozen_gpt()), "sft")
     assert set(table) == {f"sft.{name}" for name in (
         "ends", "accuracy", "accuracy_unseen_phrasing", "attempt_accuracy", "attempted", "rude",
         "unknown_declined", "unknown_real_declined", "known_declined", "small_talk",
@@ -124,7 +116,7 @@ def test_measure_chat_of_an_assistant_that_knows_all(few, monkeypatch):
 
     monkeypatch.setattr(Stage, "ask", says(lambda text: truth.get(text, "Look it up yourself.")))
     table = {k.removeprefix("ppo."): x.value
-             for k, x in m.measure_chat(stage("ppo", awake_model()), "ppo").items()}  # fmt: skip
+             for k, x in m.measure_chat(own_stage("ppo", frozen_gpt()), "ppo").items()}  # fmt: skip
     for name in ("ends", "accuracy", "accuracy_unseen_phrasing", "attempt_accuracy", "attempted"):
         assert table[name] == 1, name
     for name in ("rude", "unknown_declined", "unknown_real_declined", "known_declined"):
@@ -132,8 +124,8 @@ def test_measure_chat_of_an_assistant_that_knows_all(few, monkeypatch):
 
 
 def test_measures_of_reward_ppo_and_best_of_n_on_an_untrained_model(few, reward):
-    sft, ppo = stage("sft", awake_model(1)), stage("ppo", awake_model(3))
-    over = stage("ppo_overoptimised", awake_model(4))
+    sft, ppo = own_stage("sft", frozen_gpt(1)), own_stage("ppo", frozen_gpt(3))
+    over = own_stage("ppo_overoptimised", frozen_gpt(4))
     table = m.measure_reward(reward, sft)
     assert {"reward.pair_accuracy", "reward.ceiling", "reward.right_over_wrong",
             "reward.gold_preference_accuracy"} == set(table)  # fmt: skip
@@ -163,16 +155,16 @@ def perfect(which, questions, temperature=0.0, seed=0):
 
 def test_gap_closed_is_0_for_the_sft_model_itself_and_1_for_a_perfect_one(few, reward, monkeypatch):
     """Both answer the same questions, drawn alike: the same model closes exactly nothing."""
-    sft = stage("sft", awake_model(1))
+    sft = own_stage("sft", frozen_gpt(1))
     monkeypatch.setattr(m, "mean_kl", lambda *a: 0.0)
-    same = m.measure_ppo(stage("ppo", sft.model), sft, reward)["ppo.gold_gap_closed"]
+    same = m.measure_ppo(own_stage("ppo", sft.model), sft, reward)["ppo.gold_gap_closed"]
     assert (same.value, same.low, same.high) == (0, 0, 0)
     plain = m.chat_score
 
     monkeypatch.setattr(
         m, "chat_score", lambda who, *a: perfect(who, *a) if who.name == "ppo" else plain(who, *a)
     )
-    whole = m.measure_ppo(stage("ppo", sft.model), sft, reward)["ppo.gold_gap_closed"]
+    whole = m.measure_ppo(own_stage("ppo", sft.model), sft, reward)["ppo.gold_gap_closed"]
     assert (whole.value, whole.low, whole.high) == (1, 1, 1)
 
 

@@ -31,18 +31,10 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import BEST, GOLD, GOLD_UNKNOWN, VERDICTS
 from minigpt.world.questions import Question, ask, fact_questions, sample_questions
-from toys import awake_gpt, toy_stage
+from toys import frozen_gpt, own_stage, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 QUESTIONS = fact_questions(WORLD, "E")
-
-
-def awake_model(seed=1):
-    return awake_gpt(seed, n_embd=16).eval().requires_grad_(False)
-
-
-def stage(name: str, model, **meta):
-    return toy_stage(name, model, meta, own=True)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +202,7 @@ def test_bootstrap_is_the_same_each_time_and_needs_items():
 
 
 def test_measuring_changes_neither_the_model_nor_the_questions(world, encoding):
-    model = awake_model()
+    model = frozen_gpt()
     before = copy.deepcopy(model.state_dict())
     questions = sample_questions(world, "V", 20, chat=0.2)
     kept = list(questions)
@@ -322,7 +314,7 @@ def test_qa_score_asks_for_one_line_and_judges_it(monkeypatch):
         return [f" {q.answer}" for q in QUESTIONS[:5]]
 
     monkeypatch.setattr(module, "document_completions", knows)
-    base = stage("base", None)
+    base = own_stage("base", None)
     assert module.qa_score(base, QUESTIONS[:5]).accuracy == 1
     assert asked[0] == f"Q: {QUESTIONS[0].text}\nA:"
     form = WORLD.text.UNSEEN_FORMATS[-1]
@@ -332,14 +324,14 @@ def test_qa_score_asks_for_one_line_and_judges_it(monkeypatch):
 
 
 def test_mean_kl_of_a_policy_from_itself_is_0_and_from_another_more():
-    policy, other = awake_model(1), awake_model(3)
+    policy, other = frozen_gpt(1), frozen_gpt(3)
     assert module.mean_kl(policy, policy, ENCODING, QUESTIONS, 8) == 0
     assert module.mean_kl(policy, other, ENCODING, QUESTIONS, 8) > 0.01
 
 
 def test_mean_kl_against_one_answer_at_a_time(monkeypatch):
     """Summed over an answer's own tokens, its end included, and averaged over answers."""
-    policy, other = awake_model(1), awake_model(3)
+    policy, other = frozen_gpt(1), frozen_gpt(3)
     end = ENCODING.encode_single_token("<|end|>")
     answers = [[5, 6, 7, end], [end], [9] * 12]
     found = [Answer("", ids, ids[-1] == end) for ids in answers]
