@@ -211,8 +211,8 @@ def test_a_report_measures_all_stages_and_adds_what_was_recorded(short, tmp_path
         "base", "sft", "reward", "best_of_n", "ppo", "gold", "overoptimised", "train",
     }  # fmt: skip
     for asked, shown in (("", "_often"), ("_unseen_phrasing", "_unseen_phrasing")):
-        gap = table[f"base.three_shot{shown}"].value - 1
-        assert table[f"sft.accuracy{asked}_gap_to_base"].value == gap
+        gap = table[f"base.three_shot{shown}"].value - table[f"sft.accuracy{asked}"].value
+        assert table[f"sft.accuracy{asked}_gap_to_base"].value == gap < 0
     assert table["sft.perplexity_ratio"].value != table["ppo.perplexity_ratio"].value
     assert table["gold.sft_clean"].value == 1.25
     assert table["train.seconds"].value == 8.0  # the four stages, not the over-optimised one
