@@ -27,7 +27,7 @@ def control(kind, word: str = "", changed: Callable | None = None, wide=False, *
     if hasattr(kind, "continuous_update"):
         options.setdefault("continuous_update", False)
     layout = widgets.Layout(width="auto") if wide else widgets.Layout()  # one each
-    style = {"description_width": "7em", **options.pop("style", {})}
+    style = {"description_width": "8em", **options.pop("style", {})}
     made = kind(description=word, style=style, layout=layout, **options)
     if changed:
         made.observe(lambda change: changed(), "value")
