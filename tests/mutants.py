@@ -311,7 +311,7 @@ def place_of(old: str) -> Path:
     return found[0].relative_to(ROOT)
 
 
-def tests_named(names: str, near: Path) -> list[str]:
+def named_tests(names: str, near: Path) -> list[str]:
     """`file::function` of tests of these names, from the root; of two files of one name the one
     whose tests are those of the mutated file."""
     found = []
@@ -343,4 +343,4 @@ def mutate(folder: Path, mutant: Mutant) -> list[str]:
     place = place_of(mutant.old)
     text = (folder / place).read_text(encoding="utf-8")
     (folder / place).write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-    return tests_named(mutant.tests, place)
+    return named_tests(mutant.tests, place)

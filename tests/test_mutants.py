@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mutants import MUTANTS, copy_of, mutate, place_of, run, tests_named
+from mutants import MUTANTS, copy_of, mutate, named_tests, place_of, run
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,6 +24,6 @@ def test_the_mutant_is_noticed(mutant, tmp_path):
 
 
 def test_without_a_mutant_these_tests_pass(tmp_path):
-    named = {test for m in MUTANTS for test in tests_named(m.tests, place_of(m.old))}
+    named = {test for m in MUTANTS for test in named_tests(m.tests, place_of(m.old))}
     done = run(copy_of(tmp_path), sorted(named))
     assert done.returncode == 0, done.stdout[-2000:]
