@@ -6,15 +6,18 @@ Test files import it by its name, since `pythonpath` in pyproject.toml has this 
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
+from minigpt.stages.exam import Pool
 from minigpt.stages.stage import Stage
 from minigpt.store.checkpoint import file_hash, load_model, save_checkpoint
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
+from minigpt.world.questions import Question
 
 TINY = {"n_layer": 1, "n_head": 2, "n_embd": 32}
 # What the browser sends when a button is clicked.
@@ -95,3 +98,14 @@ def frozen_gpt(seed=1):
 def own_stage(name: str, model, **meta):
     """A toy stage that counts as the learner's own."""
     return toy_stage(name, model, meta, own=True)
+
+
+def toy_pool(questions: int = 9, n: int = 8, seed: int = 0) -> Pool:
+    """A pool of answers whose proxy rises while gold turns down, with texts that are hostile."""
+    rng = np.random.default_rng(seed)
+    asked = [Question(f"<q{i}>?", "fact" if i % 3 else "unknown") for i in range(questions)]
+    scores = rng.normal(size=(questions, n))
+    texts = [[f"<b>{i} {j}" for j in range(n)] for i in range(questions)]
+    inputs = [[[i, j] for j in range(n)] for i in range(questions)]
+    ended = np.ones(scores.shape, dtype=bool)
+    return Pool(asked, texts, inputs, ended, scores, scores - 0.3 * scores**2)

@@ -8,15 +8,15 @@ from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel, normalise, reward_input
 from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.stages import exam as module
-from minigpt.stages.exam import Pool, RewardExam, report_questions, reward_exam, sample_pool
+from minigpt.stages.exam import RewardExam, report_questions, reward_exam, sample_pool
 from minigpt.stages.scoring import judged
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import gold, judge
 from minigpt.world.names import TEST_MAKERS
-from minigpt.world.questions import Question, fact_questions, sample_questions
-from toys import frozen_gpt, own_stage
+from minigpt.world.questions import fact_questions, sample_questions
+from toys import frozen_gpt, own_stage, toy_pool
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 QUESTIONS = fact_questions(WORLD, "E")
@@ -140,18 +140,8 @@ def test_one_answer_a_question_is_judged_by_both(reward):
     np.testing.assert_array_equal(proxy, module.proxy_scores(reward, score, ended))
 
 
-def make_pool(questions, n, seed=0):
-    rng = np.random.default_rng(seed)
-    asked = [Question(f"<q{i}>?", "fact" if i % 3 else "unknown") for i in range(questions)]
-    scores = rng.normal(size=(questions, n))
-    texts = [[f"<b>{i} {j}" for j in range(n)] for i in range(questions)]
-    inputs = [[[i, j] for j in range(n)] for i in range(questions)]
-    ended = np.ones(scores.shape, dtype=bool)
-    return Pool(asked, texts, inputs, ended, scores, scores - 0.3 * scores**2)
-
-
 def test_another_model_scores_the_same_answers_and_each_once(monkeypatch):
-    pool = make_pool(3, 4)
+    pool = toy_pool(3, 4)
     pool.inputs[0][1] = pool.inputs[0][0]
     pool.ended[2, 3] = False
     read = []

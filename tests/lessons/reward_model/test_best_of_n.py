@@ -1,6 +1,5 @@
 """Best of n: the estimator against brute force, the curve, the slider, the static form."""
 
-import numpy as np
 import pytest
 
 from minigpt.lessons.reward_model import best_of_n as module
@@ -8,22 +7,11 @@ from minigpt.lessons.reward_model.best_of_n import (
     BestOfN,
     best_of_n_curve,
 )
-from minigpt.stages.exam import Pool
-from minigpt.world.questions import Question
-
-
-def make_pool(questions=9, n=8, seed=0):
-    rng = np.random.default_rng(seed)
-    asked = [Question(f"<q{i}>?", "fact" if i % 3 else "unknown") for i in range(questions)]
-    scores = rng.normal(size=(questions, n))
-    texts = [[f"<b>{i} {j}" for j in range(n)] for i in range(questions)]
-    inputs = [[[i, j] for j in range(n)] for i in range(questions)]
-    ended = np.ones(scores.shape, dtype=bool)
-    return Pool(asked, texts, inputs, ended, scores, scores - 0.3 * scores**2)
+from toys import toy_pool
 
 
 def test_the_curve_begins_at_the_mean_and_its_proxy_rises():
-    pool = make_pool()
+    pool = toy_pool()
     curve = best_of_n_curve(pool)
     assert curve.ns == [1, 2, 4, 8]
     assert curve.proxy[0] == pytest.approx(pool.scores.mean())
@@ -35,7 +23,7 @@ def test_the_curve_begins_at_the_mean_and_its_proxy_rises():
 
 
 def test_the_slider_chooses_among_the_first_n():
-    explorer = BestOfN(make_pool())
+    explorer = BestOfN(toy_pool())
     explorer.n.value = 3
     pool = explorer.pools["fact"]
     rows = explorer.table(3).rows
@@ -45,7 +33,7 @@ def test_the_slider_chooses_among_the_first_n():
 
 
 def test_strata_and_other_questions():
-    explorer = BestOfN(make_pool(questions=30))
+    explorer = BestOfN(toy_pool(questions=30))
     first = explorer.table(1).rows
     explorer.go_on()
     assert explorer.table(1).rows != first
@@ -58,7 +46,7 @@ def test_strata_and_other_questions():
 
 
 def test_changing_the_kind_far_down_the_list_still_shows_questions():
-    explorer = BestOfN(make_pool(questions=30))
+    explorer = BestOfN(toy_pool(questions=30))
     for _ in range(3):
         explorer.go_on()
     explorer.kind.value = "unknown"
@@ -66,11 +54,11 @@ def test_changing_the_kind_far_down_the_list_still_shows_questions():
 
 
 def test_a_pool_of_one_kind():
-    pool = make_pool().of_kind("fact")
+    pool = toy_pool().of_kind("fact")
     assert list(BestOfN(pool).pools) == ["fact"]
 
 
 def test_the_figure_has_a_panel_a_curve():
-    curves = {"a few": best_of_n_curve(make_pool()), "more": best_of_n_curve(make_pool(12))}
+    curves = {"a few": best_of_n_curve(toy_pool()), "more": best_of_n_curve(toy_pool(12))}
     figure = module.curve_figure(curves)
     assert [ax.get_title() for ax in figure.axes] == ["a few", "more"]
