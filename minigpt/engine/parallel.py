@@ -6,6 +6,7 @@ process, up to rounding. Ranks talk through gloo on CPUs and NCCL on NVIDIA card
 there is one rank, and nothing here does anything.
 """
 
+import gc
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -53,6 +54,7 @@ def joined_ranks(device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()  # a replica in a cycle keeps gloo's threads, which abort Python at its end
         dist.destroy_process_group()
 
 
