@@ -21,7 +21,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minigpt.engine.layers import Embedding, Linear, ReluSquared
+from minigpt.engine.layers import (
+    Embedding,
+    Linear,
+    ReluSquared,
+    attention_by_hand,
+    by_hand_is_faster,
+    use_cpu_well,
+)
 
 IGNORE = -100  # a target with this value is not scored
 # Normalised queries and keys have length sqrt(head size), so the usual 1 / sqrt(32) would keep all
@@ -112,8 +119,8 @@ class Block(nn.Module):
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         causal = mask is None and T > 1
-        if mask is None and v.dtype == torch.bfloat16 and v.device.type == "cpu":
-            y = attention_by_hand(q, k, v)
+        if causal and by_hand_is_faster(q):
+            y = attention_by_hand(q, k, v, SHARPNESS)
         else:
             y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=SHARPNESS)
         return self.attn_out(y.transpose(1, 2).reshape(B, T, C))
@@ -124,6 +131,7 @@ class GPT(nn.Module):
 
     def __init__(self, config: GPTConfig, seed: int = 0) -> None:
         super().__init__()
+        use_cpu_well()
         self.config = config
         self.dtype = torch.float32  # that layers compute in, or bfloat16; weights stay float32
         self.embedding = Embedding(config.vocab_size, config.n_embd)
@@ -192,18 +200,6 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """Turn each pair of numbers of x (..., head size) by its angle: one complex product."""
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * rotation).flatten(-2).type_as(x)
-
-
-def attention_by_hand(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention of (B, h, T, head size) in three steps: scores, softmax, average.
-
-    The same as PyTorch's scaled_dot_product_attention, whose backward pass in bfloat16 is several
-    times slower on a CPU than these.
-    """
-    T = q.shape[2]
-    future = torch.full((T, T), -torch.inf, dtype=q.dtype, device=q.device).triu(1)
-    scores = torch.baddbmm(future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=SHARPNESS)
-    return (scores.softmax(dim=-1) @ v.flatten(0, 1)).view(v.shape)
 
 
 def attention_mask(T: int, past: int, pad: Tensor | None, device) -> Tensor | None:

@@ -6,9 +6,10 @@ import torch.nn.functional as F
 
 from minigpt.engine import device as devices
 from minigpt.engine.device import has_bf16, pick_dtype
+from minigpt.engine.layers import attention_by_hand
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import generate
-from minigpt.model import GPT, SHARPNESS, GPTConfig, attention_by_hand, next_token_loss
+from minigpt.model import GPT, SHARPNESS, GPTConfig, next_token_loss
 from minigpt.reward import RewardModel
 from minigpt.stages.train import Course
 
@@ -61,7 +62,7 @@ def test_it_is_deterministic(both):
 def test_attention_by_hand_is_pytorchs():
     q, k, v = torch.randn(3, 2, 3, 9, 8, generator=torch.Generator().manual_seed(0))
     plain = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=SHARPNESS)
-    torch.testing.assert_close(attention_by_hand(q, k, v), plain)
+    torch.testing.assert_close(attention_by_hand(q, k, v, SHARPNESS), plain)
 
 
 def test_what_is_written_is_that_of_float32():
