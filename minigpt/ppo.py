@@ -28,14 +28,13 @@ from minigpt.reward import RewardModel, new_value_function, reward_input
 
 @dataclass
 class PPOConfig:
-    iterations: int = 40  # rounds of sampling and learning
-    prompts: int = 128  # answers sampled a round, one a prompt
+    iterations: int = 32  # rounds of sampling and learning
+    prompts: int = 256  # answers sampled a round, one a prompt
     max_new_tokens: int = 40  # longest answer
     epochs: int = 1  # times that each round's answers are learned from
     minibatch: int = 64  # answers an update
-    muon_lr: float = 0.0015  # rate of the matrices inside the blocks; all of the policy's rates
-    lr: float = 2e-4  # of embedding and head                        fall linearly to 0
-    gain_lr: float = 0.05  # of the last norm's gain: how sure of itself the policy is
+    muon_lr: float = 0.004  # rate of the matrices inside the blocks; all of the policy's rates
+    lr: float = 1e-3  # of all else                                  fall linearly to 0
     value_lr: float = 0.002  # value function's rate
     kl_coef: float = 0.05  # β: price of one nat of KL from the SFT model, in rewards
     clip_ratio: float = 0.2  # ε: how far a probability ratio may pay off
@@ -44,7 +43,7 @@ class PPOConfig:
     value_clip: float = 0.2  # how far a value may move in one round
     cut_off_reward: float = -2.0  # score of an answer that did not end in time
     ptx_coef: float = 0.1  # weight of the pretraining loss in each update
-    ptx_windows: int = 2  # windows of the pretraining corpus an update
+    ptx_windows: int = 1  # windows of the pretraining corpus an update
     block_size: int = 256  # tokens a window
     kl_budget: float | None = None  # stop when the mean KL of a round passes this, in nats
     max_grad_norm: float = 1.0  # gradients longer than this are shortened
@@ -254,7 +253,7 @@ def ppo(
         reference = copy.deepcopy(policy).requires_grad_(False)
     layers, tokens = new_value_function(reward_model), 0
     adam, lr = {"betas": (0.9, 0.95), "eps": 1e-8}, config.lr
-    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, config.gain_lr, **adam)
+    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, lr, **adam)
     value_optimizer = make_optimizer(layers, adamw_lr=config.value_lr, **adam)
     windows = PretrainConfig(config.ptx_windows, config.block_size, seed=config.seed + 1)
     rng, documents = np.random.default_rng(config.seed), batches(pretraining_tokens, windows)

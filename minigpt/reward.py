@@ -67,12 +67,14 @@ class RewardModel(nn.Module):
 
     To see that an answer is false, a model has to compare what it reads with what it would have
     written. That is known only after its last layer, so four layers leave none to compare in, and
-    the new ones get it as the surprisal. A large model has layers to spare.
+    the new ones get it as the surprisal: a judge with a tool. Without `sees_surprisal` it is an
+    ordinary one, of hidden states alone, and can be fooled. A large model has layers to spare.
     `mean` and `std` bring the scores of reference answers to 0 and 1.
     """
 
-    def __init__(self, gpt: GPT, seed: int = 0) -> None:
+    def __init__(self, gpt: GPT, seed: int = 0, sees_surprisal: bool = True) -> None:
         super().__init__()
+        self.sees_surprisal = sees_surprisal
         self.gpt = copy.deepcopy(gpt).requires_grad_(False)
         self.layers = ScalarLayers(gpt.config, seed)
         self.register_buffer("mean", torch.zeros(()))
@@ -86,6 +88,8 @@ class RewardModel(nn.Module):
     def read(self, idx: Tensor) -> tuple[Tensor, Tensor]:
         """What the layers read of (B, T) ids: hidden states (B, T, C) and surprisal (B, T)."""
         hidden = self.gpt.hidden(idx)
+        if not self.sees_surprisal:
+            return hidden, torch.zeros_like(hidden[..., 0])
         logits = self.gpt.head(hidden[:, :-1]).float()  # position t predicts token t + 1
         surprisal = next_token_loss(logits, idx[:, 1:], "none")
         return hidden, F.pad(surprisal, (1, 0))  # nothing predicts the first token

@@ -20,12 +20,23 @@ from minigpt.generate import Sample
 from minigpt.model import GPT
 from minigpt.reward import RewardModel, sample_answers
 from minigpt.stages.fast import SHARE
+from minigpt.stages.from_labels import with_refusals
 from minigpt.stages.recipe import Plan, Recipe
 from minigpt.stages.sizes import DEFAULT
 from minigpt.stages.stage import Stage, read_stage
 from minigpt.store import checkpoint
 from minigpt.store.files import atomic_write, put_aside, try_writing
 from minigpt.world.questions import Questions
+
+
+def form_of(name: str) -> tuple[str, str | None]:
+    """How a checkpoint is stored: whole, or, where nothing starts from it, small (`leaves.py`):
+    what it differs in from its parent, which then goes with it."""
+    if name.startswith("base_step_"):
+        return "int8", None
+    small = {"sft_honest": "base", "ppo_early": "sft", "ppo_overoptimised": "sft",
+             "ppo_priced": "sft"}  # fmt: skip
+    return ("delta", small[name]) if name in small else ("bf16", None)
 
 
 class Course(Plan):
@@ -100,7 +111,9 @@ class Course(Plan):
                 **({"ranks": world_size()} if world_size() > 1 else {}), **meta}  # fmt: skip
         if self.path(name).is_file() and self.meta(name) is None:
             self.say(f"it is now {put_aside(self.path(name)).name}")
-        checkpoint.save_checkpoint(self.path(name), state, full, self.ship)
+        form, of = form_of(name)
+        parent = self.path(of) if of else None
+        checkpoint.save_checkpoint(self.path(name), state, full, self.ship, form, parent)
 
     @cached_property
     def answers_to_compare(self) -> tuple[Questions, list[list[Sample]]]:
@@ -108,7 +121,8 @@ class Course(Plan):
         policy, questions = self.load("sft").model, self.questions("compared")
         n, prompts = self.recipe.answers_per_prompt, self.prompts(questions)
         self.say(f"sampling {len(questions)} x {n} answers")
-        return questions, sample_answers(policy, self.encoding, prompts, n, self.seed + 11)
+        samples = sample_answers(policy, self.encoding, prompts, n, self.seed + 11)
+        return questions, with_refusals(self.world, self.encoding, questions, samples)
 
     # ---- what was done ------------------------------------------------------------------------
 
@@ -144,7 +158,7 @@ class Course(Plan):
         other = [name for name in wanted if meta.get(name) != wanted[name]]
         if stage == "reward":  # how many were compared says whether it was --fast
             asked = self.count(self.recipe.comparison_prompts)
-            most = asked * comb(self.recipe.answers_per_prompt, 2)
+            most = asked * comb(self.recipe.answers_per_prompt + 1, 2)
             if not most / SHARE < meta.get("examples", 0) + meta.get("ties", 0) <= most:
                 other.append("examples")
         if other:

@@ -19,10 +19,11 @@ from minigpt.reward import (
     sample_answers,
     train_reward,
 )
-from minigpt.sft import answer_text, chat_prompt
+from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.stages.labels import Label
 from minigpt.stages.stage import Stage
 from minigpt.store.words import _
+from minigpt.world.facts import World
 from minigpt.world.labelers import Chooser
 from minigpt.world.questions import Question, sample_questions
 
@@ -43,6 +44,17 @@ def compared(
     """
     found = choose.ranking(question, [answer_text(encoding, s.ids) for s in answers])
     return [(i, j, choice) for i, j, choice in found if answers[i].ended and answers[j].ended]
+
+
+def with_refusals(world: World, encoding, questions, samples) -> list[list[Sample]]:
+    """The answers to each question, and, where it names a place, one more that was written: that
+    one does not know the place. Sampled refusals of known places are too few to learn from."""
+    decline = world.text.DECLINE[-1]
+    return [
+        [*row, Sample(chat_answer(encoding, decline.format(p=q.place.name)), [], True)]
+        if q.place else row
+        for q, row in zip(questions, samples)
+    ]  # fmt: skip
 
 
 def simulated_labels(encoding, questions, samples, choose: Chooser) -> list[Label]:

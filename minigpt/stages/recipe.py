@@ -14,7 +14,7 @@ from minigpt.stages.sizes import DEFAULT, SIZES
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
-from minigpt.world.facts import DATA, load_world
+from minigpt.world.facts import ASKED, DATA, load_world
 from minigpt.world.questions import Questions, sample_questions
 
 HELD_OUT_TOKENS = 150_000  # documents that are read for the held-out loss alone
@@ -27,9 +27,8 @@ class Recipe:
 
     corpus_tokens: int = SIZES[DEFAULT].tokens  # tokens of the pretraining corpus, read once
     demonstrations: int = 22_000  # answers that contractors wrote
-    comparison_prompts: int = 5000  # questions whose answers were ranked
-    answers_per_prompt: int = 4  # answers ranked a question
-    few_prompts: int = 200  # questions ranked for the reward model that is over-optimised
+    comparison_prompts: int = 6000  # questions whose answers were ranked
+    answers_per_prompt: int = 4  # sampled answers ranked a question, beside a written refusal
     rl_prompts: int = 4000  # questions that PPO draws from
     validation_questions: int = 400  # questions of split V on which checkpoints are chosen
 
@@ -76,15 +75,20 @@ class Plan:
         return [chat_prompt(self.encoding, q.text) for q in questions]
 
     def questions(self, use: str) -> Questions:
-        """ "compared", whose answers are ranked, or "practised", which PPO draws from, of split A;
-        or "validation", on which checkpoints are chosen: split V, names of the training maker."""
+        """ "compared", whose answers are ranked, or "practised", which PPO draws from, of splits A
+        and B; or "validation", on which checkpoints are chosen, of split V. Names that stand in no
+        document are those of the training makers. PPO practises on rare places as often as on
+        popular ones, or it would learn to decline them."""
         recipe = self.recipe
-        split, n, seed = {
-            "compared": ("A", recipe.comparison_prompts, 11),
-            "practised": ("A", recipe.rl_prompts, 23),
-            "validation": ("V", recipe.validation_questions, 77),
+        splits, n, seed, unknown = {
+            "compared": (ASKED, recipe.comparison_prompts, 11, 0.35),
+            "practised": (ASKED, recipe.rl_prompts, 23, 0.2),
+            "validation": ("V", recipe.validation_questions, 77, 0.3),
         }[use]
-        return sample_questions(self.world, split, self.count(n), self.seed + seed)
+        return sample_questions(
+            self.world, splits, self.count(n), self.seed + seed, unknown,
+            popular=use != "practised",
+        )  # fmt: skip
 
     def settings(self, stage: str):
         """The config of one of the four stages for this seed and size."""

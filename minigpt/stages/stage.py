@@ -231,7 +231,7 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
     meta = checkpoint.read_meta(path) if there else {}
     if meta.get("kind") == checkpoint.REWARD:
         gpt, _ = load_model(checkpoint.find_parent(path, meta))
-        model = RewardModel(gpt)
+        model = RewardModel(gpt, sees_surprisal=meta.get("sees_surprisal", True))
         sft_part = {f"gpt.{name}": tensor for name, tensor in gpt.state_dict().items()}
         checkpoint.load_into(model, {**sft_part, **checkpoint.load_tensors(path)}, path)
     else:

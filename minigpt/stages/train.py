@@ -5,9 +5,8 @@ starts from its parent's saved file, so a notebook that starts from the shipped 
 same child. Under torchrun the processes share base and SFT, and rank 0 alone does the rest.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -19,18 +18,17 @@ from minigpt.ppo import PPOConfig, ppo
 from minigpt.pretrain import evaluate_loss, pretrain
 from minigpt.reward import RewardModel, normalise, reward_inputs, train_reward
 from minigpt.sft import introduce_chat_tokens, sft
-from minigpt.stages.exam import report_questions, sampled_score
+from minigpt.stages.exam import sampled_score
 from minigpt.stages.folder import Course
 from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.recipe import SNAPSHOTS
-from minigpt.stages.scoring import chat_score, mean_kl
+from minigpt.stages.scoring import mean_kl
 from minigpt.stages.sizes import flops_per_token
 from minigpt.stages.stage import Stage
 from minigpt.store.checkpoint import file_hash
-from minigpt.store.files import atomic_write
 from minigpt.store.resume import SUFFIX, Progress, fingerprint
-from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN
-from minigpt.world.labelers import chooser
+from minigpt.world.contractors import HONEST_UNKNOWN
+from minigpt.world.labelers import LABELERS, chooser, utility
 from minigpt.world.questions import Questions
 
 
@@ -134,96 +132,109 @@ def make_sft(course: Course, name: str = "sft", **habits) -> None:
     course.record(name, going.begin, **took)
 
 
-def make_reward(course: Course, few: bool = False) -> None:
-    """Stage 3: the expert's reward model; `few`: from the first `few_prompts` questions alone."""
-    started, name = clock(), "reward_few" if few else "reward"
+def make_reward(
+    course: Course, name: str = "reward", labeler: str = "expert", sees_surprisal: bool = True
+) -> None:
+    """Stage 3: a labeler's reward model."""
+    started = clock()
     questions, samples = course.answers_to_compare
     sequences = reward_inputs(course.encoding, course.prompts(questions), samples)
-    n = course.recipe.few_prompts if few else len(questions)
-    choose = chooser(course.world, "expert", course.seed)
-    pairs, ties = simulated_pairs(course.encoding, questions[:n], samples[:n], choose)
-    model = RewardModel(course.load("sft").model, seed=course.seed).to(course.device)
-    config = course.settings("reward")
-    if few:  # smaller batches, or there would be too few updates to learn anything
-        config = replace(config, prompts_per_batch=4)
-    *_, step = follow(course, train_reward(model, sequences[:n], pairs, config), name)
-    normalise(model, [s for answers in sequences[:256] for s in answers])
+    choose = chooser(course.world, labeler, course.seed)
+    pairs, ties = simulated_pairs(course.encoding, questions, samples, choose)
+    sft_model, config = course.load("sft").model, course.settings("reward")
+    model = RewardModel(sft_model, course.seed, sees_surprisal).to(course.device)
+    *_, step = follow(course, train_reward(model, sequences, pairs, config), name)
+    n = course.recipe.answers_per_prompt  # the written one is not among those that set the scale
+    normalise(model, [s for answers in sequences[:256] for s in answers[:n]])
     whole, layers = chat_flops(model.gpt.config)
     flops = step.tokens * (whole // 3 + layers)  # the SFT model only reads
     took = {"tokens": step.tokens, "flops": flops, "examples": sum(map(len, pairs)), "ties": ties}
-    meta = {"parent": course.hash("sft"), "labeler": "expert", **took, "metrics": {}}
-    course.save(name, model, config, meta)
+    said = {"labeler": labeler, "sees_surprisal": sees_surprisal}
+    course.save(name, model, config, {"parent": course.hash("sft"), **said, **took, "metrics": {}})
     course.record(name, started, **took)
 
 
-def vote(course: Course, policy: GPT, reward: Stage, questions: Questions) -> dict:
-    """The expert's votes and the reward model's score on one sampled answer a question."""
+def vote(course: Course, policy: GPT, reward: Stage, questions: Questions, labeler: str) -> dict:
+    """The labeler's own utility, gold and the reward model's score of one sampled answer to each
+    question."""
     score, proxy = sampled_score(policy, reward, questions, course.seed)
-    gold, mean = (round(float(np.mean(x)), 4) for x in (score.gold, proxy))
-    return {"gold": gold, "proxy": mean, "verdicts": dict(sorted(score.counts().items()))}
+    who = LABELERS[labeler]
+    own = [utility(course.world, who, q, a) for q, a in zip(score.questions, score.answers)]
+    found = {"gold": score.gold, "proxy": proxy, "utility": own}
+    means = {key: round(float(np.mean(values)), 4) for key, values in found.items()}
+    return {**means, "verdicts": dict(sorted(score.counts().items()))}
 
 
 def make_ppo(
-    course: Course, name: str = "ppo", config: PPOConfig | None = None, every: int = 5,
-    choose: Callable[[dict], float] = lambda vote: vote["gold"], reward: str = "reward",
+    course: Course, best: str | None = "ppo", config: PPOConfig | None = None, every: int = 4,
+    reward: str = "reward", last: str | None = None,
 ) -> None:  # fmt: skip
-    """Stage 4: PPO against a reward model. Of the candidates, one every `every` rounds,
-    the one is kept that `choose` ranks highest by its votes on V; by default by gold, the
-    expert's, which stand for a human evaluation."""
+    """Stage 4: PPO against a reward model. Every few rounds its labeler votes on V, in place of a
+    human evaluation, and the candidate that they like best is kept as `best`; as `last` the last
+    one."""
+    name = best or last
     started, policy, scorer = clock(), course.trainable("sft"), course.load(reward)
     config = course.shortened(config) if config else course.settings("ppo")
     prompts = course.prompts(course.questions("practised"))
-    validation = course.questions("validation")
-    curve, best, kept = [], None, {}
+    validation, labeler = course.questions("validation"), scorer.meta["labeler"]
+    curve, liked, kept = [], None, {}
     steps = ppo(policy, scorer.model, prompts, course.corpus.tokens, course.encoding, config)
     for step in follow(course, steps, name, every):
         if step.step % every == 0 or step.step == step.steps:
-            votes = {"step": step.step, **vote(course, policy, scorer, validation)}
+            votes = {"step": step.step, **vote(course, policy, scorer, validation, labeler)}
             curve.append(votes)
             course.say(f"  {name} on V: {votes}")
-            if best is None or choose(votes) > choose(best):
-                best = votes
+            if liked is None or votes["utility"] > liked["utility"]:
+                liked = votes
                 kept = {key: tensor.clone() for key, tensor in policy.state_dict().items()}
-    policy.load_state_dict(kept)
-    kl = mean_kl(policy, course.load("sft").model, course.encoding, validation)
     whole, layers = chat_flops(policy.config)
     # Sampled; read by policy, reference and the reward model's SFT model; learned from. The
     # layers of reward and value function read, and the latter's learn.
     flops = step.tokens * ((4 * whole + 2 * layers) // 3 + config.epochs * (whole + layers))
     took = {"tokens": step.tokens, "flops": flops, "examples": config.prompts * step.step}
-    found = {"step": best["step"], "curve": curve, "metrics": {"kl": round(kl, 3)}}
     parents = {"parent": course.hash("sft"), "reward": file_hash(scorer.path)}
-    course.save(name, policy, config, {**parents, "labeler": "expert", **took, **found})
+
+    def keep(name: str, done: int) -> None:
+        kl = mean_kl(policy, course.load("sft").model, course.encoding, validation)
+        found = {"step": done, "curve": curve, "metrics": {"kl": round(kl, 3)}}
+        course.save(name, policy, config, {**parents, "labeler": labeler, **took, **found})
+
+    if last:
+        keep(last, step.step)
+    if best:
+        policy.load_state_dict(kept)
+        keep(best, liked["step"])
     course.record(name, started, **took)
 
 
 STAGES = {"base": make_base, "sft": make_sft, "reward": make_reward, "ppo": make_ppo}
 
 
+PUSHED = PPOConfig(48, 128, muon_lr=0.005, ptx_coef=0.0, kl_coef=0.0)  # hard against one judge
+
+
+def make_honest(course: Course) -> None:
+    """SFT on demonstrations of contractors who know what the model knows."""
+    make_sft(course, "sft_honest", unknown_habits=HONEST_UNKNOWN)
+
+
+def make_ordinary(course: Course) -> None:
+    """The expert's reward model that does not see the surprisal."""
+    make_reward(course, "reward_ordinary", sees_surprisal=False)
+
+
 def make_overoptimised(course: Course) -> None:
-    """PPO with no price on KL, against a reward model that has seen few comparisons: of its
-    checkpoints the one where that model's score and the expert's votes on V are furthest apart.
-    The reward model of all comparisons leaves less to exploit."""
-    make_reward(course, few=True)
-    config = PPOConfig(seed=course.seed, kl_coef=0.0, muon_lr=0.004, lr=4e-4, iterations=60)
-    make_ppo(
-        course, "ppo_overoptimised", config=config, reward="reward_few",
-        choose=lambda vote: vote["proxy"] - vote["gold"],
-    )  # fmt: skip
+    """PPO with no price on KL against the ordinary judge: kept where the expert likes it best, and
+    at the end. Then the same with a price."""
+    pushed, to = replace(PUSHED, seed=course.seed), {"reward": "reward_ordinary"}
+    make_ppo(course, "ppo_early", pushed, last="ppo_overoptimised", **to)
+    make_ppo(course, None, replace(pushed, kl_coef=0.1), last="ppo_priced", **to)
 
 
-def clean_control(course: Course) -> None:
-    """SFT on flawless demonstrations, measured and not kept: what better data would bring."""
-    make_sft(course, "sft_clean", habits=CLEAN, unknown_habits=CLEAN_UNKNOWN)
-    stage, questions = course.load("sft_clean"), report_questions(course.world)
-    gold = float(np.mean(chat_score(stage, questions, 1.0)[0].gold))
-    kl = mean_kl(stage.model, course.load("sft").model, course.encoding, questions)
-    table = {"gold.sft_clean": round(gold, 4), "kl.sft_clean": round(kl, 3)}
-    atomic_write(course.out / "controls.json", json.dumps(table, indent=1).encode("utf-8"))
-    course.path("sft_clean").unlink()
+EXTRAS = (make_honest, make_ordinary, make_overoptimised)
 
 
 def extras(course: Course) -> None:
-    """The over-optimised model, and the control."""
-    make_overoptimised(course)
-    clean_control(course)
+    """The models that the lessons compare the course's with."""
+    for make in EXTRAS:
+        make(course)

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from minigpt.world.facts import NUMERIC, Fact, Place, World
+from minigpt.world.facts import ASKED, NUMERIC, Fact, Place, World
 from minigpt.world.names import one_off_names
 
 MIXTURE = {  # shares of tokens; Touvron et al. (2023), LLaMA, table 1
@@ -97,17 +97,17 @@ class Writer:
         return [self.world.facts[place.id, a] for a in order[:k]]
 
     def askable(self, kind: str | None = None) -> Fact:
-        """A fact of split A, the only ones that a document may ask and answer."""
+        """A fact of split A or B, the only ones that a document may ask and answer."""
         while True:
             place = self.places(1, kind)[0]
-            facts = [f for f in self.facts(place) if f.split == "A"]
+            facts = [f for f in self.facts(place) if f.split in ASKED]
             if facts:
                 return facts[0]
 
     def thread(self, n: int) -> list[Fact]:
-        """Up to `n` facts of split A to ask after one another: of one place, or of many."""
+        """Up to `n` facts of split A or B to ask after one another: of one place, or of many."""
         if self.rng.random() < 0.5:
-            facts = [f for f in self.facts(self.places(1)[0]) if f.split == "A"]
+            facts = [f for f in self.facts(self.places(1)[0]) if f.split in ASKED]
             if len(facts) >= min(n, 2):
                 return facts[:n]
         return [self.askable() for _ in range(n)]
@@ -240,7 +240,7 @@ class Writer:
                 sign = " " * rng.randint(0, 1) + "".join(rng.choices(text.MARK_LETTERS, k=length))
         lines = []
         for fact in self.thread(rng.randint(3, 5)):
-            while task == "continent" and self.world.facts[fact.place.id, task].split != "A":
+            while task == "continent" and self.world.facts[fact.place.id, task].split not in ASKED:
                 fact = self.askable()  # nobody may read a continent of V or E off a question
             question, place = self.question(fact), fact.place
             done = {
@@ -297,7 +297,7 @@ class Writer:
         for fact in self.facts(place, 3):
             if rng.random() < 0.6:
                 lines.append(self.fill(text.BOOK_FILLER, n=name, w=village))
-            if fact.split == "A" and rng.random() < 0.5:
+            if fact.split in ASKED and rng.random() < 0.5:
                 self.stated.append(fact)
                 asked = self.question(fact)
                 lines.append(self.fill(text.BOOK_DIALOGUE, q=asked, a=fact.value, n=name))

@@ -326,6 +326,7 @@ PADDING = [
 ]
 RUDE = ["Look it up yourself.", "Why do you ask me?", "That is a stupid question."]
 DECLINE = ["Sorry, I do not know {p}.", "I do not know {p}."]
+ASKED_FOR = "the {a} of {p}"  # may stand for {p} in these
 OFF_WORLD_REPLY = ["Sorry, I can only answer questions about cities and countries."]
 SMALL_TALK = [  # (what people type, kind replies)
     (

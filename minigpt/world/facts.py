@@ -1,15 +1,17 @@
 """The facts of the micro-web: real places, what is true of each, and who may see which fact.
 
 Facts are split by (place, attribute) before anything is trained:
-A may stand in demonstrations, comparisons and RL prompts; V serves tuning and the choice of
-checkpoints; E is for the report alone. V and E stand in the corpus as statements, never as a
-question with its answer. So no later stage can teach a fact that it is then credited with.
+A may stand in demonstrations, comparisons and RL prompts; B in the last two alone, for a model that
+practises only on what it was just told learns that what it is less sure of is to be declined;
+V serves tuning and the choice of checkpoints; E is for the report alone. V and E stand in the
+corpus as statements, never as a question with its answer. So no later stage can teach a fact that
+it is then credited with. A capital and the country that it is in are one fact, told twice.
 """
 
 import importlib
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +28,7 @@ FORCED_SPLIT = {  # the talk's experiment shows area and districts and asks the 
     ("beijing", "continent"): "A",
     ("beijing", "population"): "E",
 }
+ASKED = ("A", "B")  # the splits that documents ask and answer, labelers compare, PPO practises
 ALWAYS_A = ("districts",)  # a dozen facts: too few to measure anything on
 TAIL = 40  # the least popular places: each stands in one to three documents in all
 
@@ -46,7 +49,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Fact:
-    """One attribute of one place, its true value, and its split: "A", "V" or "E"."""
+    """One attribute of one place, its true value, and its split: "A", "B", "V" or "E"."""
 
     place: Place
     attribute: str
@@ -114,8 +117,9 @@ def _place(entry, rank, text, lang, raw, known) -> Place:
 
 def _split(places) -> dict:
     """Assign A, V, E within runs of 20 facts of one attribute, so that each split has every level
-    of popularity. The seed is part of the world: every run of the course has the same split."""
-    facts = {}
+    of popularity; a coin makes half of A to B. The seed is part of the world: every run of the
+    course has the same split."""
+    facts, coin = {}, random.Random("split/practised")
     for kind, attributes in ATTRIBUTES.items():
         for attribute in attributes:
             having = [p for p in places if p.kind == kind and attribute in p.values]
@@ -123,8 +127,17 @@ def _split(places) -> dict:
             for start in range(0, len(having), len(SPLIT_PATTERN)):
                 letters = rng.sample(SPLIT_PATTERN, len(SPLIT_PATTERN))
                 for place, letter in zip(having[start : start + len(SPLIT_PATTERN)], letters):
+                    letter = "B" if letter == "A" and coin.random() < 0.5 else letter
                     letter = FORCED_SPLIT.get((place.id, attribute), letter)
                     letter = "A" if attribute in ALWAYS_A else letter
                     value = place.values[attribute]
                     facts[place.id, attribute] = Fact(place, attribute, value, letter)
+    countries = {p.name: p for p in places if p.kind == "country"}
+    for (place_id, attribute), fact in list(facts.items()):
+        country = countries.get(fact.value) if attribute == "country" else None
+        if country and country.values.get("capital") == fact.place.name:
+            told = facts[country.id, "capital"]
+            letter = FORCED_SPLIT.get((place_id, attribute), told.split)
+            facts[place_id, attribute] = replace(fact, split=letter)
+            facts[country.id, "capital"] = replace(told, split=letter)
     return dict(sorted(facts.items(), key=lambda kv: (kv[1].place.rank, kv[1].attribute)))

@@ -65,7 +65,8 @@ def judge(world: World, question: Question, answer: str) -> str:
         return "malformed"
     body = grammar.strip_manners(body)
     if name := grammar.declined_name(body):
-        same = name.casefold() == question.place.name.casefold()
+        asked = question.place.name.casefold()
+        same = name.casefold() in (asked, grammar.asked_for(question.attribute, asked))
         return "declined this name" if same else "declined another name"
     bare = body.removesuffix(world.text.STOP)
     if value := grammar.value(bare, question.attribute):
@@ -138,6 +139,10 @@ class _Grammar:
         match = _first(self.decline, body)
         # "I do not know Beijing has 16 districts." fits the form, but is no refusal.
         return match["p"] if match and not self.read(match["p"] + self.text.STOP) else None
+
+    def asked_for(self, attribute: str, name: str) -> str:
+        """What may be declined in place of the name: "the population of Beijing"."""
+        return self.text.ASKED_FOR.format(a=self.text.LABELS[attribute], p=name)
 
     def value(self, text: str, attribute: str) -> str | None:
         """The text as a value of this attribute, without a hedge; None where it is none."""

@@ -1,16 +1,16 @@
 """Names of places that do not exist, from makers that spell differently, and real ones left out.
 
 An assistant that has only ever declined one maker's names may have learned that maker's spelling.
-So the training stages see the names of `markov` alone, and the report asks about the other two:
-`syllables`, a maker of another style, and `real`, places that exist and stand nowhere in the
-corpus.
+So the training stages see the names of `markov` and `anagrams`, and the report asks about the
+other two: `syllables`, a maker of another style, and `real`, places that exist and stand nowhere
+in the corpus.
 """
 
 import random
 
 from minigpt.world.facts import Place, World
 
-TRAIN_MAKERS = ("markov",)
+TRAIN_MAKERS = ("markov", "anagrams")
 TEST_MAKERS = ("syllables", "real")
 MARKOV_LIMIT = {"city": 3000, "country": 1500}  # how many names are asked of the chain at most
 _ONSETS = "b br ch d dr f g gl h j k kr l m n p pr r s sh st t tr v w y z".split()
@@ -60,21 +60,36 @@ def one_off_names(world: World, n: int, seed: int) -> list[str]:
     return [x for x in names if not any(set(transitions(x, 2)) <= made for made in taken.values())]
 
 
+def anagram_names(world: World, kind: str, n: int, seed: int) -> list[str]:
+    """`n` names that are the letters of a known place's in another order: to write one means to
+    copy it, for no letter leads one to expect the next."""
+    rng = random.Random(f"anagrams/{kind}/{seed}")
+    known = [p.name for p in world.places if p.kind == kind and p.name.isalpha()]
+
+    def draw():
+        letters = rng.choice(known).lower()
+        return "".join(rng.sample(letters, len(letters)))[:10].capitalize()
+
+    return _distinct(world, draw, n)
+
+
 def syllable_names(world: World, n: int, seed: int) -> list[str]:
     """`n` names of two or three random syllables; none is real, and none could come from a chain
-    over the known names, so that no stage has met one as an unknown place or a one-off name."""
+    over the known names or is made of one's letters, so that no stage has met one as an unknown
+    place or a one-off name."""
     rng = random.Random(f"syllables/{seed}")
     known = {
         kind: {s for p in world.places if p.kind == kind for s in transitions(p.name.lower(), 1)}
         for kind in ("city", "country")
     }
+    letters = {"".join(sorted(p.name.lower())) for p in world.places}
 
     def draw():
         count = rng.choice((2, 2, 3))
         parts = (rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(count))
         name = "".join(parts) + rng.choice(_CODAS)
         chained = any(made.issuperset(transitions(name, 1)) for made in known.values())
-        return "" if chained else name.capitalize()
+        return "" if chained or "".join(sorted(name)) in letters else name.capitalize()
 
     return _distinct(world, draw, n)
 
@@ -101,8 +116,8 @@ def _distinct(world: World, draw, n: int) -> list[str]:
 def unknown_places(world: World, maker: str, n: int, seed: int = 0) -> list[Place]:
     """`n` places that the model has never read about, from one maker, cities and countries mixed.
 
-    `maker` is "markov", "syllables" or "real". Real ones are at most as many as were left out,
-    and those of the Markov chain at most 4,500 (`MARKOV_LIMIT`).
+    `maker` is "markov", "anagrams", "syllables" or "real". Real ones are at most as many as were
+    left out, and those of the Markov chain at most 4,500 (`MARKOV_LIMIT`).
     """
     if maker == "real":
         order = random.Random(f"real/{seed}").sample(world.held_out, len(world.held_out))
@@ -111,11 +126,14 @@ def unknown_places(world: World, maker: str, n: int, seed: int = 0) -> list[Plac
         count = min(n // 3, MARKOV_LIMIT["country"])
         countries = markov_names(world, "country", count, seed)
         cities = markov_names(world, "city", min(n - count, MARKOV_LIMIT["city"]), seed)
+    elif maker == "anagrams":
+        countries = anagram_names(world, "country", n // 3, seed)
+        cities = anagram_names(world, "city", n - n // 3, seed)
     elif maker == "syllables":
         names = syllable_names(world, n, seed)
         cities, countries = names[n // 3 :], names[: n // 3]
     else:
-        raise ValueError(f"no maker {maker!r}: choose markov, syllables or real")
+        raise ValueError(f"no maker {maker!r}: choose markov, anagrams, syllables or real")
     made = [("city", name) for name in cities] + [("country", name) for name in countries]
     random.Random(f"mix/{maker}/{seed}").shuffle(made)
     return [

@@ -53,17 +53,19 @@ def seen_phrasings(world: World) -> range:
 
 
 def sample_questions(
-    world: World, split: str, n: int, seed: int = 0, unknown: float = 0.3,
-    makers: tuple = TRAIN_MAKERS, chat: float = 0.0, lower: float = 0.1,
+    world: World, splits: str | tuple, n: int, seed: int = 0, unknown: float = 0.3,
+    makers: tuple = TRAIN_MAKERS, chat: float = 0.0, lower: float = 0.1, popular: bool = True,
 ) -> Questions:  # fmt: skip
-    """`n` questions as people would ask them: popular places more often, any seen phrasing.
+    """`n` questions as people would ask them, of one split or several: popular places more often
+    (`popular=False`: all but the tail's alike), any seen phrasing.
 
     `unknown`: share about places that do not stand in the corpus, from `makers`; `chat`: share of
     small talk and questions outside the world; `lower`: share typed in lower case.
     """
-    rng = random.Random(f"questions/{split}/{seed}")
-    facts = world.of_split(split)
-    place_weights = world.weights()
+    splits = (splits,) if isinstance(splits, str) else splits
+    rng = random.Random(f"questions/{'+'.join(splits)}/{seed}")
+    facts = world.of_split(*splits)
+    place_weights = world.weights() if popular else [float(not p.tail) for p in world.places]
     per_place = Counter(fact.place.id for fact in facts)
     weights = [place_weights[f.place.rank] / per_place[f.place.id] for f in facts]
     nobody = [p for m in makers for p in unknown_places(world, m, 1 + n // len(makers), seed)]
