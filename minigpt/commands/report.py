@@ -50,18 +50,23 @@ def main(argv: list[str]) -> int:
 
 
 def values(table: dict) -> dict:
-    """The measures' numbers; null, which JSON has, in place of NaN, which it has not."""
-    return {key: m.value if math.isfinite(m.value) else None for key, m in table.items()}
+    """The measures' numbers, those with an interval also as KEY.low and KEY.high; null, which JSON
+    has, in place of NaN, which it has not."""
+    found = {}
+    for key, m in table.items():
+        found |= {key: m.value}
+        found |= {} if m.low is None else {f"{key}.low": m.low, f"{key}.high": m.high}
+    return {key: value if math.isfinite(value) else None for key, value in found.items()}
 
 
 def train_seed(seed: int, lang: str, quiet: bool):
     """The folder of another seed's checkpoints, trained where they are not there yet."""
-    from minigpt.stages.train import STAGES, Course, make_overoptimised
+    from minigpt.stages.train import EXTRAS, STAGES, Course
 
     out = learner_home() / "seeds" / str(seed) / lang
     course = Course(out, lang, seed, say=(lambda text: None) if quiet else print)
     out.mkdir(parents=True, exist_ok=True)
-    for name, make in {**STAGES, "ppo_overoptimised": make_overoptimised}.items():
+    for name, make in {**STAGES, **EXTRAS}.items():
         if not course.path(name).is_file():
             make(course)
     return out

@@ -1,4 +1,4 @@
-"""Trains every stage: base, SFT, reward model and PPO; --all adds over-optimised PPO.
+"""Trains every stage: base, SFT, reward model and PPO; --all adds what it is compared with.
 
 `torchrun --nproc-per-node=N -m minigpt train` shares base and SFT among N processes.
 """
@@ -20,7 +20,9 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = option_parser("train", __doc__.split("\n")[0])
     parser.add_argument("--stages", default=",".join(STAGES),
                         help="some of base,sft,reward,ppo (default: all)")  # fmt: skip
-    parser.add_argument("--all", action="store_true", help="also over-optimised PPO, and a control")
+    parser.add_argument(
+        "--all", action="store_true", help="also what the lessons compare them with"
+    )
     sizes = "tiny (default), mini, small, medium or gpt2: see --sizes"
     parser.add_argument("--size", default="tiny", help=sizes)
     parser.add_argument("--sizes", action="store_true",
@@ -56,10 +58,11 @@ def main(argv: list[str]) -> int:
     args, stages = parse(argv)
     from minigpt.engine.device import has_bf16, set_threads, usable_cores
     from minigpt.engine.parallel import joined_ranks, launched
+    from minigpt.stages.controls import make_controls
     from minigpt.stages.recipe import make_tokenizer
     from minigpt.stages.sizes import DEFAULT, SIZES
     from minigpt.stages.stage import SHIPPED, own_checkpoints
-    from minigpt.stages.train import Course, extras, run
+    from minigpt.stages.train import EXTRAS, Course, run
     from minigpt.store.checkpoint import check_not_shipped
 
     size = args.size
@@ -109,7 +112,8 @@ def main(argv: list[str]) -> int:
         for stage in stages[len(together) :]:
             run(course, stage)
         if args.all:
-            extras(course)
+            for make in (*EXTRAS.values(), make_controls):
+                make(course)
     except NotWritten as error:  # a full disk, a read-only folder
         raise Problem(f"{error}\nTo go on after that: {again}") from None
     except (OSError, ValueError) as error:  # a parent that is absent or damaged

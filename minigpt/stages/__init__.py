@@ -1,6 +1,12 @@
 """The trained stages: made, loaded, asked and measured. A notebook imports from here."""
 
-from minigpt.stages.exam import inputs_of, report_questions, reward_exam, sample_pool
+from minigpt.stages.exam import (
+    inputs_of,
+    report_questions,
+    reward_exam,
+    sample_pool,
+    unknown_questions,
+)
 from minigpt.stages.fast import shorten
 from minigpt.stages.from_labels import (
     even_attention,
@@ -11,7 +17,7 @@ from minigpt.stages.from_labels import (
     simulated_labels,
 )
 from minigpt.stages.labels import own_labels
-from minigpt.stages.report import BEIJING, unknown_questions
+from minigpt.stages.report import BEIJING
 from minigpt.stages.scoring import (
     chat_score,
     few_shots,

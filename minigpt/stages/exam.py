@@ -27,8 +27,14 @@ from minigpt.stages.stage import Stage, assistant
 from minigpt.world.facts import World
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import EXPERT, chooser, utility
-from minigpt.world.names import TEST_MAKERS
-from minigpt.world.questions import Question, Questions, fact_questions, sample_questions
+from minigpt.world.names import TEST_MAKERS, unknown_places
+from minigpt.world.questions import (
+    Question,
+    Questions,
+    ask_unknown,
+    fact_questions,
+    sample_questions,
+)
 
 
 def report_questions(world: World, n: int = 1000) -> Questions:
@@ -37,17 +43,33 @@ def report_questions(world: World, n: int = 1000) -> Questions:
     return sample_questions(world, "E", n, seed=4242, makers=TEST_MAKERS)
 
 
+def known_questions(world: World, split: str = "E") -> Questions:
+    """Every fact of a split asked once, but for the tail's places, which are read hardly ever."""
+    return Questions(q for q in fact_questions(world, split) if not q.place.tail)
+
+
+def unknown_questions(world: World, maker: str, n: int = 150) -> Questions:
+    """One question about each of `n` places of a maker, or of as many as there are."""
+    rng = random.Random(f"report/{maker}")
+    return Questions(ask_unknown(world, p, rng) for p in unknown_places(world, maker, n, seed=555))
+
+
 # ---- scores of answers --------------------------------------------------------------------------
 
 
 def inputs_of(stage: Stage, questions, answers) -> list[list[int]]:
-    """What the reward model reads for each question and answer."""
+    """What the reward model reads for each question and written answer."""
     return [reward_text(stage.encoding, q.text, a) for q, a in zip(questions, answers)]
 
 
 def proxy_scores(reward: Stage, score: Score, ended: list[bool]) -> np.ndarray:
     """The reward model's score of each answer; a cut-off answer has PPO's fixed penalty."""
-    found = score_all(reward.model, inputs_of(reward, score.questions, score.answers))
+    if score.ids is None:
+        inputs = inputs_of(reward, score.questions, score.answers)
+    else:  # as sampled: a text may have other ids when it is encoded anew
+        prompts = [chat_prompt(reward.encoding, q.text) for q in score.questions]
+        inputs = [reward_input(reward.encoding, p, ids) for p, ids in zip(prompts, score.ids)]
+    found = score_all(reward.model, inputs)
     return np.where(ended, found.cpu().numpy(), PPOConfig.cut_off_reward)
 
 
@@ -59,17 +81,22 @@ def sampled_score(policy: GPT, reward: Stage, questions, seed=0) -> tuple[Score,
     return score, proxy_scores(reward, score, ended)
 
 
-def right_over_wrong(reward: Stage) -> tuple[list[bool], list[Question]]:
-    """Whether the right value scores above a wrong one of the same attribute, in one sentence."""
+def right_over(
+    reward: Stage, other: str = "wrong", split: str = "E"
+) -> tuple[list[bool], list[Question]]:
+    """Whether the right value, in one sentence, scores above a wrong one of the same attribute or,
+    with other="refusal", above the sentence that one does not know the place; for each known place
+    of a split."""
     world = reward.world
     rng = random.Random("right over wrong")
-    questions = [q for q in fact_questions(world, "E") if not q.place.tail]
+    questions = known_questions(world, split)
     good, bad = [], []
     for q in questions:
         template = rng.choice(world.text.STATEMENTS[q.attribute][:3])
         wrong = rng.choice([v for v in world.values[q.attribute] if v != q.answer])
         good.append(template.format(p=q.place.name, v=q.answer))
-        bad.append(template.format(p=q.place.name, v=wrong))
+        refusal = world.text.DECLINE[-1].format(p=q.place.name)
+        bad.append(template.format(p=q.place.name, v=wrong) if other == "wrong" else refusal)
     high = score_all(reward.model, inputs_of(reward, questions, good))
     low = score_all(reward.model, inputs_of(reward, questions, bad))
     return (high > low).tolist(), questions
@@ -85,8 +112,15 @@ class RewardExam:
     sequences: list[list[int]]  # as `reward_input` makes them
     noisy: list[tuple[int, int]]  # as the expert ordered them, slips included
     certain: list[tuple[int, int]]  # those whose true utilities differ by half a point or more
-    ceiling: float  # share of the noisy pairs that the expert's noiseless utility orders alike
+    agreed: list[
+        float
+    ]  # of each noisy pair whether the noiseless utility orders it alike, 0.5: tie
     about: dict[tuple[int, int], Question]  # each pair's question
+
+    @property
+    def ceiling(self) -> float:
+        """Share of the noisy pairs that a reader of the expert's noiseless utility orders alike."""
+        return float(np.mean(self.agreed)) if self.agreed else math.nan
 
     def right(self, model: RewardModel, pairs: list[tuple[int, int]]) -> list[bool]:
         """Whether the model orders each of the pairs as they are."""
@@ -101,18 +135,17 @@ def reward_exam(sft: Stage, n: int = 400) -> RewardExam:
     prompts = [chat_prompt(encoding, q.text) for q in questions]
     samples = sample_answers(sft.model, encoding, prompts, 4, seed=99)
     pairs, _ = simulated_pairs(encoding, questions, samples, choose)
-    out, agreed = RewardExam([], [], [], math.nan, {}), []
+    out = RewardExam([], [], [], [], {})
     for question, prompt, row, noisy in zip(questions, prompts, samples, pairs):
         first = len(out.sequences)
         true = [utility(world, EXPERT, question, answer_text(encoding, s.ids)) for s in row]
         whole = [i for i, s in enumerate(row) if s.ended]
         certain = [(i, j) for i in whole for j in whole if true[i] - true[j] >= 0.5]
-        agreed += [0.5 if true[i] == true[j] else float(true[i] > true[j]) for i, j in noisy]
+        out.agreed += [0.5 if true[i] == true[j] else float(true[i] > true[j]) for i, j in noisy]
         out.sequences += [reward_input(encoding, prompt, s.ids) for s in row]
         for kept, found in ((out.noisy, noisy), (out.certain, certain)):
             kept += [(first + i, first + j) for i, j in found]
             out.about.update({(first + i, first + j): question for i, j in found})
-    out.ceiling = float(np.mean(agreed)) if agreed else math.nan
     return out
 
 

@@ -25,6 +25,7 @@ from minigpt.world.questions import Question, ask
 
 GIVEN = ("correct", "wrong value", "several values")  # a value for what was asked
 ATTEMPTS = (*GIVEN, "wrong subject")
+DECLINED = ("declined this name", "declined another name")
 
 
 # ---- answers and verdicts -----------------------------------------------------------------------
@@ -37,6 +38,7 @@ class Score:
     questions: list[Question]
     answers: list[str]
     verdicts: list[str]
+    ids: list[list[int]] | None = None  # the answers as sampled, of an assistant
 
     @property
     def correct(self) -> list[bool]:
@@ -67,7 +69,10 @@ class Score:
         return float(np.mean([more_questions(a) >= 2 for a in self.answers]))
 
     def share(self, *verdicts: str) -> float:
-        return float(np.mean([v in verdicts for v in self.verdicts])) if self.verdicts else 0.0
+        return float(np.mean(self.has(*verdicts))) if self.verdicts else 0.0
+
+    def has(self, *verdicts: str) -> list[bool]:
+        return [v in verdicts for v in self.verdicts]
 
     def counts(self) -> Counter:
         return Counter(self.verdicts)
@@ -139,6 +144,12 @@ def paired(questions, statistic, draws=500) -> tuple[float, float, float]:
     return statistic(range(len(questions))), low, high
 
 
+def mean_of(questions, values) -> Measure:
+    """The mean of a number for each question, and its interval."""
+    values = np.asarray(values, dtype=float)
+    return Measure(*paired(questions, lambda rows: float(values[list(rows)].mean())))
+
+
 def bootstrap(
     groups: list, statistic: Callable[[list[int]], float], draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
@@ -202,6 +213,7 @@ def chat_score(stage: Stage, questions, temperature=0.0, seed=0) -> tuple[Score,
     """An assistant's answers, judged, and whether each ended by itself."""
     answers = stage.ask(questions, temperature, seed)
     score = judged(stage.world, questions, [a.text for a in answers])
+    score.ids = [a.ids for a in answers]
     return score, [a.ended for a in answers]
 
 
@@ -212,6 +224,31 @@ def count_bytes(documents: Iterable[str]) -> int:
 def bits_per_byte(loss: float, tokens: int, n_bytes: int) -> float:
     """A mean loss in nats a token over a text of `tokens` tokens, as bits a byte of that text."""
     return loss * tokens / n_bytes / math.log(2)
+
+
+@torch.no_grad()
+def mean_entropy(stage: Stage, questions, temperature: float) -> float:
+    """Mean entropy of the next token, in nats, along answers sampled at that temperature."""
+    total = tokens = 0.0
+    prompts = [stage.prompt(q)[0] for q in questions]
+    answers = [answer.ids for answer in stage.ask(questions, temperature, seed=5)]
+    for start in range(0, len(prompts), 64):
+        part = slice(start, start + 64)
+        idx, last = pad_right([p + a for p, a in zip(prompts[part], answers[part])])
+        mask, logits = answer_mask(prompts[part], last, idx.shape[1]), stage.model(idx)[:, :-1]
+        _, entropy = kl_and_entropy(logits / temperature, logits)
+        total, tokens = total + (entropy * mask).sum().item(), tokens + mask.sum().item()
+    return total / tokens
+
+
+def matched_temperature(stage: Stage, entropy: float, questions) -> float:
+    """The temperature at which a model's mean entropy a token is that of another, by halving."""
+    low, high = 0.05, 1.0
+    for _ in range(7):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean_entropy(stage, questions, middle) < entropy else (
+            low, middle)  # fmt: skip
+    return (low + high) / 2
 
 
 def mean_kl(policy: GPT, reference: GPT, encoding, questions, n: int = 200) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from minigpt.engine.optim import make_optimizer
 from minigpt.engine.parallel import any_rank, is_first, over_ranks, replicated
 from minigpt.model import GPT, GPTConfig
-from minigpt.ppo import PPOConfig, ppo
+from minigpt.ppo import PPOConfig, Steps, ppo
 from minigpt.pretrain import evaluate_loss, pretrain
 from minigpt.reward import RewardModel, normalise, reward_inputs, train_reward
 from minigpt.sft import introduce_chat_tokens, sft
@@ -167,7 +167,7 @@ def vote(course: Course, policy: GPT, reward: Stage, questions: Questions, label
 
 def make_ppo(
     course: Course, best: str | None = "ppo", config: PPOConfig | None = None, every: int = 4,
-    reward: str = "reward", last: str | None = None,
+    reward: str = "reward", last: str | None = None, steps: Steps = Steps(),  # noqa: B008
 ) -> None:  # fmt: skip
     """Stage 4: PPO against a reward model. Every few rounds its labeler votes on V, in place of a
     human evaluation, and the candidate that they like best is kept as `best`; as `last` the last
@@ -178,8 +178,9 @@ def make_ppo(
     prompts = course.prompts(course.questions("practised"))
     validation, labeler = course.questions("validation"), scorer.meta["labeler"]
     curve, liked, kept = [], None, {}
-    steps = ppo(policy, scorer.model, prompts, course.corpus.tokens, course.encoding, config)
-    for step in follow(course, steps, name, every):
+    data = prompts, course.corpus.tokens, course.encoding
+    run = ppo(policy, scorer.model, *data, config, steps)
+    for step in follow(course, run, name, every):
         if step.step % every == 0 or step.step == step.steps:
             votes = {"step": step.step, **vote(course, policy, scorer, validation, labeler)}
             curve.append(votes)
@@ -231,10 +232,7 @@ def make_overoptimised(course: Course) -> None:
     make_ppo(course, None, replace(pushed, kl_coef=0.1), last="ppo_priced", **to)
 
 
-EXTRAS = (make_honest, make_ordinary, make_overoptimised)
-
-
-def extras(course: Course) -> None:
-    """The models that the lessons compare the course's with."""
-    for make in EXTRAS:
-        make(course)
+EXTRAS = {
+    "sft_honest": make_honest, "reward_ordinary": make_ordinary,
+    "ppo_overoptimised": make_overoptimised,
+}  # fmt: skip

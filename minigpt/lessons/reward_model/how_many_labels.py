@@ -26,7 +26,7 @@ import numpy as np
 from minigpt.reward import sample_answers
 from minigpt.sft import chat_prompt
 from minigpt.show.results import complete
-from minigpt.stages.exam import RewardExam, reward_exam, right_over_wrong
+from minigpt.stages.exam import RewardExam, reward_exam, right_over
 from minigpt.stages.from_labels import reward_from_labels, simulated_labels
 from minigpt.stages.labels import Label
 from minigpt.stages.scoring import macro
@@ -60,7 +60,7 @@ def train_and_measure(sft: Stage, test: RewardExam, labels: list[list[Label]], s
     flat = [one for of_question in labels for one in of_question]
     model = reward_from_labels(flat, sft, seed)
     stage = Stage("reward", model, sft.encoding, sft.world, {}, Path(), own=True)
-    right, asked = right_over_wrong(stage)
+    right, asked = right_over(stage)
     found = {
         "pair_accuracy": np.mean(test.right(model, test.noisy)),
         "ceiling": test.ceiling,

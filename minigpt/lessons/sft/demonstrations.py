@@ -23,7 +23,8 @@ from pathlib import Path
 from minigpt.pretrain import evaluate_loss
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_tokens, sft
 from minigpt.show.results import complete
-from minigpt.stages.report import unknown_questions, unseen_phrasings
+from minigpt.stages.exam import unknown_questions
+from minigpt.stages.report import unseen_phrasings
 from minigpt.stages.scoring import Score, chat_score, few_shots, prompt_score, qa_prompt
 from minigpt.stages.stage import Stage, assistant, load_stage
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, Demonstration, demonstrations

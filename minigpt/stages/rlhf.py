@@ -1,0 +1,233 @@
+"""What the report says of the stages after SFT: the reward models, PPO, and PPO pushed too far.
+
+The evaluation was fixed before any setting was chosen on it: known places are all facts of split E
+outside the tail, each once; 300 names of each maker that no stage has seen; 1,000 questions as
+people ask them. A gain at temperature 1 alone is no gain, for a lower temperature brings one too:
+so PPO stands beside the SFT model's most likely answers, and beside the SFT model at the
+temperature where both are as random. Differences are paired: the same questions for both.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from minigpt.reward import expected_best, kl_bound
+from minigpt.stages import exam
+from minigpt.stages.scoring import (
+    ATTEMPTS,
+    DECLINED,
+    Measure,
+    Score,
+    chat_score,
+    judged,
+    matched_temperature,
+    mean_entropy,
+    mean_kl,
+    mean_of,
+    paired,
+    share,
+)
+from minigpt.stages.stage import Stage
+from minigpt.world.facts import World
+from minigpt.world.labelers import chooser
+from minigpt.world.names import TEST_MAKERS
+from minigpt.world.questions import Questions, fact_questions, sample_questions
+
+NAMES = 300  # of each unseen maker; of real ones as many as there are
+RANKS = (0, 40, 100, 180, 1000)  # of popularity, between which known places are told apart
+READS = ((1, 3), (4, 200), (201, 400), (401, 10**9))  # documents that state a fact of a place
+
+
+def unread_questions(world: World) -> Questions:
+    """One question about each of many places that stand in no document, of makers unseen so far."""
+    return Questions(q for m in TEST_MAKERS for q in exam.unknown_questions(world, m, NAMES))
+
+
+def is_polite(world: World, answers: list[str]) -> list[bool]:
+    """Whether each answer opens with a compliment or thanks."""
+    return [answer.startswith(tuple(world.text.POLITE_OPEN)) for answer in answers]
+
+
+def measure_honesty(stage: Stage, key: str, reads: dict[str, int]) -> dict[str, Measure]:
+    """What an assistant most likely says of a place, by how often the base read of it.
+
+    `declined`: says that it does not know the place, or one spelled nearly so; `own_name`: that
+    place; `invented`: states a value, which of an unread place is a false one.
+    """
+    world = stage.world
+    known, tail = (
+        exam.known_questions(world),
+        [q for q in fact_questions(world, "E") if q.place.tail],
+    )
+    unread = unread_questions(world)
+    score, _ = chat_score(stage, Questions([*known, *tail, *unread]))
+    about, out = score.questions, {}
+    polite, declined = is_polite(world, score.answers), score.has(*DECLINED)
+
+    def add(name, chosen, hits):
+        rows = [i for i, q in enumerate(about) if chosen(q)]
+        out[f"{key}.{name}"] = share([about[i] for i in rows], [hits[i] for i in rows])
+
+    def of_kind(kind):
+        return lambda q: q.kind == kind
+
+    add("unread_declined", of_kind("unknown"), declined)
+    add("unread_declined_own_name", of_kind("unknown"), score.has("declined this name"))
+    add("unread_invented", of_kind("unknown"), score.has(*ATTEMPTS))
+    add("tail_declined", lambda q: q.kind == "fact" and q.place.tail, declined)
+    add("known_declined", lambda q: q.kind == "fact" and not q.place.tail, declined)
+    for low, high in zip(RANKS, RANKS[1:]):
+        name = f"known_declined_rank_{low}" + (f"_to_{high - 1}" if high < RANKS[-1] else "_up")
+        add(name, lambda q, low=low, high=high: low <= q.place.rank < high and not q.place.tail,
+            declined)  # fmt: skip
+    for low, high in READS:
+        name = f"read_{low}" + (f"_to_{high}" if high < 10**9 else "_up")
+
+        def chosen(q, low=low, high=high):
+            return q.kind == "fact" and low <= reads.get(q.place.id, 0) <= high
+
+        add(f"{name}_declined", chosen, declined)
+        add(f"{name}_correct", chosen, score.correct)
+        add(
+            f"{name}_wrong",
+            chosen,
+            [t and not c for t, c in zip(score.has(*ATTEMPTS), score.correct)],
+        )
+    add("polite", lambda q: True, polite)
+    return out
+
+
+# ---- reward models ------------------------------------------------------------------------------
+
+
+def measure_reward(reward: Stage, sft: Stage, key: str = "reward") -> dict[str, Measure]:
+    """Stage 3: how well a reward model orders answers about facts that were never labeled."""
+    test = exam.reward_exam(sft)
+
+    def ordered(pairs):
+        return share([test.about[pair] for pair in pairs], test.right(reward.model, pairs))
+
+    def right(*args, **options):
+        hits, about = exam.right_over(reward, *args)
+        return share(about, hits, **options)
+
+    return {
+        f"{key}.pair_accuracy": ordered(test.noisy),
+        f"{key}.ceiling": mean_of([test.about[pair] for pair in test.noisy], test.agreed),
+        f"{key}.gold_preference_accuracy": ordered(test.certain),
+        f"{key}.right_over_wrong": right("wrong", by_attribute=True),
+        f"{key}.right_over_refusal": right("refusal"),
+        f"{key}.right_over_refusal_on_v": right("refusal", "V"),
+    }
+
+
+def measure_best_of_n(sft: Stage, judges: dict[str, Stage], most=64, n=300) -> dict[str, Measure]:
+    """Reward models used with no RL: of n answers the one that each likes best."""
+    questions = sample_questions(sft.world, "E", n, seed=777, makers=TEST_MAKERS)
+    pool, out = exam.sample_pool(sft, next(iter(judges.values())), questions, most), {}
+    for name, judge in judges.items():
+        scored, part = pool.scored_by(judge.model), "" if name == "main" else f"{name}_"
+        best = {
+            what: {
+                2**i: expected_best(scored.scores, values, 2**i) for i in range(most.bit_length())
+            }
+            for what, values in (("proxy", scored.scores), ("gold", scored.golds))
+        }
+        for what, by_n in best.items():
+            for k, values in by_n.items():
+                out[f"best_of_n.{part}{what}_{k}"] = mean_of(questions, values)
+                out[f"best_of_n.{part}{what}_{k}"].note = f"KL at most {kl_bound(k):.2f}"
+        few = min(4, most)
+        change = best["gold"][most] - best["gold"][few]
+        out[f"best_of_n.{name}_{most}_less_{few}"] = mean_of(questions, change)
+    return out
+
+
+# ---- PPO ----------------------------------------------------------------------------------------
+
+
+def blind_share(world: World, a: Score, b: Score) -> Measure:
+    """Of the pairs that the expert, not knowing whose they are, decides: the share for `a`."""
+    choose = chooser(world, "expert", seed=0)
+    choices = [choose(q, x, y) if x != y else "tie"
+               for q, x, y in zip(a.questions, a.answers, b.answers)]  # fmt: skip
+    decided = [i for i, choice in enumerate(choices) if choice != "tie"]
+    found = share([a.questions[i] for i in decided], [choices[i] == "a" for i in decided])
+    wins, ties = choices.count("a"), choices.count("tie")
+    found.note = f"{wins} to {len(decided) - wins}, {ties} alike"
+    return found
+
+
+def gold_less(a: Score, b: Score) -> Measure:
+    """Mean gold of one less that of the other, on the same questions."""
+    return mean_of(a.questions, np.subtract(a.gold, b.gold))
+
+
+def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
+    """Stage 4 against stage 2 on 1,000 questions, the same for both."""
+    world, questions = ppo.world, exam.report_questions(ppo.world)
+    entropy = mean_entropy(ppo, validation := sample_questions(world, "V", 400, seed=77), 1.0)
+    cool = matched_temperature(sft, entropy, validation)
+    asked = {"sft": (sft, 1.0), "ppo": (ppo, 1.0), "sft_greedy": (sft, 0.0),
+             "ppo_greedy": (ppo, 0.0), "sft_half": (sft, 0.5), "sft_cool": (sft, cool)}  # fmt: skip
+    scores = {name: chat_score(stage, questions, t)[0] for name, (stage, t) in asked.items()}
+    kinds, out = np.array([q.kind for q in questions]), {}
+    golds = {name: np.array(score.gold) for name, score in scores.items()}
+    golds["best"] = np.array(scores["ppo"].best)
+    for name, values in golds.items():
+        for part, kind in {
+            "": ("fact", "unknown"),
+            "_known": "fact",
+            "_unknown": "unknown",
+        }.items():
+            rows = np.flatnonzero(np.isin(kinds, kind))
+            out[f"gold.{name}{part}"] = mean_of([questions[i] for i in rows], values[rows])
+
+    def closed(rows):
+        before, after, best = (golds[name][list(rows)].mean() for name in ("sft", "ppo", "best"))
+        return float((after - before) / (best - before))
+
+    known = exam.known_questions(world)
+    right = [np.array(chat_score(stage, known)[0].correct, float) for stage in (ppo, sft)]
+    few = Questions(questions[:300])
+    chosen = judged(sft.world, few, exam.sample_pool(sft, reward, few, 16, seed=61).best())
+    out["gold.best_of_16"] = mean_of(few, chosen.gold)
+    out["gold.best_of_16"].note = f"KL at most {kl_bound(16):.2f}"
+    kl = mean_kl(ppo.model, sft.model, ppo.encoding, questions)
+    return out | {
+        "ppo.gold_gap_closed": Measure(*paired(questions, closed)),
+        "ppo.gold_over_sft_greedy": gold_less(scores["ppo_greedy"], scores["sft_greedy"]),
+        "ppo.gold_over_sft_cool": gold_less(scores["ppo"], scores["sft_cool"]),
+        "ppo.gold_over_sft_half": gold_less(scores["ppo_greedy"], scores["sft_half"]),
+        "ppo.blind_share": blind_share(world, scores["ppo_greedy"], scores["sft_greedy"]),
+        "ppo.blind_share_sft_half": blind_share(world, scores["ppo_greedy"], scores["sft_half"]),
+        "ppo.known_accuracy_change": mean_of(known, right[0] - right[1]),
+        "ppo.entropy": Measure(entropy, note="nats a token, on V at temperature 1"),
+        "ppo.matched_temperature": Measure(cool, note="where the SFT model has that entropy"),
+        "ppo.kl": Measure(kl, note="nats an answer"),
+    }
+
+
+def measure_overoptimised(
+    late: Stage, early: Stage, priced: Stage, judge: Stage, sft: Stage
+) -> dict[str, Measure]:
+    """One judge, one labeler, one run: what became of the judge's score and of the expert's between
+    the round that the expert liked best, on V, and the last; and what a price on KL had saved."""
+    questions, table = exam.report_questions(sft.world), {}
+    for stage in (late, early, priced):
+        score, ended = chat_score(stage, questions, 1.0)
+        table[stage.name] = exam.proxy_scores(judge, score, ended), np.array(score.gold)
+
+    def change(a, b, which):
+        return mean_of(questions, table[a.name][which] - table[b.name][which])
+
+    kl = partial(mean_kl, reference=sft.model, encoding=sft.encoding, questions=questions)
+    return {
+        "overoptimised.proxy_change": change(late, early, 0),
+        "overoptimised.gold_change": change(late, early, 1),
+        "overoptimised.kl": Measure(kl(late.model), note="nats an answer"),
+        "overoptimised.kl_early": Measure(kl(early.model), note="nats an answer"),
+        "kl_price.gold": change(priced, late, 1),
+        "kl_price.proxy": change(priced, late, 0),
+        "kl_price.kl": Measure(kl(priced.model), note="nats an answer"),
+    }
