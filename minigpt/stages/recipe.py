@@ -87,7 +87,7 @@ class Plan:
         }[use]
         return sample_questions(
             self.world, splits, self.count(n), self.seed + seed, unknown,
-            popular=use != "practised",
+            chat=0.0 if use == "validation" else 0.06, popular=use != "practised",
         )  # fmt: skip
 
     def settings(self, stage: str):

@@ -211,7 +211,7 @@ def make_ppo(
 STAGES = {"base": make_base, "sft": make_sft, "reward": make_reward, "ppo": make_ppo}
 
 
-PUSHED = PPOConfig(48, 128, muon_lr=0.005, ptx_coef=0.0, kl_coef=0.0)  # hard against one judge
+PUSHED = PPOConfig(64, 128, muon_lr=0.008, lr=2e-3, ptx_coef=0.0, kl_coef=0.0)  # hard, at no price
 
 
 def make_honest(course: Course) -> None:
