@@ -77,17 +77,17 @@ class Plan:
     def questions(self, use: str) -> Questions:
         """ "compared", whose answers are ranked, or "practised", which PPO draws from, of splits A
         and B; or "validation", on which checkpoints are chosen, of split V. Names that stand in no
-        document are those of the training makers. PPO practises on rare places as often as on
-        popular ones, or it would learn to decline them."""
+        document are those of the training makers. Rare places are compared and practised as often
+        as popular ones, or PPO would learn to decline them."""
         recipe = self.recipe
         splits, n, seed, unknown = {
             "compared": (ASKED, recipe.comparison_prompts, 11, 0.35),
-            "practised": (ASKED, recipe.rl_prompts, 23, 0.2),
+            "practised": (ASKED, recipe.rl_prompts, 23, 0.25),
             "validation": ("V", recipe.validation_questions, 77, 0.3),
         }[use]
         return sample_questions(
             self.world, splits, self.count(n), self.seed + seed, unknown,
-            chat=0.0 if use == "validation" else 0.06, popular=use != "practised",
+            chat=0.0 if use == "validation" else 0.06, popular=use == "validation",
         )  # fmt: skip
 
     def settings(self, stage: str):
