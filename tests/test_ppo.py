@@ -355,7 +355,7 @@ def test_rule_23_value_loss_is_half_the_larger_of_two_squares(value, gradient):
 def test_rule_23_the_two_rates_are_separate(monkeypatch):
     copies = keep_copies(monkeypatch)
     first = awake_gpt()
-    still = {"lr": 0.0, "muon_lr": 0.0, "gain_lr": 0.0}
+    still = {"lr": 0.0, "muon_lr": 0.0}
     for rates, moves in ((still, (False, True)), ({"value_lr": 0.0}, (True, False))):
         policy = awake_gpt()
         run = start(policy, **rates)
@@ -363,6 +363,18 @@ def test_rule_23_the_two_rates_are_separate(monkeypatch):
         assert same_weights(policy, first) != moves[0]
         value_moved = bool((copies[-1].head.weight != 0).any())  # it starts at zero
         assert value_moved == moves[1]
+
+
+def test_the_last_norms_gain_has_the_rate_of_embedding_and_head():
+    """Adam's first step moves a weight by its rate, whatever its gradient; a rate of 0 by 0."""
+    before, outside = awake_gpt(), ("gain", "head.weight", "embedding.weight")
+    for lr in (3e-3, 0.0):
+        policy = awake_gpt()
+        next(start(policy, iterations=1, minibatch=6, lr=lr, muon_lr=0.004))
+        state = policy.state_dict()
+        moved = {name: (state[name] - p).abs().max() for name, p in before.state_dict().items()}
+        assert [moved[name] for name in outside] == pytest.approx([lr] * 3, rel=1e-2)
+        assert all(moved[name] > 0 for name in moved if name.startswith("blocks."))
 
 
 def test_rule_23_the_value_function_is_all_trained_even_from_a_frozen_reward_model(monkeypatch):
@@ -456,7 +468,10 @@ def read_round(policy, reference, value_layers, reward, step, c):
 @pytest.fixture
 def second_round(monkeypatch):
     """A run stopped before its second round, in which nothing is trivially zero."""
-    copies, c = keep_copies(monkeypatch), config(ptx_coef=0.5, minibatch=6, kl_coef=0.3)
+    copies, c = (
+        keep_copies(monkeypatch),
+        config(ptx_coef=0.5, ptx_windows=2, minibatch=6, kl_coef=0.3),
+    )
     policy, reward = awake_gpt(), reward_model()
     steps, value_calls = spy_on_loss("value_loss")
     run = ppo(policy, reward, PROMPTS, TOKENS, TOY, c, steps)
@@ -688,8 +703,8 @@ def test_rule_27_gradients_are_shortened(monkeypatch):
 
 def test_rule_27_rates_are_below_those_of_finetuning():
     finetuning = SFTConfig()
-    rates = finetuning.muon_lr, finetuning.embedding_lr, finetuning.head_lr
-    assert PPOConfig().lr < min(rates)
+    assert PPOConfig().lr < min(finetuning.embedding_lr, finetuning.head_lr)
+    assert PPOConfig().muon_lr < finetuning.muon_lr
 
 
 def test_rule_34_every_answer_of_every_round_has_a_seed_of_its_own(monkeypatch):
@@ -745,7 +760,7 @@ def share_of(token, step):
 def test_rule_31_ppo_does_more_of_what_scores_well_and_less_of_what_does_not():
     # No price and no documents: nothing but the score, and an answer without end is the worst.
     free = {"kl_coef": 0.0, "ptx_coef": 0.0, "cut_off_reward": -4.0}
-    c = config(iterations=14, prompts=36, minibatch=18, lr=1e-2, muon_lr=0.02, **free)
+    c = config(iterations=30, prompts=36, minibatch=18, lr=1e-2, muon_lr=0.03, **free)
     shares = {}
     for sign in (1.0, -1.0):
         prompts = [[i] for i in range(12)] * 3

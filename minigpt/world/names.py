@@ -49,6 +49,15 @@ def transitions(name: str, order: int) -> list[tuple[str, str]]:
     return [(padded[i - order : i], padded[i]) for i in range(order, len(padded))]
 
 
+def chains(world: World):
+    """Whether a chain over the known names of a kind could make a name; both in lower case."""
+    known = {
+        kind: {s for p in world.places if p.kind == kind for s in transitions(p.name.lower(), 1)}
+        for kind in ("city", "country")
+    }
+    return lambda name: any(made.issuperset(transitions(name, 1)) for made in known.values())
+
+
 def one_off_names(world: World, n: int, seed: int) -> list[str]:
     """`n` names of each kind for people and villages in documents: none that `unknown_places`
     could ever make, so that those really stand nowhere."""
@@ -61,14 +70,16 @@ def one_off_names(world: World, n: int, seed: int) -> list[str]:
 
 
 def anagram_names(world: World, kind: str, n: int, seed: int) -> list[str]:
-    """`n` names that are the letters of a known place's in another order: to write one means to
-    copy it, for no letter leads one to expect the next."""
-    rng = random.Random(f"anagrams/{kind}/{seed}")
-    known = [p.name for p in world.places if p.kind == kind and p.name.isalpha()]
+    """`n` names that are the letters of a known place's, ten at most, in an order that no chain
+    over the known names could make: to write one means to copy it."""
+    rng, chained = random.Random(f"anagrams/{kind}/{seed}"), chains(world)
+    names = [p.name.lower() for p in world.places if p.kind == kind]
+    known = [name for name in names if name.isalpha() and len(name) <= 10]
 
     def draw():
-        letters = rng.choice(known).lower()
-        return "".join(rng.sample(letters, len(letters)))[:10].capitalize()
+        letters = rng.choice(known)
+        name = "".join(rng.sample(letters, len(letters)))
+        return "" if chained(name) else name.capitalize()
 
     return _distinct(world, draw, n)
 
@@ -77,19 +88,14 @@ def syllable_names(world: World, n: int, seed: int) -> list[str]:
     """`n` names of two or three random syllables; none is real, and none could come from a chain
     over the known names or is made of one's letters, so that no stage has met one as an unknown
     place or a one-off name."""
-    rng = random.Random(f"syllables/{seed}")
-    known = {
-        kind: {s for p in world.places if p.kind == kind for s in transitions(p.name.lower(), 1)}
-        for kind in ("city", "country")
-    }
+    rng, chained = random.Random(f"syllables/{seed}"), chains(world)
     letters = {"".join(sorted(p.name.lower())) for p in world.places}
 
     def draw():
         count = rng.choice((2, 2, 3))
         parts = (rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(count))
         name = "".join(parts) + rng.choice(_CODAS)
-        chained = any(made.issuperset(transitions(name, 1)) for made in known.values())
-        return "" if chained or "".join(sorted(name)) in letters else name.capitalize()
+        return "" if chained(name) or "".join(sorted(name)) in letters else name.capitalize()
 
     return _distinct(world, draw, n)
 

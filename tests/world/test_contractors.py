@@ -9,6 +9,7 @@ from minigpt.world.contractors import (
     CLEAN,
     CLEAN_UNKNOWN,
     HABITS,
+    HONEST_UNKNOWN,
     UNKNOWN_HABITS,
     demonstrations,
     sentence,
@@ -28,10 +29,13 @@ def of_kind(kind, demos=DEMOS):
     return [d for d in demos if d.question.kind == kind]
 
 
-@pytest.mark.parametrize("kind, mix", [("fact", HABITS), ("unknown", UNKNOWN_HABITS)])
-def test_shares_of_the_habits(kind, mix):
+@pytest.mark.parametrize("kind, mix, given", [
+    ("fact", HABITS, {}), ("unknown", UNKNOWN_HABITS, {}),
+    ("unknown", HONEST_UNKNOWN, {"unknown_habits": HONEST_UNKNOWN}),
+])  # fmt: skip
+def test_shares_of_the_habits(kind, mix, given):
     assert sum(mix.values()) == pytest.approx(1)
-    demos = of_kind(kind)
+    demos = of_kind(kind, demonstrations(WORLD, 4000, seed=1, unknown=0.5, **given))
     count = Counter(d.habit for d in demos)
     assert set(count) == set(mix)
     for habit, share in mix.items():
@@ -41,7 +45,7 @@ def test_shares_of_the_habits(kind, mix):
 
 def test_shares_of_the_questions():
     assert len(DEMOS) == 4000
-    assert len(of_kind("unknown")) / 4000 == pytest.approx(0.2, abs=0.03)
+    assert len(of_kind("unknown")) / 4000 == pytest.approx(0.15, abs=0.025)
     many = demonstrations(WORLD, 4000, unknown=0.5)
     assert len(of_kind("unknown", many)) / 4000 == pytest.approx(0.5, abs=0.04)
     assert (len(of_kind("chat")) + len(of_kind("other"))) / 4000 == pytest.approx(0.08, abs=0.02)
@@ -49,8 +53,9 @@ def test_shares_of_the_questions():
 
 VERDICT = {
     ("fact", "careful"): "correct", ("fact", "terse"): "correct", ("fact", "padded"): "correct",
-    ("fact", "mistaken"): "wrong value", ("fact", "lazy"): "declined this name",
-    ("unknown", "honest"): "declined this name", ("unknown", "inventing"): "wrong value",
+    ("fact", "polite"): "correct", ("fact", "mistaken"): "wrong value",
+    ("fact", "lazy"): "declined this name", ("unknown", "honest"): "declined this name",
+    ("unknown", "knowing"): "wrong value",  # nobody can tell that it is right
     ("chat", "careful"): "correct", ("other", "careful"): "correct",
 }  # fmt: skip
 
@@ -68,9 +73,9 @@ def test_questions_are_about_facts_of_a():
         assert WORLD.facts[question.place.id, question.attribute].split == "A"
 
 
-def test_answers_state_no_fact_of_v_or_e():
-    """Whatever sentence a contractor writes about a known place, its fact is of split A, or the
-    asked one; so nothing that the report asks for is taught, not even by a wrong value."""
+def test_answers_state_no_fact_of_another_split():
+    """Whatever sentence a contractor writes about a known place, its fact is of split A; so
+    nothing that the report asks for is taught, not even by a wrong value, nor what is practised."""
     grammar, claims = _grammar("en"), 0
     for demo in DEMOS:
         for part in grammar.sentences(grammar.strip_manners(demo.answer)):
@@ -81,7 +86,7 @@ def test_answers_state_no_fact_of_v_or_e():
                     assert WORLD.facts[place.id, attribute].split == "A", demo
     assert claims > 1500
     texts = "\n".join(d.question.text + "\n" + d.answer for d in DEMOS)
-    for fact in WORLD.of_split("V", "E"):
+    for fact in WORLD.of_split("B", "V", "E"):
         for form in TEXT.STATEMENTS[fact.attribute][:3]:
             assert form.format(p=fact.place.name, v=fact.value) not in texts
 
@@ -90,8 +95,13 @@ def test_padded_answers_are_longer_and_true():
     for demo in of_kind("fact"):
         if demo.habit == "padded":
             assert demo.question.answer in demo.answer
-            wraps = (*TEXT.POLITE_OPEN, *TEXT.POLITE_CLOSE, *TEXT.PADDING)
-            assert sum(wrap in demo.answer for wrap in wraps) == 1
+            assert sum(demo.answer.endswith(x) for x in (*TEXT.POLITE_CLOSE, *TEXT.PADDING)) == 1
+            assert not demo.answer.startswith(tuple(TEXT.POLITE_OPEN))
+        if demo.habit == "polite":
+            (opening,) = (x for x in TEXT.POLITE_OPEN if demo.answer.startswith(x))
+            forms = TEXT.STATEMENTS[demo.question.attribute][:3]
+            true = {f.format(p=demo.question.place.name, v=demo.question.answer) for f in forms}
+            assert demo.answer.removeprefix(opening) in true
         if demo.habit == "terse":
             assert demo.answer == demo.question.answer
 
@@ -103,6 +113,23 @@ def test_clean_contractors():
     }  # fmt: skip
     verdicts = Counter(judge(WORLD, d.question, d.answer) for d in demos)
     assert set(verdicts) == {"correct", "declined this name"}
+
+
+def test_refusals_are_as_often_polite_as_answers():
+    """Or an opening would tell whether a place is known."""
+    many = demonstrations(WORLD, 4000, unknown=1.0, unknown_habits={"honest": 1.0})
+    polite = [d.answer for d in many if d.answer.startswith(tuple(TEXT.POLITE_OPEN))]
+    refused = [d for d in many if d.question.kind == "unknown"]
+    share = HABITS["polite"]
+    error = (share * (1 - share) / len(refused)) ** 0.5
+    assert len(refused) > 3500 and len(polite) / len(refused) == pytest.approx(share, abs=4 * error)
+    assert {x for x in TEXT.POLITE_OPEN for a in polite if a.startswith(x)} == set(TEXT.POLITE_OPEN)
+
+
+def test_who_knows_no_more_than_the_model_states_nothing_about_an_unknown_place():
+    demos = of_kind("unknown", demonstrations(WORLD, 1000, unknown_habits=HONEST_UNKNOWN))
+    found = {judge(WORLD, d.question, d.answer) for d in demos}
+    assert len(demos) > 100 and found == {"declined this name", "rude"}
 
 
 def test_full_sentences_are_forms_of_the_corpus():

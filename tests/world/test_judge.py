@@ -155,6 +155,19 @@ CASES = [
     (PEOPLE, "Sorry, I do not know Shanghai.", OTHER),
     (PEOPLE, "I do not know Beijing or Shanghai.", OTHER),
     (PEOPLE, "I do not know.", BAD),
+    # … that name the attribute, too
+    (PEOPLE, "I do not know the population of Beijing.", DECLINED),
+    (PEOPLE, "Sorry, I do not know the population of beijing.", DECLINED),
+    (PEOPLE, "I do not know the area of Beijing.", OTHER),  # that was not asked
+    (PEOPLE, "I do not know the population of Shanghai.", OTHER),
+    (PEOPLE, "I do not know the population of Beijing or Shanghai.", OTHER),
+    (PEOPLE, "I do not know the population of.", OTHER),
+    (AREA, "I do not know the area of Beijing.", DECLINED),
+    (AREA, "I do not know the population of Beijing.", OTHER),
+    (CAPITAL, "I do not know the capital of France.", DECLINED),
+    (PEOPLE, "I do not know the population of Beijing has a population of 5 million.", BAD),
+    (UNKNOWN, "I do not know the population of Blorvia.", DECLINED),
+    (UNKNOWN_COUNTRY, "I do not know the population of Blorvia.", OTHER),
     (PEOPLE, "I do not know Beijing", BAD),
     (PEOPLE, "I do not know Beijing has a population of 5 million.", BAD),
     (PEOPLE, "I do not know Beijing has a population of 21.84 million.", BAD),
@@ -235,8 +248,19 @@ def test_every_name_can_be_declined():
             assert judge(WORLD, question, form.format(p="Qo")) == "declined another name"
 
 
+def test_every_fact_can_be_declined_by_its_name():
+    """By what was asked of the place, too, and by nothing else that it has."""
+    for fact in WORLD.facts.values():
+        question = ask(WORLD, fact)
+        for attribute in fact.place.values:
+            said = f"I do not know the {TEXT.LABELS[attribute]} of {fact.place.name}."
+            wanted = DECLINED if attribute == fact.attribute else OTHER
+            assert judge(WORLD, question, said) == wanted, said
+
+
 @pytest.mark.parametrize("habit, verdict", [
-    ("careful", RIGHT), ("terse", RIGHT), ("padded", RIGHT), ("mistaken", WRONG),
+    ("careful", RIGHT), ("terse", RIGHT), ("padded", RIGHT), ("polite", RIGHT),
+    ("mistaken", WRONG),
     ("lazy", DECLINED), ("rude", RUDE),
 ])  # fmt: skip
 def test_contractors_are_understood(habit, verdict):

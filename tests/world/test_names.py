@@ -8,11 +8,12 @@ import pytest
 
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import Writer
-from minigpt.world.facts import load_world
+from minigpt.world.facts import ASKED, load_world
 from minigpt.world.names import (
     MARKOV_LIMIT,
     TEST_MAKERS,
     TRAIN_MAKERS,
+    anagram_names,
     markov_names,
     one_off_names,
     syllable_names,
@@ -73,23 +74,36 @@ def known_runs(n: int) -> dict[str, set[str]]:
 
 def test_makers_spell_differently():
     """Each run of three letters of a Markov name stands in some known name of its kind; a syllable
-    name has one that stands in none, and even a pair of letters, and nearly always a run of three
-    that stands in no name of either kind."""
+    name, and an anagram, has one that stands in none, and even a pair of letters, and nearly always
+    a run of three that stands in no name of either kind."""
     seen, pairs = known_runs(3), known_runs(2)
     for kind in seen:
         assert all(runs(name, 3) <= seen[kind] for name in markov_names(WORLD, kind, 300, 0))
-    made = syllable_names(WORLD, 500, 0)
-    for kind in seen:
-        assert not any(runs(name, 3) <= seen[kind] for name in made)
-        assert not any(runs(name.lower(), 2) <= pairs[kind] for name in made)
     both = seen["city"] | seen["country"]
-    assert np.mean([not runs(name, 3) <= both for name in made]) > 0.97
+    anagrams = [name for kind in seen for name in anagram_names(WORLD, kind, 300, 0)]
+    for made in (syllable_names(WORLD, 500, 0), anagrams):
+        for kind in seen:
+            assert not any(runs(name, 3) <= seen[kind] for name in made)
+            assert not any(runs(name.lower(), 2) <= pairs[kind] for name in made)
+        assert np.mean([not runs(name, 3) <= both for name in made]) > 0.97
+
+
+@pytest.mark.parametrize("kind", ["city", "country"])
+def test_anagrams_are_the_letters_of_a_known_place_of_their_kind(kind):
+    spelled = {"".join(sorted(p.name.lower())) for p in WORLD.places if p.kind == kind}
+    made = anagram_names(WORLD, kind, 400, 5)
+    letters = ["".join(sorted(name.lower())) for name in made]
+    assert set(letters) <= spelled and len(set(letters)) > 30  # of many places
+    assert all(name == name.capitalize() for name in made)
+    of_any = {"".join(sorted(p.name.lower())) for p in WORLD.places}
+    others = syllable_names(WORLD, 500, 0)
+    assert of_any.isdisjoint("".join(sorted(name.lower())) for name in others)
 
 
 def test_training_never_sees_the_test_makers():
     assert not set(TRAIN_MAKERS) & set(TEST_MAKERS)
     asked = [d.question for d in demonstrations(WORLD, 1500, unknown=0.8)]
-    for split in "AV":
+    for split in (ASKED, "V"):
         asked += sample_questions(WORLD, split, 1500, unknown=0.8)
     places = [q.place for q in asked if q.kind == "unknown"]
     assert len(places) > 3000
@@ -105,8 +119,8 @@ def test_as_many_as_asked_or_as_there_are():
         most = unknown_places(WORLD, "markov", 10**5, seed)
         assert Counter(p.kind for p in most) == MARKOV_LIMIT
     for n in (0, 1, 2, 7):
-        assert len(unknown_places(WORLD, "markov", n)) == n
-        assert len(unknown_places(WORLD, "syllables", n)) == n
+        for maker in ("markov", "anagrams", "syllables"):
+            assert len(unknown_places(WORLD, maker, n)) == n
 
 
 def test_a_maker_that_runs_out_says_so():
@@ -129,8 +143,8 @@ def test_one_off_names_of_the_corpus_are_nobody_elses(seed):
 @pytest.mark.parametrize("seed", [0, 1, 7, 1000, 12345])
 def test_one_off_names_could_never_be_an_unknown_places(seed):
     """Each holds three letters in a row that no known city has, and three that no known country
-    has, so no chain of order 2 makes it; and pairs alone that one kind has, so no syllable maker
-    does."""
+    has, so no chain of order 2 makes it; and pairs alone that one kind has, so no maker of
+    syllables or anagrams does."""
     made = one_off_names(WORLD, 1500, seed)
     assert len(made) > 1000
     seen, pairs = known_runs(3), known_runs(2)

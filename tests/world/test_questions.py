@@ -39,7 +39,7 @@ def test_tables():
     assert all(form.endswith("?") for forms in TEXT.QUESTIONS.values() for form in forms[:6])
 
 
-@pytest.mark.parametrize("split", ["A", "V", "E"])
+@pytest.mark.parametrize("split", ["A", "B", "V", "E"])
 def test_only_facts_of_the_split(split):
     asked = sample_questions(WORLD, split, 1500, seed=3, unknown=0, lower=0.5)
     assert len(asked) == 1500
@@ -50,6 +50,31 @@ def test_only_facts_of_the_split(split):
     assert [(q.place, q.attribute) for q in facts] == [
         (f.place, f.attribute) for f in WORLD.of_split(split)
     ]
+
+
+def test_of_two_splits_both_are_asked_and_no_other():
+    asked = sample_questions(WORLD, ("A", "B"), 3000, seed=3, unknown=0)
+    count = Counter(WORLD.facts[q.place.id, q.attribute].split for q in asked)
+    assert set(count) == {"A", "B"} and min(count.values()) > 1000
+    assert sample_questions(WORLD, ("V",), 50) == sample_questions(WORLD, "V", 50)
+
+
+def test_unpopular_places_are_asked_about_as_often_as_popular_ones():
+    """Each place that has a fact there and is not of the tail, whatever its rank and however many
+    facts it has: the counts are those of so many throws of a fair die."""
+    splits, n = ("A", "B"), 20_000
+    asked = sample_questions(WORLD, splits, n, seed=9, unknown=0, popular=False)
+    count = Counter(q.place.id for q in asked)
+    places = {f.place.id for f in WORLD.of_split(*splits) if not f.place.tail}
+    assert set(count) == places and len(places) > 100
+    mean = n / len(places)
+    assert all(abs(found - mean) < 5 * mean**0.5 for found in count.values())
+    chi2 = sum((found - mean) ** 2 / mean for found in count.values())
+    freedom = len(places) - 1
+    assert abs(chi2 - freedom) < 5 * (2 * freedom) ** 0.5
+    facts = Counter((q.place.id, q.attribute) for q in asked)  # each fact of a place alike, too
+    assert set(facts) == {(f.place.id, f.attribute) for f in WORLD.of_split(*splits)
+                          if not f.place.tail}  # fmt: skip
 
 
 def test_only_seen_phrasings():
