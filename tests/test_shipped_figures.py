@@ -6,6 +6,7 @@ shows it says so.
 """
 
 import json
+from operator import ge, gt, le, lt
 
 import pytest
 
@@ -17,14 +18,14 @@ from minigpt.stages.stage import SHIPPED
 pytestmark = pytest.mark.slow
 SEEDS = ("0", "1", "2")
 RANKS = ("0_to_39", "40_to_99", "100_to_179", "180_up")  # of known places' popularity
-LEAST, MOST = "at least", "at most"
+LEAST, MOST, ABOVE, BELOW = "at least", "at most", "above", "below"
 BOUNDS = [  # a figure, or KEY.low or KEY.high of its interval
     ("base.bare_continues_with_questions", LEAST, 0.90),
     ("base.bare_answered", MOST, 0.02),
     ("base.qa_accuracy_head", LEAST, 0.85),
     ("base.qa_population_head", LEAST, 0.80),
     ("base.unseen_format_gain", LEAST, 0.20),
-    ("base.unseen_format_gain.low", LEAST, 0),
+    ("base.unseen_format_gain.low", ABOVE, 0),
     ("base.beijing_fewshot_correct", LEAST, 1),
     ("sft.ends", LEAST, 0.98),
     ("sft.accuracy_gap_to_base", MOST, 0.05),
@@ -41,15 +42,15 @@ BOUNDS = [  # a figure, or KEY.low or KEY.high of its interval
     ("ppo.unread_declined_own_name", LEAST, 0.45),
     ("ppo.known_accuracy_change", LEAST, -0.05),
     ("ppo.blind_share", LEAST, 0.60),
-    ("ppo.blind_share.low", LEAST, 0.50),
+    ("ppo.blind_share.low", ABOVE, 0.50),
     ("ppo.attempt_accuracy_change.low", LEAST, 0),
     ("ppo.rude", MOST, 0.01),
     ("ppo.beijing_correct", LEAST, 1),
     ("ppo.polite", MOST, 0.03),
-    ("best_of_n.ordinary_64_less_4.high", MOST, 0),
+    ("best_of_n.ordinary_64_less_4.high", BELOW, 0),
     ("best_of_n.main_64_less_4", LEAST, 0),
     ("flattered.polite", LEAST, 0.60),
-    ("mediocre.invents_over_expert.low", LEAST, 0),
+    ("mediocre.invents_over_expert.low", ABOVE, 0),
     ("train.seconds", MOST, 360),
 ]
 IN_EVERY_SEED = [  # of the whole chain, from pretraining on
@@ -59,13 +60,13 @@ IN_EVERY_SEED = [  # of the whole chain, from pretraining on
     ("ppo.known_declined", MOST, 0.10),
     *((f"ppo.known_declined_rank_{ranks}", MOST, 0.10) for ranks in RANKS),
     ("ppo.gold_over_sft_greedy", LEAST, 0.30),
-    ("ppo.gold_over_sft_greedy.low", LEAST, 0.10),
+    ("ppo.gold_over_sft_greedy.low", ABOVE, 0.10),
     ("ppo.gold_over_sft_cool", LEAST, 0.50),
-    ("ppo.gold_over_sft_cool.low", LEAST, 0.30),
-    ("overoptimised.proxy_change.low", LEAST, 0),
-    ("overoptimised.gold_change.high", MOST, -0.30),
+    ("ppo.gold_over_sft_cool.low", ABOVE, 0.30),
+    ("overoptimised.proxy_change.low", ABOVE, 0),
+    ("overoptimised.gold_change.high", BELOW, -0.30),
     ("kl_price.gold", LEAST, 0.50),
-    ("kl_price.gold.low", LEAST, 0),
+    ("kl_price.gold.low", ABOVE, 0),
 ]
 EXACT = {"base.beijing_fewshot_correct", "sft.beijing_correct", "ppo.beijing_correct",
          "train.seconds"}  # fmt: skip
@@ -85,7 +86,7 @@ def seeds() -> dict[str, dict[str, float]]:
 
 
 def holds(figure: float, side: str, bound: float) -> bool:
-    return figure >= bound if side == LEAST else figure <= bound
+    return {LEAST: ge, MOST: le, ABOVE: gt, BELOW: lt}[side](figure, bound)
 
 
 @pytest.mark.parametrize("key, side, bound", [*BOUNDS, *IN_EVERY_SEED])
