@@ -140,12 +140,6 @@ def measure_gaps(base: Stage, sft: Stage) -> dict[str, Measure]:
     return table
 
 
-def attempt_accuracy_change(ppo: Stage, sft: Stage) -> Measure:
-    """By how much more of the values that an assistant states at temperature 1 are right."""
-    after, before = (chat_score(stage, known_questions(sft.world), 1.0)[0] for stage in (ppo, sft))
-    return accuracy_change(after, before, attempts=True)
-
-
 def perplexity_ratio(stage: Stage, base: Stage, tokens: np.ndarray, window: int = 256) -> Measure:
     """How much worse the stage predicts pretraining documents than the base does; the interval is
     drawn by window."""
@@ -184,7 +178,6 @@ def report_on(folder: Path, lang: str = "en") -> dict[str, Measure]:
         table |= rlhf.measure_best_of_n(stages["sft"], judges)
     if found := there("ppo", "sft", "reward"):
         table |= rlhf.measure_ppo(*found)
-        table["ppo.attempt_accuracy_change"] = attempt_accuracy_change(*found[:2])
     if found := there("ppo_overoptimised", "ppo_early", "ppo_priced", "reward_ordinary", "sft"):
         table |= rlhf.measure_overoptimised(*found)
     return recorded(folder, lang) | table

@@ -18,6 +18,7 @@ from minigpt.stages.scoring import (
     DECLINED,
     Measure,
     Score,
+    accuracy_change,
     chat_score,
     matched_temperature,
     mean_entropy,
@@ -173,6 +174,7 @@ def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
 
     known = exam.known_questions(world)
     right = [chat_score(stage, known)[0].correct for stage in (ppo, sft)]
+    sampled = [chat_score(stage, known, 1.0)[0] for stage in (ppo, sft)]
     few = Questions(questions[:300])
     pool = exam.sample_pool(sft, reward, few, 16, seed=61)
     best = expected_best(pool.scores, pool.golds, 16)
@@ -185,6 +187,7 @@ def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
         "ppo.blind_share": blind_share(world, scores["ppo_greedy"], scores["sft_greedy"]),
         "ppo.blind_share_sft_half": blind_share(world, scores["ppo_greedy"], scores["sft_half"]),
         "ppo.known_accuracy_change": mean_of(known, np.subtract(*right, dtype=float)),
+        "ppo.attempt_accuracy_change": accuracy_change(*sampled, attempts=True),
         "ppo.entropy": entropy,
         "ppo.matched_temperature": Measure(cool, note="where the SFT model has that entropy"),
         "ppo.kl": mean_kl(ppo.model, sft.model, ppo.encoding, questions),

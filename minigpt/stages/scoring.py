@@ -183,7 +183,8 @@ def bootstrap(
     for _ in range(draws):
         picked = rng.integers(0, len(clusters), len(clusters))
         values.append(statistic([i for c in picked for i in clusters[c]]))
-    return float(np.nanquantile(values, 0.025)), float(np.nanquantile(values, 0.975))
+    low, high = np.quantile([v for v in values if v == v] or [math.nan], (0.025, 0.975))
+    return float(low), float(high)
 
 
 # ---- models that are asked ----------------------------------------------------------------------

@@ -135,5 +135,5 @@ def follow_ppo(
 
 def at_rate(config: PPOConfig, rate: float) -> PPOConfig:
     """The same settings with all of the policy's rates multiplied."""
-    rates = ("muon_lr", "lr", "gain_lr")
+    rates = ("muon_lr", "lr")
     return replace(config, **{name: getattr(config, name) * rate for name in rates})
