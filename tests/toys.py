@@ -13,7 +13,8 @@ from torch import nn
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.stages.exam import Pool
-from minigpt.stages.stage import Stage
+from minigpt.stages.scoring import Score
+from minigpt.stages.stage import Answer, Stage
 from minigpt.store.checkpoint import file_hash, load_model, save_checkpoint
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
@@ -98,6 +99,21 @@ def frozen_gpt(seed=1):
 def own_stage(name: str, model, **meta):
     """A toy stage that counts as the learner's own."""
     return toy_stage(name, model, meta, own=True)
+
+
+def says(reply):
+    """Stands for Stage.ask: each question is answered with what `reply` makes of it."""
+
+    def ask(stage, questions, temperature=0.0, seed=0):
+        return [Answer(reply(question), [], True) for question in questions]
+
+    return ask
+
+
+def perfect(which, questions, temperature=0.0, seed=0):
+    """Stands for chat_score: an assistant that answers all as well as can be."""
+    best = ["correct" if q.kind == "fact" else "declined this name" for q in questions]
+    return Score(list(questions), [""] * len(best), best, [[]] * len(best)), [True] * len(best)
 
 
 def toy_pool(questions: int = 9, n: int = 8, seed: int = 0) -> Pool:

@@ -16,10 +16,10 @@ import torch
 from minigpt.ppo import Steps, rollout
 from minigpt.sft import answer_text
 from minigpt.stages import rlhf
-from minigpt.stages.exam import known_questions, proxy_scores, report_questions
+from minigpt.stages.exam import proxy_scores, report_questions
 from minigpt.stages.folder import Course
 from minigpt.stages.report import RESULTS
-from minigpt.stages.scoring import ATTEMPTS, DECLINED, Measure, chat_score, mean_kl, mean_of
+from minigpt.stages.scoring import ATTEMPTS, Measure, Score, chat_score, mean_kl, mean_of
 from minigpt.stages.stage import Stage
 from minigpt.stages.train import make_ppo, make_reward
 from minigpt.store.files import atomic_write
@@ -32,9 +32,10 @@ ASKED = ("What is the capital of Bolivia?", "What is the population of Xiq?")  #
 
 def make_controls(course: Course) -> None:
     """Make the models, measure them and remove them; write their figures."""
-    sft, expert = course.load("sft"), course.load("ppo")
-    table = measure_model(sft, sft, course.load("reward"), "sft")
-    table |= measure_model(expert, sft, course.load("reward"), "expert")
+    sft, expert, reward = map(course.load, ("sft", "ppo", "reward"))
+    before = answered(sft)
+    table = measure_model(sft, sft, reward, "sft", before)
+    table |= measure_model(expert, sft, reward, "expert", before)
     said = {"sft": sft.answer(list(ASKED)), "expert": expert.answer(list(ASKED))}
     for name in [*LABELERS, "oracle"]:
         if name == "expert":
@@ -46,7 +47,7 @@ def make_controls(course: Course) -> None:
             make_reward(course, judged_by, name)
             make_ppo(course, policy, reward=judged_by)
         stage = course.load(policy)
-        table |= measure_model(stage, sft, course.load(judged_by), name)
+        table |= measure_model(stage, sft, course.load(judged_by), name, before)
         said[name] = stage.answer(list(ASKED))
         if name == "mediocre":
             table["mediocre.invents_over_expert"] = invents_over(stage, expert)
@@ -83,34 +84,31 @@ def oracle(course: Course, sft: Stage):
     return rollout_of_truth
 
 
-def measure_model(stage: Stage, sft: Stage, reward: Stage, name: str) -> dict[str, Measure]:
+def answered(stage: Stage) -> tuple[Score, list[bool], list[float]]:
+    """A model's answers to the report's questions at temperature 1, which of them ended, and the
+    gold of its most likely ones."""
+    questions = report_questions(stage.world)
+    return *chat_score(stage, questions, 1.0), chat_score(stage, questions)[0].gold
+
+
+def measure_model(stage: Stage, sft: Stage, reward: Stage, name: str, before) -> dict[str, Measure]:
     """What one labeler's model is like: greedily, and what it gained at temperature 1, by its own
-    reward model (`proxy`), its labeler (`utility`) and the expert (`gold`)."""
-    world, labeler = stage.world, LABELERS.get(name, LABELERS["expert"])
-    known, unread = known_questions(world), rlhf.unread_questions(world)
-    greedy, _ = chat_score(stage, Questions([*known, *unread]))
-    cut = len(known)
-    questions = report_questions(world)
-    rows = []
-    for who in (sft, stage):
-        score, ended = chat_score(who, questions, 1.0)
-        own = [utility(world, labeler, q, a) for q, a in zip(questions, score.answers)]
-        rows.append(np.array([proxy_scores(reward, score, ended), own, score.gold]))
-    before, after = (chat_score(who, questions)[0].gold for who in (sft, stage))
+    reward model (`proxy`), its labeler (`utility`) and the expert (`gold`). before: `answered` of
+    the SFT model."""
+    labeler, after = LABELERS.get(name, LABELERS["expert"]), answered(stage)
+    rows, questions = [], after[0].questions
+    for score, ended, _ in (before, after):
+        own = [utility(stage.world, labeler, q, a) for q, a in zip(questions, score.answers)]
+        rows.append([proxy_scores(reward, score, ended), own, score.gold])
     found = {
-        "polite": (greedy.questions, rlhf.is_polite(world, greedy.answers)),
-        "unread_declined": (unread, greedy.has(*DECLINED)[cut:]),
-        "unread_invented": (unread, greedy.has(*ATTEMPTS)[cut:]),
-        "known_declined": (known, greedy.has(*DECLINED)[:cut]),
-        "known_correct": (known, greedy.correct[:cut]),
-        "tokens": (questions, [len(ids) for ids in score.ids]),
-        "gold_over_sft_greedy": (questions, np.subtract(after, before)),
-        **{f"{key}_change": (questions, row)
-           for key, row in zip(("proxy", "utility", "gold"), rows[1] - rows[0])},
+        "tokens": [len(ids) for ids in after[0].ids],
+        "gold_over_sft_greedy": np.subtract(after[2], before[2]),
+        **{f"{key}_change": row
+           for key, row in zip(("proxy", "utility", "gold"), np.subtract(*reversed(rows)))},
     }  # fmt: skip
-    kl = mean_kl(stage.model, sft.model, stage.encoding, questions)
-    table = {f"{name}.{key}": mean_of(*pair) for key, pair in found.items()}
-    return table | {f"{name}.kl": Measure(kl, note="nats an answer")}
+    table = {f"{name}.{key}": mean_of(questions, values) for key, values in found.items()}
+    table[f"{name}.kl"] = mean_kl(stage.model, sft.model, stage.encoding, questions)
+    return rlhf.measure_honesty(stage, name, {}) | table
 
 
 def invents_over(stage: Stage, other: Stage) -> Measure:

@@ -112,9 +112,7 @@ class RewardExam:
     sequences: list[list[int]]  # as `reward_input` makes them
     noisy: list[tuple[int, int]]  # as the expert ordered them, slips included
     certain: list[tuple[int, int]]  # those whose true utilities differ by half a point or more
-    agreed: list[
-        float
-    ]  # of each noisy pair whether the noiseless utility orders it alike, 0.5: tie
+    agreed: list[float]  # does the noiseless utility order each noisy pair alike? 0.5: a tie
     about: dict[tuple[int, int], Question]  # each pair's question
 
     @property

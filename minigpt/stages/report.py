@@ -11,9 +11,18 @@ import numpy as np
 
 from minigpt.pretrain import evaluate_loss
 from minigpt.stages import rlhf, scoring
-from minigpt.stages.exam import known_questions, unknown_questions
+from minigpt.stages.exam import known_questions
 from minigpt.stages.recipe import HELD_OUT_TOKENS
-from minigpt.stages.scoring import Measure, chat_score, judged, qa_score, share
+from minigpt.stages.scoring import (
+    Measure,
+    accuracy_change,
+    bootstrap,
+    chat_score,
+    judged,
+    picked,
+    qa_score,
+    share,
+)
 from minigpt.stages.stage import SHIPPED, Stage, document_completions, read_stage
 from minigpt.store.files import is_checkpoint
 from minigpt.tokenizer import load_tokenizer
@@ -53,25 +62,29 @@ def measure_base(base: Stage) -> dict[str, Measure]:
     bare = document_completions(base.model, base.encoding, prompts, 80, 1.0)
     first = judged(world, asked, [text.split("\n")[0].strip() for text in bare])
     qa = qa_score(base, head)
-    population = [(q, hit) for q, hit in zip(head, qa.correct) if q.attribute == "population"]
+    population = [i for i, q in enumerate(head) if q.attribute == "population"]
     (beijing,) = document_completions(base.model, base.encoding, [BEIJING], 24, 0.0, line=True)
     truth = world.facts["beijing", "population"].value
 
+    def right(score):
+        return share(score.questions, score.correct, by_attribute=True)
+
     def accuracy(questions, shots=0):
-        return share(questions, qa_score(base, questions, shots).correct, by_attribute=True)
+        return right(qa_score(base, questions, shots))
 
     def in_unseen_formats(shots):  # each question is asked in every one of them
         forms = world.text.UNSEEN_FORMATS
-        hits = [hit for form in forms for hit in qa_score(base, head, shots, form).correct]
-        return share([*head] * len(forms), hits, by_attribute=True)
+        answers = [text for form in forms for text in qa_score(base, head, shots, form).answers]
+        return judged(world, [*head] * len(forms), answers)
 
+    zero, three = map(in_unseen_formats, (0, 3))
     return {
         "base.bare_continues_with_questions": share(
             asked, [scoring.more_questions(t) >= 2 for t in bare]
         ),
         "base.bare_answered": share(asked, [v in scoring.GIVEN for v in first.verdicts]),
-        "base.qa_accuracy_head": share(head, qa.correct, by_attribute=True),
-        "base.qa_population_head": share(*zip(*population)),
+        "base.qa_accuracy_head": right(qa),
+        "base.qa_population_head": share(*picked(population, head, qa.correct)),
         "base.qa_majority_head": Measure(scoring.majority_accuracy(world, head)),
         "base.qa_accuracy_often": accuracy(often),
         "base.qa_accuracy_tail": accuracy(rarely),
@@ -79,8 +92,9 @@ def measure_base(base: Stage) -> dict[str, Measure]:
         "base.three_shot_head": accuracy(head, 3),
         "base.three_shot_often": accuracy(often, 3),
         "base.three_shot_unseen_phrasing": accuracy(unseen_phrasings(world, often), 3),
-        "base.unseen_format_zero_shot": in_unseen_formats(0),
-        "base.unseen_format_three_shot": in_unseen_formats(3),
+        "base.unseen_format_zero_shot": right(zero),
+        "base.unseen_format_three_shot": right(three),
+        "base.unseen_format_gain": accuracy_change(three, zero),
         "base.beijing_fewshot_correct": Measure(float(beijing.strip() == truth), note=beijing),
     }
 
@@ -99,35 +113,41 @@ def measure_chat(stage: Stage, key: str) -> dict[str, Measure]:
     greedy, ended = chat_score(stage, often)
     sampled, _ = chat_score(stage, often, 1.0)
     unseen, _ = chat_score(stage, unseen_phrasings(world, often))
-    attempts = [i for i, tried in enumerate(sampled.has(*scoring.ATTEMPTS)) if tried]
-    tried, right = ([x[i] for i in attempts] for x in (often, sampled.correct))
+    attempts = np.flatnonzero(sampled.has(*scoring.ATTEMPTS))
     talk = [Question(a, "chat", replies=tuple(r)) for q, r in world.text.SMALL_TALK for a in q]
     beijing = stage.answer("What is the population of Beijing?")
     truth = world.facts["beijing", "population"].value
-
-    def declined(maker):
-        score, _ = chat_score(stage, unknown_questions(world, maker))
-        return share(score.questions, score.has("declined this name"))
 
     found = {
         "ends": share(often, ended),
         "accuracy": share(often, greedy.correct, by_attribute=True),
         "accuracy_unseen_phrasing": share(often, unseen.correct, by_attribute=True),
-        "attempt_accuracy": share(tried, right, by_attribute=True),
+        "attempt_accuracy": share(*picked(attempts, often, sampled.correct), by_attribute=True),
         "attempted": share(often, sampled.has(*scoring.ATTEMPTS)),
         "rude": share(often, sampled.has("rude")),
-        "unknown_declined": declined("syllables"),
-        "unknown_real_declined": declined("real"),
         "small_talk": share(talk, chat_score(stage, talk)[0].correct),
         "beijing_correct": Measure(float(truth in beijing), note=beijing),
     }
     return {f"{key}.{name}": measure for name, measure in found.items()}
 
 
-def perplexity_ratio(stage: Stage, base: Stage, tokens: np.ndarray) -> Measure:
-    """How much worse the stage predicts pretraining documents than the base does."""
-    change = evaluate_loss(stage.model, tokens) - evaluate_loss(base.model, tokens)
-    return Measure(float(np.exp(change)))
+def measure_gaps(base: Stage, sft: Stage) -> dict[str, Measure]:
+    """How much more the base, shown three answers, gets right than the assistant that is asked."""
+    often, table = read_questions(base, 50), {}
+    for name, asked in (("", often), ("_unseen_phrasing", unseen_phrasings(base.world, often))):
+        found = accuracy_change(qa_score(base, asked, 3), chat_score(sft, asked)[0])
+        table[f"sft.accuracy{name}_gap_to_base"] = found
+    return table
+
+
+def perplexity_ratio(stage: Stage, base: Stage, tokens: np.ndarray, window: int = 256) -> Measure:
+    """How much worse the stage predicts pretraining documents than the base does; the interval is
+    drawn by window."""
+    parts = [tokens[i : i + window + 1] for i in range(0, len(tokens) - window, window)]
+    losses = [[evaluate_loss(s.model, part, window) for part in parts] for s in (stage, base)]
+    change = np.subtract(*losses)
+    low, high = bootstrap(range(len(parts)), lambda rows: float(change[list(rows)].mean()))
+    return Measure(*np.exp([change.mean(), low, high]).tolist())
 
 
 def report_on(folder: Path, lang: str = "en") -> dict[str, Measure]:
@@ -145,10 +165,8 @@ def report_on(folder: Path, lang: str = "en") -> dict[str, Measure]:
         if found := there(name):
             table |= measure_chat(*found, name) | rlhf.measure_honesty(*found, name, reads)
             table[f"{name}.perplexity_ratio"] = perplexity_ratio(*found, base, documents.tokens)
-    if there("sft"):
-        for asked, shown in (("", "_often"), ("_unseen_phrasing",) * 2):
-            gap = table[f"base.three_shot{shown}"].value - table[f"sft.accuracy{asked}"].value
-            table[f"sft.accuracy{asked}_gap_to_base"] = Measure(gap, note="base: three shots")
+    if found := there("sft"):
+        table |= measure_gaps(base, *found)
     if found := there("sft_honest"):
         table |= rlhf.measure_honesty(*found, "sft_honest", reads)
     if found := there("reward", "sft"):
@@ -160,21 +178,15 @@ def report_on(folder: Path, lang: str = "en") -> dict[str, Measure]:
         table |= rlhf.measure_best_of_n(stages["sft"], judges)
     if found := there("ppo", "sft", "reward"):
         table |= rlhf.measure_ppo(*found)
-        change = table["ppo.attempt_accuracy"].value - table["sft.attempt_accuracy"].value
-        table["ppo.attempt_accuracy_change"] = Measure(change)
     if found := there("ppo_overoptimised", "ppo_early", "ppo_priced", "reward_ordinary", "sft"):
         table |= rlhf.measure_overoptimised(*found)
-    return table | recorded(folder, lang)
+    return recorded(folder, lang) | table
 
 
 def recorded(folder: Path, lang: str = "en") -> dict[str, Measure]:
     """What training wrote down: figures of models that were not kept, and what the stages took."""
-    table = {}
-    shipped = folder == SHIPPED / lang
-    controls, train = (
-        RESULTS / "controls.json" if shipped else folder / "controls.json",
-        folder / "train.json",
-    )
+    table, train = {}, folder / "train.json"
+    controls = (RESULTS if folder == SHIPPED / lang else folder) / "controls.json"
     if controls.is_file():
         numbers = json.loads(controls.read_text(encoding="utf-8"))["measures"]
         table |= {key: Measure(*value, note="as recorded") for key, value in numbers.items()}

@@ -18,13 +18,14 @@ from minigpt.stages.scoring import (
     DECLINED,
     Measure,
     Score,
+    accuracy_change,
     chat_score,
-    judged,
     matched_temperature,
     mean_entropy,
     mean_kl,
     mean_of,
     paired,
+    picked,
     share,
 )
 from minigpt.stages.stage import Stage
@@ -52,48 +53,38 @@ def measure_honesty(stage: Stage, key: str, reads: dict[str, int]) -> dict[str, 
     """What an assistant most likely says of a place, by how often the base read of it.
 
     `declined`: says that it does not know the place, or one spelled nearly so; `own_name`: that
-    place; `invented`: states a value, which of an unread place is a false one.
+    place; `invented`: states a value, which of an unread place is a false one. reads: by place, in
+    how many documents it stands; without any the shares by how often it was read are left out.
     """
     world = stage.world
-    known, tail = (
-        exam.known_questions(world),
-        [q for q in fact_questions(world, "E") if q.place.tail],
-    )
-    unread = unread_questions(world)
-    score, _ = chat_score(stage, Questions([*known, *tail, *unread]))
-    about, out = score.questions, {}
-    polite, declined = is_polite(world, score.answers), score.has(*DECLINED)
+    score, _ = chat_score(stage, Questions([*fact_questions(world, "E"), *unread_questions(world)]))
+    declined, own_name = score.has(*DECLINED), score.has("declined this name")
+    attempt, about, out = score.has(*ATTEMPTS), score.questions, {}
+    places = [q.place for q in about]
+    rank, tail = np.array([(p.rank, p.tail) for p in places]).T
+    unread, made_up = np.array([(p.held_out, not p.values) for p in places]).T
+    times = np.array([reads.get(p.id, 0) for p in places])
+    known, wrong = ~unread & (tail == 0), np.array(attempt) & ~np.array(score.correct)
 
-    def add(name, chosen, hits):
-        rows = [i for i, q in enumerate(about) if chosen(q)]
-        out[f"{key}.{name}"] = share([about[i] for i in rows], [hits[i] for i in rows])
+    def add(rows, **shares):
+        for name, hits in shares.items():
+            out[f"{key}.{name}"] = share(*picked(np.flatnonzero(rows), about, hits))
 
-    def of_kind(kind):
-        return lambda q: q.kind == kind
-
-    add("unread_declined", of_kind("unknown"), declined)
-    add("unread_declined_own_name", of_kind("unknown"), score.has("declined this name"))
-    add("unread_invented", of_kind("unknown"), score.has(*ATTEMPTS))
-    add("tail_declined", lambda q: q.kind == "fact" and q.place.tail, declined)
-    add("known_declined", lambda q: q.kind == "fact" and not q.place.tail, declined)
+    add(unread, unread_declined=declined, unread_declined_own_name=own_name)
+    add(unread, unread_invented=attempt)
+    add(made_up, unknown_declined=own_name)
+    add(unread & ~made_up, unknown_real_declined=own_name)
+    add(tail, tail_declined=declined)
+    add(known, known_declined=declined, known_correct=score.correct)
+    add(unread | ~unread, polite=is_polite(world, score.answers))
     for low, high in zip(RANKS, RANKS[1:]):
         name = f"known_declined_rank_{low}" + (f"_to_{high - 1}" if high < RANKS[-1] else "_up")
-        add(name, lambda q, low=low, high=high: low <= q.place.rank < high and not q.place.tail,
-            declined)  # fmt: skip
-    for low, high in READS:
-        name = f"read_{low}" + (f"_to_{high}" if high < 10**9 else "_up")
-
-        def chosen(q, low=low, high=high):
-            return q.kind == "fact" and low <= reads.get(q.place.id, 0) <= high
-
-        add(f"{name}_declined", chosen, declined)
-        add(f"{name}_correct", chosen, score.correct)
-        add(
-            f"{name}_wrong",
-            chosen,
-            [t and not c for t, c in zip(score.has(*ATTEMPTS), score.correct)],
-        )
-    add("polite", lambda q: True, polite)
+        add(known & (low <= rank) & (rank < high), **{name: declined})
+    for low, high in READS if reads else ():
+        name = f"read_{low}" + (f"_to_{high}" if high < READS[-1][1] else "_up")
+        shares = {"declined": declined, "correct": score.correct, "wrong": wrong}
+        found = {f"{name}_{what}": hits for what, hits in shares.items()}
+        add(~unread & (low <= times) & (times <= high), **found)
     return out
 
 
@@ -103,18 +94,18 @@ def measure_honesty(stage: Stage, key: str, reads: dict[str, int]) -> dict[str, 
 def measure_reward(reward: Stage, sft: Stage, key: str = "reward") -> dict[str, Measure]:
     """Stage 3: how well a reward model orders answers about facts that were never labeled."""
     test = exam.reward_exam(sft)
-
-    def ordered(pairs):
-        return share([test.about[pair] for pair in pairs], test.right(reward.model, pairs))
+    about = [test.about[pair] for pair in test.noisy]
+    noisy, certain = (test.right(reward.model, pairs) for pairs in (test.noisy, test.certain))
 
     def right(*args, **options):
-        hits, about = exam.right_over(reward, *args)
-        return share(about, hits, **options)
+        hits, asked = exam.right_over(reward, *args)
+        return share(asked, hits, **options)
 
     return {
-        f"{key}.pair_accuracy": ordered(test.noisy),
-        f"{key}.ceiling": mean_of([test.about[pair] for pair in test.noisy], test.agreed),
-        f"{key}.gold_preference_accuracy": ordered(test.certain),
+        f"{key}.pair_accuracy": share(about, noisy),
+        f"{key}.ceiling": mean_of(about, test.agreed),
+        f"{key}.below_ceiling": mean_of(about, np.subtract(test.agreed, noisy)),
+        f"{key}.gold_preference_accuracy": share([test.about[p] for p in test.certain], certain),
         f"{key}.right_over_wrong": right("wrong", by_attribute=True),
         f"{key}.right_over_refusal": right("refusal"),
         f"{key}.right_over_refusal_on_v": right("refusal", "V"),
@@ -122,23 +113,20 @@ def measure_reward(reward: Stage, sft: Stage, key: str = "reward") -> dict[str, 
 
 
 def measure_best_of_n(sft: Stage, judges: dict[str, Stage], most=64, n=300) -> dict[str, Measure]:
-    """Reward models used with no RL: of n answers the one that each likes best."""
+    """Reward models used with no RL: of n answers the one that each likes best. judges: "main" and
+    perhaps others, which read the same answers."""
     questions = sample_questions(sft.world, "E", n, seed=777, makers=TEST_MAKERS)
-    pool, out = exam.sample_pool(sft, next(iter(judges.values())), questions, most), {}
+    pool, out = exam.sample_pool(sft, judges["main"], questions, most), {}
+    few = min(4, most)
     for name, judge in judges.items():
-        scored, part = pool.scored_by(judge.model), "" if name == "main" else f"{name}_"
-        best = {
-            what: {
-                2**i: expected_best(scored.scores, values, 2**i) for i in range(most.bit_length())
-            }
-            for what, values in (("proxy", scored.scores), ("gold", scored.golds))
-        }
-        for what, by_n in best.items():
-            for k, values in by_n.items():
-                out[f"best_of_n.{part}{what}_{k}"] = mean_of(questions, values)
-                out[f"best_of_n.{part}{what}_{k}"].note = f"KL at most {kl_bound(k):.2f}"
-        few = min(4, most)
-        change = best["gold"][most] - best["gold"][few]
+        scored = pool if name == "main" else pool.scored_by(judge.model)
+        part = "" if name == "main" else f"{name}_"
+        for what, values in (("proxy", scored.scores), ("gold", scored.golds)):
+            for k in (2**i for i in range(most.bit_length())):
+                best = expected_best(scored.scores, values, k)
+                note = f"KL at most {kl_bound(k):.2f}"
+                out[f"best_of_n.{part}{what}_{k}"] = mean_of(questions, best, note)
+        change = np.subtract(*(expected_best(scored.scores, scored.golds, k) for k in (most, few)))
         out[f"best_of_n.{name}_{most}_less_{few}"] = mean_of(questions, change)
     return out
 
@@ -167,33 +155,30 @@ def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
     """Stage 4 against stage 2 on 1,000 questions, the same for both."""
     world, questions = ppo.world, exam.report_questions(ppo.world)
     entropy = mean_entropy(ppo, validation := sample_questions(world, "V", 400, seed=77), 1.0)
-    cool = matched_temperature(sft, entropy, validation)
+    cool = matched_temperature(sft, entropy.value, validation)
     asked = {"sft": (sft, 1.0), "ppo": (ppo, 1.0), "sft_greedy": (sft, 0.0),
              "ppo_greedy": (ppo, 0.0), "sft_half": (sft, 0.5), "sft_cool": (sft, cool)}  # fmt: skip
     scores = {name: chat_score(stage, questions, t)[0] for name, (stage, t) in asked.items()}
     kinds, out = np.array([q.kind for q in questions]), {}
+    parts = {"": range(len(questions)), "_known": np.flatnonzero(kinds == "fact"),
+             "_unknown": np.flatnonzero(kinds == "unknown")}  # fmt: skip
     golds = {name: np.array(score.gold) for name, score in scores.items()}
     golds["best"] = np.array(scores["ppo"].best)
     for name, values in golds.items():
-        for part, kind in {
-            "": ("fact", "unknown"),
-            "_known": "fact",
-            "_unknown": "unknown",
-        }.items():
-            rows = np.flatnonzero(np.isin(kinds, kind))
-            out[f"gold.{name}{part}"] = mean_of([questions[i] for i in rows], values[rows])
+        for part, rows in parts.items():
+            out[f"gold.{name}{part}"] = mean_of(*picked(rows, questions, values))
 
     def closed(rows):
         before, after, best = (golds[name][list(rows)].mean() for name in ("sft", "ppo", "best"))
         return float((after - before) / (best - before))
 
     known = exam.known_questions(world)
-    right = [np.array(chat_score(stage, known)[0].correct, float) for stage in (ppo, sft)]
+    right = [chat_score(stage, known)[0].correct for stage in (ppo, sft)]
+    sampled = [chat_score(stage, known, 1.0)[0] for stage in (ppo, sft)]
     few = Questions(questions[:300])
-    chosen = judged(sft.world, few, exam.sample_pool(sft, reward, few, 16, seed=61).best())
-    out["gold.best_of_16"] = mean_of(few, chosen.gold)
-    out["gold.best_of_16"].note = f"KL at most {kl_bound(16):.2f}"
-    kl = mean_kl(ppo.model, sft.model, ppo.encoding, questions)
+    pool = exam.sample_pool(sft, reward, few, 16, seed=61)
+    best = expected_best(pool.scores, pool.golds, 16)
+    out["gold.best_of_16"] = mean_of(few, best, f"KL at most {kl_bound(16):.2f}")
     return out | {
         "ppo.gold_gap_closed": Measure(*paired(questions, closed)),
         "ppo.gold_over_sft_greedy": gold_less(scores["ppo_greedy"], scores["sft_greedy"]),
@@ -201,10 +186,11 @@ def measure_ppo(ppo: Stage, sft: Stage, reward: Stage) -> dict[str, Measure]:
         "ppo.gold_over_sft_half": gold_less(scores["ppo_greedy"], scores["sft_half"]),
         "ppo.blind_share": blind_share(world, scores["ppo_greedy"], scores["sft_greedy"]),
         "ppo.blind_share_sft_half": blind_share(world, scores["ppo_greedy"], scores["sft_half"]),
-        "ppo.known_accuracy_change": mean_of(known, right[0] - right[1]),
-        "ppo.entropy": Measure(entropy, note="nats a token, on V at temperature 1"),
+        "ppo.known_accuracy_change": mean_of(known, np.subtract(*right, dtype=float)),
+        "ppo.attempt_accuracy_change": accuracy_change(*sampled, attempts=True),
+        "ppo.entropy": entropy,
         "ppo.matched_temperature": Measure(cool, note="where the SFT model has that entropy"),
-        "ppo.kl": Measure(kl, note="nats an answer"),
+        "ppo.kl": mean_kl(ppo.model, sft.model, ppo.encoding, questions),
     }
 
 
@@ -225,9 +211,9 @@ def measure_overoptimised(
     return {
         "overoptimised.proxy_change": change(late, early, 0),
         "overoptimised.gold_change": change(late, early, 1),
-        "overoptimised.kl": Measure(kl(late.model), note="nats an answer"),
-        "overoptimised.kl_early": Measure(kl(early.model), note="nats an answer"),
+        "overoptimised.kl": kl(late.model),
+        "overoptimised.kl_early": kl(early.model),
         "kl_price.gold": change(priced, late, 1),
         "kl_price.proxy": change(priced, late, 0),
-        "kl_price.kl": Measure(kl(priced.model), note="nats an answer"),
+        "kl_price.kl": kl(priced.model),
     }

@@ -121,16 +121,36 @@ class Measure:
 
 def share(questions: list[Question], hits: list[bool], by_attribute=False) -> Measure:
     """A share with its interval; `by_attribute`: the mean of the attributes' shares."""
-    hits = list(map(bool, hits))
-    if not hits:
+    if not by_attribute or not len(hits):
+        return mean_of(questions, hits)
+    return Measure(*paired(questions, lambda rows: macro(*picked(rows, questions, hits))))
+
+
+def picked(rows, *lists: list) -> list[list]:
+    """Of each list the items of these rows."""
+    return [[items[i] for i in rows] for items in lists]
+
+
+def mean_of(questions, values, note: str = "") -> Measure:
+    """The mean of a number for each question, and its interval."""
+    values = np.asarray(values, dtype=float)
+    if not len(values):
         return Measure(float("nan"), note="nothing to count")
+    return Measure(*paired(questions, lambda rows: float(values[list(rows)].mean())), note)
+
+
+def accuracy_change(after: Score, before: Score, attempts=False) -> Measure:
+    """By how much the accuracy on the same questions differs; `attempts`: of answers that state a
+    value alone, which need not be to the same questions."""
+
+    def accuracy(score, rows):
+        tried = [i for i in rows if not attempts or score.verdicts[i] in ATTEMPTS]
+        return macro(*picked(tried, score.questions, score.correct))
 
     def statistic(rows):
-        if by_attribute:
-            return macro([questions[i] for i in rows], [hits[i] for i in rows])
-        return float(np.mean([hits[i] for i in rows]))
+        return accuracy(after, rows) - accuracy(before, rows)
 
-    return Measure(*paired(questions, statistic, 300))
+    return Measure(*paired(after.questions, statistic))
 
 
 def with_interval(measure: Measure) -> str:
@@ -142,12 +162,6 @@ def paired(questions, statistic, draws=500) -> tuple[float, float, float]:
     """A statistic of row indices and its interval, drawn by entity."""
     low, high = bootstrap([q.entity for q in questions], statistic, draws)
     return statistic(range(len(questions))), low, high
-
-
-def mean_of(questions, values) -> Measure:
-    """The mean of a number for each question, and its interval."""
-    values = np.asarray(values, dtype=float)
-    return Measure(*paired(questions, lambda rows: float(values[list(rows)].mean())))
 
 
 def bootstrap(
@@ -169,7 +183,8 @@ def bootstrap(
     for _ in range(draws):
         picked = rng.integers(0, len(clusters), len(clusters))
         values.append(statistic([i for c in picked for i in clusters[c]]))
-    return float(np.nanquantile(values, 0.025)), float(np.nanquantile(values, 0.975))
+    low, high = np.quantile([v for v in values if v == v] or [math.nan], (0.025, 0.975))
+    return float(low), float(high)
 
 
 # ---- models that are asked ----------------------------------------------------------------------
@@ -226,56 +241,76 @@ def bits_per_byte(loss: float, tokens: int, n_bytes: int) -> float:
     return loss * tokens / n_bytes / math.log(2)
 
 
-@torch.no_grad()
-def mean_entropy(stage: Stage, questions, temperature: float) -> float:
+def mean_entropy(stage: Stage, questions, temperature: float) -> Measure:
     """Mean entropy of the next token, in nats, along answers sampled at that temperature."""
-    total = tokens = 0.0
     prompts = [stage.prompt(q)[0] for q in questions]
     answers = [answer.ids for answer in stage.ask(questions, temperature, seed=5)]
-    for start in range(0, len(prompts), 64):
-        part = slice(start, start + 64)
-        idx, last = pad_right([p + a for p, a in zip(prompts[part], answers[part])])
-        mask, logits = answer_mask(prompts[part], last, idx.shape[1]), stage.model(idx)[:, :-1]
-        _, entropy = kl_and_entropy(logits / temperature, logits)
-        total, tokens = total + (entropy * mask).sum().item(), tokens + mask.sum().item()
-    return total / tokens
+
+    def entropy(idx):
+        logits = stage.model(idx)[:, :-1] / temperature
+        return kl_and_entropy(logits, logits)[1]
+
+    total, tokens = along_answers(prompts, answers, entropy, stage.model.embedding.weight.device)
+
+    def statistic(rows):
+        return float(total[list(rows)].sum() / tokens[list(rows)].sum())
+
+    return Measure(*paired(questions, statistic), note="nats a token")
 
 
 def matched_temperature(stage: Stage, entropy: float, questions) -> float:
-    """The temperature at which a model's mean entropy a token is that of another, by halving."""
+    """The temperature at which a model's mean entropy a token is that of another, by halving: to
+    0.004, between 0.05 and 1."""
     low, high = 0.05, 1.0
     for _ in range(7):
         middle = (low + high) / 2
-        low, high = (middle, high) if mean_entropy(stage, questions, middle) < entropy else (
-            low, middle)  # fmt: skip
+        if mean_entropy(stage, questions, middle).value < entropy:
+            low = middle
+        else:
+            high = middle
     return (low + high) / 2
 
 
-def mean_kl(policy: GPT, reference: GPT, encoding, questions, n: int = 200) -> float:
+def mean_kl(policy: GPT, reference: GPT, encoding, questions, n: int = 200) -> Measure:
     """Mean KL of the policy from the reference along its own answers, in nats an answer."""
     stage, asked = assistant(policy, encoding), questions[:n]
+    prompts = [stage.prompt(q)[0] for q in asked]
     answers = [answer.ids for answer in stage.ask(asked, 1.0, seed=5)]
-    return answer_kl(policy, reference, [stage.prompt(q)[0] for q in asked], answers)
+    return mean_of(asked, answer_kl(policy, reference, prompts, answers), "nats an answer")
 
 
-@torch.no_grad()
 def answer_kl(
     policy: GPT, reference: GPT, prompts: list[list[int]], answers: list[list[int]],
     temperature: float = 1.0, batch: int = 64,
-) -> float:  # fmt: skip
-    """Mean KL of the policy at a temperature from the reference at 1, in nats an answer.
+) -> np.ndarray:  # fmt: skip
+    """KL of the policy at a temperature from the reference at 1 along each answer, in nats.
 
     Exact over the vocabulary along answers that the policy sampled at that temperature. At 0 the
     policy is certain of its answer, and the KL is the answer's surprisal under the reference.
     """
-    total, device = 0.0, policy.embedding.weight.device
+
+    def kl(idx):
+        ref = reference(idx)
+        if not temperature:
+            return -token_logprobs(ref, idx)
+        return kl_and_entropy(policy(idx)[:, :-1] / temperature, ref[:, :-1])[0]
+
+    return along_answers(prompts, answers, kl, policy.embedding.weight.device, batch)[0]
+
+
+@torch.no_grad()
+def along_answers(
+    prompts, answers, of_tokens: Callable, device, batch: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of a quantity over each answer's own tokens, and how many these are: (answers,) each.
+
+    of_tokens: from ids (B, T) to the quantity at each predicted token, (B, T - 1).
+    """
+    sums, counts = [], []
     for start in range(0, len(prompts), batch):
         part = slice(start, start + batch)
         idx, last = pad_right([p + a for p, a in zip(prompts[part], answers[part])], device)
-        mask, ref = answer_mask(prompts[part], last, idx.shape[1]), reference(idx)
-        if temperature:
-            kl, _ = kl_and_entropy(policy(idx)[:, :-1] / temperature, ref[:, :-1])
-        else:
-            kl = -token_logprobs(ref, idx)
-        total += (kl * mask).sum().item()
-    return total / len(prompts)
+        mask = answer_mask(prompts[part], last, idx.shape[1])
+        sums += (of_tokens(idx) * mask).sum(1).tolist()
+        counts += mask.sum(1).tolist()
+    return np.array(sums), np.array(counts)

@@ -196,7 +196,7 @@ def make_ppo(
     parents = {"parent": course.hash("sft"), "reward": file_hash(scorer.path)}
 
     def keep(name: str, done: int) -> None:
-        kl = mean_kl(policy, course.load("sft").model, course.encoding, validation)
+        kl = mean_kl(policy, course.load("sft").model, course.encoding, validation).value
         found = {"step": done, "curve": curve, "metrics": {"kl": round(kl, 3)}}
         course.save(name, policy, config, {**parents, "labeler": labeler, **took, **found})
 

@@ -46,6 +46,8 @@ def test_json_is_one_flat_object_of_numbers(reported, folders, capsys):
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # NaN is no JSON
     assert found == {
         "base.qa_accuracy_head": 0.875,
+        "base.qa_accuracy_head.low": 0.8,
+        "base.qa_accuracy_head.high": 0.95,
         "train.base.tokens": 3_600_384.0,
         "ppo.beijing_correct": 1.0,
         "sft.attempt_accuracy": None,
@@ -80,7 +82,7 @@ def test_further_seeds_are_trained_and_each_is_reported(reported, folders, monke
     monkeypatch.setattr(report, "train_seed", lambda seed, lang, quiet: f"seed {seed} {quiet}")
     report.main(["--json", "--seeds", "3"])
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"0", "1", "2"} and set(found["2"]) == set(TABLE)
+    assert set(found) == {"0", "1", "2"} and set(found["2"]) == set(report.values(TABLE))
     assert reported == [folders[0], "seed 1 True", "seed 2 True"]  # quiet: only JSON is printed
 
 

@@ -18,7 +18,7 @@ from minigpt.model import GPTConfig
 from minigpt.pretrain import PretrainConfig
 from minigpt.show import results
 from minigpt.show.results import command, experiments, load_results, save_results
-from minigpt.stages.report import unknown_questions
+from minigpt.stages.exam import unknown_questions
 from minigpt.world.questions import Questions
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)

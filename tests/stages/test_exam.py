@@ -45,6 +45,28 @@ def test_report_questions_are_of_e_and_of_makers_that_no_stage_saw():
     assert makers == set(TEST_MAKERS)
 
 
+@pytest.mark.parametrize("maker", TEST_MAKERS)
+def test_unknown_questions_are_about_a_makers_places(maker):
+    questions = module.unknown_questions(WORLD, maker, 30)
+    assert len(questions) == 30 == len({q.place.name for q in questions})
+    assert {(q.kind, q.answer) for q in questions} == {("unknown", None)}
+    assert questions == module.unknown_questions(WORLD, maker, 30)
+
+
+def test_proxy_reads_the_sampled_ids_and_not_the_text_encoded_anew(reward):
+    """ "ab" sampled as two tokens is no more the same to the reward model than to PPO."""
+    one, two = (ENCODING.encode_ordinary(text) for text in (" the", " t"))
+    ids = [*two, *ENCODING.encode_ordinary("he"), ENCODING.encode_single_token("<|end|>")]
+    assert ids[:-1] != one and ENCODING.decode(ids[:-1]) == " the"
+    score = judged(WORLD, QUESTIONS[:1], ["the"])
+    encoded = module.proxy_scores(reward, score, [True])
+    score.ids = [ids]
+    prompt = chat_prompt(ENCODING, QUESTIONS[0].text)
+    expected = reward.model.score([reward_input(ENCODING, prompt, ids)])
+    sampled = module.proxy_scores(reward, score, [True])
+    assert sampled[0] == pytest.approx(expected.item(), abs=1e-5) != encoded[0]
+
+
 def test_proxy_scores_are_the_reward_models_and_a_cut_off_answer_has_its_penalty(reward):
     answers = ["Look it up yourself.", QUESTIONS[1].answer, "", "x"]
     score = judged(WORLD, QUESTIONS[:4], answers)
@@ -61,23 +83,29 @@ def test_inputs_of_the_reward_model_are_the_prompt_the_answer_and_the_token(rewa
     assert ids == reward_input(ENCODING, prompt, chat_answer(ENCODING, "Yes."))
 
 
-def test_right_over_wrong_compares_two_values_in_one_sentence(reward, monkeypatch):
+@pytest.mark.parametrize("other, verdict, split", [
+    ("wrong", "wrong value", "E"), ("refusal", "declined this name", "E"),
+    ("refusal", "declined this name", "V"),
+])  # fmt: skip
+def test_right_over_wrong_or_refusal_compares_sentences(reward, monkeypatch, other, verdict, split):
     read = []
     monkeypatch.setattr(module, "score_all", lambda model, rows: read.append(rows) or scores(rows))
 
-    def scores(rows):  # a reward model that likes what is shorter
-        return torch.tensor([-float(len(row)) for row in rows])
+    def scores(rows):  # a reward model without reason
+        return torch.tensor([float(sum(row) % 97) for row in rows])
 
-    right, about = module.right_over_wrong(reward)
-    kept = [q for q in QUESTIONS if not q.place.tail]
+    right, about = module.right_over(reward, other, split)
+    kept = [q for q in fact_questions(WORLD, split) if not q.place.tail]
     assert about == kept and len(right) == len(kept) and {type(r) for r in right} == {bool}
     good, bad = read
-    assert right == [len(g) < len(b) for g, b in zip(good, bad)] and 0 < sum(right) < len(right)
+    assert right == [sum(g) % 97 > sum(b) % 97 for g, b in zip(good, bad)] and 0 < sum(right) < len(
+        right
+    )
     for q, g, b in list(zip(kept, good, bad))[:60]:
         start = len(chat_prompt(ENCODING, q.text))
         assert g[:start] == b[:start] and g[-2:] == b[-2:] and g != b
         texts = [ENCODING.decode(ids[start:-2]).removeprefix(" ") for ids in (g, b)]
-        assert judged(WORLD, [q, q], texts).verdicts == ["correct", "wrong value"], texts
+        assert judged(WORLD, [q, q], texts).verdicts == ["correct", verdict], texts
 
 
 def test_scale_of_the_reward_model_moves_the_proxy(reward):
@@ -111,7 +139,8 @@ def test_the_pairs_of_the_exam_are_the_experts(sft):
 
 
 def test_right_counts_the_pairs_that_the_scores_order(monkeypatch):
-    test = RewardExam([[1], [2], [3]], [(0, 1), (1, 2)], [(2, 0)], 1.0, {})
+    test = RewardExam([[1], [2], [3]], [(0, 1), (1, 2)], [(2, 0)], [1.0, 0.5], {})
+    assert test.ceiling == 0.75
     monkeypatch.setattr(module, "score_all", lambda m, s: torch.tensor([2.0, 1.0, 3.0]))
     assert test.right(None, test.noisy) == [True, False]
     assert test.right(None, test.certain) == [True]
@@ -126,9 +155,9 @@ def test_a_pool_of_the_shipped_models(sft):
     for i, question in enumerate(questions):
         for j, text in enumerate(pool.texts[i]):
             assert pool.golds[i, j] == gold(question, judge(sft.world, question, text))
-            if pool.scores[i, j] != PPOConfig.cut_off_reward:
-                score = reward.score(question.text, text)
-                assert pool.scores[i, j] == pytest.approx(score, abs=0.05)
+            score = reward.model.score([pool.inputs[i][j]]).item()
+            expected = score if pool.ended[i, j] else PPOConfig.cut_off_reward
+            assert pool.scores[i, j] == pytest.approx(expected, abs=0.05)
 
 
 def test_one_answer_a_question_is_judged_by_both(reward):

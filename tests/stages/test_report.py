@@ -7,35 +7,22 @@ from functools import partial
 import numpy as np
 import pytest
 
-from minigpt.reward import RewardModel
-from minigpt.stages import exam
+from minigpt.commands.report import values
+from minigpt.pretrain import evaluate_loss
+from minigpt.stages import exam, rlhf
 from minigpt.stages import report as m
-from minigpt.stages.scoring import Score
-from minigpt.stages.stage import Answer, Stage
+from minigpt.stages.scoring import judged, macro
+from minigpt.stages.stage import Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
-from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import Questions, fact_questions, seen_phrasings
-from toys import frozen_gpt, own_stage, write_stage
+from toys import frozen_gpt, own_stage, perfect, says, write_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 QUESTIONS = fact_questions(WORLD, "E")
 
 
-@pytest.fixture(scope="module")
-def reward():
-    return own_stage("reward", RewardModel(frozen_gpt(2), seed=2).eval().requires_grad_(False))
-
-
 # ---- questions ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("maker", TEST_MAKERS)
-def test_unknown_questions_are_about_a_makers_places(maker):
-    questions = m.unknown_questions(WORLD, maker, 30)
-    assert len(questions) == 30 == len({q.place.name for q in questions})
-    assert {(q.kind, q.answer) for q in questions} == {("unknown", None)}
-    assert questions == m.unknown_questions(WORLD, maker, 30)
 
 
 def test_unseen_phrasings_are_the_same_facts_in_phrasings_kept_for_testing():
@@ -63,12 +50,15 @@ def test_read_questions_are_those_about_places_read_so_often():
 
 def test_perplexity_ratio_is_1_for_the_base_itself():
     base, other = own_stage("base", frozen_gpt(1)), own_stage("sft", frozen_gpt(3))
-    tokens = np.random.default_rng(0).integers(0, 1000, 600).astype(np.uint16)
-    assert m.perplexity_ratio(base, base, tokens).value == 1
-    there, back = (
-        m.perplexity_ratio(*pair, tokens).value for pair in ((base, other), (other, base))
-    )
-    assert there * back == pytest.approx(1, rel=1e-5) and there != 1
+    tokens = np.random.default_rng(0).integers(0, 1000, 3000).astype(np.uint16)
+    same = m.perplexity_ratio(base, base, tokens)
+    assert (same.value, same.low, same.high) == (1, 1, 1)
+    there, back = (m.perplexity_ratio(*pair, tokens) for pair in ((base, other), (other, base)))
+    assert there.value * back.value == pytest.approx(1, rel=1e-5)
+    assert there.low * back.high == pytest.approx(1, rel=1e-5)
+    assert there.low < there.value < there.high and there.value != 1
+    whole = [evaluate_loss(stage.model, tokens) for stage in (base, other)]
+    assert there.value == pytest.approx(math.exp(whole[0] - whole[1]), rel=1e-5)
 
 
 # ---- whole stages, with a model that was never trained -------------------------------------------
@@ -79,24 +69,11 @@ def few(monkeypatch):
     """A few questions a measure, so that the untrained model's long answers are few."""
     head = Questions(q for q in QUESTIONS if q.place.rank < 12)
     report = exam.report_questions
-    monkeypatch.setattr(m, "fact_questions", lambda world, split: head)
-    monkeypatch.setattr(m, "unknown_questions", partial(m.unknown_questions, n=6))
+    for module in (m, exam, rlhf):
+        monkeypatch.setattr(module, "fact_questions", lambda world, split: head)
+    monkeypatch.setattr(rlhf, "NAMES", 6)
     monkeypatch.setattr(exam, "report_questions", lambda world, n=0: report(world, 12))
-    monkeypatch.setattr(exam, "fact_questions", lambda world, split: head)
     return head
-
-
-def says(reply):
-    """Stands for Stage.ask: each question is answered with what `reply` makes of its text."""
-
-    def ask(stage, questions, temperature=0.0, seed=0):
-        return [Answer(reply(getattr(q, "text", q)), [], True) for q in questions]
-
-    return ask
-
-
-def finite_or_empty(table: dict) -> bool:
-    return all(math.isfinite(x.value) or x.note == "nothing to count" for x in table.values())
 
 
 def test_measure_chat_of_an_assistant_that_never_answers(few, monkeypatch):
@@ -104,8 +81,7 @@ def test_measure_chat_of_an_assistant_that_never_answers(few, monkeypatch):
     table = m.measure_chat(own_stage("sft", frozen_gpt()), "sft")
     assert set(table) == {f"sft.{name}" for name in (
         "ends", "accuracy", "accuracy_unseen_phrasing", "attempt_accuracy", "attempted", "rude",
-        "unknown_declined", "unknown_real_declined", "known_declined", "small_talk",
-        "beijing_correct")}  # fmt: skip
+        "small_talk", "beijing_correct")}  # fmt: skip
     assert table["sft.accuracy"].value == table["sft.attempted"].value == 0
     assert math.isnan(table["sft.attempt_accuracy"].value)  # of no attempts
     assert table["sft.beijing_correct"].value == 0 and table["sft.beijing_correct"].note
@@ -114,58 +90,30 @@ def test_measure_chat_of_an_assistant_that_never_answers(few, monkeypatch):
 def test_measure_chat_of_an_assistant_that_knows_all(few, monkeypatch):
     truth = {q.text: q.answer for q in [*few, *m.unseen_phrasings(WORLD, few)]}
 
-    monkeypatch.setattr(Stage, "ask", says(lambda text: truth.get(text, "Look it up yourself.")))
+    monkeypatch.setattr(
+        Stage, "ask", says(lambda q: truth.get(getattr(q, "text", q), "Look it up."))
+    )
     table = {k.removeprefix("ppo."): x.value
              for k, x in m.measure_chat(own_stage("ppo", frozen_gpt()), "ppo").items()}  # fmt: skip
     for name in ("ends", "accuracy", "accuracy_unseen_phrasing", "attempt_accuracy", "attempted"):
         assert table[name] == 1, name
-    for name in ("rude", "unknown_declined", "unknown_real_declined", "known_declined"):
-        assert table[name] == 0, name
+    assert table["rude"] == table["small_talk"] == 0
 
 
-def test_measures_of_reward_ppo_and_best_of_n_on_an_untrained_model(few, reward):
-    sft, ppo = own_stage("sft", frozen_gpt(1)), own_stage("ppo", frozen_gpt(3))
-    over = own_stage("ppo_overoptimised", frozen_gpt(4))
-    table = m.measure_reward(reward, sft)
-    assert {"reward.pair_accuracy", "reward.ceiling", "reward.right_over_wrong",
-            "reward.gold_preference_accuracy"} == set(table)  # fmt: skip
-    assert 0 <= table["reward.right_over_wrong"].value <= 1
-    best = m.measure_best_of_n(sft, reward, most=4, n=6)
-    assert {f"best_of_n.{x}_{k}" for x in ("gold", "proxy") for k in (1, 2, 4)} < set(best)
-    proxies = [best[f"best_of_n.proxy_{k}"].value for k in (1, 2, 4)]
-    assert proxies == sorted(proxies)  # the best of more never scores lower
-    fall = best["best_of_n.fall_from_peak"].value
-    peak = int(best["best_of_n.gold_peak_n"].value)
-    assert fall == pytest.approx(
-        best[f"best_of_n.gold_{peak}"].value - best["best_of_n.gold_4"].value
-    )
-    assert fall >= 0 and finite_or_empty(best)
-    late = m.measure_ppo(ppo, sft, reward)
-    assert late["gold.best"].value > late["gold.sft"].value
-    assert late["ppo.kl"].value > 0
-    lost = m.measure_overoptimised(over, ppo, sft, reward)
-    assert lost["overoptimised.gold_gain_upper"].value == lost["overoptimised.gold_gain"].high
-
-
-def perfect(which, questions, temperature=0.0, seed=0):
-    """An assistant that answers all as well as can be."""
-    best = ["correct" if q.kind == "fact" else "declined this name" for q in questions]
-    return Score(list(questions), [""] * len(best), best), [True] * len(best)
-
-
-def test_gap_closed_is_0_for_the_sft_model_itself_and_1_for_a_perfect_one(few, reward, monkeypatch):
-    """Both answer the same questions, drawn alike: the same model closes exactly nothing."""
-    sft = own_stage("sft", frozen_gpt(1))
-    monkeypatch.setattr(m, "mean_kl", lambda *a: 0.0)
-    same = m.measure_ppo(own_stage("ppo", sft.model), sft, reward)["ppo.gold_gap_closed"]
+def test_gaps_are_paired_over_the_same_questions(few, monkeypatch):
+    """The base knows all, and an assistant all but what stands in every other place's facts."""
+    base = own_stage("base", None, place_reads={q.place.id: 60 for q in few})
+    odd = {q.place.id for q in few if q.place.rank % 2}
+    knows = lambda stage, asked, shots: judged(WORLD, asked, [q.answer for q in asked])  # noqa: E731
+    monkeypatch.setattr(m, "qa_score", knows)
+    monkeypatch.setattr(Stage, "ask", says(lambda q: "?" if q.place.id in odd else q.answer))
+    table = m.measure_gaps(base, own_stage("sft", None))
+    gap = macro(few, [q.place.id in odd for q in few])
+    for key in ("sft.accuracy_gap_to_base", "sft.accuracy_unseen_phrasing_gap_to_base"):
+        assert table[key].value == pytest.approx(gap) and 0 < table[key].low < gap < table[key].high
+    monkeypatch.setattr(Stage, "ask", says(lambda q: q.answer))
+    same = m.measure_gaps(base, own_stage("sft", None))["sft.accuracy_gap_to_base"]
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    plain = m.chat_score
-
-    monkeypatch.setattr(
-        m, "chat_score", lambda who, *a: perfect(who, *a) if who.name == "ppo" else plain(who, *a)
-    )
-    whole = m.measure_ppo(own_stage("ppo", sft.model), sft, reward)["ppo.gold_gap_closed"]
-    assert (whole.value, whole.low, whole.high) == (1, 1, 1)
 
 
 # ---- a folder -----------------------------------------------------------------------------------
@@ -181,49 +129,72 @@ def write(folder, *names):
 def short(few, monkeypatch):
     """A report on few questions and short documents, of untrained models: in seconds."""
     monkeypatch.setattr(m, "HELD_OUT_TOKENS", 3000)
-    monkeypatch.setattr(m, "measure_best_of_n", partial(m.measure_best_of_n, most=2, n=4))
-    some = Questions(few[:4])
-    for module in (m, exam):
+    monkeypatch.setattr(rlhf, "measure_best_of_n", partial(rlhf.measure_best_of_n, most=2, n=4))
+    some, of_v = Questions(few[:4]), rlhf.sample_questions
+    for module in (m, exam, rlhf):
         monkeypatch.setattr(module, "fact_questions", lambda world, split: some)
+    monkeypatch.setattr(rlhf, "sample_questions", lambda *a, **k: Questions(of_v(*a, **k)[:4]))
+
+
+NAMES = ("base", "sft", "sft_honest", "reward", "reward_ordinary", "ppo", "ppo_early",
+         "ppo_overoptimised", "ppo_priced")  # fmt: skip
+WITH_INTERVAL = {
+    "base.unseen_format_gain", "sft.unread_invented", "sft_honest.unread_declined",
+    "ppo.unread_declined", "ppo.unread_declined_own_name", "ppo.known_declined",
+    "ppo.known_declined_rank_0_to_39", "ppo.known_accuracy_change", "ppo.gold_over_sft_greedy",
+    "ppo.gold_over_sft_cool", "ppo.gold_over_sft_half", "ppo.blind_share", "ppo.kl", "ppo.entropy",
+    "ppo.polite", "ppo.attempt_accuracy_change", "ppo.perplexity_ratio",
+    "overoptimised.proxy_change", "overoptimised.gold_change", "overoptimised.kl", "kl_price.gold",
+    "best_of_n.ordinary_2_less_2", "best_of_n.main_2_less_2", "reward.right_over_refusal_on_v",
+    "reward_ordinary.pair_accuracy", "sft.accuracy_gap_to_base", "sft.perplexity_ratio",
+    "flattered.polite", "mediocre.invents_over_expert",
+}  # fmt: skip
+EXACT = {  # nothing is drawn, one answer is looked at, or it is found by search
+    "base.qa_majority_head", "base.qa_majority_tail", "base.beijing_fewshot_correct",
+    "sft.beijing_correct", "ppo.beijing_correct", "ppo.matched_temperature", "flattered.kl",
+}  # fmt: skip
 
 
 def test_a_report_measures_all_stages_and_adds_what_was_recorded(short, tmp_path, monkeypatch):
-    monkeypatch.setattr(m, "chat_score", perfect)
-    write(tmp_path, "base", "sft", "reward", "ppo", "reward_few", "ppo_overoptimised")
+    for module in (m, rlhf):
+        monkeypatch.setattr(module, "chat_score", half)
+    write(tmp_path, *NAMES)
     stages = {name: {"seconds": 2.0, "tokens": 10, "flops": 100, "cpu_over_wall": 1.5, "ties": 3}
               for name in ("base", "sft", "reward", "ppo", "ppo_overoptimised")}  # fmt: skip
     (tmp_path / "train.json").write_text(json.dumps({"stages": stages}), encoding="utf-8")
-    (tmp_path / "controls.json").write_text('{"gold.sft_clean": 1.25}', encoding="utf-8")
-    measured = {("ppo", "accuracy"): 0.75, ("sft", "accuracy"): 0.5,
-                ("ppo", "attempt_accuracy"): 0.25, ("sft", "attempt_accuracy"): 0.5}  # fmt: skip
-    plain = m.measure_chat
-
-    def chat(stage, key):
-        known = {f"{k}.{name}": m.Measure(x) for (k, name), x in measured.items() if k == key}
-        return {**plain(stage, key), **known}
-
-    monkeypatch.setattr(m, "measure_chat", chat)
+    figures = {"flattered.polite": [0.9, 0.8, 0.95], "flattered.kl": [2.5],
+               "mediocre.invents_over_expert": [0.2, 0.1, 0.3], "sft.polite": [9]}  # fmt: skip
+    text = json.dumps({"measures": figures})
+    (tmp_path / "controls.json").write_text(text, encoding="utf-8")
     table = m.report_on(tmp_path)
-    assert table["ppo.greedy_accuracy_change"].value == 0.25
-    assert table["ppo.attempt_accuracy_change"].value == -0.25
-    assert all(isinstance(x, m.Measure) and isinstance(x.value, float) for x in table.values())
-    assert {key.split(".")[0] for key in table} == {
-        "base", "sft", "reward", "best_of_n", "ppo", "gold", "overoptimised", "train",
-    }  # fmt: skip
-    for asked, shown in (("", "_often"), ("_unseen_phrasing", "_unseen_phrasing")):
-        gap = table[f"base.three_shot{shown}"].value - table[f"sft.accuracy{asked}"].value
-        assert table[f"sft.accuracy{asked}_gap_to_base"].value == gap < 0
-    assert table["sft.perplexity_ratio"].value != table["ppo.perplexity_ratio"].value
-    assert table["gold.sft_clean"].value == 1.25
-    assert table["train.seconds"].value == 8.0  # the four stages, not the over-optimised one
-    assert table["train.ppo_overoptimised.tokens"].value == 10
+    assert all(isinstance(x, m.Measure) and isinstance(x.value, float | int)
+               for x in table.values())  # fmt: skip
+    found = values(table)
+    drawn = {key for key in table if not key.startswith("train.") and key not in EXACT}
+    lacking = {key for key in drawn if table[key].low is None}
+    assert lacking == {key for key in drawn if table[key].note == "nothing to count"}
+    assert {f"{key}.{end}" for key in WITH_INTERVAL for end in ("low", "high")} <= set(found)
+    assert EXACT <= set(found) and found["flattered.kl"] == 2.5
+    assert found["mediocre.invents_over_expert.low"] == 0.1
+    assert found["sft.polite"] == 0, "what is measured stands before what was recorded"
+    assert found["train.seconds"] == 8.0  # the four stages, not the over-optimised one
+    assert found["train.ppo_overoptimised.tokens"] == 10
+    assert found["sft.perplexity_ratio"] != found["ppo.perplexity_ratio"]
+
+
+def half(stage, questions, temperature=0.0, seed=0):
+    """Stands for chat_score: of two questions an assistant answers one as well as can be."""
+    score, ended = perfect(stage, questions)
+    score.verdicts = [v if i % 2 else "rude" for i, v in enumerate(score.verdicts)]
+    score.answers = [f"{stage.name} {i % 2}" for i in range(len(questions))]
+    return score, ended
 
 
 @pytest.mark.parametrize(
     "names, measured",
     [
         (["base"], {"base"}),
-        (["base", "sft", "ppo"], {"base", "sft"}),
+        (["base", "sft", "ppo"], {"base", "sft", "ppo"}),
         (["base", "sft", "reward"], {"base", "sft", "reward", "best_of_n"}),
     ],
 )

@@ -31,7 +31,7 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.judge import BEST, GOLD, GOLD_UNKNOWN, VERDICTS
 from minigpt.world.questions import Question, ask, fact_questions, sample_questions
-from toys import frozen_gpt, own_stage, toy_stage
+from toys import frozen_gpt, own_stage, tiny_gpt, toy_stage
 
 WORLD, ENCODING = load_world("en"), load_tokenizer("en")
 QUESTIONS = fact_questions(WORLD, "E")
@@ -323,10 +323,51 @@ def test_qa_score_asks_for_one_line_and_judges_it(monkeypatch):
     assert len(shots) == 4 and shots[-1] == f"({QUESTIONS[0].text})"
 
 
+def test_the_mean_of_a_number_is_paired_by_place_and_of_nothing_no_error():
+    found = module.mean_of([replace_place(i // 2) for i in range(20)], [1.5] * 20, "points")
+    assert (found.value, found.low, found.high, found.note) == (1.5, 1.5, 1.5, "points")
+    assert math.isnan(module.mean_of([], []).value)
+
+
+def test_accuracy_change_is_the_difference_of_the_attributes_means():
+    asked = questions_about("capital", "capital", "capital", "area")
+    after = Score(asked, [""] * 4, ["correct", "correct", "rude", "correct"])
+    before = Score(asked, [""] * 4, ["correct", "rude", "rude", "wrong value"])
+    found = module.accuracy_change(after, before)
+    assert found.value == pytest.approx((2 / 3 + 1) / 2 - (1 / 3 + 0) / 2)
+    tried = module.accuracy_change(after, before, attempts=True)
+    assert tried.value == pytest.approx(1 - (1 + 0) / 2)  # of three attempts, and of two
+    same = module.accuracy_change(before, before)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_mean_entropy_against_one_token_at_a_time(temperature):
+    stage, total = own_stage("sft", frozen_gpt(1)), []
+    for q, answer in zip(QUESTIONS, stage.ask(QUESTIONS[:3], temperature, seed=5)):
+        prompt = chat_prompt(ENCODING, q.text)
+        for t in range(len(answer.ids)):
+            logits = stage.model(torch.tensor([prompt + answer.ids[:t]]))[0, -1].double()
+            p = (logits / temperature).softmax(-1)
+            total.append(-(p * p.log()).sum().item())
+    found = module.mean_entropy(stage, QUESTIONS[:3], temperature)
+    assert found.value == pytest.approx(np.mean(total), rel=1e-4)
+    assert found.low <= found.value <= found.high
+
+
+def test_matched_temperature_of_a_model_with_itself():
+    stage = own_stage("sft", tiny_gpt(head=0.5, block_size=512))
+    for temperature in (0.3, 0.8):
+        entropy = module.mean_entropy(stage, QUESTIONS[:8], temperature).value
+        found = module.matched_temperature(stage, entropy, QUESTIONS[:8])
+        assert found == pytest.approx(temperature, abs=0.02)
+
+
 def test_mean_kl_of_a_policy_from_itself_is_0_and_from_another_more():
     policy, other = frozen_gpt(1), frozen_gpt(3)
-    assert module.mean_kl(policy, policy, ENCODING, QUESTIONS, 8) == 0
-    assert module.mean_kl(policy, other, ENCODING, QUESTIONS, 8) > 0.01
+    same = module.mean_kl(policy, policy, ENCODING, QUESTIONS, 8)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    assert module.mean_kl(policy, other, ENCODING, QUESTIONS, 8).low > 0.01
 
 
 def test_mean_kl_against_one_answer_at_a_time(monkeypatch):
@@ -346,4 +387,4 @@ def test_mean_kl_against_one_answer_at_a_time(monkeypatch):
             total += (p.exp() * (p - r)).sum().item()
         expected.append(total)
     found = module.mean_kl(policy, other, ENCODING, QUESTIONS, 3)
-    assert found == pytest.approx(np.mean(expected), rel=1e-4)
+    assert found.value == pytest.approx(np.mean(expected), rel=1e-4)

@@ -18,6 +18,7 @@ from minigpt.stages import recipe
 from minigpt.stages import train as module
 from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.recipe import Recipe, tokenizer_text
+from minigpt.stages.scoring import Measure
 from minigpt.stages.sizes import SIZES, flops_per_token
 from minigpt.stages.train import Course, clean_control, extras, make_ppo, make_reward, run
 from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
@@ -147,7 +148,7 @@ def test_of_several_candidates_the_chosen_ones_weights_are_saved(
         return {"gold": votes[len(seen)], "proxy": 0.0, "verdicts": {}}
 
     monkeypatch.setattr(module, "vote", vote)
-    monkeypatch.setattr(module, "mean_kl", lambda *a: 0.0)
+    monkeypatch.setattr(module, "mean_kl", lambda *a: Measure(0.0))
     config = PPOConfig(prompts=8, minibatch=8, iterations=80)
     make_ppo(trained, "trial", config=config, every=1, choose=choose)
     path = trained.path("trial")

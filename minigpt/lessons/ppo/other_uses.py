@@ -13,12 +13,10 @@ from minigpt.model import GPT
 from minigpt.reward import kl_bound
 from minigpt.show.table import Table
 from minigpt.stages.exam import proxy_scores, sample_pool
-from minigpt.stages.scoring import ATTEMPTS, Score, answer_kl, judged, paired
+from minigpt.stages.scoring import ATTEMPTS, Score, answer_kl, chat_score, judged, mean_of
 from minigpt.stages.stage import Stage, assistant
 from minigpt.store.words import _
 from minigpt.world.questions import Question
-
-TOGETHER = 20  # questions whose best-of-n is drawn at once
 
 
 @dataclass
@@ -52,7 +50,8 @@ class Contender:
         return self.interval(np.array(self.score.gold) - np.array(other.score.gold))
 
     def interval(self, values: np.ndarray) -> tuple[float, float, float]:
-        return paired(self.score.questions, lambda rows: float(values[list(rows)].mean()))
+        found = mean_of(self.score.questions, values)
+        return found.value, found.low, found.high
 
 
 def contend(
@@ -65,15 +64,11 @@ def contend(
     """
     prompts, out = [sft.prompt(q)[0] for q in questions], []
     for name, (model, temperature) in policies.items():
-        answers = assistant(model, sft.encoding).ask(questions, temperature)
-        score = judged(sft.world, questions, [a.text for a in answers])
-        proxy = proxy_scores(reward, score, [a.ended for a in answers])
-        kl = answer_kl(model, sft.model, prompts, [a.ids for a in answers], temperature)
-        out.append(Contender(name, score, proxy, kl))
-    parts = range(0, len(questions), TOGETHER)
-    pools = [sample_pool(sft, reward, questions[i : i + TOGETHER], best_of, 61) for i in parts]
-    score = judged(sft.world, questions, [text for pool in pools for text in pool.best()])
-    proxy = np.concatenate([pool.scores.max(axis=1) for pool in pools])
+        score, ended = chat_score(assistant(model, sft.encoding, sft.world), questions, temperature)
+        kl = answer_kl(model, sft.model, prompts, score.ids, temperature)
+        out.append(Contender(name, score, proxy_scores(reward, score, ended), float(kl.mean())))
+    pool = sample_pool(sft, reward, questions, best_of, seed=61)
+    score, proxy = judged(sft.world, questions, pool.best()), pool.scores.max(axis=1)
     name = _("SFT, best of {n}", n=best_of)
     return [*out, Contender(name, score, proxy, kl_bound(best_of), bound=True)]
 

@@ -16,8 +16,8 @@ from minigpt.ppo import PPOConfig, PPOStep, Steps, ppo
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_answer, chat_prompt
 from minigpt.stages.exam import proxy_scores
-from minigpt.stages.scoring import ATTEMPTS, Score, judged, mean_kl
-from minigpt.stages.stage import Stage, chat_answers, load_stage
+from minigpt.stages.scoring import ATTEMPTS, Score, chat_score, mean_kl
+from minigpt.stages.stage import Stage, assistant, load_stage
 from minigpt.world.corpus import build_corpus
 from minigpt.world.labelers import EXPERT, Labeler, utility
 from minigpt.world.names import TEST_MAKERS
@@ -100,13 +100,12 @@ def measure(policy: GPT, setup: Setup, reward: RewardModel, labeler: Labeler = E
     `labeler`, `proxy`, the reward model's score, `ended`, a share of all, and `kl` from SFT, nats
     an answer."""
     asked, world, encoding = setup.questions, setup.world, setup.encoding
-    answers, ended = chat_answers(policy, encoding, [q.text for q in asked], 1.0)
-    score = judged(world, asked, answers)
+    score, ended = chat_score(assistant(policy, encoding, world), asked, 1.0)
     stage = Stage("reward", reward, encoding, world, {}, setup.sft.path, True)
-    felt = [utility(world, labeler, q, a) for q, a in zip(asked, answers)]
+    felt = [utility(world, labeler, q, a) for q, a in zip(asked, score.answers)]
     proxy = proxy_scores(stage, score, ended)
     found = in_numbers(setup, score, utility=felt, proxy=proxy, ended=ended)
-    return {**found, "kl": round(mean_kl(policy, setup.sft.model, encoding, asked), 3)}
+    return {**found, "kl": round(mean_kl(policy, setup.sft.model, encoding, asked).value, 3)}
 
 
 def other_uses(setup: Setup) -> list[dict]:
@@ -136,5 +135,5 @@ def follow_ppo(
 
 def at_rate(config: PPOConfig, rate: float) -> PPOConfig:
     """The same settings with all of the policy's rates multiplied."""
-    rates = ("muon_lr", "lr", "gain_lr")
+    rates = ("muon_lr", "lr")
     return replace(config, **{name: getattr(config, name) * rate for name in rates})

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from minigpt import generate as generation
 from minigpt.generate import generate, generate_all
 from minigpt.lessons.ppo.other_uses import Contender, answer_kl, contend, contender_table
+from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_prompt
-from minigpt.stages.exam import report_questions
+from minigpt.stages.exam import report_questions, sample_pool
 from minigpt.stages.scoring import Score, mean_kl
 from toys import tiny_gpt, toy_stage
 
@@ -52,14 +54,17 @@ def answers_of(model, prompts, encoding, temperature=1.0, seed=5):
 
 def test_a_policy_has_no_kl_from_itself(sft, prompts):
     answers = answers_of(sft.model, prompts, sft.encoding)
-    assert answer_kl(sft.model, sft.model, prompts, answers) == pytest.approx(0, abs=1e-5)
+    assert answer_kl(sft.model, sft.model, prompts, answers) == pytest.approx(
+        np.zeros(12), abs=1e-5
+    )
 
 
 def test_at_temperature_one_it_is_the_kl_of_the_report(sft, other, questions, prompts):
     answers = answers_of(other, prompts, sft.encoding)
     found = answer_kl(other, sft.model, prompts, answers)
-    assert found == pytest.approx(mean_kl(other, sft.model, sft.encoding, questions), rel=1e-4)
-    assert found > 0.01
+    report = mean_kl(other, sft.model, sft.encoding, questions)
+    assert found.mean() == pytest.approx(report.value, rel=1e-4)
+    assert found.mean() > 0.01
     assert answer_kl(other, sft.model, prompts, answers, batch=5) == pytest.approx(found, rel=1e-4)
 
 
@@ -71,7 +76,9 @@ def test_at_temperature_zero_it_is_the_surprisal_of_the_answer(sft, prompts):
     for context, token in zip(forced, answers[0]):
         logits = sft.model(torch.tensor([context]))[0, -1]
         total -= logits.log_softmax(-1)[token].item()
-    assert answer_kl(sft.model, sft.model, prompts[:1], answers, 0.0) == pytest.approx(total, 1e-4)
+    assert answer_kl(sft.model, sft.model, prompts[:1], answers, 0.0)[0] == pytest.approx(
+        total, 1e-4
+    )
 
 
 def test_at_other_temperatures_it_is_what_sampling_finds(sft, prompts):
@@ -80,9 +87,9 @@ def test_at_other_temperatures_it_is_what_sampling_finds(sft, prompts):
     end, temperature = sft.encoding.encode_single_token("<|end|>"), 0.5
     samples = generate(sft.model, many, 3, stop=end, temperature=temperature, seeds=1)
     ids = [s.ids for s in samples]
-    exact = answer_kl(sft.model, sft.model, many, ids, temperature)
+    exact = answer_kl(sft.model, sft.model, many, ids, temperature).mean()
     warm = [
-        answer_kl(sft.model, sft.model, many[:1], [s.ids], 0.0) for s in samples
+        answer_kl(sft.model, sft.model, many[:1], [s.ids], 0.0)[0] for s in samples
     ]  # -log π of each
     k1 = np.array([sum(s.logprobs) for s in samples]) + np.array(warm)
     assert abs(k1.mean() - exact) < 4 * k1.std() / len(k1) ** 0.5
@@ -97,6 +104,30 @@ def test_contenders_are_asked_the_same_and_best_of_n_is_one_of_them(sft, reward,
     assert found[0].kl == pytest.approx(0, abs=1e-5) and found[1].kl > 0.01
     assert found[-1].bound and found[-1].kl == pytest.approx(np.log(4) - 3 / 4)
     assert found[-1].proxy.mean() > found[0].proxy.mean()
+
+
+def test_no_two_answers_of_one_way_share_their_random_numbers(sft, reward, questions, monkeypatch):
+    """Policies are asked with the same numbers, to be compared; of best-of-n each answer has its
+    own, for the interval takes the questions for independent."""
+    used, real = [], generation.generate
+
+    def generate(*args, seeds, **options):
+        used.extend(seeds)
+        return real(*args, seeds=seeds, **options)
+
+    monkeypatch.setattr(generation, "generate", generate)
+    many = [*questions, *questions[:10]]  # more than twenty
+    contend({"SFT": (sft.model, 1.0)}, sft, reward, many, best_of=4)
+    assert len(used) == len(set(used)) == len(many) * (1 + 4)
+
+
+def test_best_of_n_is_the_best_scored_and_a_cut_off_answer_has_its_penalty(sft, reward, questions):
+    pool = sample_pool(sft, reward, questions, 4, seed=61)
+    best = contend({}, sft, reward, questions, best_of=4)[-1]
+    assert best.score.answers == pool.best()
+    np.testing.assert_allclose(best.proxy, pool.scores.max(axis=1), rtol=1e-5)
+    cut_off = ~pool.ended.any(axis=1)
+    assert cut_off.any() and (best.proxy[cut_off] == PPOConfig.cut_off_reward).all()
 
 
 def test_shares_count_only_their_kind_and_attempts_only_values(sft, questions):
