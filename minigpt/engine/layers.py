@@ -15,7 +15,8 @@ def use_cpu_well() -> None:
 
     On x86 without AMX, oneDNN computes products of float32 matrices in float32 also where PyTorch
     would let it round them, and with AVX512 twice as fast as MKL on AMD's processors. And glibc,
-    which gives memory back to the system after each update only to ask for it again, keeps it.
+    which gives memory back to the system after each update only to ask for it again, keeps up to
+    256 MB; what is larger than any tensor of an update, 32 MB, it still gives back.
     """
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     rounds = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)()
@@ -23,8 +24,8 @@ def use_cpu_well() -> None:
         torch.backends.mkldnn.matmul.fp32_precision = "bf16"
     if platform.libc_ver()[0] == "glibc":
         trim_threshold, mmap_threshold = -1, -3  # malloc.h
-        ctypes.CDLL(None).mallopt(trim_threshold, 2**31 - 1)
-        ctypes.CDLL(None).mallopt(mmap_threshold, 2**30)
+        ctypes.CDLL(None).mallopt(trim_threshold, 2**28)
+        ctypes.CDLL(None).mallopt(mmap_threshold, 2**25)
 
 
 class ReluSquared(torch.autograd.Function):

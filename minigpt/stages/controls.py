@@ -27,6 +27,7 @@ from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import LABELERS, utility
 from minigpt.world.questions import Questions
 
+OTHERS = ("mediocre", "flattered")  # labelers
 ASKED = ("What is the capital of Bolivia?", "What is the population of Xiq?")  # no place is Xiq
 
 
@@ -37,9 +38,7 @@ def make_controls(course: Course) -> None:
     table = measure_model(sft, sft, reward, "sft", before)
     table |= measure_model(expert, sft, reward, "expert", before)
     said = {"sft": sft.answer(list(ASKED)), "expert": expert.answer(list(ASKED))}
-    for name in [*LABELERS, "oracle"]:
-        if name == "expert":
-            continue
+    for name in (*OTHERS, "oracle"):
         policy, judged_by = f"ppo_{name}", "reward" if name == "oracle" else f"reward_{name}"
         if name == "oracle":
             make_ppo(course, policy, steps=Steps(rollout=oracle(course, sft)))
