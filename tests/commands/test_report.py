@@ -17,6 +17,7 @@ TABLE = {
     "train.base.tokens": Measure(3_600_384.0),
     "ppo.beijing_correct": Measure(1.0, note="The population of Beijing is 21.84 million."),
     "sft.attempt_accuracy": Measure(float("nan"), note="nothing to count"),
+    "ppo.blind_share": Measure(float("nan"), float("nan"), float("nan")),
 }
 
 
@@ -51,6 +52,9 @@ def test_json_is_one_flat_object_of_numbers(reported, folders, capsys):
         "train.base.tokens": 3_600_384.0,
         "ppo.beijing_correct": 1.0,
         "sft.attempt_accuracy": None,
+        "ppo.blind_share": None,
+        "ppo.blind_share.low": None,
+        "ppo.blind_share.high": None,
     }
     assert reported == [folders[0]]
 
@@ -82,7 +86,10 @@ def test_further_seeds_are_trained_and_each_is_reported(reported, folders, monke
     monkeypatch.setattr(report, "train_seed", lambda seed, lang, quiet: f"seed {seed} {quiet}")
     report.main(["--json", "--seeds", "3"])
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"0", "1", "2"} and set(found["2"]) == set(report.values(TABLE))
+    assert set(found) == {"0", "1", "2"} and set(found["2"]) == {*TABLE, *(
+        f"{key}.{end}" for key in ("base.qa_accuracy_head", "ppo.blind_share")
+        for end in ("low", "high")
+    )}  # fmt: skip
     assert reported == [folders[0], "seed 1 True", "seed 2 True"]  # quiet: only JSON is printed
 
 

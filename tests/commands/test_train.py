@@ -5,7 +5,7 @@ import torch
 
 from minigpt.commands import train
 from minigpt.engine import device as device_module
-from minigpt.stages import recipe
+from minigpt.stages import controls, recipe
 from minigpt.stages import stage as stages_module
 from minigpt.stages import train as course_module
 from minigpt.store.files import Problem
@@ -26,7 +26,9 @@ def runs(monkeypatch, tmp_path):
 
     monkeypatch.setattr(course_module, "Course", Fake)
     monkeypatch.setattr(course_module, "run", lambda course, stage: made.append(stage))
-    monkeypatch.setattr(course_module, "extras", lambda course: made.append("extras"))
+    extras = {name: lambda course, name=name: made.append(name) for name in course_module.EXTRAS}
+    monkeypatch.setattr(course_module, "EXTRAS", extras)
+    monkeypatch.setattr(controls, "make_controls", lambda course: made.append("controls"))
     monkeypatch.setattr(recipe, "make_tokenizer", lambda lang: made.append("tokenizer"))
     monkeypatch.setattr(device_module, "set_threads", lambda n, most=4: n or 2)
     monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
@@ -48,7 +50,9 @@ def test_options_reach_the_course(runs, tmp_path):
                  "--out", str(tmp_path / "mine"), "--fast", "--all"]  # fmt: skip
     assert train.main(arguments) == 0
     made = ("made", tmp_path / "mine", "en", 7, "cpu", True, "tiny")
-    assert runs == [made, "sft", "reward", "extras"]
+    assert runs == [made, "sft", "reward", *course_module.EXTRAS, "controls"]
+    assert list(course_module.EXTRAS).index("reward_ordinary") < list(
+        course_module.EXTRAS).index("ppo_overoptimised")  # fmt: skip  # which runs against it
 
 
 @pytest.mark.parametrize("able", [False, True])

@@ -1,11 +1,14 @@
 """Scripted labels, and the taste that a reward model takes from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from minigpt.generate import Sample
 from minigpt.reward import reward_input, sample_answers, score_all
-from minigpt.sft import chat_answer, chat_prompt
+from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.stages import from_labels as module
 from minigpt.stages.from_labels import (
     few_labels_config,
@@ -13,11 +16,13 @@ from minigpt.stages.from_labels import (
     reward_from_labels,
     simulated_labels,
     simulated_pairs,
+    with_refusals,
 )
 from minigpt.stages.labels import Label
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.labelers import chooser, longer, shorter
+from minigpt.world.judge import judge
+from minigpt.world.labelers import LABELERS, chooser, longer, shorter
 from minigpt.world.questions import sample_questions
 from toys import turned
 
@@ -47,6 +52,33 @@ def test_simulated_labels_are_of_all_pairs_that_differ(sft):
     assert all(len(x.preferred) == min(len(x.a), len(x.b)) for x in found if x.preferred)
     texts = [{ENCODING.decode(s.ids) for s in row if s.ended} for row in samples]
     assert len({x.pair for x in found}) == sum(len(t) * (len(t) - 1) // 2 for t in texts)
+
+
+def test_who_asks_about_a_place_is_also_refused_in_writing(sft):
+    """By the name as it is spelled, whatever was asked in what spelling; and not in small talk."""
+    questions = sample_questions(sft.world, ("A", "B"), 60, seed=4, chat=0.2, lower=0.5)
+    given = [[Sample([i], [-0.5], True)] * 2 for i in range(60)]
+    found = with_refusals(sft.world, ENCODING, questions, given)
+    assert {q.kind for q in questions} >= {"fact", "unknown", "chat"}
+    for question, before, row in zip(questions, given, found):
+        assert row[:2] == before and len(row) == (3 if question.place else 2)
+        if question.place:
+            text = answer_text(ENCODING, row[2].ids)
+            assert judge(sft.world, question, text) == "declined this name"
+            assert question.place.name in text and row[2].ended
+            assert row[2].ids == chat_answer(ENCODING, text)  # as an answer that ended
+    assert given == [[Sample([i], [-0.5], True)] * 2 for i in range(60)]  # as they were
+
+
+def test_the_expert_prefers_a_written_refusal_to_an_invention_and_not_to_the_truth(sft):
+    questions = [q for q in sample_questions(sft.world, "B", 80, seed=6) if q.place]
+    texts = [q.answer or sft.world.values[q.attribute][0] for q in questions]
+    given = [[Sample(chat_answer(ENCODING, t), [], True)] for t in texts]
+    rows = with_refusals(sft.world, ENCODING, questions, given)
+    choose = chooser(sft.world, replace(LABELERS["expert"], noise=0.0), 0)
+    pairs, _ = simulated_pairs(ENCODING, questions, rows, choose)
+    kinds = {(q.kind, *pair) for q, found in zip(questions, pairs) for pair in found}
+    assert kinds == {("fact", 0, 1), ("unknown", 1, 0)}
 
 
 def test_each_ranking_is_a_group():

@@ -116,6 +116,21 @@ def test_what_is_not_there_is_an_error_that_lists_what_is(shipped):
         load_stage("reward", own=False)
 
 
+@pytest.mark.parametrize("said, sees", [({}, True), ({"sees_surprisal": True}, True),
+                                        ({"sees_surprisal": False}, False)])  # fmt: skip
+def test_a_reward_model_sees_what_its_checkpoint_says(shipped, said, sees):
+    """One of before that was said saw the surprisal."""
+    model, path = write(shipped, "reward_ordinary", 5), shipped / "reward_ordinary.safetensors"
+    save_checkpoint(path, model.trained(), {**read_meta(path), **said}, ship=True)
+    found, rows = load_stage("reward_ordinary", quiet=True).model, [[1, 2, 3, 4], [5, 6, 7]]
+    assert found.sees_surprisal == sees
+    model.sees_surprisal = sees
+    with torch.no_grad():
+        assert torch.equal(found.score(rows), model.score(rows))
+        model.sees_surprisal = not sees
+        assert (found.score(rows) != model.score(rows)).all()
+
+
 def test_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path))

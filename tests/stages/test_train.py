@@ -5,26 +5,33 @@ import shutil
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from minigpt.commands.report import train_seed
 from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPTConfig
 from minigpt.ppo import PPOConfig
 from minigpt.pretrain import evaluate_loss
-from minigpt.reward import RewardModel
-from minigpt.stages import recipe
+from minigpt.reward import RewardModel, reward_inputs, score_all
+from minigpt.sft import answer_text
+from minigpt.stages import controls, recipe
 from minigpt.stages import train as module
+from minigpt.stages.exam import report_questions
+from minigpt.stages.fast import SHARE
+from minigpt.stages.folder import form_of
 from minigpt.stages.from_labels import simulated_pairs
 from minigpt.stages.recipe import Recipe, tokenizer_text
 from minigpt.stages.scoring import Measure
 from minigpt.stages.sizes import SIZES, flops_per_token
-from minigpt.stages.train import Course, clean_control, extras, make_ppo, make_reward, run
+from minigpt.stages.train import EXTRAS, Course, make_ppo, make_reward, run
 from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
 from minigpt.tokenizer import load_tokenizer, train_bpe
 from minigpt.world.facts import load_world
-from minigpt.world.labelers import chooser
+from minigpt.world.judge import judge
+from minigpt.world.labelers import LABELERS, chooser
 
 TINY = Recipe(corpus_tokens=1_200_000, demonstrations=1280, comparison_prompts=1280,
               answers_per_prompt=4, rl_prompts=1280, validation_questions=100)  # fmt: skip
@@ -40,6 +47,8 @@ def small():
         patch.setattr(recipe, "HELD_OUT_TOKENS", 12_000)
         for part in (module, recipe):
             patch.setattr(part, "PPOConfig", partial(PPOConfig, prompts=32, minibatch=16))
+        pushed = replace(module.PUSHED, iterations=12 * SHARE, prompts=16, minibatch=8)
+        patch.setattr(module, "PUSHED", pushed)
         yield
 
 
@@ -105,7 +114,8 @@ def test_metadata_say_what_was_done(trained):
     assert 0 <= len(trained.corpus.tokens) - meta["base"]["tokens"] < 2 * 16 * 256
     assert meta["sft"]["examples"] == 64 and meta["reward"]["labeler"] == "expert"
     pairs = meta["reward"]["examples"] + meta["reward"]["ties"]
-    assert 0 < meta["reward"]["examples"] and pairs <= 64 * 6
+    assert 0 < meta["reward"]["examples"] and pairs <= 64 * 10  # of four answers and a refusal
+    assert meta["reward"]["sees_surprisal"] is True
     assert meta["ppo"]["examples"] == 32 * meta["ppo"]["settings"]["iterations"]
 
 
@@ -131,35 +141,33 @@ def test_ppo_keeps_the_candidate_with_the_most_votes(trained):
     curve = meta["curve"]
     assert [vote["step"] for vote in curve] == [meta["settings"]["iterations"]]
     assert meta["step"] in [vote["step"] for vote in curve]
+    assert curve[0]["utility"] == curve[0]["gold"]  # for the expert, who is the labeler
     assert sum(curve[0]["verdicts"].values()) == len(trained.questions("validation"))
     assert meta["metrics"]["kl"] >= 0
 
 
-@pytest.mark.parametrize("choose, best", [
-    (lambda vote: vote["gold"], max), (lambda vote: -vote["gold"], min),
-])  # fmt: skip
-def test_of_several_candidates_the_chosen_ones_weights_are_saved(
-    trained, monkeypatch, choose, best
-):
-    votes, seen = {1: 0.25, 2: -0.5, 3: 0.75, 4: 0.5}, []
+def test_what_its_labeler_likes_best_is_kept_and_the_last_beside_it(trained, monkeypatch):
+    """Chosen by the labeler's utility: by gold or the reward model another would be."""
+    likes, seen = {1: 0.25, 2: -0.5, 3: 0.75, 4: 0.5}, []
 
-    def vote(course, policy, reward, questions):
+    def vote(course, policy, reward, questions, labeler):
         seen.append({name: p.detach().clone() for name, p in policy.state_dict().items()})
-        return {"gold": votes[len(seen)], "proxy": 0.0, "verdicts": {}}
+        assert labeler == "expert" and reward.meta["stage"] == "reward"
+        assert questions == course.questions("validation")
+        n = len(seen)
+        return {"utility": likes[n], "gold": -likes[n], "proxy": float(n), "verdicts": {}}
 
     monkeypatch.setattr(module, "vote", vote)
     monkeypatch.setattr(module, "mean_kl", lambda *a: Measure(0.0))
-    config = PPOConfig(prompts=8, minibatch=8, iterations=80)
-    make_ppo(trained, "trial", config=config, every=1, choose=choose)
-    path = trained.path("trial")
-    meta, tensors = read_meta(path), load_tensors(path)
-    path.unlink()
-    assert [v["step"] for v in meta["curve"]] == [1, 2, 3, 4]
-    chosen = best(votes, key=votes.get)
-    assert meta["step"] == chosen
-    for name, p in seen[chosen - 1].items():
-        assert torch.equal(tensors[name], p.bfloat16().float()), name
-    assert any(not torch.equal(seen[0][name], seen[3][name]) for name in seen[0])
+    make_ppo(trained, "trial", PPOConfig(prompts=8, minibatch=8, iterations=80), 1, last="trial_z")
+    for name, step in (("trial", 3), ("trial_z", 4)):
+        meta, tensors = read_meta(trained.path(name)), load_tensors(trained.path(name))
+        trained.path(name).unlink()
+        assert meta["step"] == step and [v["step"] for v in meta["curve"]] == [1, 2, 3, 4]
+        assert meta["labeler"] == "expert" and meta["reward"] == file_hash(trained.path("reward"))
+        for key, p in seen[step - 1].items():
+            assert torch.equal(tensors[key], p.bfloat16().float()), key
+    assert any(not torch.equal(seen[2][name], seen[3][name]) for name in seen[0])
 
 
 def test_validation_is_of_v_and_the_stages_before_are_of_a(trained):
@@ -168,8 +176,27 @@ def test_validation_is_of_v_and_the_stages_before_are_of_a(trained):
              for q in trained.questions("validation") if q.kind == "fact"}  # fmt: skip
     assert set(split.values()) == {"V"}
     asked, samples = trained.answers_to_compare
-    known = {world.facts[q.place.id, q.attribute].split for q in asked if q.kind == "fact"}
-    assert known == {"A"} and {len(row) for row in samples} == {4}
+    for questions in (asked, trained.questions("practised")):
+        known = {world.facts[q.place.id, q.attribute].split for q in questions if q.kind == "fact"}
+        assert known == {"A", "B"}
+    for q, row in zip(asked, samples):  # beside four samples, who asks of a place is refused once
+        assert len(row) == (5 if q.place else 4)
+        text = answer_text(trained.encoding, row[-1].ids)
+        assert not q.place or judge(world, q, text) == "declined this name"
+
+
+def test_what_is_compared_and_practised_is_of_all_places_alike_and_of_both_makers_names():
+    """Against them the questions that people ask, of V; and practice has fewer unread names."""
+    course, shares, ranks = tiny("."), {}, {}
+    course.shrink = 1  # enough questions to tell shares
+    for use in ("compared", "practised", "validation"):
+        questions = course.questions(use)
+        shares[use] = np.mean([q.kind == "unknown" for q in questions])
+        ranks[use] = np.mean([q.place.rank for q in questions if q.kind == "fact"])
+        makers = {q.place.id.split("-")[0] for q in questions if q.kind == "unknown"}
+        assert makers == {"markov", "anagrams"}
+    assert shares["practised"] < shares["compared"] - 0.05
+    assert min(ranks["compared"], ranks["practised"]) > ranks["validation"] + 15
 
 
 def test_an_answer_that_was_cut_off_is_in_no_pair(trained):
@@ -201,8 +228,16 @@ def test_what_is_saved_is_loaded_again(trained):
         assert not any(p.requires_grad for p in stage.model.parameters())
     model = trained.trainable("sft")
     assert model.training and all(p.requires_grad for p in model.parameters())
-    std = trained.load("reward").model.std.item()
-    assert std > 0 and std != 1  # normalised on the SFT model's answers
+
+
+def test_the_scale_of_scores_is_that_of_sampled_answers_not_of_the_written_ones(trained):
+    model, (questions, samples) = trained.load("reward").model, trained.answers_to_compare
+    rows = reward_inputs(trained.encoding, trained.prompts(questions), samples)
+    sampled = score_all(model, [s for row in rows for s in row[:4]])
+    assert sampled.mean().item() == pytest.approx(0, abs=0.05)
+    assert sampled.std().item() == pytest.approx(1, abs=0.05)
+    with_refusals = score_all(model, [s for row in rows for s in row])
+    assert abs(with_refusals.mean().item()) > 0.1  # so they would have been another scale
 
 
 def test_the_same_seed_gives_the_same_bytes(trained, tmp_path):
@@ -293,44 +328,83 @@ def test_an_interrupted_stage_leaves_the_older_file_as_it_was(trained, tmp_path,
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_the_control_is_measured_and_not_kept(trained, monkeypatch):
-    monkeypatch.setattr(
-        module, "report_questions", lambda world: trained.questions("validation")[:8]
-    )
-    clean_control(trained)
-    file = trained.out / "controls.json"
-    table = json.loads(file.read_text(encoding="utf-8"))
-    file.unlink()
-    assert set(table) == {"gold.sft_clean", "kl.sft_clean"} and table["kl.sft_clean"] >= 0
-    assert not trained.path("sft_clean").exists()
+@pytest.mark.parametrize("name, form, parent", [
+    ("base", "bf16", None), ("base_step_00120", "int8", None), ("sft", "bf16", None),
+    ("sft_honest", "delta", "base"), ("reward", "bf16", None), ("reward_ordinary", "bf16", None),
+    ("ppo", "bf16", None), ("ppo_early", "delta", "sft"), ("ppo_overoptimised", "delta", "sft"),
+    ("ppo_priced", "delta", "sft"), ("ppo_flattered", "bf16", None),
+])  # fmt: skip
+def test_forms_that_lose_something_are_for_what_nothing_starts_from(name, form, parent):
+    assert form_of(name) == (form, parent)
+    assert parent is None or form_of(parent) == ("bf16", None)
 
 
 def test_extras_are_runs_of_their_own_beside_the_four_stages(trained, monkeypatch):
-    """Whose labels they learned from, what they began with, and which round was kept."""
-    monkeypatch.setattr(
-        module, "report_questions", lambda world: trained.questions("validation")[:8]
-    )
+    """What each began with, whose scores it learned from, which round was kept, in which form."""
     before = {path.name: path.read_bytes() for path in trained.out.glob("*.safetensors")}
-    monkeypatch.setattr(trained, "shrink", 5)  # 12 rounds
-    trained.recipe.few_prompts = 32
-    extras(trained)
+    for make in EXTRAS.values():
+        make(trained)
     new = {path.stem for path in trained.out.glob("*.safetensors")} - {n[:-12] for n in before}
-    assert new == {"reward_few", "ppo_overoptimised"}
-    over = read_meta(trained.path("ppo_overoptimised"))
-    assert over["settings"]["kl_coef"] == 0 and over["settings"]["seed"] == trained.seed
-    assert over["reward"] == file_hash(trained.path("reward_few"))
-    assert [vote["step"] for vote in over["curve"]] == [5, 10, 12]
-    widest = max(over["curve"], key=lambda vote: vote["proxy"] - vote["gold"])
-    assert over["step"] == widest["step"]
+    late = {"ppo_early", "ppo_overoptimised", "ppo_priced"}
+    assert new == {"sft_honest", "reward_ordinary", *late}
+    meta = {name: read_meta(trained.path(name)) for name in new}
+    models = {name: trained.load(name).model for name in (*new, "sft", "base")}
+    kinds = {name: {t.dtype for t in load_file(trained.path(name)).values()} for name in new}
     for name in new:
         trained.path(name).unlink()
-    (trained.out / "controls.json").unlink()
+    for name in {*late, "reward_ordinary"}:
+        assert meta[name]["parent"] == file_hash(trained.path("sft"))
+    assert meta["sft_honest"]["parent"] == file_hash(trained.path("base"))
+    assert not torch.equal(models["sft_honest"].head.weight, models["sft"].head.weight)
+    assert not models["reward_ordinary"].sees_surprisal
+    assert all((torch.uint8 in kinds[name]) == (form_of(name)[0] == "delta") for name in new)
+
+    early, over, priced = (meta[name] for name in ("ppo_early", "ppo_overoptimised", "ppo_priced"))
+    assert len({meta[name]["reward"] for name in late}) == 1 and early["curve"] == over["curve"]
+    assert early["reward"] != file_hash(trained.path("reward"))
+    assert over["settings"] == early["settings"] == {**priced["settings"], "kl_coef": 0.0}
+    assert priced["settings"]["kl_coef"] == 0.1 and over["settings"]["seed"] == trained.seed
+    assert [vote["step"] for vote in over["curve"]] == [4, 8, 12]
+    assert over["step"] == priced["step"] == 12
+    best = max(vote["utility"] for vote in early["curve"])
+    assert early["step"] == next(v["step"] for v in early["curve"] if v["utility"] == best)
     assert before == {p.name: p.read_bytes() for p in trained.out.glob("*.safetensors")}
+
+
+def test_other_labelers_models_are_measured_and_not_kept(trained, monkeypatch):
+    some = {name: LABELERS[name] for name in ("expert", "mediocre")}
+    monkeypatch.setattr(controls, "LABELERS", some)
+    monkeypatch.setattr(controls, "report_questions", lambda world: report_questions(world, 20))
+    monkeypatch.setattr(controls.rlhf, "NAMES", 10)
+    before = {path.name: path.read_bytes() for path in trained.out.glob("*.safetensors")}
+    controls.make_controls(trained)
+    assert before == {p.name: p.read_bytes() for p in trained.out.glob("*.safetensors")}
+    file = trained.out / "controls.json"
+    contents = json.loads(file.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    file.unlink()
+    assert set(contents) == {"measures", "answers", "asked", "command"}
+    assert {name: len(said) for name, said in contents["answers"].items()} == {
+        name: len(contents["asked"]) for name in ("sft", "expert", "mediocre", "oracle")
+    }
+    shares = {"polite", "unread_declined", "unread_invented", "known_declined", "known_correct"}
+    changes = {"gold_over_sft_greedy", "proxy_change", "utility_change", "gold_change"}
+    found, names = contents["measures"], list(contents["answers"])
+    keys = {name: {key.split(".")[1] for key in found if key.split(".")[0] == name}
+            for name in names}  # fmt: skip
+    assert keys["mediocre"] - {"invents_over_expert"} == keys["sft"] == keys["oracle"]
+    assert keys["sft"] == keys["expert"] >= {*shares, *changes, "tokens", "kl"}
+    for key, (value, *interval) in found.items():
+        assert len(interval) == 2 and not interval[0] > value and not interval[1] < value, key
+        assert 0 <= value <= 1 or key.split(".")[1] not in shares, key
+    assert all(found[f"sft.{key}"] == [0.0, 0.0, 0.0] for key in (*changes, "kl"))  # beside itself
+    invented = [found[f"{name}.unread_invented"][0] for name in ("mediocre", "expert")]
+    difference = found["mediocre.invents_over_expert"][0]
+    assert difference == pytest.approx(invented[0] - invented[1], abs=2e-4)
 
 
 def test_the_report_trains_a_seed_only_as_far_as_it_is_not_there(trained, monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
-    tiny_course = partial(Course, device="cpu", recipe=replace(TINY, few_prompts=8), fast=True)
+    tiny_course = partial(Course, device="cpu", recipe=TINY, fast=True)
     monkeypatch.setattr(module, "Course", tiny_course)
     out = tmp_path.resolve() / "seeds" / "0" / "en"
     shutil.copytree(trained.out, out)
@@ -339,20 +413,37 @@ def test_the_report_trains_a_seed_only_as_far_as_it_is_not_there(trained, monkey
     assert train_seed(0, "en", quiet=True) == out
     assert {path: path.stat().st_mtime_ns for path in there} == there
     new = {path.stem for path in out.glob("*.safetensors")} - {path.stem for path in there}
-    assert new == {"ppo", "ppo_overoptimised", "reward_few"}
+    assert new - {"ppo"} == {"sft_honest", "reward_ordinary", "ppo_early", "ppo_overoptimised",
+                             "ppo_priced"}  # fmt: skip
     assert file_hash(out / "ppo.safetensors") == file_hash(trained.path("ppo"))
 
 
-def test_a_reward_model_of_few_comparisons_has_seen_only_those(trained):
-    trained.recipe.few_prompts = 8
-    make_reward(trained, few=True)
-    few, all_of_them = (read_meta(trained.path(n)) for n in ("reward_few", "reward"))
+def test_another_labelers_reward_model_has_seen_their_choices(trained):
+    make_reward(trained, "reward_trial", "hurried", sees_surprisal=False)
+    theirs, stage = read_meta(trained.path("reward_trial")), trained.load("reward_trial")
+    trained.path("reward_trial").unlink()
+    assert (theirs["labeler"], theirs["sees_surprisal"]) == ("hurried", False)
+    assert not stage.model.sees_surprisal and theirs["parent"] == file_hash(trained.path("sft"))
     questions, samples = trained.answers_to_compare
-    choose = chooser(trained.world, "expert", trained.seed)
-    pairs, ties = simulated_pairs(trained.encoding, questions[:8], samples[:8], choose)
-    assert few["examples"] == sum(map(len, pairs)) < all_of_them["examples"]
-    assert few["ties"] == ties and few["settings"]["prompts_per_batch"] == 4
-    trained.path("reward_few").unlink()
+    counts = {}
+    for name in ("hurried", "expert"):
+        choose = chooser(trained.world, name, trained.seed)
+        pairs, ties = simulated_pairs(trained.encoding, questions, samples, choose)
+        counts[name] = sum(map(len, pairs)), ties
+    assert (theirs["examples"], theirs["ties"]) == counts["hurried"] != counts["expert"]
+
+
+@pytest.mark.parametrize("compared, finished", [
+    (64 * 10, True), (64 * 10 + 1, False), (64 * 10 // 20 + 1, True), (64 * 10 // 20, False),
+])  # fmt: skip
+def test_a_reward_model_is_finished_with_as_many_pairs_as_five_answers_have(
+    trained, monkeypatch, compared, finished
+):
+    """A twentieth of them, and no more, would be those of --fast."""
+    course = tiny(trained.out, resume=True)
+    known = {**read_meta(trained.path("reward")), "examples": compared - 3, "ties": 3}
+    monkeypatch.setattr(course, "meta", lambda name: known)
+    assert course.finished("reward") == finished
 
 
 def test_fast_is_a_twentieth_and_never_too_few(tmp_path):
