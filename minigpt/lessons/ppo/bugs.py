@@ -41,7 +41,7 @@ def small() -> PPOConfig:
     the pretraining term."""
     return PPOConfig(
         iterations=shorten(5, 2), prompts=24, minibatch=12, epochs=2, max_new_tokens=20,
-        muon_lr=0.0045, lr=6e-4, gain_lr=0.15, value_lr=0.006, kl_coef=0.4, ptx_coef=0.0, seed=1,
+        muon_lr=0.0045, lr=6e-4, value_lr=0.006, kl_coef=0.4, ptx_coef=0.0, seed=1,
     )  # fmt: skip
 
 
