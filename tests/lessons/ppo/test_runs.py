@@ -47,4 +47,4 @@ def test_prompts_are_the_courses_own_and_another_seed_draws_others(setup):
     plan = Plan(seed=3)
     asked = plan.questions("practised")
     assert setup.prompts(3) == plan.prompts(asked) != setup.prompts(4)
-    assert {q.kind for q in asked} == {"fact", "unknown", "chat"}
+    assert {q.kind for q in asked} == {"fact", "unknown", "chat", "other"}
