@@ -41,7 +41,7 @@ def small() -> PPOConfig:
     the pretraining term."""
     return PPOConfig(
         iterations=shorten(5, 2), prompts=48, minibatch=12, epochs=2, max_new_tokens=20,
-        muon_lr=0.004, lr=1e-3, value_lr=0.006, kl_coef=0.8, ptx_coef=0.0, seed=1,
+        muon_lr=0.0032, lr=8e-4, value_lr=0.006, kl_coef=0.8, ptx_coef=0.0, seed=1,
     )  # fmt: skip
 
 
