@@ -100,7 +100,7 @@ MINIATURES = {
         {"seeds": (0,)},
         check_how_many_labels,
     ),
-    parts: ({}, {"seeds": (0,), "sizes": parts.PartSizes(TINY, 1, 2, 3.0)}, check_parts),
+    parts: ({}, {"seeds": (0,), "sizes": parts.PartSizes(TINY, 1, 2)}, check_parts),
     kl_strength: (
         {"PRICES": (0.0, 0.05)},
         {"seeds": (0,), "sizes": TINY},

@@ -5,8 +5,7 @@
   batch's mean; with the price of KL; with ratio and clip; with value function and GAE. All arms
   have the same rates, prompts and pretraining term, and weights of size 1, so that only their
   directions differ.
-- `epochs`: PPO with and without the clip where much is learned from each round: eight epochs at
-  three times the policy's rates.
+- `epochs`: PPO with and without the clip where much is learned from each round: eight epochs.
 - `gain`: the gain of the last norm, one number that makes the model surer of each token, learned
   alone, at a high rate; and all else without it. What a temperature can do, the gain can, too.
 
@@ -82,7 +81,6 @@ class PartSizes:
     runs: Sizes = field(default_factory=lambda: Sizes(answers=64, every=20))
     epoch_rounds: int = 10  # rounds of the runs with many epochs
     epochs: int = 8  # their epochs
-    rate: float = 3.0  # times the policy's rates
 
 
 # ---- what stands in PPO's place where a part is left out ----------------------------------------
@@ -133,12 +131,11 @@ def steps_with(parts: Parts, reward_model: RewardModel, shares: list) -> Steps:
 
 
 def settings(part: str, seed: int, sizes: PartSizes) -> PPOConfig:
-    """The course's settings, on fewer answers; of `epochs`, with more epochs and higher rates."""
+    """The course's settings, on fewer answers; of `epochs`, with more epochs."""
     config = PPOConfig(sizes.runs.rounds, sizes.runs.answers, minibatch=32, seed=seed)
     if part != "epochs":
         return config
-    rates = {name: getattr(config, name) * sizes.rate for name in ("muon_lr", "lr")}
-    return replace(config, iterations=sizes.epoch_rounds, epochs=sizes.epochs, **rates)
+    return replace(config, iterations=sizes.epoch_rounds, epochs=sizes.epochs)
 
 
 def train_and_measure(setup: Setup, config: PPOConfig, parts: Parts) -> dict:

@@ -85,8 +85,8 @@ def parts_figure(results: dict) -> tuple[Figure, str]:
     untrained = ", ".join(f"{use['use']} {use['gold']:.2f}" for use in results["other_uses"])
     return fig, (
         f"Gold at the end, mean of the seeds: {', '.join(said)}; SFT {start:.2f}. Between the "
-        "lines: eight epochs at three times the rates; right of them: the last norm's gain alone, "
-        f"and all else without it. Dotted, without any training: {untrained}."
+        "lines: eight epochs; right of them: the last norm's gain alone, and all else without it. "
+        f"Dotted, without any training: {untrained}."
     )
 
 

@@ -1,5 +1,6 @@
 """PPO's parts: with all of them it is the course's PPO; each one left out changes the run."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -102,9 +103,7 @@ def test_weights_of_size_1_keep_their_mean_only_without_a_baseline():
         assert masked_mean(found, mask).item() == pytest.approx(mean, abs=1e-5)
 
 
-def test_epochs_are_more_and_faster_and_the_value_function_is_not():
+def test_only_the_epochs_and_rounds_differ_where_much_is_learned_from_each_round():
     usual, many = settings("steps", 0, PartSizes()), settings("epochs", 0, PartSizes())
     assert (usual.epochs, many.epochs) == (1, 8)
-    for name in ("muon_lr", "lr"):
-        assert getattr(many, name) == pytest.approx(3 * getattr(usual, name))
-    assert many.value_lr == usual.value_lr
+    assert replace(many, epochs=1, iterations=usual.iterations) == usual
