@@ -17,6 +17,7 @@ from minigpt.stages.from_labels import (
     simulated_labels,
 )
 from minigpt.stages.labels import own_labels
+from minigpt.stages.recipe import Plan
 from minigpt.stages.report import BEIJING
 from minigpt.stages.scoring import (
     chat_score,

@@ -5,12 +5,10 @@ from minigpt.lessons.ppo.flight_instruments import flight_instruments
 from minigpt.lessons.ppo.instruments import evaluate_round
 from minigpt.lessons.ppo.other_uses import contend, contender_table
 from minigpt.lessons.ppo.results import (
-    common_kl,
     labeler_tables,
     over_figure,
     parts_figure,
-    parts_tables,
+    parts_table,
     price_figure,
     price_table,
-    rate_figure,
 )

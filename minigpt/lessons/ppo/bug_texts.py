@@ -55,10 +55,9 @@ def words() -> dict[str, tuple[str, str, str]]:
           "value function says of padding, and a longer row changes what is learned.")),
         "position": (_("The score is read at the last position of the padded batch and not at each "
           "answer's <|reward|>."),
-          _("the mean score of the first round, which would be far from that of the SFT model, 0 ± "
-          "1; and the check “score alone”."),
-          _("Scores of the SFT model's own answers are 0 ± 1 by construction, so a first round far "
-          "from that says that something else is read. Padding must not change a score.")),
+          _("the check “score alone”, and the mean score of the first round, a little."),
+          _("Padding must not change a score: what is read after a short answer's end is another "
+          "position's, and only the longest answers of the batch are scored as they should be.")),
         "score_sign": (_("The score has the wrong sign; the price of KL is right. OpenAI told of a "
           "run that learned the worst answers, and wrote them fluently (Ziegler et al. 2019)."),
           _("the mean score, which would fall; and the check “sum of rewards”."),

@@ -37,11 +37,11 @@ LIMITS_HERE = replace(LIMITS, ended=(0.8, 0.6), explained=(0.0, -0.2))
 
 
 def small() -> PPOConfig:
-    """Runs of a few seconds: few answers, learned from fast, with a high price of KL and without
+    """Runs of a few seconds: few answers, learned from often, with a high price of KL and without
     the pretraining term."""
     return PPOConfig(
-        iterations=shorten(5, 2), prompts=24, minibatch=12, epochs=2, max_new_tokens=20,
-        muon_lr=0.0045, lr=6e-4, gain_lr=0.15, value_lr=0.006, kl_coef=0.4, ptx_coef=0.0, seed=1,
+        iterations=shorten(5, 2), prompts=48, minibatch=12, epochs=2, max_new_tokens=20,
+        muon_lr=0.0032, lr=8e-4, value_lr=0.006, kl_coef=0.8, ptx_coef=0.0, seed=1,
     )  # fmt: skip
 
 

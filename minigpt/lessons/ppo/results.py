@@ -1,7 +1,7 @@
 """The results of the experiments on PPO as tables and figures, each with a sentence.
 
-What the runs hold is told by the experiments: `parts`, `kl_strength` and `whose_taste`.
-Means are of the seeds, with the lowest and the highest; two seeds are shown as they are.
+What the runs hold is told by the experiments: `parts` and `kl_strength`. Means are of the seeds,
+with the lowest and the highest; two seeds are shown as they are.
 """
 
 import re
@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from minigpt.lessons.ppo.other_uses import Contender
 from minigpt.show.figure import figure
-from minigpt.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, YELLOW
+from minigpt.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 from minigpt.show.table import Table
+from minigpt.world.labelers import LABELERS
 
 STYLES = ((BLUE, "o-"), (GREEN, "s--"), (PURPLE, "^-."), (VERMILION, "D:"), (GREY, "v-"))
 
@@ -39,48 +40,35 @@ def last(runs: list[dict], name: str) -> list[float]:
     return [run["points"][-1][name] for run in runs]
 
 
-def level(ax, x: float, y: float, name: str, **style) -> None:
-    """A line through the figure at the gold of something untrained."""
-    ax.axhline(y, color=ORANGE, linestyle="--", **style)
-    ax.annotate(name, (x, y), (0, 3), textcoords="offset points", fontsize=8)
-
-
 # ---- what each part mends -----------------------------------------------------------------------
 
 
-def parts_tables(results: dict) -> tuple[Table, Table]:
-    """Versions of PPO after their last round, and how far single gradients agree."""
-    trained = [run for run in results["runs"] if run["part"] != "gradients"]
-    gradients = [run for run in results["runs"] if run["part"] == "gradients"]
+def parts_table(results: dict) -> Table:
+    """Versions of PPO after their last round."""
     versions, seeds = [], len({run["seed"] for run in results["runs"]})
-    for arm, runs in by(trained, "arm").items():
+    for arm, runs in by(results["runs"], "arm").items():
         shares = [run["last_clip_share"] for run in runs]
         clipped = spread(shares, ".1%") if any(shares) else "-"  # most versions have no clip
-        versions.append([arm, *(spread(last(runs, k)) for k in ("gold", "proxy", "kl")), clipped])
-    noise = [
-        [arm, *(spread(run[name] for run in runs) for name in ("noise", "cosine"))]
-        for arm, runs in by(gradients, "arm").items()
-    ]
-    return (
-        Table(["version", "gold", "proxy", "KL, nats", "clipped in the last epoch"], versions,
-              f"After the last round, on split V; {seeds} seeds: mean (lowest to highest)"),
-        Table(["tokens are weighted with", "noise: variance of one batch's gradient",
-               "cosine with all others' gradients"], noise),
-    )  # fmt: skip
+        ends = [spread(last(runs, k)) for k in ("gold", "proxy", "kl")]
+        random = [spread(run[k] for run in runs) for k in ("entropy", "gain")]
+        versions.append([arm, *ends, *random, clipped])
+    header = ["version", "gold", "proxy", "KL, nats", "entropy", "gain", "clipped, last epoch"]
+    caption = f"After the last round, on split V; {seeds} seeds: mean (lowest to highest)"
+    return Table(header, versions, caption)
 
 
 def parts_figure(results: dict) -> tuple[Figure, str]:
     """Gold at the end of every run, by version; the lines are the SFT model they began with."""
-    trained = [run for run in results["runs"] if run["part"] != "gradients"]
     fig, ax = figure(9, 2.8)
-    arms, said = by(trained, "arm"), []
+    arms, said = by(results["runs"], "arm"), []
     for i, (arm, runs) in enumerate(arms.items()):
         gold = last(runs, "gold")
         ax.plot([i] * len(gold), gold, "o", color=BLUE, alpha=0.6)
         ax.plot(i, np.mean(gold), "_", color=BLUE, markersize=22)
         said.append(f"{arm} {np.mean(gold):.2f}")
-    start = float(np.mean([run["points"][0]["gold"] for run in trained]))
-    level(ax, len(arms) - 0.8, start, "SFT")
+    start = float(np.mean([run["points"][0]["gold"] for run in results["runs"]]))
+    ax.axhline(start, color=ORANGE, linestyle="--")
+    ax.annotate("SFT", (len(arms) - 0.8, start), (0, 3), textcoords="offset points", fontsize=8)
     together: dict[float, list[dict]] = {}  # lines that nearly coincide share a label
     for use in results["other_uses"]:
         ax.axhline(use["gold"], color=ORANGE, linestyle=":", linewidth=1)
@@ -88,24 +76,26 @@ def parts_figure(results: dict) -> tuple[Figure, str]:
     for uses in together.values():
         ax.annotate("\n".join(use["use"] for use in uses), (len(arms) - 0.25, uses[0]["gold"]),
                     fontsize=7, va="bottom", annotation_clip=False)  # fmt: skip
-    ax.axvline(sum(runs[0]["part"] == "steps" for runs in arms.values()) - 0.5, color=GREY, lw=0.8)
+    parts = [runs[0]["part"] for runs in arms.values()]
+    for i in (i for i, (a, b) in enumerate(zip(parts, parts[1:])) if a != b):
+        ax.axvline(i + 0.5, color=GREY, lw=0.8)
     names = [re.sub(r"(?<=\w) ", "\n", arm, count=1) for arm in arms]
     ax.set_xticks(range(len(arms)), names, fontsize=8)
     ax.set(ylabel="gold at the end", xlim=(-0.5, len(arms) - 0.3))
     untrained = ", ".join(f"{use['use']} {use['gold']:.2f}" for use in results["other_uses"])
     return fig, (
-        f"Gold at the end, mean of the seeds: {', '.join(said)}; SFT {start:.2f}. Right of the "
-        f"line: eight epochs at three times the rates. Dotted, without any training: {untrained}."
+        f"Gold at the end, mean of the seeds: {', '.join(said)}; SFT {start:.2f}. Between the "
+        "lines: eight epochs; right of them: the last norm's gain alone, and all else without it. "
+        f"Dotted, without any training: {untrained}."
     )
 
 
-# ---- price and rate -----------------------------------------------------------------------------
+# ---- price ------------------------------------------------------------------------------------
 
 
 def by_price(results: dict) -> dict[float, list[dict]]:
-    """The runs at the course's rates by their price of KL, the lowest first."""
-    usual = [run for run in results["runs"] if run["rate"] == 1]
-    return dict(sorted(by(usual, "kl_coef").items()))
+    """The runs by their price of KL, the lowest first."""
+    return dict(sorted(by(results["runs"], "kl_coef").items()))
 
 
 def price_figure(results: dict, contenders: list[Contender]) -> tuple[Figure, str]:
@@ -144,121 +134,52 @@ def price_table(results: dict) -> Table:
     return Table(["price of KL", *names], rows, "Mean (lowest to highest) of the seeds")
 
 
-def ends_below_sft(run: dict) -> bool:
-    """Whether the policy has less gold after the last round than before the first."""
-    return run["points"][-1]["gold"] < run["points"][0]["gold"]
-
-
-def rate_figure(results: dict, kl_coef: float, cool: float) -> tuple[Figure, str]:
-    """Gold at the end of each run by how fast it learned, and the SFT model that they began with:
-    at temperature 1, as it is trained, and `cool`, its gold at a lower temperature. The sentence
-    counts the runs that ended below either."""
-    chosen = [run for run in results["runs"] if run["kl_coef"] == kl_coef]
-    groups, (fig, ax) = sorted(by(chosen, "rate").items()), figure(6, 2.8)
-    for i, (_, runs) in enumerate(groups):
-        for run, gold in zip(runs, last(runs, "gold")):
-            shape = "s" if ends_below_sft(run) else "^" if gold < cool else "o"
-            colour = {"s": VERMILION, "^": YELLOW, "o": GREEN}[shape]
-            ax.plot(i, gold, shape, color=colour, markeredgecolor="#555555")
-    start = float(np.mean([run["points"][0]["gold"] for run in chosen]))
-    for gold, name in ((start, "SFT"), (cool, "SFT, cooler")):
-        level(ax, len(groups) - 0.7, gold, name, linewidth=1)
-    ax.set(xlabel="rates of the policy, times the course's", ylabel="gold at the end",
-           xlim=(-0.5, len(groups) - 0.1))  # fmt: skip
-    ax.set_xticks(range(len(groups)), [f"{rate:g}" for rate, _ in groups])
-
-    def count(below) -> str:
-        each = (f"{sum(map(below, runs))} of {len(runs)} at rate {rate:g}" for rate, runs in groups)
-        return f"{sum(map(below, chosen))} of {len(chosen)} ({', '.join(each)})"
-
-    return fig, (
-        f"Runs that end with less gold than the SFT model at temperature 1: {count(ends_below_sft)}"
-        f"; than the cooler SFT model: {count(lambda run: run['points'][-1]['gold'] < cool)}."
-    )
-
-
 # ---- over-optimisation --------------------------------------------------------------------------
 
 
-def over_figure(seen: list[tuple], curve: list[dict]) -> tuple[Figure, str]:
-    """Proxy and gold: of a run against √KL, and of the shipped run against its rounds.
+def over_figure(curves: dict[str, list[dict]]) -> tuple[Figure, str]:
+    """Gold and proxy against the rounds, each on an axis of its own; a line a run.
 
-    seen: (KL, Evaluation) in order, the first before training. curve: the checkpoint's own.
+    curves: by the run's name what was measured after some rounds, as a checkpoint keeps it.
     """
-    fig, (left, right) = figure(9, 3.2, columns=2)
-    kl = [max(0.0, nats) ** 0.5 for nats, _ in seen]
-    gold, proxy, error = zip(*((e.gold, e.proxy, e.gold_error) for _, e in seen))
-    shipped = zip(*((point["step"], point["gold"], point["proxy"]) for point in curve))
-
-    def both(ax, title: str, x, gold, proxy, error=None) -> None:
-        ax.errorbar(x, gold, error, fmt="o-", color=GREEN, capsize=2, label="gold (expert)")
-        ax.plot(x, proxy, "s--", color=PURPLE, label="proxy (reward model)")
-        ax.set_title(title, fontsize=9)
-
-    both(left, "this run", kl, gold, proxy, error)
-    both(right, "the shipped run", *shipped)
-    left.set(xlabel="square root of KL (nats an answer)", ylabel="mean score")
-    left.legend(frameon=False, fontsize=8)
-    right.set(xlabel="round")
-    top = int(np.argmax(gold))
-    best = max(curve, key=lambda point: point["gold"])
-    return fig, (
-        f"This run: gold {gold[0]:.2f} before, best {gold[top]:.2f} at KL {seen[top][0]:.2f}, "
-        f"{gold[-1]:.2f} at the end (KL {seen[-1][0]:.2f}); proxy {proxy[0]:.2f}, {proxy[top]:.2f} "
-        f"and {proxy[-1]:.2f}. Shipped run: gold {best['gold']:.2f} after round {best['step']}, "
-        f"{curve[-1]['gold']:.2f} after round {curve[-1]['step']}; proxy {best['proxy']:.2f} and "
-        f"{curve[-1]['proxy']:.2f}."
-    )
+    (fig, axes), said = figure(9, 3.2, columns=2), []
+    for (name, curve), (colour, style) in zip(curves.items(), STYLES):
+        rounds, *both = ([p[key] for p in curve] for key in ("step", "gold", "proxy"))
+        for ax, values in zip(axes, both):
+            ax.plot(rounds, values, style, color=colour, markersize=4, label=name)
+        best = max(curve, key=lambda point: point["gold"])
+        said.append(f"{name}: " + ", ".join(
+            f"after round {p['step']} gold {p['gold']:.2f} and proxy {p['proxy']:.2f}"
+            for p in ([best] if best is curve[-1] else [best, curve[-1]])
+        ))  # fmt: skip
+    for ax, what in zip(axes, ("gold (expert)", "proxy (reward model)")):
+        ax.set(xlabel="round", ylabel=what)
+    axes[0].legend(frameon=False, fontsize=8)
+    return fig, f"At the most gold and at the end. {'; '.join(said)}."
 
 
 # ---- labelers -----------------------------------------------------------------------------------
 
 
-def common_kl(results: dict) -> float:
-    """The largest KL that every run of `whose_taste` reached."""
-    return min(max(p["kl"] for p in run["points"]) for run in results["runs"])
+def labeler_tables(results: dict) -> tuple[Table, Table]:
+    """Of controls.json, a row a labeler: what its model answers, and what it is like; with by how
+    much three judges rate it above the SFT model."""
+    shares = {"polite": "polite", "declines, unread": "unread_declined",
+              "invents, unread": "unread_invented", "correct, known": "known_correct"}  # fmt: skip
+    rises = {"proxy": "proxy_change", "own utility": "utility_change", "gold": "gold_change"}
+    forms = dict.fromkeys(shares.values(), ".0%") | {"tokens": ".1f", "kl": ".2f"}
+    forms |= dict.fromkeys(rises.values(), "+.2f")
 
+    def cell(name: str, key: str) -> str:
+        value, *interval = (f"{x:{forms[key]}}" for x in results["measures"][f"{name}.{key}"])
+        return f"{value} ({' to '.join(interval)})" if interval else value
 
-def at_kl(points: list[dict], kl: float) -> dict | None:
-    """The measures at that KL, by straight lines between the looks on either side of it; None
-    where the run never came so far."""
-    for before, after in zip(points, points[1:]):
-        if before["kl"] <= kl <= after["kl"]:
-            part = (kl - before["kl"]) / (after["kl"] - before["kl"] or 1.0)
-            return {k: v + part * (after[k] - v) for k, v in before.items() if v is not None}
-    return None
-
-
-def labeler_tables(results: dict, kl: float) -> tuple[Table, Table]:
-    """One row a labeler: what its model is like, and by how much three judges rate it above the SFT
-    model. The first table compares all runs at the same KL, the second after their last round."""
-    shares = {"correct, of attempts": "attempts_right", "says so, of unknown": "unknown_declined",
-              "polite opening": "polite"}  # fmt: skip
-    judges = {"proxy": "proxy", "own utility": "utility", "gold": "gold"}
-    start = results["runs"][0]["points"][0]
-    header = ["labeler", "KL", *shares, "tokens", *(f"{judge}: rise" for judge in judges)]
-    forms = {"kl": ".2f", **dict.fromkeys(shares.values(), ".0%"), "answer_tokens": ".1f"}
-
-    def like(point: dict) -> list[str]:
-        return [f"{point[k]:{form}}" for k, form in forms.items()]
-
-    untrained = [["(SFT model)", "0", *like(start)[1:], "", "", ""]]
-    for use in results["other_uses"]:
-        rise = f"{use['gold'] - start['gold']:+.2f}"
-        untrained.append([f"({use['use']})", *like(use), "", "", rise])
-
-    def table(look, caption: str) -> Table:
-        rows = list(untrained)
-        for name, runs in by(results["runs"], "labeler").items():
-            ends = [(look(run["points"]), run["points"][0]) for run in runs]
-            traits = [spread((end[k] for end, _ in ends), form) for k, form in forms.items()]
-            rises = [spread((end[k] - first[k] for end, first in ends), "+.2f")
-                     for k in judges.values()]  # fmt: skip
-            rows.append([name, *traits, *rises])
-        return Table(header, rows, caption, width=16)
-
-    near = f"At the same KL, {kl:.2f}; the seeds side by side"
+    names = [name for name in ("sft", *LABELERS, "oracle") if name in results["answers"]]
+    header = ["labeler", *shares, "tokens", "KL", *(f"{judge}: rise" for judge in rises)]
     return (
-        table(lambda points: at_kl(points, kl), near),
-        table(lambda points: points[-1], "After the last round"),
-    )
+        Table(["labeler", *results["asked"]], [[n, *results["answers"][n]] for n in names],
+              "The most likely answers after PPO", width=44),
+        Table(header, [[n, *(cell(n, key) for key in forms)] for n in names],
+              "One seed; 95 % intervals by place. Shares of the most likely answers; else "
+              "temperature 1", width=16),
+    )  # fmt: skip

@@ -6,7 +6,7 @@ distance (KL) from the SFT model.
 """
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,12 +14,12 @@ from minigpt.lessons.ppo.other_uses import contend
 from minigpt.model import GPT
 from minigpt.ppo import PPOConfig, PPOStep, Steps, ppo
 from minigpt.reward import RewardModel
-from minigpt.sft import chat_answer, chat_prompt
+from minigpt.sft import chat_answer
 from minigpt.stages.exam import proxy_scores
+from minigpt.stages.recipe import Plan
 from minigpt.stages.scoring import ATTEMPTS, Score, chat_score, mean_kl
 from minigpt.stages.stage import Stage, assistant, load_stage
 from minigpt.world.corpus import build_corpus
-from minigpt.world.labelers import EXPERT, Labeler, utility
 from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import sample_questions
 
@@ -28,12 +28,11 @@ from minigpt.world.questions import sample_questions
 class Sizes:
     """How much of everything an experiment uses; tests use little."""
 
-    rl_prompts: int = 4000  # questions of split A that PPO draws from
     questions: int = 300  # questions of split E on which a policy is measured
     corpus_tokens: int = 200_000  # pretraining documents for PPO's pretraining term
-    rounds: int = 24  # rounds of PPO
+    rounds: int = 20  # rounds of PPO
     answers: int = 128  # answers sampled a round
-    every: int = 8  # rounds between two looks
+    every: int = 10  # rounds between two looks
 
 
 SIZES = Sizes()
@@ -60,8 +59,8 @@ class Setup:
 
     def prompts(self, seed: int) -> list[list[int]]:
         """What PPO draws from, as in the course's own run of that seed."""
-        asked = sample_questions(self.world, "A", self.sizes.rl_prompts, seed + 23)
-        return [chat_prompt(self.encoding, q.text) for q in asked]
+        plan = Plan(seed=seed)
+        return plan.prompts(plan.questions("practised"))
 
     def config(self, seed: int, **changed) -> PPOConfig:
         """The course's settings, on fewer rounds and answers, and what else is changed."""
@@ -95,16 +94,13 @@ def in_numbers(setup: Setup, score: Score, **more) -> dict:
     return {name: round(float(np.mean(v)), 4) if len(v) else None for name, v in found.items()}
 
 
-def measure(policy: GPT, setup: Setup, reward: RewardModel, labeler: Labeler = EXPERT) -> dict:
-    """A policy's answers to the setup's questions at temperature 1: `in_numbers`, and `utility` by
-    `labeler`, `proxy`, the reward model's score, `ended`, a share of all, and `kl` from SFT, nats
-    an answer."""
+def measure(policy: GPT, setup: Setup, reward: RewardModel) -> dict:
+    """A policy's answers to the setup's questions at temperature 1: `in_numbers`, and `proxy`, the
+    reward model's score, `ended`, a share of all, and `kl` from SFT, nats an answer."""
     asked, world, encoding = setup.questions, setup.world, setup.encoding
     score, ended = chat_score(assistant(policy, encoding, world), asked, 1.0)
     stage = Stage("reward", reward, encoding, world, {}, setup.sft.path, True)
-    felt = [utility(world, labeler, q, a) for q, a in zip(asked, score.answers)]
-    proxy = proxy_scores(stage, score, ended)
-    found = in_numbers(setup, score, utility=felt, proxy=proxy, ended=ended)
+    found = in_numbers(setup, score, proxy=proxy_scores(stage, score, ended), ended=ended)
     return {**found, "kl": round(mean_kl(policy, setup.sft.model, encoding, asked).value, 3)}
 
 
@@ -120,20 +116,14 @@ def other_uses(setup: Setup) -> list[dict]:
 
 
 def follow_ppo(
-    setup: Setup, reward: RewardModel, config: PPOConfig, labeler: Labeler = EXPERT,
+    setup: Setup, reward: RewardModel, config: PPOConfig, policy: GPT,
     steps: Steps = Steps(),  # noqa: B008
-) -> tuple[list[dict], GPT, PPOStep]:  # fmt: skip
-    """Run PPO, or a variant of it, from the SFT model. What `measure` finds every few rounds, the
-    first at round 0; the policy; and the last round."""
-    policy, prompts = setup.policy(), setup.prompts(config.seed)
-    points = [{"round": 0, **measure(policy, setup, reward, labeler)}]
+) -> tuple[list[dict], PPOStep]:  # fmt: skip
+    """Run PPO, or a variant of it, on a policy of the setup. What `measure` finds every few rounds,
+    the first at round 0; and the last round."""
+    prompts = setup.prompts(config.seed)
+    points = [{"round": 0, **measure(policy, setup, reward)}]
     for done in ppo(policy, reward, prompts, setup.tokens, setup.encoding, config, steps):
         if done.step % setup.sizes.every == 0 or done.step == done.steps:
-            points.append({"round": done.step, **measure(policy, setup, reward, labeler)})
-    return points, policy, done
-
-
-def at_rate(config: PPOConfig, rate: float) -> PPOConfig:
-    """The same settings with all of the policy's rates multiplied."""
-    rates = ("muon_lr", "lr")
-    return replace(config, **{name: getattr(config, name) * rate for name in rates})
+            points.append({"round": done.step, **measure(policy, setup, reward)})
+    return points, done

@@ -3,19 +3,14 @@
 import numpy as np
 import pytest
 
-from minigpt.lessons.ppo.instruments import Evaluation
 from minigpt.lessons.ppo.other_uses import Contender
 from minigpt.lessons.ppo.results import (
-    at_kl,
-    common_kl,
-    ends_below_sft,
     labeler_tables,
     over_figure,
     parts_figure,
-    parts_tables,
+    parts_table,
     price_figure,
     price_table,
-    rate_figure,
     spread,
 )
 from minigpt.stages.scoring import Score
@@ -34,12 +29,11 @@ COOL = {"use": "SFT, cool", "gold": 1.4, "kl": 0.6, "attempts_right": 0.9, "poli
 
 
 def strength():
-    ends = {(0.0, 1.0): 0.9, (0.05, 1.0): 1.2, (0.05, 10.0): 0.1}
     return {
         "runs": [
-            {"kl_coef": price, "rate": rate, "seed": seed,
+            {"kl_coef": price, "seed": seed,
              "points": [point(0), point(8, gold + seed / 10, 0.5)]}
-            for seed in range(3) for (price, rate), gold in ends.items()
+            for seed in range(3) for price, gold in ((0.05, 1.2), (0.0, 0.9))
         ]
     }  # fmt: skip
 
@@ -52,26 +46,27 @@ def test_spread_names_mean_lowest_and_highest_or_both_seeds(values, said):
     assert spread(values) == said
 
 
-def test_parts_keep_gradients_apart():
+def test_versions_of_ppo_have_a_row_each_and_parts_a_line_between():
     results = {"runs": [], "other_uses": [COOL]}
     for seed, gold in enumerate((1.0, 1.1, 1.5)):
-        run = {"part": "steps", "arm": "PPO", "seed": seed, "last_clip_share": 0.02}
-        results["runs"].append({**run, "points": [point(0), point(20, gold, 0.4)]})
-        results["runs"].append({"part": "gradients", "arm": "none", "seed": seed, "cosine": 0.3,
-                                "noise": 0.17})  # fmt: skip
-    versions, noise = parts_tables(results)
-    assert [row[0] for row in versions.rows] == ["PPO"] and [r[0] for r in noise.rows] == ["none"]
+        more = {"seed": seed, "entropy": 0.3, "gain": 1.1}
+        for part, arm, share in (("steps", "PPO", 0.02), ("gain", "gain alone", 0.0)):
+            run = {"part": part, "arm": arm, "last_clip_share": share, **more}
+            results["runs"].append({**run, "points": [point(0), point(20, gold, 0.4)]})
+    versions = parts_table(results)
+    assert [row[0] for row in versions.rows] == ["PPO", "gain alone"]
     assert versions.rows[0][1] == "1.20 (1.00 to 1.50)" and "3 seeds" in versions.caption
-    assert noise.rows[0][1].startswith("0.17") and noise.rows[0][2].startswith("0.30")
+    assert versions.rows[0][-1].startswith("2.0%") and versions.rows[1][-1] == "-"
+    assert versions.rows[1][-2] == "1.10 (1.10 to 1.10)"
     fig, said = parts_figure(results)
     (ax,) = fig.axes
-    assert sorted(y for line in ax.lines if line.get_marker() == "o" for y in line.get_ydata()) == [
-        1.0, 1.1, 1.5,
-    ]  # fmt: skip
+    golds = [y for line in ax.lines if line.get_marker() == "o" for y in line.get_ydata()]
+    assert sorted(golds) == [1.0, 1.0, 1.1, 1.1, 1.5, 1.5]
+    assert [0.5, 0.5] in [list(line.get_xdata()) for line in ax.lines]  # between the two parts
     assert "PPO 1.20" in said and "SFT 0.50" in said and "SFT, cool 1.40" in said
 
 
-def test_prices_are_shown_in_order_at_the_usual_rate_alone():
+def test_prices_are_shown_in_order():
     table = price_table(strength())
     assert [row[0] for row in table.rows] == ["0", "0.05"]
     assert table.rows[1][3] == "1.30 (1.20 to 1.40)"
@@ -85,64 +80,33 @@ def test_prices_are_shown_in_order_at_the_usual_rate_alone():
     assert "0.05: KL 0.50, gold 1.30" in said
 
 
-def test_runs_below_sft_are_counted_and_have_another_shape():
-    fig, said = rate_figure(strength(), 0.05, cool=1.25)
-    assert "at temperature 1: 3 of 6 (0 of 3 at rate 1, 3 of 3 at rate 10)" in said
-    assert "the cooler SFT model: 4 of 6 (1 of 3 at rate 1, 3 of 3 at rate 10)" in said
-    shapes = [line.get_marker() for line in fig.axes[0].lines]
-    assert [shapes.count(shape) for shape in "s^o"] == [3, 1, 2]
+def test_over_optimisation_has_an_axis_for_each_score_and_tells_the_turn():
+    curves = {
+        "no price": [{"step": 4, "gold": 0.9, "proxy": 0.3}, {"step": 8, "gold": 0.1, "proxy": 2}],
+        "price": [{"step": 4, "gold": 0.8, "proxy": 0.2}, {"step": 8, "gold": 1.1, "proxy": 0.5}],
+    }
+    fig, said = over_figure(curves)
+    assert "no price: after round 4 gold 0.90 and proxy 0.30, after round 8 gold 0.10" in said
+    assert "price: after round 8 gold 1.10 and proxy 0.50." in said
+    for ax, lines in zip(fig.axes, ([[0.9, 0.1], [0.8, 1.1]], [[0.3, 2], [0.2, 0.5]])):
+        assert [list(line.get_ydata()) for line in ax.lines] == lines
+        assert all(list(line.get_xdata()) == [4, 8] for line in ax.lines)
 
 
-def test_over_optimisation_tells_the_turn():
-    seen = [(0.0, Evaluation(0, 0.0, 0.4, 0.1)), (0.5, Evaluation(4, 0.3, 1.0, 0.1)),
-            (4.0, Evaluation(24, 0.5, 0.2, 0.1))]  # fmt: skip
-    curve = [{"step": 5, "gold": 0.9, "proxy": 0.3}, {"step": 60, "gold": 0.5, "proxy": 0.6}]
-    fig, said = over_figure(seen, curve)
-    assert "gold 0.40 before, best 1.00 at KL 0.50, 0.20 at the end (KL 4.00)" in said
-    assert "proxy 0.00, 0.30 and 0.50" in said and "gold 0.90 after round 5" in said
-    proxy = next(line for line in fig.axes[0].lines if line.get_marker() == "s")
-    assert list(proxy.get_xdata()) == pytest.approx([0, 0.5**0.5, 2.0])
-
-
-def test_measures_at_a_kl_lie_on_the_line_between_two_looks():
-    points = [{"kl": 0.0, "gold": 1.0, "rude": None}, {"kl": 2.0, "gold": 2.0, "rude": 0.5}]
-    assert at_kl(points, 0.5) == {"kl": 0.5, "gold": 1.25}
-    assert at_kl(points, 2.0)["gold"] == 2.0
-    assert at_kl(points, 2.1) is None
-    assert at_kl([*points, {"kl": 1.0, "gold": 9.0, "rude": 0.0}], 1.5)["gold"] == 1.75  # the first
-
-
-def test_ending_below_sft_is_told_by_gold_not_by_the_proxy():
-    start, end = {"gold": 0.5, "proxy": 0.0}, {"gold": 0.4, "proxy": 0.9}
-    assert ends_below_sft({"points": [start, end]})
-    assert not ends_below_sft({"points": [start, {"gold": 0.6, "proxy": -1.0}]})
-
-
-def labeler_runs():
-    far = {"expert": (1.5, 2.0), "coin": (0.1, 0.0)}
-    return {
-        "other_uses": [COOL],
-        "runs": [
-            {"labeler": name, "seed": seed, "points": [
-                point(0, utility=0.0),
-                point(8, gold, 1.0 + seed, utility=utility, proxy=1.0, tokens=20.0),
-            ]}
-            for seed in range(2) for name, (gold, utility) in far.items()
-        ]
-    }  # fmt: skip
-
-
-def test_labelers_are_compared_at_the_same_kl():
-    results = labeler_runs()
-    assert common_kl(results) == 1.0
-    near, end = labeler_tables(results, 1.0)
-    sft, cool, expert, coin = near.rows
-    assert [row[0] for row in near.rows] == ["(SFT model)", "(SFT, cool)", "expert", "coin"]
-    assert sft[5] == "10.0" and expert[1] == "1.00 / 1.00"
-    assert cool[1] == "0.60" and cool[5] == "9.0" and cool[-1] == "+0.90"
-    assert expert[5] == "20.0 / 15.0", "the second seed is half as far at this KL"
-    rises = dict(zip(near.header, expert))
-    assert rises["proxy: rise"] == "+1.00 / +0.50"
-    assert rises["own utility: rise"] == "+2.00 / +1.00" and rises["gold: rise"] == "+1.00 / +0.50"
-    assert dict(zip(near.header, coin))["own utility: rise"] == "+0.00 / +0.00"
-    assert end.rows[2][1] == "1.00 / 2.00" and end.rows[2][5] == "20.0 / 20.0"
+def test_labelers_stand_in_order_with_their_answers_and_intervals():
+    names = ("coin", "expert", "oracle", "sft")  # as a file that is sorted by key has them
+    keys = ("polite", "unread_declined", "unread_invented", "known_correct", "tokens", "kl",
+            "proxy_change", "utility_change", "gold_change")  # fmt: skip
+    measures = {f"{name}.{key}": [i / 4, 0.0, 1.0] for name in names for i, key in enumerate(keys)}
+    measures["expert.polite"] = [0.0]  # nothing to draw an interval from
+    controls = {"answers": {name: ["Sucre", name] for name in names}, "asked": ["Bolivia?", "Xiq?"],
+                "measures": measures}  # fmt: skip
+    answers, likes = labeler_tables(controls)
+    assert answers.header == ["labeler", "Bolivia?", "Xiq?"]
+    assert answers.rows[0] == ["sft", "Sucre", "sft"]
+    assert [row[0] for row in likes.rows] == ["sft", "expert", "coin", "oracle"]
+    expert = dict(zip(likes.header, likes.rows[1], strict=True))
+    assert expert["polite"] == "0%" and expert["declines, unread"] == "25% (0% to 100%)"
+    assert (
+        expert["KL"] == "1.25 (0.00 to 1.00)" and expert["gold: rise"] == "+2.00 (+0.00 to +1.00)"
+    )
