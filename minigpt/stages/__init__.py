@@ -2,8 +2,10 @@
 
 from minigpt.stages.exam import (
     inputs_of,
+    known_questions,
     report_questions,
     reward_exam,
+    right_over,
     sample_pool,
     unknown_questions,
 )
@@ -15,6 +17,7 @@ from minigpt.stages.from_labels import (
     reference_answers,
     reward_from_labels,
     simulated_labels,
+    with_refusals,
 )
 from minigpt.stages.labels import own_labels
 from minigpt.stages.report import BEIJING
