@@ -22,6 +22,8 @@ from minigpt.stages.from_labels import (
 from minigpt.stages.labels import own_labels
 from minigpt.stages.report import BEIJING
 from minigpt.stages.scoring import (
+    ATTEMPTS,
+    DECLINED,
     chat_score,
     few_shots,
     judged,
