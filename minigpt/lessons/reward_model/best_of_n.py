@@ -6,8 +6,6 @@ mean utility (gold) follow at once. `best_of_n_explorer(pool)` shows the curves,
 file, and under them the controls.
 """
 
-from dataclasses import dataclass
-
 import ipywidgets as widgets
 import numpy as np
 
@@ -24,23 +22,14 @@ SHOWN = 6  # questions whose chosen answers are listed
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 
 
-@dataclass
-class Curve:
-    """Proxy and gold against n, each with its 95 % interval, drawn by place."""
+def best_of_n_curve(pool: Pool) -> dict[int, tuple[Measure, Measure]]:
+    """What choosing the best scored of n does: {n: (proxy, gold)}, each with its interval."""
 
-    ns: list[int]
-    proxy: list[float]
-    gold: tuple[float, ...]
-    low: tuple[float, ...]  # of gold
-    high: tuple[float, ...]
+    def best(values: np.ndarray, n: int) -> Measure:
+        return mean_of(pool.questions, expected_best(pool.scores, values, n))
 
-
-def best_of_n_curve(pool: Pool) -> Curve:
-    """What choosing the best scored of n does to proxy and gold."""
     ns = [n for n in POWERS if n <= pool.scores.shape[1]]
-    proxy = [float(expected_best(pool.scores, pool.scores, n).mean()) for n in ns]
-    found = [mean_of(pool.questions, expected_best(pool.scores, pool.golds, n)) for n in ns]
-    return Curve(ns, proxy, *zip(*((m.value, m.low, m.high) for m in found)))
+    return {n: (best(pool.scores, n), best(pool.golds, n)) for n in ns}
 
 
 def gold_change(pool: Pool, n: int, few: int) -> Measure:
@@ -49,15 +38,18 @@ def gold_change(pool: Pool, n: int, few: int) -> Measure:
     return mean_of(pool.questions, more - less)
 
 
-def curve_figure(curves: dict[str, Curve]):
+def curve_figure(curves: dict[str, dict]):
     """Proxy and gold against n, a panel for each named curve; the shade is gold's interval."""
     fig, axes = figure(4 * len(curves), 2.9, columns=len(curves))
     for ax, (name, curve) in zip(np.atleast_1d(axes), curves.items()):
-        ax.plot(curve.ns, curve.proxy, "s--", color=STAGE_COLOURS["reward"], label="proxy")
-        ax.plot(curve.ns, curve.gold, "o-", color=BLUE, label="gold")
-        ax.fill_between(curve.ns, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
+        proxy, gold = zip(*curve.values())
+        low, high = zip(*((m.low, m.high) for m in gold))
+        ax.plot([*curve], [m.value for m in proxy], "s--", color=STAGE_COLOURS["reward"],
+                label="proxy")  # fmt: skip
+        ax.plot([*curve], [m.value for m in gold], "o-", color=BLUE, label="gold")
+        ax.fill_between([*curve], low, high, color=BLUE, alpha=0.2, linewidth=0)
         ax.set_xscale("log", base=2)
-        ax.set_xticks(curve.ns, [str(n) for n in curve.ns])
+        ax.set_xticks([*curve], [str(n) for n in curve])
         ax.set(xlabel="n", ylabel="mean over the questions")
         ax.set_title(name, fontsize=9)  # two long ones stand side by side
         ax.legend(frameon=False)

@@ -54,10 +54,10 @@ def answer_pool(sft: Stage) -> Pool:
     return sample_pool(sft, load_stage("reward", own=False, quiet=True), asked)
 
 
-def label(sft: Stage, questions, samples, seed: int, labeler: str = "expert") -> list[list[Label]]:
-    """A labeler's labels, a list a question, the questions in an order that the seed draws: the
+def label(sft: Stage, questions, samples, seed: int) -> list[list[Label]]:
+    """The expert's labels, a list a question, the questions in an order that the seed draws: the
     first n of them are the labels of n questions."""
-    choose = chooser(sft.world, labeler, seed)
+    choose = chooser(sft.world, "expert", seed)
     order = random.Random(f"labeled/{seed}").sample(range(len(questions)), len(questions))
     return [simulated_labels(sft.encoding, [questions[i]], [samples[i]], choose) for i in order]
 

@@ -14,20 +14,21 @@ from toys import toy_pool
 def test_the_curve_begins_at_the_mean_and_its_proxy_rises():
     pool = toy_pool()
     curve = best_of_n_curve(pool)
-    assert curve.ns == [1, 2, 4, 8]
-    assert curve.proxy[0] == pytest.approx(pool.scores.mean())
-    assert curve.gold[0] == pytest.approx(pool.golds.mean())
-    assert curve.proxy == sorted(curve.proxy)
-    assert curve.proxy[-1] == pytest.approx(pool.scores.max(axis=1).mean())
-    assert all(low <= g <= high for low, g, high in zip(curve.low, curve.gold, curve.high))
+    proxy, gold = zip(*curve.values())
+    assert list(curve) == [1, 2, 4, 8]
+    assert proxy[0].value == pytest.approx(pool.scores.mean())
+    assert gold[0].value == pytest.approx(pool.golds.mean())
+    assert [m.value for m in proxy] == sorted(m.value for m in proxy)
+    assert proxy[-1].value == pytest.approx(pool.scores.max(axis=1).mean())
+    assert all(m.low < m.value < m.high for m in (*proxy, *gold))
 
 
 def test_a_change_of_gold_is_that_of_the_curve_and_paired_by_question():
     pool = toy_pool(40)
     curve, found = best_of_n_curve(pool), gold_change(pool, 8, 2)
-    assert found.value == pytest.approx(curve.gold[-1] - curve.gold[1])
+    assert found.value == pytest.approx(curve[8][1].value - curve[2][1].value)
     assert found.low <= found.value <= found.high and gold_change(pool, 8, 8).high == 0
-    apart = curve.high[-1] - curve.low[-1] + curve.high[1] - curve.low[1]
+    apart = sum(curve[n][1].high - curve[n][1].low for n in (8, 2))
     assert found.high - found.low < apart
 
 
