@@ -72,7 +72,8 @@ def check_vocabulary(found):
 def check_how_many_labels(found):
     for run in found["runs"]:
         assert 0 < run["pairs"] + run["ties"] <= 10 * run["questions"]  # of five answers to each
-        assert run["best_64_less_4_low"] <= run["best_64_less_4"] <= run["best_64_less_4_high"]
+        for name in ("best_64_less_4", "known_best_64_less_4"):
+            assert run[f"{name}_low"] <= run[name] <= run[f"{name}_high"]
         for share in ("pair_accuracy", "gold_preference", "right_over_wrong", "ceiling"):
             assert 0 <= run[share] <= 1
     assert [run["sees_surprisal"] for run in found["runs"]] == [True, True, False, False]
@@ -110,7 +111,7 @@ MINIATURES = {
         check_demonstrations,
     ),
     how_many_labels: (
-        {"SIZES": (4, 8), "POOL": 4, "reward_exam": partial(how_many_labels.reward_exam, n=8)},
+        {"SIZES": (4, 8), "POOL": 6, "reward_exam": partial(how_many_labels.reward_exam, n=8)},
         {"seeds": (0,)},
         check_how_many_labels,
     ),

@@ -7,7 +7,7 @@ A seed draws which questions those are, the expert's slips, and the first weight
 measured on split E, whose facts nobody labeled: share of the expert's noisy pairs ordered alike
 (`pair_accuracy`; `ceiling`: by the noiseless utility), of the clear ones (`gold_preference`), of
 true values above false ones (`right_over_wrong`), and the gold of the best of 64 answers less that
-of the best of 4 (`best_64_less_4`, with its interval by place).
+of the best of 4 (`best_64_less_4`, with its interval by place; `known_`: of known places alone).
 
     python3 -m minigpt experiment how_many_labels     # some minutes on two cores
 
@@ -71,16 +71,17 @@ def train_and_measure(
     model = reward_from_labels(flat, sft, seed, sees_surprisal)
     stage = Stage("reward", model, sft.encoding, sft.world, {}, Path(), own=True)
     right, asked = right_over(stage)
-    change = gold_change(pool.scored_by(model), 64, 4)
+    best = pool.scored_by(model)
     found = {
         "pair_accuracy": np.mean(test.right(model, test.noisy)),
         "ceiling": test.ceiling,
         "gold_preference": np.mean(test.right(model, test.certain)),
         "right_over_wrong": macro(asked, right),
-        "best_64_less_4": change.value,
-        "best_64_less_4_low": change.low,
-        "best_64_less_4_high": change.high,
     }
+    for name, part in (("best", best), ("known_best", best.of_kind("fact"))):
+        change = gold_change(part, 64, 4)
+        for end, value in (("", change.value), ("_low", change.low), ("_high", change.high)):
+            found[f"{name}_64_less_4{end}"] = value
     return {
         "pairs": sum(one.preferred is not None for one in flat),
         "ties": sum(one.preferred is None for one in flat),
