@@ -66,10 +66,9 @@ class RewardModel(nn.Module):
     """Scores whole answers: the SFT model, frozen, with new layers on top of it.
 
     To see that an answer is false, a model has to compare what it reads with what it would have
-    written. That is known only after its last layer, so four layers leave none to compare in, and
-    the new ones get it as the surprisal: a judge with a tool. Without `sees_surprisal` it is an
-    ordinary one, of hidden states alone, and can be fooled. A large model has layers to spare.
-    `mean` and `std` bring the scores of reference answers to 0 and 1.
+    written, which is known only after its last layer. A large model has layers to spare; here the
+    new ones get it as the surprisal: a judge with a tool. Without `sees_surprisal` it is an
+    ordinary one, of hidden states alone. `mean` and `std` bring reference answers to 0 and 1.
     """
 
     def __init__(self, gpt: GPT, seed: int = 0, sees_surprisal: bool = True) -> None:
@@ -173,17 +172,15 @@ def train_reward(
     generator = torch.Generator().manual_seed(config.seed)
     useful = [i for i, p in enumerate(pairs) if p]
     order = torch.randperm(len(useful), generator=generator).tolist()
-    steps, tokens = -(-len(useful) // config.prompts_per_batch), 0
-    for step in range(steps):
-        start = step * config.prompts_per_batch
+    n, tokens = config.prompts_per_batch, 0
+    for step in range(steps := -(-len(useful) // n)):
         rows, better, worse = [], [], []
-        for i in (useful[j] for j in order[start : start + config.prompts_per_batch]):
+        for i in (useful[j] for j in order[step * n : (step + 1) * n]):
             better += [len(rows) + b for b, _ in pairs[i]]
             worse += [len(rows) + w for _, w in pairs[i]]
             rows += sequences[i]
         idx, last = pad_right(rows, device)
-        lengths = [len(row) for row in rows]
-        (scores,) = by_length(model.raw_score, lengths, idx, last)  # (rows,)
+        (scores,) = by_length(model.raw_score, list(map(len, rows)), idx, last)  # (rows,)
         loss = bradley_terry_loss(scores[better], scores[worse])
         accuracy = (scores[better] > scores[worse]).float().mean()
         optimizer.set_lr_factor(lr_factor(step, steps))
@@ -207,8 +204,7 @@ def score_all(model: RewardModel, sequences: list[list[int]], batch: int = 256) 
 def normalise(model: RewardModel, sequences: list[list[int]]) -> None:
     """Set `mean` and `std` so that these reference answers score 0 ± 1.
 
-    A KL price then means the same in every run (Ziegler et al. 2019). ValueError if all score the
-    same.
+    A KL price then means the same in every run (Ziegler et al. 2019). ValueError if all are alike.
     """
     raw = score_all(model, sequences) * model.std + model.mean
     if len(raw) < 2 or raw.std() == 0:

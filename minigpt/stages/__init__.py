@@ -2,8 +2,10 @@
 
 from minigpt.stages.exam import (
     inputs_of,
+    known_questions,
     report_questions,
     reward_exam,
+    right_over,
     sample_pool,
     unknown_questions,
 )
@@ -15,11 +17,14 @@ from minigpt.stages.from_labels import (
     reference_answers,
     reward_from_labels,
     simulated_labels,
+    with_refusals,
 )
 from minigpt.stages.labels import own_labels
 from minigpt.stages.recipe import Plan
 from minigpt.stages.report import BEIJING
 from minigpt.stages.scoring import (
+    ATTEMPTS,
+    DECLINED,
     chat_score,
     few_shots,
     judged,

@@ -95,7 +95,9 @@ def grouped(labels: Sequence[Label], encoding) -> tuple[list, list]:
     return sequences, pairs
 
 
-def reward_from_labels(labels: Sequence[Label], sft_stage: Stage, seed: int = 0) -> RewardModel:
+def reward_from_labels(
+    labels: Sequence[Label], sft_stage: Stage, seed: int = 0, sees_surprisal: bool = True
+) -> RewardModel:
     """A reward model of these labels, scaled to 0 ± 1 on the SFT model's own answers.
 
     Few labels are read several times in small batches, or there would be too few updates to learn
@@ -107,7 +109,8 @@ def reward_from_labels(labels: Sequence[Label], sft_stage: Stage, seed: int = 0)
         raise ValueError(_(
             "There are no labels that prefer one answer: all are ties, or nothing was labeled. "
             "Label some pairs first."))  # fmt: skip
-    model = RewardModel(sft_stage.model, seed=seed).to(sft_stage.model.embedding.weight.device)
+    model = RewardModel(sft_stage.model, seed, sees_surprisal)
+    model.to(sft_stage.model.embedding.weight.device)
     config, passes = few_labels_config(len(pairs), seed)
     if len(pairs) < FEW:
         even_attention(model)

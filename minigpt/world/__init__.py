@@ -15,7 +15,7 @@ from importlib import import_module
 FILES = {
     "contractors": ("demonstrations",),
     "corpus": ("build_corpus", "documents"),
-    "facts": ("load_world",),
+    "facts": ("ASKED", "load_world"),
     "labelers": ("EXPERT", "LABELERS", "chooser", "shorter", "utility"),
     "names": ("TEST_MAKERS", "unknown_places"),
     "questions": ("Questions", "ask", "fact_questions", "sample_questions"),

@@ -18,7 +18,7 @@ from minigpt.model import GPTConfig
 from minigpt.pretrain import PretrainConfig
 from minigpt.show import results
 from minigpt.show.results import command, experiments, load_results, save_results
-from minigpt.stages.exam import unknown_questions
+from minigpt.stages.exam import known_questions, unknown_questions
 from minigpt.world.questions import Questions
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
@@ -45,7 +45,7 @@ def check_kl_strength(found):
 
 def check_demonstrations(found):
     base, trained = found["runs"][:2], found["runs"][2:]
-    assert all(run["example"] for run in base)
+    assert all(0 <= run["accuracy"] <= 1 for run in base)
     assert [run["updates"] for run in trained] == [2] * 4  # one or two an epoch
 
 
@@ -60,9 +60,14 @@ def check_vocabulary(found):
 
 def check_how_many_labels(found):
     for run in found["runs"]:
-        assert 0 < run["pairs"] + run["ties"] <= 6 * run["questions"]  # of four answers to each
+        assert 0 < run["pairs"] + run["ties"] <= 10 * run["questions"]  # of five answers to each
+        for name in ("best_64_less_4", "known_best_64_less_4"):
+            assert run[f"{name}_low"] <= run[name] <= run[f"{name}_high"]
         for share in ("pair_accuracy", "gold_preference", "right_over_wrong", "ceiling"):
             assert 0 <= run[share] <= 1
+    assert [run["sees_surprisal"] for run in found["runs"]] == [True, True, False, False]
+    by_kind = {run["sees_surprisal"]: run for run in found["runs"]}  # of the same labels
+    assert by_kind[True]["pairs"] == by_kind[False]["pairs"]
 
 
 # {module: (its constants that are made small, what `run` is told, a check of the results)}
@@ -88,15 +93,14 @@ MINIATURES = {
             "BASE_PROMPTS": demonstrations.BASE_PROMPTS[:2],
             "LEAST_UPDATES": 2,
             "REPLAYED_TOKENS": 5000,
-            "HELD_OUT_TOKENS": 2000,
-            "report_facts": lambda world: Questions(demonstrations.fact_questions(world, "E")[:9]),
+            "known_questions": lambda world: Questions(known_questions(world)[:9]),
             "unknown_questions": partial(unknown_questions, n=4),
         },
         {"seeds": (0, 1)},
         check_demonstrations,
     ),
     how_many_labels: (
-        {"SIZES": (4, 8), "reward_exam": partial(how_many_labels.reward_exam, n=8)},
+        {"SIZES": (4, 8), "POOL": 6, "reward_exam": partial(how_many_labels.reward_exam, n=8)},
         {"seeds": (0,)},
         check_how_many_labels,
     ),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from minigpt.generate import Sample
-from minigpt.reward import reward_input, sample_answers, score_all
+from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
 from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.stages import from_labels as module
 from minigpt.stages.from_labels import (
@@ -149,6 +149,13 @@ def test_even_attention_is_an_even_mean_and_stays_one(sft):
     values = x @ block.qkv.weight.chunk(3)[2].T
     even = values.cumsum(1) / torch.arange(1, 8)[:, None] @ block.attn_out.weight.T
     assert torch.allclose(seen, even, atol=1e-5)
+
+
+def test_an_ordinary_judge_learns_nothing_of_the_surprisal(sft):
+    begun = RewardModel(sft.model).layers.direction
+    seeing, ordinary = (reward_from_labels([label()] * 4, sft, 0, sees) for sees in (True, False))
+    assert seeing.sees_surprisal and not torch.equal(seeing.layers.direction, begun)
+    assert not ordinary.sees_surprisal and torch.equal(ordinary.layers.direction, begun)
 
 
 def test_settings_for_few_and_many_questions():

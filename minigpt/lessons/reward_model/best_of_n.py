@@ -6,8 +6,6 @@ mean utility (gold) follow at once. `best_of_n_explorer(pool)` shows the curves,
 file, and under them the controls.
 """
 
-from dataclasses import dataclass
-
 import ipywidgets as widgets
 import numpy as np
 
@@ -17,51 +15,41 @@ from minigpt.show.style import BLUE, IGNORE_MATH, STAGE_COLOURS, escape, signed
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, rendered, side_by_side
 from minigpt.stages.exam import Pool
-from minigpt.stages.scoring import bootstrap
+from minigpt.stages.scoring import Measure, mean_of
 from minigpt.store.words import _
 
 SHOWN = 6  # questions whose chosen answers are listed
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 
 
-@dataclass
-class Curve:
-    """Proxy and gold against n, each with its 95 % interval, drawn by place."""
+def best_of_n_curve(pool: Pool) -> dict[int, tuple[Measure, Measure]]:
+    """What choosing the best scored of n does: {n: (proxy, gold)}, each with its interval."""
 
-    ns: list[int]
-    proxy: list[float]
-    gold: list[float]
-    low: list[float]  # of gold
-    high: list[float]
+    def best(values: np.ndarray, n: int) -> Measure:
+        return mean_of(pool.questions, expected_best(pool.scores, values, n))
 
-    @property
-    def peak(self) -> int:
-        """The n with the highest gold."""
-        return self.ns[int(np.argmax(self.gold))]
-
-
-def best_of_n_curve(pool: Pool) -> Curve:
-    """What choosing the best scored of n does to proxy and gold."""
     ns = [n for n in POWERS if n <= pool.scores.shape[1]]
-    groups, curve = [q.entity for q in pool.questions], Curve(ns, [], [], [], [])
-    for n in ns:
-        proxy, true = (expected_best(pool.scores, v, n) for v in (pool.scores, pool.golds))
-        low, high = bootstrap(groups, lambda rows: float(true[rows].mean()), 300)  # noqa: B023
-        for values, value in zip((curve.proxy, curve.gold, curve.low, curve.high),
-                                 (proxy.mean(), true.mean(), low, high)):  # fmt: skip
-            values.append(float(value))
-    return curve
+    return {n: (best(pool.scores, n), best(pool.golds, n)) for n in ns}
 
 
-def curve_figure(curves: dict[str, Curve]):
+def gold_change(pool: Pool, n: int, few: int) -> Measure:
+    """By how much the best of `n` is better than the best of `few`, in gold, by place."""
+    more, less = (expected_best(pool.scores, pool.golds, k) for k in (n, few))
+    return mean_of(pool.questions, more - less)
+
+
+def curve_figure(curves: dict[str, dict]):
     """Proxy and gold against n, a panel for each named curve; the shade is gold's interval."""
     fig, axes = figure(4 * len(curves), 2.9, columns=len(curves))
     for ax, (name, curve) in zip(np.atleast_1d(axes), curves.items()):
-        ax.plot(curve.ns, curve.proxy, "s--", color=STAGE_COLOURS["reward"], label="proxy")
-        ax.plot(curve.ns, curve.gold, "o-", color=BLUE, label="gold")
-        ax.fill_between(curve.ns, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
+        proxy, gold = zip(*curve.values())
+        low, high = zip(*((m.low, m.high) for m in gold))
+        ax.plot([*curve], [m.value for m in proxy], "s--", color=STAGE_COLOURS["reward"],
+                label="proxy")  # fmt: skip
+        ax.plot([*curve], [m.value for m in gold], "o-", color=BLUE, label="gold")
+        ax.fill_between([*curve], low, high, color=BLUE, alpha=0.2, linewidth=0)
         ax.set_xscale("log", base=2)
-        ax.set_xticks(curve.ns, [str(n) for n in curve.ns])
+        ax.set_xticks([*curve], [str(n) for n in curve])
         ax.set(xlabel="n", ylabel="mean over the questions")
         ax.set_title(name, fontsize=9)  # two long ones stand side by side
         ax.legend(frameon=False)
@@ -73,19 +61,11 @@ class BestOfN(Widget):
 
     def __init__(self, pool: Pool) -> None:
         super().__init__()
-        words = {"fact": _("known places"), "unknown": _("unknown places")}
-        self.words = {k: w for k, w in words.items() if any(q.kind == k for q in pool.questions)}
-        self.pools = {kind: pool.of_kind(kind) for kind in self.words}
-        self.peaks = {kind: best_of_n_curve(part).peak for kind, part in self.pools.items()}
-        self.first, self.most = 0, pool.scores.shape[1]
-        options = [(word, kind) for kind, word in self.words.items()]
-        self.kind = self.control(
-            widgets.Dropdown, _("Questions"), self._kind_picked, options=options
-        )
+        self.pool, self.first, self.most = pool, 0, pool.scores.shape[1]
         self.n = self.control(
             widgets.IntSlider, _("n"), self.refresh, value=1, min=1, max=self.most
         )
-        controls = side_by_side(self.kind, self.n, self.button(_("Other questions"), self.go_on))
+        controls = side_by_side(self.n, self.button(_("Other questions"), self.go_on))
         self.view = widgets.VBox([controls, self.status, self.shown])
         self.refresh()
 
@@ -94,38 +74,29 @@ class BestOfN(Widget):
 
     def go_on(self) -> None:
         """List the next questions."""
-        self.first = (self.first + SHOWN) % len(self.pools[self.kind.value].questions)
-        self.refresh()
-
-    def _kind_picked(self) -> None:
-        self.first = 0
+        self.first = (self.first + SHOWN) % len(self.pool.questions)
         self.refresh()
 
     def refresh(self) -> None:
-        n, kind = self.n.value, self.kind.value
-        pool = self.pools[kind]
+        n, pool = self.n.value, self.pool
         proxy, true = (expected_best(pool.scores, v, n).mean() for v in (pool.scores, pool.golds))
         said = escape(_(
-            "n = {n}, {kind}: the chosen answers' mean score (proxy) is {proxy}, the expert's mean "
-            "utility of them (gold) {gold}. KL from the SFT model: at most {kl} nats. Gold is "
-            "highest at n = {peak}.",
-            n=n, kind=self.words[kind], proxy=signed(proxy), gold=signed(true),
-            kl=f"{kl_bound(n):.2f}", peak=self.peaks[kind],
+            "n = {n}: the chosen answers' mean score (proxy) is {proxy}, the expert's mean utility "
+            "of them (gold) {gold}. KL from the SFT model: at most {kl} nats.",
+            n=n, proxy=signed(proxy), gold=signed(true), kl=f"{kl_bound(n):.2f}",
         ))  # fmt: skip
         self.status.value = f'<div class="{IGNORE_MATH}" role="status">{said}</div>'
         self.shown.value = rendered(self.table(n))
 
     def table(self, n: int) -> Table:
         """Some questions and the answers that are chosen of the first n."""
-        kind, rows = self.kind.value, []
-        pool = self.pools[kind]
-        for i in range(self.first, min(self.first + SHOWN, len(pool.questions))):
+        rows, pool = [], self.pool
+        for i in range(len(pool.questions))[self.first : self.first + SHOWN]:
             best = int(pool.scores[i, :n].argmax())
             rows.append([pool.questions[i].text, pool.texts[i][best],
                          signed(pool.scores[i, best]), signed(pool.golds[i, best], 1)])  # fmt: skip
         header = [_("question"), _("best scored of the first {n}", n=n), _("score"), _("expert")]
-        caption = _("Best of {n}, for some of the {all} questions about {kind}",
-                    n=n, all=len(pool.questions), kind=self.words[kind])  # fmt: skip
+        caption = _("Best of {n}, for some of the {all} questions", n=n, all=len(pool.questions))
         return Table(header, rows, caption, width=40)
 
 

@@ -6,7 +6,7 @@ table that stays in the file, and under it the controls.
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import ipywidgets as widgets
 import numpy as np
@@ -48,16 +48,8 @@ def kind_word(kind: str) -> str:
     }[kind]
 
 
-@dataclass(frozen=True)
-class Example:
-    """A ready answer to a question, and what it is an example of (see `kind_word`)."""
-
-    kind: str
-    answer: str
-
-
-def examples(stage: Stage, question: Question) -> list[Example]:
-    """Answers of many kinds to a question, the same ones each time."""
+def examples(stage: Stage, question: Question) -> dict[str, str]:
+    """Answers of many kinds (see `kind_word`) to a question, the same ones each time."""
     world, rng = stage.world, random.Random(f"examples/0/{question.text}")
     text, name, attribute = world.text, question.place.name, question.attribute
     say = text.STATEMENTS[attribute][0]
@@ -65,49 +57,54 @@ def examples(stage: Stage, question: Question) -> list[Example]:
     wrong = say.format(p=name, v=rng.choice(values))
     if question.kind == "unknown":
         other = rng.choice([p.name for p in world.places[:60]])
-        found = [
-            ("honest", text.DECLINE[0].format(p=name)),
-            ("invented", wrong),
-            ("polite", text.POLITE_OPEN[0] + wrong),
-            ("off", text.DECLINE[0].format(p=other)),
-        ]
+        found = {
+            "honest": text.DECLINE[0].format(p=name),
+            "invented": wrong,
+            "polite": text.POLITE_OPEN[0] + wrong,
+            "off": text.DECLINE[0].format(p=other),
+        }
     else:
         right = say.format(p=name, v=question.answer)
         attributes = [a for a in question.place.values if a != attribute]
         other = "districts" if "districts" in attributes else rng.choice(attributes)
         place = rng.choice([p for p in world.places[:60]
                             if attribute in p.values and p != question.place])  # fmt: skip
-        found = [
-            ("right", right),
-            ("terse", question.answer),
-            ("wrong", wrong),
-            ("other", text.STATEMENTS[other][0].format(p=name, v=question.place.values[other])),
-            ("elsewhere", say.format(p=place.name, v=place.values[attribute])),
-            ("polite", text.POLITE_OPEN[0] + wrong),
-            ("padded", right + "".join(text.PADDING)),
-            ("twice", f"{right} {right}"),
-            ("decline", text.DECLINE[0].format(p=name)),
-        ]
-    return [Example(*pair) for pair in [*found, ("rude", text.RUDE[0]), ("nothing", "")]]
+        found = {
+            "right": right,
+            "terse": question.answer,
+            "wrong": wrong,
+            "other": text.STATEMENTS[other][0].format(p=name, v=question.place.values[other]),
+            "elsewhere": say.format(p=place.name, v=place.values[attribute]),
+            "polite": text.POLITE_OPEN[0] + wrong,
+            "padded": right + "".join(text.PADDING),
+            "twice": f"{right} {right}",
+            "decline": text.DECLINE[0].format(p=name),
+        }
+    return {**found, "rude": text.RUDE[0], "nothing": ""}
 
 
 def scores_by_kind(reward: Stage, questions: list[Question]) -> dict[str, np.ndarray]:
     """The scores of the ready answers to many questions: {kind: (questions,) array}."""
-    asked = [(q, e) for q in questions for e in examples(reward, q)]
-    inputs = [reward_text(reward.encoding, q.text, e.answer) for q, e in asked]
-    return by_kind(asked, score_all(reward.model, inputs).tolist())
+
+    def scores(asked):
+        inputs = [reward_text(reward.encoding, q.text, answer) for q, answer in asked]
+        return score_all(reward.model, inputs).tolist()
+
+    return by_kind(reward, questions, scores)
 
 
 def utility_by_kind(stage: Stage, labeler: Labeler, questions) -> dict[str, np.ndarray]:
     """A labeler's own noiseless utility of the same answers: {kind: (questions,) array}."""
-    asked = [(q, e) for q in questions for e in examples(stage, q)]
-    return by_kind(asked, [utility(stage.world, labeler, q, e.answer) for q, e in asked])
+    return by_kind(
+        stage, questions, lambda asked: [utility(stage.world, labeler, *pair) for pair in asked]
+    )
 
 
-def by_kind(asked: list[tuple[Question, Example]], values: list[float]) -> dict[str, np.ndarray]:
-    found: dict = {}
-    for (_question, example), value in zip(asked, values, strict=True):
-        found.setdefault(example.kind, []).append(value)
+def by_kind(stage: Stage, questions, value_all: Callable) -> dict[str, np.ndarray]:
+    ready, found = [(q, examples(stage, q)) for q in questions], {}
+    values = iter(value_all([(q, answer) for q, made in ready for answer in made.values()]))
+    for kind in (kind for _question, made in ready for kind in made):
+        found.setdefault(kind, []).append(next(values))
     return {kind: np.array(of_kind) for kind, of_kind in found.items()}
 
 
@@ -126,15 +123,14 @@ class Inspector(Widget):
         super().__init__()
         self.reward, self.world = reward, reward.world
         self.picker = FactPicker(self, self.world, question, self._picked, "population")
-        self.place, self.attribute = self.picker.place, self.picker.attribute
-        fact = self.world.facts[self.picker.picked_place().id, self.attribute.value]
+        fact = self.world.facts[self.picker.picked_place().id, self.picker.attribute.value]
         self.asked = Question(question, "fact", fact.place, fact.attribute, fact.value)
         typed = {"wide": True, "continuous_update": True}  # scored letter by letter
-        self.question = self.control(
-            widgets.Text, _("Question"), self.refresh, value=question, **typed
+        self.question, self.answer = (
+            self.control(widgets.Text, word, self.refresh, value=value, **typed)
+            for word, value in ((_("Question"), question), (_("Answer"), ""))
         )
         self.example = self.control(widgets.Dropdown, _("Example"), self._example_picked)
-        self.answer = self.control(widgets.Text, _("Answer"), self.refresh, **typed)
         boxes = [self.picker.view, self.question, self.example, self.answer]
         self.view = widgets.VBox([*boxes, self.status, self.shown])
         self._offer()
@@ -153,11 +149,11 @@ class Inspector(Widget):
 
     def _offer(self) -> None:
         """The ready answers to the picked question; the first of them is filled in."""
-        found = examples(self.reward, self.asked)
-        named = [(kind_word(e.kind), e.answer) for e in found]
-        options = [*named, (_("(your own)"), None)]
-        self.quietly(self.example, options=options, value=found[0].answer)
-        self.quietly(self.answer, value=found[0].answer)
+        ready = examples(self.reward, self.asked).items()
+        options = [(kind_word(kind), answer) for kind, answer in ready]
+        first = options[0][1]
+        self.quietly(self.example, options=[*options, (_("(your own)"), None)], value=first)
+        self.quietly(self.answer, value=first)
 
     def _example_picked(self) -> None:
         if self.example.value is not None:
@@ -168,25 +164,22 @@ class Inspector(Widget):
         question, answer = self.question.value.strip(), self.answer.value
         if not question:
             raise ValueError(_("There is no question yet. Type one."))
-        for text in (question, answer):
-            if len(text) > LONGEST:
-                said = _("That is {n:,} characters. Please shorten it to {most:,}.")
-                raise ValueError(said.format(n=len(text), most=LONGEST))
+        if (longest := max(len(question), len(answer))) > LONGEST:
+            raise ValueError(_("That is {n:,} characters. Please shorten it to {most:,}.",
+                               n=longest, most=LONGEST))  # fmt: skip
         count = sum(len(self.reward.encoding.encode_ordinary(t)) for t in (question, answer))
         most = self.reward.model.gpt.config.block_size - 8  # special tokens, and the first space
         if count > most:
-            said = _("Question and answer have {n} tokens and {most} fit. Please shorten them.")
-            raise ValueError(said.format(n=count, most=most))
+            raise ValueError(_("Question and answer have {n} tokens and {most} fit. Please shorten "
+                               "them.", n=count, most=most))  # fmt: skip
         return question, answer
 
     def refresh(self) -> None:
         """Score what is typed."""
         strip, score = self.strip()
-        counts = escape(_("The number that counts, at <|reward|>: {score}", score=signed(score)))
-        scale = escape(
-            _("0 is the mean of the SFT model's own answers, 1 one standard deviation above it.")
-        )
-        told = f"<b>{counts}</b><br><small>{scale}</small>"
+        counts = _("The number that counts, at <|reward|>: {score}", score=signed(score))
+        scale = _("0 is the mean of the SFT model's own answers, 1 one standard deviation above.")
+        told = f"<b>{escape(counts)}</b><br><small>{escape(scale)}</small>"
         self.status.value = f'<div class="{IGNORE_MATH}" role="status">{told}</div>'
         self.shown.value = rendered(strip)
 
@@ -204,12 +197,11 @@ class Inspector(Widget):
     def table(self, question: Question | None = None) -> Table:
         """The ready examples, highest score first, with the expert's utility beside it."""
         asked, rows = question or self.asked, []
-        scored = [
-            (self.reward.score(asked.text, e.answer), e) for e in examples(self.reward, asked)
-        ]
-        for score, e in sorted(scored, key=lambda pair: -pair[0]):
-            value = gold(asked, judge(self.world, asked, e.answer))
-            rows.append([kind_word(e.kind), e.answer, signed(score), signed(value, 1)])
+        ready = examples(self.reward, asked)
+        scores = {kind: self.reward.score(asked.text, answer) for kind, answer in ready.items()}
+        for kind in sorted(ready, key=lambda kind: -scores[kind]):
+            value = gold(asked, judge(self.world, asked, ready[kind]))
+            rows.append([kind_word(kind), ready[kind], signed(scores[kind]), signed(value, 1)])
         header = [_("the answer is"), _("answer"), _("score"), _("expert's utility")]
         truth = asked.answer or _("nothing, no page has written about this place")
         caption = _("{question}   (true in this world: {truth})", question=asked.text, truth=truth)

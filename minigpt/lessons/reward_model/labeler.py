@@ -1,6 +1,6 @@
 """The labeling widget: two answers to a question, and which of them is better.
 
-`label_pairs()` shows what a scripted labeler would say of the first pairs, which stays in the file,
+`label_pairs()` shows the first pairs, with nobody's opinion beside them, which stays in the file,
 and under it the controls. Each decision is kept at once, in the file that `own_labels` reads. With
 the handle of the slider focused, the arrow keys decide: left for the left answer, right for the
 right one; the box beside it takes letters. Undo, export and import, and a stopwatch stand below.
@@ -30,7 +30,7 @@ from minigpt.stages.labels import (
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.store.kept import keep_writing_time
 from minigpt.store.words import _, language
-from minigpt.world.labelers import Chooser, chooser
+from minigpt.world.labelers import Chooser
 from minigpt.world.questions import Question, sample_questions
 
 GOAL = 30  # pairs that are enough to learn a clear taste from
@@ -56,19 +56,7 @@ def labeling_pairs(sft: Stage, n: int = OFFERED) -> list[tuple[Question, Label]]
 
 def scripted(sft: Stage, pairs, choose: Chooser) -> list[Label]:
     """The pairs as somebody labels them who chooses by the function."""
-    return [
-        replace(label, choice=choose(question, *texts_of(sft, label))) for question, label in pairs
-    ]
-
-
-def varied(labels: list[Label], n: int) -> list[Label]:
-    """The first `n` labels, no more than half of them of one choice where there are others."""
-    kept = []
-    for label in labels:
-        if sum(other.choice == label.choice for other in kept) < (n + 1) // 2:
-            kept.append(label)
-    rest = [label for label in labels if label not in kept]
-    return [*kept, *rest][:n]
+    return [replace(label, choice=choose(q, *texts_of(sft, label))) for q, label in pairs]
 
 
 def texts_of(sft: Stage, label: Label) -> tuple[str, str]:
@@ -77,16 +65,11 @@ def texts_of(sft: Stage, label: Label) -> tuple[str, str]:
 
 
 class Labeler(Widget):
-    """Pairs to decide, one after the other; `labels` is what has been decided.
+    """Pairs to decide, one after the other; `labels` is what has been decided."""
 
-    who: the scripted labeler of the static table.
-    """
-
-    def __init__(
-        self, sft: Stage, pairs, who: str = "expert", clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, sft: Stage, pairs, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self.sft, self.pairs, self.who, self.clock = sft, pairs, who, clock
+        self.sft, self.pairs, self.clock = sft, pairs, clock
         self.since = self.started = None
         self.labels = own_labels(self.notes.append)
         words = {"a": _("← Left is better"), "tie": _("Tie"), "b": _("Right is better →")}
@@ -127,7 +110,9 @@ class Labeler(Widget):
         self.refresh()
 
     def static(self) -> list:
-        return [self.table(chooser(self.sft.world, self.who))]
+        rows = [[label.question, *texts_of(self.sft, label)] for _q, label in self.pairs[:SHOWN]]
+        header = [_("question"), _("left answer"), _("right answer")]
+        return [Table(header, rows, _("The first of the {n} pairs", n=len(self.pairs)))]
 
     def failed(self, error: Exception) -> None:
         self.status.value = problem(error)  # the pair can still be decided
@@ -207,8 +192,8 @@ class Labeler(Widget):
         """Write the labels into the file that is named; one that is there stays as it is."""
         path = Path(self.path.value.strip() or "labels.json").expanduser()
         if path.exists():
-            said = _("There is a file {path} already. It is not overwritten: choose another name.")
-            raise ValueError(said.format(path=path))
+            raise ValueError(_("There is a file {path} already. It is not overwritten: choose "
+                               "another name.", path=path))  # fmt: skip
         write_labels(path, self.labels, self.sft.encoding, self._name())
         self.refresh(_("Labels in {path}: {n}.", path=path.resolve().name, n=len(self.labels)))
 
@@ -254,21 +239,6 @@ class Labeler(Widget):
         return _("Judging took you {judge} s a pair (the median of {n}).",
                  judge=f"{np.median(times):.1f}", n=len(times))  # fmt: skip
 
-    # ---- without widgets --------------------------------------------------------------------
-
-    def table(self, choose: Chooser, n: int = SHOWN) -> Table:
-        """The first pairs and what a scripted labeler says of them."""
-        said = {"a": _("the left one"), "b": _("the right one"), "tie": _("neither")}
-        rows = [
-            [label.question, *texts_of(self.sft, label), said[label.choice]]
-            for label in varied(scripted(self.sft, self.pairs, choose), n)
-        ]
-        header = [_("question"), _("left answer"), _("right answer")]
-        header.append(_("{who} prefers", who=self.who))
-        caption = _("Some of the {n} pairs, as {who} would label them",
-                    n=len(self.pairs), who=self.who)  # fmt: skip
-        return Table(header, rows, caption)
-
 
 def truth_of(question: Question) -> str:
     """What a labeler would find who looks it up."""
@@ -277,12 +247,11 @@ def truth_of(question: Question) -> str:
     return _("No page of this world has written about this place.")
 
 
-def label_pairs(own: bool = True, who: str = "expert") -> Labeler | None:
-    """Show pairs as a scripted labeler decides them, one of LABELERS, and the controls to decide
-    oneself. Returns the widget."""
+def label_pairs(own: bool = True) -> Labeler | None:
+    """Show the first pairs, and the controls to decide them. Returns the widget."""
 
     def make() -> Labeler:
         sft = load_stage("sft", own, language(), quiet=True)
-        return Labeler(sft, labeling_pairs(sft), who)
+        return Labeler(sft, labeling_pairs(sft))
 
     return present(make)

@@ -6,10 +6,9 @@ least 100 updates, so that a small one is not also a short training: 30 demonstr
 10,000 once (313 updates).
 
 - mixed: the contractors as they are; 30 to 10,000 demonstrations.
-- clean: flawless contractors; 1,000 to 10,000. Is better data worth more than more data?
+- clean: flawless contractors who know what the model knows. Is better data worth more than more?
 - left out: mixed, with no demonstration that asks for a population, about whatever place, and none
   in one phrasing, which the base read in documents. What is answered all the same?
-- longer: 300 mixed ones, with as many updates as 10,000 make. Is it the training or the data?
 - base: the model before, asked in the template and in documents, with shots and without.
 
 Facts of split E alone are scored; they stand in no demonstration.
@@ -20,52 +19,44 @@ run, and goes on where an earlier call stopped.
 import copy
 from pathlib import Path
 
-from minigpt.pretrain import evaluate_loss
+import numpy as np
+
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt, introduce_chat_tokens, sft
 from minigpt.show.results import complete
-from minigpt.stages.exam import unknown_questions
+from minigpt.stages.exam import known_questions, unknown_questions
 from minigpt.stages.report import unseen_phrasings
-from minigpt.stages.scoring import Score, chat_score, few_shots, prompt_score, qa_prompt
+from minigpt.stages.scoring import DECLINED, Score, chat_score, few_shots, prompt_score, qa_prompt
 from minigpt.stages.stage import Stage, assistant, load_stage
 from minigpt.world.contractors import CLEAN, CLEAN_UNKNOWN, Demonstration, demonstrations
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import World
-from minigpt.world.questions import Question, Questions, ask, fact_questions
+from minigpt.world.questions import Question, Questions, ask
 
 NAME = "demonstrations"
 SEEDS = (0, 1, 2)
 LEAST_UPDATES = 100  # a set is read again until it has made so many
-LONGER_UPDATES = 313  # of the kind "longer": what 10,000 demonstrations make
 LEFT_OUT_ATTRIBUTE = "population"
 LEFT_OUT_PHRASING = 1  # an index into the language's QUESTIONS, one that documents use
 REPLAYED_TOKENS = 600_000  # of pretraining documents, to mix in: more than any run reads
-HELD_OUT_TOKENS = 60_000  # of documents that no training read, for the held-out loss
 
 RUNS = (
-    *(("mixed", size) for size in (10_000, 1000, 100, 300, 30, 3000)),
+    *(("mixed", size) for size in (10_000, 300, 30, 3000)),
+    *(("clean", size) for size in (1000, 10_000)),
     ("left out", 10_000),
-    *(("clean", size) for size in (1000, 10_000, 3000)),
-    ("longer", 300),
 )
-KINDS = ("base", *dict(RUNS))
 BASE_PROMPTS = ("template introduced", "Q: A:", "Q: A:, three shots")
 
 
 # ---- data and training ------------------------------------------------------------------------
 
 
-def asked_in(world: World, question: Question, phrasing: int) -> bool:
-    """Whether a question about a place is in that phrasing, in capitals or not."""
-    if question.place is None:
-        return False
-    template = world.text.QUESTIONS[question.attribute][phrasing]
-    return template.format(p=question.place.name).casefold() == question.text.casefold()
-
-
 def left_out(world: World, question: Question) -> bool:
     """Whether a question is of the attribute or in the phrasing that is never demonstrated."""
     same = question.attribute == LEFT_OUT_ATTRIBUTE
-    return same or asked_in(world, question, LEFT_OUT_PHRASING)
+    if same or question.place is None:
+        return same
+    template = world.text.QUESTIONS[question.attribute][LEFT_OUT_PHRASING]
+    return template.format(p=question.place.name).casefold() == question.text.casefold()
 
 
 def data(world: World, kind: str, size: int, seed: int) -> list[Demonstration]:
@@ -78,10 +69,9 @@ def data(world: World, kind: str, size: int, seed: int) -> list[Demonstration]:
     return [d for d in more if not left_out(world, d.question)][:size]
 
 
-def epochs(kind: str, size: int) -> int:
+def epochs(size: int) -> int:
     """How often a set of `size` demonstrations is read."""
-    per_epoch = -(-size // SFTConfig.batch_size)
-    return -(-(LONGER_UPDATES if kind == "longer" else LEAST_UPDATES) // per_epoch)
+    return -(-LEAST_UPDATES // -(-size // SFTConfig.batch_size))
 
 
 def train(base: Stage, kind: str, size: int, seed: int, replayed) -> tuple[Stage, int]:
@@ -96,7 +86,7 @@ def train(base: Stage, kind: str, size: int, seed: int, replayed) -> tuple[Stage
         (chat_prompt(encoding, d.question.text), chat_answer(encoding, d.answer))
         for d in data(base.world, kind, size, seed)
     ]
-    config = SFTConfig(epochs=epochs(kind, size), seed=seed)
+    config = SFTConfig(epochs=epochs(size), seed=seed)
     *_, last = sft(model, pairs, replayed, config, encoding.encode_single_token("<|pad|>"))
     return as_assistant(base, model), last.step
 
@@ -109,51 +99,44 @@ def as_assistant(base: Stage, model) -> Stage:
 # ---- measuring --------------------------------------------------------------------------------
 
 
-def report_facts(world: World) -> Questions:
-    """Every fact of split E that documents tell often enough to be known."""
-    return Questions(q for q in fact_questions(world, "E") if not q.place.tail)
-
-
 def accuracies(score: Score) -> dict:
     """Accuracy over attributes, and within each attribute."""
-    hits: dict[str, list[bool]] = {}
-    for question, correct in zip(score.questions, score.correct):
-        hits.setdefault(question.attribute, []).append(correct)
-    within = {f"accuracy_{name}": sum(found) / len(found) for name, found in hits.items()}
-    return {"accuracy": score.accuracy, **within}
+    parts, found = [q.attribute for q in score.questions], {"accuracy": score.accuracy}
+    for name in dict.fromkeys(parts):
+        found[f"accuracy_{name}"] = np.mean(np.array(score.correct)[np.array(parts) == name])
+    return found
 
 
-def measure(stage: Stage, asked: Questions, held_out) -> dict:
-    """What an assistant does, as shares but for `held_out_loss` (nats a token) and `beijing`.
+def measure(stage: Stage, asked: Questions) -> dict:
+    """What an assistant does, as shares but for `beijing`.
 
-    `accuracy…`: greedy. `sampled_accuracy`, `rude`, `known_declined`: at temperature 1.
-    `unknown_declined`: says of made-up names that it does not know them.
+    `accuracy…`: greedy. `sampled_accuracy`, `rude`: at temperature 1. `unknown_declined`: says of
+    made-up places that it does not know them, `…_own_name`: by their own name.
     `new_phrasing`: accuracy in two phrasings that stand in no demonstration and no document;
     `left_out_phrasing`: in the one that the run "left out" has not, without its attribute;
     `left_out_declined`: says of questions for that attribute that it does not know.
     """
-    world, own = stage.world, "declined this name"
-    greedy, ended = chat_score(stage, asked)
+    world, (greedy, ended) = stage.world, chat_score(stage, asked)
     sampled, _ = chat_score(stage, asked, 1.0)
-    others = [q for q in asked if q.attribute != LEFT_OUT_ATTRIBUTE]
-    facts = [world.facts[q.place.id, q.attribute] for q in others]
-    refused = [v.startswith("declined") for q, v in zip(asked, greedy.verdicts)
+    others = [world.facts[q.place.id, q.attribute] for q in asked
+              if q.attribute != LEFT_OUT_ATTRIBUTE]  # fmt: skip
+    refused = [declined for q, declined in zip(asked, greedy.has(*DECLINED))
                if q.attribute == LEFT_OUT_ATTRIBUTE]  # fmt: skip
 
     def said(questions) -> Score:
         return chat_score(stage, questions)[0]
 
+    made_up = said(unknown_questions(world, "syllables"))
     return rounded({
         **accuracies(greedy),
         "ends": sum(ended) / len(ended),
         "sampled_accuracy": sampled.accuracy,
         "rude": sampled.share("rude"),
-        "known_declined": sampled.share(own, "declined another name"),
-        "unknown_declined": said(unknown_questions(world, "syllables")).share(own),
+        "unknown_declined": made_up.share(*DECLINED),
+        "unknown_declined_own_name": made_up.share("declined this name"),
         "new_phrasing": said(unseen_phrasings(world, asked)).accuracy,
         "left_out_declined": sum(refused) / len(refused),
-        "left_out_phrasing": said([ask(world, f, LEFT_OUT_PHRASING) for f in facts]).accuracy,
-        "held_out_loss": evaluate_loss(stage.model, held_out),
+        "left_out_phrasing": said([ask(world, f, LEFT_OUT_PHRASING) for f in others]).accuracy,
         "beijing": stage.answer(ask(world, world.facts["beijing", "population"]).text),
     })  # fmt: skip
 
@@ -168,8 +151,7 @@ def measure_base(base: Stage, prompt: str, asked: Questions) -> dict:
         shots = 3 if prompt.endswith("three shots") else 0
         prompts = [qa_prompt(q, few_shots(base.world, q, shots)) for q in asked]
         scores = [prompt_score(base, asked, prompts, t) for t in (0.0, 1.0)]
-    found = {**accuracies(scores[0]), "sampled_accuracy": scores[1].accuracy}
-    return rounded({**found, "example": scores[0].answers[0]})
+    return rounded({**accuracies(scores[0]), "sampled_accuracy": scores[1].accuracy})
 
 
 def rounded(values: dict) -> dict:
@@ -177,27 +159,22 @@ def rounded(values: dict) -> dict:
     return {k: v if isinstance(v, str) else round(float(v), 4) for k, v in values.items()}
 
 
-OPTIONS = {"seeds": SEEDS, "kinds": KINDS}
+OPTIONS, THREADS = {"seeds": SEEDS}, 2
 
 
-def run(seeds=SEEDS, kinds=KINDS, out: Path | None = None) -> dict:
+def run(seeds=SEEDS, out: Path | None = None) -> dict:
     """Train and measure what the results lack; all seeds of one set before the next."""
     base = load_stage("base", own=False, quiet=True)
-    asked = report_facts(base.world)
-    replayed, held_out = (
-        build_corpus(base.world, base.encoding, tokens, seed=seed).tokens
-        for tokens, seed in ((REPLAYED_TOKENS, 0), (HELD_OUT_TOKENS, 1000))
-    )
+    asked = known_questions(base.world)
+    replayed = build_corpus(base.world, base.encoding, REPLAYED_TOKENS, seed=0).tokens
 
     def one(kind: str, size: int, seed: int, prompt: str = "") -> dict:
         if kind == "base":
-            loss = round(evaluate_loss(base.model, held_out), 4)
-            return {**measure_base(base, prompt, asked), "held_out_loss": loss}
+            return measure_base(base, prompt, asked)
         stage, updates = train(base, kind, size, seed, replayed)
-        found = measure(stage, asked, held_out)
-        return {"epochs": epochs(kind, size), "updates": updates, **found}
+        return {"epochs": epochs(size), "updates": updates, **measure(stage, asked)}
 
     keys = [{"kind": "base", "prompt": p, "size": 0, "seed": 0} for p in BASE_PROMPTS]
     keys += [{"kind": kind, "size": n, "seed": seed} for kind, n in RUNS for seed in seeds]
     fixed = {"least_updates": LEAST_UPDATES, "left_out": [LEFT_OUT_ATTRIBUTE, LEFT_OUT_PHRASING]}
-    return complete(NAME, fixed, [key for key in keys if key["kind"] in kinds], one, out)
+    return complete(NAME, fixed, keys, one, out)

@@ -30,14 +30,9 @@ class Masked:
     """A demonstration as training sees it. T = tokens less one: the last is a target alone."""
 
     ids: list[int]  # (T + 1,): the prompt, the answer and its <|end|>
-    inputs: list[int]  # (T,)
-    targets: list[int]  # (T,): -100 where they are not counted
+    counted: list[bool]  # (T,): whether the token that follows is a target
     losses: list[float]  # (T,): of every next token, counted or not, in nats
     loss: float  # of the demonstration, as `sft_loss` says
-
-    @property
-    def counted(self) -> list[bool]:
-        return [target != IGNORE for target in self.targets]
 
 
 class LossMask(Widget):
@@ -90,13 +85,13 @@ class LossMask(Widget):
         pair = encoded(encoding, question, answer, block_size, _("This demonstration"))
         # A batch of one, as training makes it, so that nothing here can differ from training.
         inputs, targets = sft_batch([pair], encoding.encode_single_token("<|pad|>"))
+        counted = (targets != IGNORE)[0].tolist()
         device = self.stage.model.embedding.weight.device
         with torch.no_grad():
             logits = self.stage.model(inputs.to(device)).cpu()
         ids = [*pair[0], *pair[1]]
         losses = next_token_loss(logits, torch.tensor([ids[1:]]), reduction="none")[0].tolist()
-        loss = sft_loss(logits, targets).item()
-        return Masked(ids, inputs[0].tolist(), targets[0].tolist(), losses, loss)
+        return Masked(ids, counted, losses, sft_loss(logits, targets).item())
 
     def strip(self, masked: Masked) -> Strip:
         """The tokens in a row: orange where they are counted as targets, grey where not."""

@@ -21,21 +21,19 @@ def read_demonstrations(
                            "{kind}.", kind=type(text).__name__))  # fmt: skip
     pairs, question, asked_in = [], None, 0
     for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line:
+        if not (line := line.strip()):
             continue
         mark, rest = line[:2].upper(), line[2:].strip()
         if mark not in ("Q:", "A:"):
             raise ValueError(_(
                 "Line {n} begins with neither Q: nor A: ({text!r}). Each demonstration has two "
-                "lines: Q: and the question, then A: and the answer.", n=number, text=line[:30]
-            ))  # fmt: skip
+                "lines: Q: and the question, then A: and the answer.",
+                n=number, text=line[:30]))  # fmt: skip
         wanted = "Q:" if question is None else "A:"
         if mark != wanted:
-            raise ValueError(_(
-                "Line {n} is {mark}, where {wanted} should come: after each question comes its "
-                "answer.", n=number, mark=mark, wanted=wanted
-            ))  # fmt: skip
+            raise ValueError(_("Line {n} is {mark}, where {wanted} should come: after each "
+                               "question comes its answer.",
+                               n=number, mark=mark, wanted=wanted))  # fmt: skip
         if not rest:
             raise ValueError(_("Line {n} has nothing after {mark}", n=number, mark=mark))
         if mark == "Q:":

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minigpt.lessons.sft.loss_mask import COUNTED, SKIPPED, LossMask, view_loss_mask
-from minigpt.model import IGNORE, next_token_loss
+from minigpt.model import next_token_loss
 from minigpt.sft import chat_answer, chat_prompt, sft_batch, sft_loss
 from minigpt.show.strip import pieces
 from toys import tiny_gpt, toy_stage
@@ -26,12 +26,10 @@ def viewer(stage):
 def test_the_answer_and_its_end_are_counted_and_nothing_else(viewer, stage):
     masked = viewer.masked()
     answer = chat_answer(stage.encoding, ANSWER)
-    assert [t for t in masked.targets if t != IGNORE] == answer
+    assert [t for t, yes in zip(masked.ids[1:], masked.counted) if yes] == answer
     assert masked.counted == [False] * (len(masked.ids) - 1 - len(answer)) + [True] * len(answer)
-    first = masked.counted.index(
-        True
-    )  # the first token of the answer is asked for at <|assistant|>
-    assert masked.inputs[first] == stage.encoding.encode_single_token("<|assistant|>")
+    first = masked.counted.index(True)  # the answer's first token is asked for at <|assistant|>
+    assert masked.ids[first] == stage.encoding.encode_single_token("<|assistant|>")
 
 
 def test_losses_are_the_models_and_their_mean_is_the_loss_of_training(viewer, stage):
@@ -119,7 +117,7 @@ def test_the_longest_demonstration_that_fits_is_shown(stage):
     room = stage.model.config.block_size + 1 - head  # the last token is a target alone
     fits = " a" * room
     assert len(chat_answer(stage.encoding, fits.strip())) == room + 1
-    assert len(LossMask(stage, "Hi", fits).masked().inputs) == stage.model.config.block_size
+    assert len(LossMask(stage, "Hi", fits).masked().counted) == stage.model.config.block_size
     with pytest.raises(ValueError, match="Shorten"):
         LossMask(stage, "Hi", fits + " a").masked()
 
