@@ -23,10 +23,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--all", action="store_true", help="also what the lessons compare them with"
     )
-    sizes = "tiny (default), mini, small, medium or gpt2: see --sizes"
+    sizes = "tiny (default), mini, small, medium or gpt2; README.md says what each costs"
     parser.add_argument("--size", default="tiny", help=sizes)
-    parser.add_argument("--sizes", action="store_true",
-                        help="what each size costs; nothing is trained")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lang", default="en")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
@@ -60,7 +58,7 @@ def main(argv: list[str]) -> int:
     from minigpt.engine.parallel import joined_ranks, launched
     from minigpt.stages.controls import make_controls
     from minigpt.stages.recipe import make_tokenizer
-    from minigpt.stages.sizes import DEFAULT, SIZES, ladder
+    from minigpt.stages.sizes import DEFAULT, SIZES
     from minigpt.stages.stage import SHIPPED, own_checkpoints
     from minigpt.stages.train import EXTRAS, Course, run
     from minigpt.store.checkpoint import check_not_shipped
@@ -70,13 +68,6 @@ def main(argv: list[str]) -> int:
         raise Problem(f"There is no size {size!r}. Choose one of: {', '.join(SIZES)}")
     if args.ship and size != DEFAULT:
         raise Problem(f"Only the size {DEFAULT} is shipped: leave out --ship or --size.")
-    if args.sizes:
-        print(f"""{ladder()}
-
-Of pretraining alone, in one process, in float32; each token is read once. Memory is
-computed, PyTorch itself aside. The later stages read as much at every size.
-`{PROGRAM} train --size NAME` trains one.""")
-        return 0
     out = SHIPPED / args.lang if args.ship else args.out or own_checkpoints(args.lang, size)
     again = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
     again = f"{'the same torchrun … -m minigpt' if launched() else PROGRAM} train {again}"

@@ -1,4 +1,4 @@
-"""The ladder of sizes: `python3 -m minigpt train --size NAME`, and what each costs.
+"""The sizes of `python3 -m minigpt train --size NAME`; README says what each costs.
 
 From the course's model up to the body of GPT-2's smallest: 12 layers, 12 heads, width 768, context
 1,024. That one is called the 124M model, for 124,439,808 parameters; `gpt2` here has 86,507,521.
@@ -47,37 +47,3 @@ def flops_per_token(config: GPTConfig, context: int | None = None) -> int:
     L, C = config.n_layer, config.n_embd
     n = 12 * L * C * C + config.vocab_size * C
     return 6 * n + 12 * L * C * (context or config.block_size)
-
-
-def parameters(config: GPTConfig) -> int:
-    """How many numbers training adjusts: the blocks' matrices, embedding, head and gain."""
-    C = config.n_embd
-    return 12 * config.n_layer * C * C + 2 * config.vocab_size * C + 1
-
-
-def training_memory(size: Size) -> int:
-    """About how many bytes pretraining takes in one process, PyTorch itself aside.
-
-    Weights, gradients and the optimizer's averages: three numbers of 4 bytes for each weight in
-    the blocks (Muon) and four for the others (AdamW). On top the larger of two: what the backward
-    pass needs, 20 widths a layer and three logits for each token, and Muon's working space, three
-    more numbers for each weight in the blocks.
-    """
-    config = size.model
-    blocks = 12 * config.n_layer * config.n_embd**2
-    kept = 3 * blocks + 4 * (parameters(config) - blocks)
-    tokens = size.batch_size * config.block_size
-    backward = tokens * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
-    return 4 * (kept + max(backward, 3 * blocks))
-
-
-def ladder() -> str:
-    """The table of `train --sizes`."""
-    rows = ["size layers heads width context parameters tokens FLOPs memory".split()]
-    for name, size in SIZES.items():
-        c, flops = size.model, size.tokens * flops_per_token(size.model)
-        rows.append([name, *map(str, (c.n_layer, c.n_head, c.n_embd, c.block_size)),
-                     f"{parameters(c):,}", f"{size.tokens / 1e6:,.1f} M", f"{flops:.1e}",
-                     f"{training_memory(size) / 1e9:.1f} GB"])  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)
