@@ -23,10 +23,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--all", action="store_true", help="also what the lessons compare them with"
     )
-    sizes = "tiny (default), mini, small, medium or gpt2: see --sizes"
+    sizes = "tiny (default), mini, small, medium or gpt2; README.md says what each costs"
     parser.add_argument("--size", default="tiny", help=sizes)
-    parser.add_argument("--sizes", action="store_true",
-                        help="what each size costs here; nothing is trained")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lang", default="en")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
@@ -70,8 +68,6 @@ def main(argv: list[str]) -> int:
         raise Problem(f"There is no size {size!r}. Choose one of: {', '.join(SIZES)}")
     if args.ship and size != DEFAULT:
         raise Problem(f"Only the size {DEFAULT} is shipped: leave out --ship or --size.")
-    if args.sizes:
-        return print_sizes(args.device, args.threads)
     out = SHIPPED / args.lang if args.ship else args.out or own_checkpoints(args.lang, size)
     again = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
     again = f"{'the same torchrun … -m minigpt' if launched() else PROGRAM} train {again}"
@@ -124,25 +120,4 @@ def main(argv: list[str]) -> int:
     more = "" if size == DEFAULT else f" --size {size}"
     chat, report = f"{PROGRAM} chat{more}", f"{PROGRAM} report{more}"
     print(f"Done. `{chat}` talks to the models, `{report}` measures them.")
-    return 0
-
-
-def print_sizes(device: str, threads: int | None) -> int:
-    """Print the ladder of sizes with times that are estimated on this machine."""
-    from minigpt.engine.device import pick_device, set_threads, usable_cores
-    from minigpt.stages.sizes import ladder
-
-    n = set_threads(threads, usable_cores())
-    try:
-        where = pick_device(device)
-    except ValueError as error:
-        raise Problem(str(error)) from None
-    print(f"Measuring this machine: {where}, {n} threads …")
-    print(f"""
-{ladder(where)}
-
-Pretraining alone, in one process, in float32; each token is read once. Memory is
-computed, PyTorch itself aside. Times are estimates: models of each width with one and
-two layers made a few updates. The later stages read as much at every size.
-`{PROGRAM} train --size NAME` trains one.""")
     return 0

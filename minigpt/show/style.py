@@ -8,20 +8,19 @@ from minigpt.store.words import _
 # Okabe & Ito (2008): eight colours that people with any colour vision can tell apart.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999"
-STAGE_COLOURS = {
-    "base": BLUE,
-    "sft": ORANGE,
-    "reward": PURPLE,
-    "ppo_overoptimised": VERMILION,
-    "ppo": GREEN,
+_STAGES = {  # a name that others begin with comes after them
+    "base": ("Base model", BLUE),
+    "sft_honest": ("SFT model, honest demonstrations", BLACK),
+    "sft": ("SFT model", ORANGE),
+    "reward_ordinary": ("Reward model without surprisal", GREY),
+    "reward": ("Reward model", PURPLE),
+    "ppo_early": ("PPO, stopped early", YELLOW),
+    "ppo_priced": ("PPO with a KL penalty", SKY),
+    "ppo_overoptimised": ("Over-optimised PPO", VERMILION),
+    "ppo": ("PPO model", GREEN),
 }
-STAGE_NAMES = {
-    "base": "Base model",
-    "sft": "SFT model",
-    "reward": "Reward model",
-    "ppo_overoptimised": "Over-optimised PPO",
-    "ppo": "PPO model",
-}
+STAGE_NAMES = {stage: name for stage, (name, _colour) in _STAGES.items()}
+STAGE_COLOURS = {stage: colour for stage, (_name, colour) in _STAGES.items()}
 VERDICT_GROUPS = {  # the judge's verdicts as readers see them: (verdicts, colour, hatch)
     "correct": (("correct",), SKY, ""),
     "wrong": (("wrong value", "wrong subject", "several values"), YELLOW, "//"),

@@ -1,4 +1,4 @@
-"""The ladder of sizes: `python3 -m minigpt train --size NAME`, and what each costs.
+"""The sizes of `python3 -m minigpt train --size NAME`; README says what each costs.
 
 From the course's model up to the body of GPT-2's smallest: 12 layers, 12 heads, width 768, context
 1,024. That one is called the 124M model, for 124,439,808 parameters; `gpt2` here has 86,507,521.
@@ -8,13 +8,9 @@ biases or parameters of norms. The corpus grows with the model, about three toke
 it tells of the same places: above `tiny` it is the same facts in ever more documents.
 """
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
-
-from minigpt.engine.optim import make_optimizer
-from minigpt.model import GPT, GPTConfig, next_token_loss
+from minigpt.model import GPTConfig
 
 DEFAULT = "tiny"
 
@@ -51,79 +47,3 @@ def flops_per_token(config: GPTConfig, context: int | None = None) -> int:
     L, C = config.n_layer, config.n_embd
     n = 12 * L * C * C + config.vocab_size * C
     return 6 * n + 12 * L * C * (context or config.block_size)
-
-
-def parameters(config: GPTConfig) -> int:
-    """How many numbers training adjusts: the blocks' matrices, embedding, head and gain."""
-    C = config.n_embd
-    return 12 * config.n_layer * C * C + 2 * config.vocab_size * C + 1
-
-
-def training_memory(size: Size) -> int:
-    """About how many bytes pretraining takes in one process, PyTorch itself aside.
-
-    Weights, gradients and the optimizer's averages: three numbers of 4 bytes for each weight in
-    the blocks (Muon) and four for the others (AdamW). On top the larger of two: what the backward
-    pass needs, 20 widths a layer and three logits for each token, and Muon's working space, three
-    more numbers for each weight in the blocks.
-    """
-    config = size.model
-    blocks = 12 * config.n_layer * config.n_embd**2
-    kept = 3 * blocks + 4 * (parameters(config) - blocks)
-    tokens = size.batch_size * config.block_size
-    backward = tokens * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
-    return 4 * (kept + max(backward, 3 * blocks))
-
-
-def estimated_seconds(size: Size, device: torch.device) -> float:
-    """About how long pretraining takes on this machine, from seconds of training there.
-
-    Models of this width with one and two layers are timed: each further layer takes as long as the
-    second. Only the updates count, not writing the corpus nor measuring the held-out loss.
-    """
-    config = size.model
-    rows = size.batch_size if device.type == "cuda" else max(1, 1024 // config.block_size)
-    one, two = (time_update(replace(config, n_layer=n), rows, device) for n in (1, 2))
-    passes, update = (a + (config.n_layer - 1) * max(0.0, b - a) for a, b in zip(one, two))
-    updates = size.tokens // (size.batch_size * config.block_size)
-    return updates * (passes * size.batch_size / rows + update)
-
-
-def time_update(config: GPTConfig, rows: int, device: torch.device) -> tuple[float, float]:
-    """Seconds of the passes forward and backward on `rows` windows, and of the optimizer's step:
-    of each the shortest of two, or of as many as half a second has."""
-    model = GPT(config).to(device)
-    optimizer = make_optimizer(model)
-    ids = torch.arange(rows * config.block_size, device=device).view(rows, -1) % config.vocab_size
-    now, times = time.perf_counter, []
-    while len(times) < 2 or sum(map(sum, times)) < 0.5:
-        optimizer.zero_grad()
-        begin = now()
-        next_token_loss(model(ids), ids).backward()
-        model.head.weight.grad.sum().item()  # a card is asked, and so waited for
-        middle = now()
-        optimizer.step()
-        model.gain.item()
-        times.append((middle - begin, now() - middle))
-    return tuple(map(min, zip(*times)))
-
-
-def ladder(device: torch.device) -> str:
-    """The table of `train --sizes`; its times are estimates for this machine."""
-    rows = ["size layers heads width context parameters tokens FLOPs memory time".split()]
-    for name, size in SIZES.items():
-        c, flops = size.model, size.tokens * flops_per_token(size.model)
-        rows.append([name, *map(str, (c.n_layer, c.n_head, c.n_embd, c.block_size)),
-                     f"{parameters(c):,}", f"{size.tokens / 1e6:,.1f} M", f"{flops:.1e}",
-                     f"{training_memory(size) / 1e9:.1f} GB",
-                     "about " + duration(estimated_seconds(size, device))])  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits: 40 s, 5 min, 3.2 h, 12 days."""
-    for unit, name, digits in ((86400, "days", 0), (3600, "h", 1), (60, "min", 0)):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.{digits}f} {name}"
-    return f"{seconds:.0f} s"

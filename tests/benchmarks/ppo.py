@@ -37,9 +37,10 @@ policy, reward = course.trainable("sft"), course.load("reward")
 questions = sample_questions(course.world, "A", course.recipe.rl_prompts, seed + 23)
 prompts = [chat_prompt(course.encoding, q.text) for q in questions]
 validation = course.questions("validation")
-gold = lambda: vote(course, policy, reward, validation)["gold"]
+labeler = ["expert"] if "labeler" in vote.__annotations__ else []  # the first version has none
+gold = lambda: vote(course, policy, reward, validation, *labeler)["gold"]
 args = policy, reward.model, prompts, course.corpus.tokens, course.encoding
-run, start, rounds = ppo(*args, PPOConfig(seed=seed)), gold(), []
+run, start, rounds = ppo(*args, PPOConfig(prompts=128, seed=seed)), gold(), []
 wall = cpu = 0
 while True:
     before = time.perf_counter(), time.process_time()

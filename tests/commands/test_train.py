@@ -93,16 +93,6 @@ def test_resume_reaches_the_course_and_ctrl_c_says_how_to_go_on(
     assert [course.resume for course in courses] == [False, True]
 
 
-def test_sizes_prints_the_ladder_and_trains_nothing(runs, monkeypatch, capsys):
-    monkeypatch.setattr("minigpt.stages.sizes.estimated_seconds", lambda size, device: 90.0)
-    assert train.main(["--sizes", "--device", "cpu"]) == 0
-    said = capsys.readouterr().out
-    assert "86,507,521" in said and "about 90 s" in said and "estimates" in said
-    assert runs == []
-    with pytest.raises(Problem, match="device 'tpu' is not known"):
-        train.main(["--sizes", "--device", "tpu"])
-
-
 def test_ship_makes_the_tokenizer_first_and_writes_into_the_package(runs, tmp_path):
     train.main(["--ship", "--stages", "base"])
     made = ("made", tmp_path / "shipped" / "en", "en", 0, "auto", False, "tiny")

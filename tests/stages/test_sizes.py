@@ -1,6 +1,7 @@
-"""The ladder of sizes: parameters, memory and FLOPs against the models themselves."""
+"""The sizes: parameters, memory and FLOPs, as README has them, against the models themselves."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -14,16 +15,34 @@ from minigpt.stages.sizes import (
     DEFAULT,
     SIZES,
     Size,
-    duration,
-    estimated_seconds,
     flops_per_token,
-    ladder,
-    parameters,
-    training_memory,
 )
 from minigpt.stages.stage import load_stage, own_checkpoints
+from minigpt.store.files import ROOT
 
-TOY = Size(GPTConfig(64, 32, 2, 2, 16), 3, 4000)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def parameters(config):
+    """How many numbers training adjusts: the blocks' matrices, embedding, head and gain."""
+    C = config.n_embd
+    return 12 * config.n_layer * C * C + 2 * config.vocab_size * C + 1
+
+
+def training_memory(size):
+    """About how many bytes pretraining takes in one process, PyTorch itself aside.
+
+    Weights, gradients and the optimizer's averages: three numbers of 4 bytes for each weight in
+    the blocks (Muon) and four for the others (AdamW). On top the larger of two: what the backward
+    pass needs, 20 widths a layer and three logits for each token, and Muon's working space, three
+    more numbers for each weight in the blocks.
+    """
+    config = size.model
+    blocks = 12 * config.n_layer * config.n_embd**2
+    kept = 3 * blocks + 4 * (parameters(config) - blocks)
+    tokens = size.batch_size * config.block_size
+    backward = tokens * (20 * config.n_layer * config.n_embd + 3 * config.vocab_size)
+    return 4 * (kept + max(backward, 3 * blocks))
 
 
 @pytest.fixture
@@ -97,32 +116,16 @@ def test_what_the_backward_pass_needs_is_near_the_formula():
     assert found == pytest.approx(formula, rel=0.1)
 
 
-def test_the_table_names_each_size_and_estimates_its_time(monkeypatch):
-    monkeypatch.setattr("minigpt.stages.sizes.SIZES", {"toy": TOY, "mini": TOY})
-    lines = ladder(torch.device("cpu")).splitlines()
-    assert [line.split()[0] for line in lines] == ["size", "toy", "mini"]
-    assert "about" in lines[1] and f"{parameters(TOY.model):,}" in lines[1]
-    assert len({len(line) for line in lines}) == 1
-    assert estimated_seconds(TOY, torch.device("cpu")) > 0
-
-
-def test_the_estimate_counts_layers_batches_and_updates(monkeypatch):
-    def timed(config, rows, device):
-        return 0.1 + 0.2 * config.n_layer * rows, 0.01 * config.n_layer
-
-    monkeypatch.setattr("minigpt.stages.sizes.time_update", timed)
-    size = Size(GPTConfig(64, 1024, 5, 2, 16), 3, 3 * 1024 * 7)  # timed on one window
-    found = estimated_seconds(size, torch.device("cpu"))
-    assert found == pytest.approx(7 * (3 * (0.1 + 0.2 * 5) + 0.01 * 5))
-
-
-def test_durations():
-    assert [duration(s) for s in (40, 300, 11_500, 900_000)] == [
-        "40 s",
-        "5 min",
-        "3.2 h",
-        "10 days",
-    ]
+def test_readme_says_what_each_size_costs():
+    rows = re.findall(r"^\| `(\w+)`.*", README, re.MULTILINE)
+    assert rows == list(SIZES)
+    for name, size in SIZES.items():
+        c, flops = size.model, size.tokens * flops_per_token(size.model)
+        tokens, memory = f"{size.tokens / 1e6:.2g}", training_memory(size) / 1e9
+        cells = [f"{n:,}" for n in (c.n_layer, c.n_head, c.n_embd, c.block_size, parameters(c))]
+        cells += [f"{float(tokens):g} M", f"{flops:.1e}".replace("+", ""), f"{memory:.1f} GB"]
+        line = re.search(rf"^\| `{name}`[^|]*\|(.*)$", README, re.MULTILINE)[1]
+        assert line.split(" | ")[: len(cells)] == [" " + cells[0], *cells[1:]]
 
 
 def test_stages_of_a_size_are_loaded_from_its_folder(monkeypatch, tmp_path):

@@ -8,8 +8,7 @@ import torch
 
 from minigpt.engine.answers import kl_and_entropy
 from minigpt.engine.batching import pad_right
-from minigpt.model import next_token_loss
-from minigpt.pretrain import windows
+from minigpt.pretrain import evaluate_loss
 from minigpt.show.figure import Figure, figure
 from minigpt.show.style import stage_colour, stage_name
 from minigpt.stages.scoring import bits_per_byte, count_bytes
@@ -60,23 +59,10 @@ def repeats_itself(text: str) -> bool:
     return len(set(runs)) < len(runs)
 
 
-@torch.inference_mode()
-def document_bits(stage: Stage, corpus: Corpus, temperatures: tuple = (1.0,)) -> dict[float, float]:
-    """{temperature: bits per byte} of documents, with the logits divided by that temperature.
-
-    At 1 it is the model as it is. If another one fits better, the model is too sure (above 1) or
-    not sure enough (below) of what it writes.
-    """
-    device = stage.model.embedding.weight.device
-    rows = windows(np.asarray(corpus.tokens), 256).to(device)
-    sums = dict.fromkeys(temperatures, 0.0)
-    for part in rows.split(16):
-        logits = stage.model(part[:, :-1])
-        for t in temperatures:
-            sums[t] += next_token_loss(logits / t, part[:, 1:], reduction="sum").item()
-    tokens, n_bytes = len(corpus.tokens), count_bytes(corpus.documents)
-    mean = {t: total / (len(rows) * 256) for t, total in sums.items()}
-    return {t: bits_per_byte(loss, tokens, n_bytes) for t, loss in mean.items()}
+def document_bits(stage: Stage, corpus: Corpus) -> float:
+    """The model's bits per byte of documents."""
+    loss = evaluate_loss(stage.model, corpus.tokens)
+    return bits_per_byte(loss, len(corpus.tokens), count_bytes(corpus.documents))
 
 
 def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, str]:

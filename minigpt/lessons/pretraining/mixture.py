@@ -10,17 +10,16 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import numpy as np
 
-from minigpt.show.style import IGNORE_MATH, amount, escape
+from minigpt.show.style import amount, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, rendered, side_by_side
 from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.corpus import LISTS, MIXTURE, Writer, build_corpus, documents
+from minigpt.world.corpus import LISTS, MIXTURE, Writer, build_corpus
 from minigpt.world.facts import NUMERIC, World, load_world
 
 SMALL = 200_000  # tokens of the corpus that is written to be counted
 READ = 300  # documents of each source whose values are held against the truth
-SIZES = (1.2e6, 3.3e6, 1.4e12)  # tokens; the last: LLaMA-65B
 
 
 @dataclass
@@ -132,35 +131,24 @@ def mixture_table(
 
 
 class MixtureExplorer(Widget):
-    """Sliders for the shares, what they make of a corpus, and documents to read."""
+    """Sliders for the shares, and what they make of a corpus."""
 
     def __init__(self, world: World):
         super().__init__()
         self.world = world
-        self.endless = {source: documents(world, source, seed=0) for source in MIXTURE}
         self.sliders = {s: self._slider(s, 100 * share) for s, share in MIXTURE.items()}
         self.labels = {source: widgets.HTML() for source in MIXTURE}
         self.lists = self._slider(_("Question lists"), 100 * LISTS)
-        self.size = self.control(
-            widgets.Dropdown, _("Corpus, tokens"), self.moved, value=SIZES[1],
-            options=[(amount(tokens), tokens) for tokens in SIZES],
-        )  # fmt: skip
         self.measure_button = self.button(_("Write and measure"), self.measure,
                                           button_style="primary")  # fmt: skip
         self.reset_button = self.button(_("LLaMA's mixture"), self.reset)
-        self.source = self.control(widgets.Dropdown, _("A document of"), self.another,
-                                   options=list(MIXTURE))  # fmt: skip
-        self.sample_button = self.button(_("Another document"), self.another)
-        self.sample = widgets.HTML(layout=widgets.Layout(width="auto"))
         note = widgets.HTML(escape(_("of CommonCrawl's documents")))
         pairs = [*((self.sliders[s], self.labels[s]) for s in MIXTURE), (self.lists, note)]
         self.view = widgets.VBox([
             *(side_by_side(*pair) for pair in pairs),
-            side_by_side(self.size, self.measure_button, self.reset_button), self.status,
-            self.shown, side_by_side(self.source, self.sample_button), self.sample,
+            side_by_side(self.measure_button, self.reset_button), self.status, self.shown,
         ])  # fmt: skip
         self.moved()
-        self.another()
         self.say(_("The table above is of LLaMA's mixture. Move a slider, then press the button."))
 
     def _slider(self, name: str, percent: float) -> widgets.FloatSlider:
@@ -183,9 +171,7 @@ class MixtureExplorer(Widget):
     def moved(self) -> None:
         """Show the shares of the sliders; the results below are of an earlier mixture."""
         for source, share in self.mixture().items():
-            tokens = amount(share * self.size.value)
-            said = _("{share:.1%}: {tokens} tokens", share=share, tokens=tokens)
-            self.labels[source].value = escape(said)
+            self.labels[source].value = f"{share:.1%}"
         self.say(_("The mixture has changed: press “Write and measure”."))
 
     def reset(self) -> None:
@@ -201,12 +187,6 @@ class MixtureExplorer(Widget):
         table = mixture_table(self.world, self.mixture(), self.lists.value / 100, samples=False)
         self.shown.value = rendered(table)
         self.say(_("Measured on a corpus of {tokens} tokens.", tokens=amount(SMALL)))
-
-    def another(self) -> None:
-        """Show the next document of the picked source."""
-        text = escape(next(self.endless[self.source.value]))
-        style = "border-left:4px solid #999999;padding:6px;overflow-wrap:anywhere;line-height:1.4"
-        self.sample.value = f'<div class="{IGNORE_MATH}" role="status" style="{style}">{text}</div>'
 
 
 def explore_mixture() -> None:

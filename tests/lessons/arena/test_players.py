@@ -69,13 +69,10 @@ def test_repeats_itself(text, found):
 def test_bits_per_byte_of_documents(tmp_path):
     corpus = build_corpus(WORLD, ENCODING, 2000, seed=5)
     base = stage("base", tmp_path)
-    found = document_bits(base, corpus, (1.0, 2.0))
     n_bytes = sum(len(text.encode("utf-8")) for text in corpus.documents)
     loss = evaluate_loss(base.model, corpus.tokens)
-    assert found[1.0] == pytest.approx(loss * len(corpus.tokens) / n_bytes / math.log(2))
-    base.model.head.weight.data /= 2  # the model at temperature 2
-    assert document_bits(base, corpus)[1.0] == pytest.approx(found[2.0], rel=1e-5)
-    assert found[2.0] < found[1.0], "a random model is wrong, so it had better be less sure"
+    found = loss * len(corpus.tokens) / n_bytes / math.log(2)
+    assert document_bits(base, corpus) == pytest.approx(found)
 
 
 def test_ratings_figure_says_every_rating_best_first_and_draws_each_once():

@@ -1,11 +1,10 @@
 """What is counted of a mixture agrees with the corpus and with what its writers are told; the
-explorer shows it: sliders, bad mixtures, documents."""
+explorer shows it: sliders, bad mixtures."""
 
 import pytest
 
 from minigpt.lessons.pretraining import mixture as module
 from minigpt.lessons.pretraining.mixture import (
-    SIZES,
     MixtureExplorer,
     Tally,
     beginning,
@@ -110,7 +109,7 @@ def counted(monkeypatch):
 def test_it_opens_at_llamas_mixture(explorer):
     assert explorer.mixture() == pytest.approx(MIXTURE)
     assert explorer.lists.value == pytest.approx(100 * LISTS)
-    assert "67.0%: 2.2 million tokens" in explorer.labels["CommonCrawl"].value
+    assert explorer.labels["CommonCrawl"].value == "67.0%"
 
 
 def test_shares_are_normalised_and_shown_at_once(explorer):
@@ -118,8 +117,7 @@ def test_shares_are_normalised_and_shown_at_once(explorer):
         slider.value = 0
     explorer.sliders["Books"].value, explorer.sliders["C4"].value = 30, 90
     assert explorer.mixture() == {**dict.fromkeys(MIXTURE, 0), "Books": 0.25, "C4": 0.75}
-    explorer.size.value = SIZES[0]
-    assert explorer.labels["Books"].value == "25.0%: 300 thousand tokens"
+    assert explorer.labels["Books"].value == "25.0%"
     assert explorer.status.value == MOVED and explorer.shown.value == ""
 
 
@@ -147,18 +145,6 @@ def test_nothing_in_the_mixture_is_explained(explorer, counted):
     assert len(counted) == 1
     explorer.reset_button.click()
     assert explorer.mixture() == pytest.approx(MIXTURE)
-
-
-def test_another_document_of_the_picked_source(explorer):
-    assert explorer.sample.value.count("<div") == 1
-    explorer.source.value = "StackExchange"
-    first = explorer.sample.value
-    assert "Q: " in first and "<br>A: " in first
-    explorer.sample_button.click()
-    assert "Q: " in explorer.sample.value and explorer.sample.value != first
-    again = MixtureExplorer(WORLD)
-    again.source.value = "StackExchange"
-    assert again.sample.value == first
 
 
 def test_the_table_has_what_was_counted(counted):
