@@ -246,10 +246,7 @@ def test_step_0_is_in_no_file_and_made_from_the_seed_of_the_base_beside_it(shipp
     assert len(stage.complete("Peru", max_new_tokens=3)) == 1
 
 
-@pytest.mark.parametrize(
-    "name, form", [("base", "int8"), ("ppo", "int8"), ("ppo", "delta"),
-                   ("ppo_overoptimised", "delta")]
-)  # fmt: skip
+@pytest.mark.parametrize("name, form", [("base", "int8"), ("ppo", "int8"), ("ppo", "delta")])
 def test_small_forms_keep_loss_and_answers(tmp_path, name, form):
     shipped, parent = checkpoint.SHIPPED / "en" / f"{name}.safetensors", None
     if form == "delta":
