@@ -35,7 +35,7 @@ from minigpt.world.questions import sample_questions
 
 NAME = "how_many_labels"
 SIZES = (150, 500, 1500, 5000)  # questions that were labeled
-SEEDS = (0, 1, 2)
+SEEDS = (0,)
 ORDINARY_SEEDS = (0,)  # of the judges that do not see the surprisal
 POOL = 150  # questions of which the best of 64 answers is chosen
 
