@@ -46,6 +46,12 @@ def training_memory(size):
 
 
 @pytest.fixture
+def fused(monkeypatch):
+    """Attention as on a card: by hand it leaves out a part of the products, and keeps scores."""
+    monkeypatch.setattr("minigpt.model.by_hand_is_faster", lambda q: False)
+
+
+@pytest.fixture
 def meta_model(monkeypatch):
     """Makes models without numbers: shapes alone."""
     monkeypatch.setattr(GPT, "init_weights", lambda self, generator: None)
@@ -95,7 +101,7 @@ def test_what_stays_between_updates_is_counted_exactly():
     assert found - 4 * 3 == kept  # AdamW's three counters of steps are left out
 
 
-def test_what_the_backward_pass_needs_is_near_the_formula():
+def test_what_the_backward_pass_needs_is_near_the_formula(fused):
     size = Size(GPTConfig(256, 128, 3, 2, 64), 4, 4000)
     model, saved = GPT(size.model), {}
 
@@ -155,7 +161,7 @@ def test_stages_of_a_size_are_loaded_from_its_folder(monkeypatch, tmp_path):
         course.run(course.Course(out, device="cpu", say=said.append), "sft")
 
 
-def test_flops_against_pytorchs_counter():
+def test_flops_against_pytorchs_counter(fused):
     config = GPTConfig(vocab_size=31, block_size=24, n_layer=3, n_head=2, n_embd=16)
     model, idx = GPT(config), torch.arange(24)[None]
     plain_attention = sdpa_kernel(SDPBackend.MATH)  # of the fused one, it counts nothing on a CPU
