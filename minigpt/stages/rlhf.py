@@ -127,7 +127,10 @@ def measure_best_of_n(sft: Stage, judges: dict[str, Stage], most=64, n=300) -> d
                 note = f"KL at most {kl_bound(k):.2f}"
                 out[f"best_of_n.{part}{what}_{k}"] = mean_of(questions, best, note)
         change = np.subtract(*(expected_best(scored.scores, scored.golds, k) for k in (most, few)))
-        out[f"best_of_n.{name}_{most}_less_{few}"] = mean_of(questions, change)
+        known = [i for i, q in enumerate(questions) if q.kind == "fact"]
+        for part, rows in (("", range(n)), ("known_", known)):
+            rows = picked(rows, questions, change)
+            out[f"best_of_n.{name}_{part}{most}_less_{few}"] = mean_of(*rows)
     return out
 
 
