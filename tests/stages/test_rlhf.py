@@ -173,7 +173,7 @@ def test_best_of_n_against_all_draws(monkeypatch):
         )
         proxies = [table[f"best_of_n.{part}proxy_{n}"].value for n in best]
         assert proxies == sorted(proxies) and proxies[0] < proxies[-1]
-    assert len(table) == 2 * (2 * 4 + 1)
+    assert len(table) == 2 * (2 * 4 + 2)
 
 
 # ---- PPO -----------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from minigpt.world.questions import Question, ask, seen_phrasings
 # Facts that the shipped base model misses in one few-shot prompt or another: too hard a task.
 HARD = {("beijing", "population"), ("guangzhou", "population"), ("malawi", "population"),
         ("switzerland", "population"), ("finland", "population"), ("adana", "population"),
-        ("croatia", "population")}  # fmt: skip
+        ("croatia", "population"), ("foshan", "population"), ("oman", "population"),
+        ("benin", "population")}  # fmt: skip
 LEANING = (13, 14)  # sentences of the errata that can be read only after the one before
 THREE_DIGITS = 0.001  # how far off a number may be that is asked for to three digits
 
