@@ -50,12 +50,9 @@ class Prediction(Widget):
             value=entry.get("choice"), style={"button_width": "auto"},
         )  # fmt: skip
         self.toggles.add_class(CHOICES)
-        layout = {
-            "width": "auto",
-            "align_self": "flex-start",
-            "display": None if answer else "none",
-        }
-        self.skip = self.button(_("Skip: just show me"), self.uncover, layout=layout)
+        place = {"width": "auto", "align_self": "flex-start"}
+        self.skip = self.button(_("Skip: just show me"), self.uncover, layout=place)
+        self.skip.layout.display = None if answer else "none"
         self.captured = Captured()
         head = widgets.HTML(STYLE + _("Your prediction:"))
         self.view = widgets.VBox([head, self.toggles, self.skip, self.status, self.captured.view])
@@ -87,7 +84,7 @@ class Prediction(Widget):
             return
         self.say(_("One moment …"))
         try:
-            with self.captured:
+            with self.captured.taking():
                 right = answer()
             self.say(outcome(self.key, right))
             self.skip.layout.display = "none"
