@@ -50,7 +50,7 @@ class Prediction(Widget):
             value=entry.get("choice"), style={"button_width": "auto"},
         )  # fmt: skip
         self.toggles.add_class(CHOICES)
-        place = {"width": "auto", "align_self": "flex-start"}
+        place = {"width": "auto", "align_self": "flex-start", "margin": "8px 0"}
         self.skip = self.button(_("Skip: just show me"), self.uncover, layout=place)
         self.skip.layout.display = None if answer else "none"
         self.captured = Captured()
