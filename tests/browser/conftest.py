@@ -21,8 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from budgets import with_short_budget
-from minigpt.classroom.notebook import read_notebook, to_bytes
+from minigpt.classroom.notebook import read_notebook, to_bytes, with_short_budget
 from minigpt.store.files import ROOT
 
 WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
