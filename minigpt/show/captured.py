@@ -52,8 +52,7 @@ class Captured:
         if self.text is None:
             self.printed, self.text = "", self.add(widgets.HTML())
         self.printed += text
-        if "\n" in text or len(self.printed) == len(text):  # `print` writes each end by itself
-            self.text.value = preformatted(self.printed.rstrip("\n"))
+        self.text.value = preformatted(self.printed.rstrip("\n"))
 
     def message(self, message: dict) -> dict | None:
         """What the kernel is about to send; None, for here it is taken."""

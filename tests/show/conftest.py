@@ -1,7 +1,6 @@
 """A kernel as a notebook has one, with somebody there or nobody; what it sends is looked at."""
 
 import os
-import sys
 
 import pytest
 
@@ -56,9 +55,7 @@ class Kernel:
 def kernel():
     manager = pytest.importorskip("jupyter_client.manager", reason="it comes with JupyterLab")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    found, client = manager.start_new_kernel(
-        kernel_cmd=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], env=env
-    )
+    found, client = manager.start_new_kernel(env=env)
     yield Kernel(client)
     client.stop_channels()
     found.shutdown_kernel(now=True)
