@@ -27,6 +27,7 @@ FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right
 LETTERS = "abcdefgh"
 CHOICES = "minigpt-choices"  # the class of the buttons, which are as high as their texts need
 STYLE = f"""<style>
+.{CHOICES} {{ margin-bottom: 8px }}
 .{CHOICES} > div {{ display: flex; flex-wrap: wrap; gap: 8px }}
 .{CHOICES} button {{ height: auto; min-height: 32px; max-width: 100%; margin: 0; padding: 4px 12px;
   white-space: normal; overflow: visible; overflow-wrap: anywhere; text-align: left;
@@ -50,7 +51,7 @@ class Prediction(Widget):
             value=entry.get("choice"), style={"button_width": "auto"},
         )  # fmt: skip
         self.toggles.add_class(CHOICES)
-        place = {"width": "auto", "align_self": "flex-start", "margin": "8px 0"}
+        place = {"width": "auto", "align_self": "flex-start"}
         self.skip = self.button(_("Skip: just show me"), self.uncover, layout=place)
         self.skip.layout.display = None if answer else "none"
         self.captured = Captured()
