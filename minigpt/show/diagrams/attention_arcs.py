@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from minigpt.show.diagrams.svg import Diagram, floats, plain, token_width, visible
+from minigpt.show.diagrams.svg import Diagram, floats, listed, plain, token_width, visible
 from minigpt.store.words import _
 
 GAP, ROOM, Y = 6, 496, 176
@@ -49,7 +49,7 @@ def attention_arcs(
         pic.text(end, Y + 66, plain(weight), "b m" if i == hit else "s m")
     told = _("From the last token, {last}, one head looks back: {weights}. What is not yet written "
              "cannot be seen.", last=visible(tokens[last]),
-             weights=", ".join(f"{plain(w)} {visible(name)}" for _i, name, w, _s in columns))  # fmt: skip
+             weights=listed(columns, lambda c: f"{plain(c[2])} {visible(c[1])}"))  # fmt: skip
     if following is None:
         return pic.done(told, Y + 84)
     start, end, low = middles[hit], x + (after - GAP) / 2, Y + 132

@@ -16,8 +16,9 @@ def clip_curve(clip_ratio: float = 0.2, clipped: float | None = None) -> Diagram
         raise ValueError(f"clip_ratio is {clip_ratio}: give a number between 0 and 1")
     low, high = f"{1 - clip_ratio:.3g}", f"{1 + clip_ratio:.3g}"
     pic, flat, axis = Diagram(_("The clip")), ZERO - SIDE, ZERO + 116
+    pic.text(14, 66, _("gain"), "s")
     for middle, way in ((130, 1), (390, -1)):  # way: the side on which it is flat
-        edge, words = middle + way * SIDE, middle + way * 1.7 * SIDE
+        edge, words = middle + way * SIDE, middle + way * 1.9 * SIDE
         title = _("a better token, A > 0") if way > 0 else _("a worse token, A < 0")
         pic.text(middle, 28, title, "b m")
         pic.path(f"M{middle - 116} {ZERO}h232M{middle} {flat - 20}V{axis}", "hair")
@@ -31,10 +32,10 @@ def clip_curve(clip_ratio: float = 0.2, clipped: float | None = None) -> Diagram
         for i, name in ((-1, low), (0, "1"), (1, high)):
             pic.text(middle + i * (SIDE + 4), axis + 26, name, "b m" if i == way else "s m")
     pic.text(260, axis + 56, _("new probability ÷ old"), "s m")
-    told = _("What PPO pays for a change of a token's probability, against the ratio of the new "
-             "probability to the old. For a token with a positive advantage it rises with the ratio "
-             "up to {high}, then is flat; for one with a negative advantage it rises as the ratio "
-             "falls to {low}, then is flat. A loss is never cut off.", low=low, high=high)  # fmt: skip
+    told = _("What PPO pays for a new probability of a token, against its ratio to the old one. "
+             "For a token of positive advantage it rises with the ratio up to {high}, then is flat; "
+             "for one of negative advantage it rises as the ratio falls to {low}, then is flat. "
+             "A loss is never cut off.", low=low, high=high)  # fmt: skip
     if clipped is None:
         return pic.done(told, axis + 72)
     line, share = _("{} of the tokens lay on a flat part."), f"{float(clipped):.1%}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from minigpt.show.diagrams.svg import Diagram, floats, plain, plus, visible
+from minigpt.show.diagrams.svg import Diagram, floats, listed, plain, plus, visible
 from minigpt.store.words import _
 
 LEFT, ROOM, HIGH = 44, 464, 48
@@ -41,8 +41,10 @@ def four_models(
 
     def lane(y: float, numbers: dict[int, float], kind: str, strong: int | None = None) -> float:
         """Bars from a zero line, or marks for what is expected, and numbers; where it ends."""
-        tops = [max(0.0, n * scale) + 24 for n in numbers.values() if n > -0.005]
-        zero = y + max(tops, default=4.0)
+        below = {
+            i: n < 0 or n < 0.005 and min(numbers.values()) < -0.005 for i, n in numbers.items()
+        }
+        zero = y + max((24 + n * scale for i, n in numbers.items() if not below[i]), default=4.0)
         pic.path(f"M{LEFT} {zero}H{LEFT + ROOM}", "axis")
         for i, n in numbers.items():
             x, high = xs[i], max(abs(n) * scale, 1.0)
@@ -50,11 +52,9 @@ def four_models(
                 pic.box(x - 18, zero - high * (n > 0), 36, high, kind, 0)
             else:
                 pic.path(f"M{x - 18} {zero - n * scale}h36", "ink")
-            y = zero - max(0.0, n * scale) - 8 if n > -0.005 else zero + high + 20
+            y = zero + high + 20 if below[i] else zero - n * scale - 8
             pic.text(x, y, plus(n) if kind else plain(n), "b m" if i == strong else "s m")
-        return (
-            zero + max((24 - n * scale for n in numbers.values() if n <= -0.005), default=0.0) + 20
-        )
+        return zero + 20 + max((24 - n * scale for i, n in numbers.items() if below[i]), default=0)
 
     pic.box(LEFT, 10, ROOM, 36, "panel", 10)
     pic.text(LEFT + ROOM / 2, 34, question, "m", room=ROOM - 24)
@@ -75,20 +75,19 @@ def four_models(
     pic.text(LEFT + 8, y + 28, _("Advantage"), "b")
     pic.text(LEFT + 8, y + 54, _("reward from here on, less what was expected"), "s")
     best = max(here, key=lambda i: gains[i])
-    end = lane(y + 62, {i: gains[i] for i in here}, "ppo bar", best)
+    end = lane(y + 66, {i: gains[i] for i in here}, "ppo bar", best)
     pic.box(LEFT - 8, y, ROOM + 16, end - y - 4, "panel", 10)
     pic.parts.insert(panel, pic.parts.pop())  # under what stands on it
     way = f"M{LEFT - 8} {y + 36}h-12q-8 0 -8 -8V90q0 -8 8 -8"
     pic.arrow(way, LEFT - 3, 82, "right", "ppo main")
     pic.arrow(f"M16 {value + 18}", LEFT - 3, value + 18, "right", "ppo main")
-    told = _("Asked {question}, the policy writes {tokens}. The reference, a frozen copy of the SFT "
-             "model, gives each token a price: {prices}. The frozen reward model gives one score, "
+    told = _("Asked {question}, the policy writes {tokens}. The reference, a frozen copy of the "
+             "SFT model, gives each token a price: {prices}. The frozen reward model gives one score, "
              "{score}, at the end. The value model expects {values} before each token. What came, "
              "less what was expected, is the advantage: {gains}. It goes back to the policy, which "
              "makes those tokens likelier or less likely; the value model learns from it too.",
              question=question, score=plus(score),
-             tokens=", ".join("…" if i is None else visible(tokens[i]) for i in shown),
-             prices=", ".join(plus(prices[i]) for i in here),
-             values=", ".join(plain(values[i]) for i in here),
-             gains=", ".join(plus(gains[i]) for i in here))  # fmt: skip
+             tokens=listed(shown, lambda i: "…" if i is None else visible(tokens[i])),
+             prices=listed((prices[i] for i in here), plus), values=listed(values[i] for i in here),
+             gains=listed((gains[i] for i in here), plus))  # fmt: skip
     return pic.done(told, end + 8)

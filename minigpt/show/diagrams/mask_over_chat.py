@@ -20,7 +20,7 @@ def mask_over_chat(tokens: Sequence[str], mask: Sequence) -> Diagram:
     scored = [number != 0 for number in floats(mask, len(tokens))]
     if not 1 <= len(tokens) <= MOST:
         raise ValueError(f"{len(tokens)} tokens: give 1 to {MOST}")
-    pic, told, y = Diagram(_("The mask over a chat")), [], -16.0
+    pic, told, y = Diagram(_("The mask over a chat")), [], -36.0
     for counts, part in groupby(zip(scored, tokens), key=lambda pair: pair[0]):
         names = [name for _counts, name in part]
         x, y = 12.0, y + ROW + 32

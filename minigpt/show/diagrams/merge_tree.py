@@ -1,6 +1,5 @@
 """How the merges build the tokens of a word from its bytes."""
 
-import math
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -38,18 +37,16 @@ def merge_tree(tokenizer, word: str) -> Diagram:
                 joined.append((a, split, b))
         steps.append((lowest, joined))
     tokens = list(pairwise(ends))
-    if not isinstance(tokenizer, Mapping) and len(tokenizer.encode_ordinary(word)) != len(tokens):
+    ids = [rank(data[a:b]) for a, b in tokens]
+    if not isinstance(tokenizer, Mapping) and tokenizer.encode_ordinary(word) != ids:
         raise ValueError(f"{word!r} is more than one word to this tokenizer: give one of them")
 
     pic, bottom = Diagram(_("How merges build a word")), 40 + ROW * len(steps)
     tops, middles = {}, {}  # of the part that begins at this byte
 
     def part(start: int, end: int, y: float) -> None:
-        shown, tops[start], middles[start] = (
-            _shown(data[start:end]),
-            y,
-            LEFT + step * (start + end) / 2,
-        )
+        tops[start], middles[start] = y, LEFT + step * (start + end) / 2
+        shown = _shown(data[start:end])
         size = max(22.0, width(shown, "k b") + 10)
         last = "now" if (start, end) in tokens else "box"
         pic.token(middles[start] - size / 2, y, size, shown, last, 34)

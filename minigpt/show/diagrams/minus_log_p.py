@@ -27,7 +27,7 @@ def minus_log_p(probabilities: Mapping[str, float]) -> Diagram:
     pic.path(f"M{LEFT} {TOP - 8}V{BOTTOM}H{RIGHT}", "axis")
     pic.text(12, 24, _("loss, −ln p"), "s")
     pic.text(LEFT, BOTTOM + 54, _("p of what came"), "s")
-    for loss in range(0, high + 1, 2 if high < 7 else 4):
+    for loss in range(0, high + 1, 2 if high < 9 else 4):
         pic.path(f"M{LEFT} {place(loss)[1]}h-5", "axis")
         pic.text(LEFT - 10, place(loss)[1] + 6, str(loss), "s e")
     for p in (0, 0.5, 1):

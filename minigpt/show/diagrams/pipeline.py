@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from minigpt.show.diagrams.svg import Diagram, fit, plus
+from minigpt.show.diagrams.svg import Diagram, fit, plus, width
+from minigpt.show.style import stage_name
 from minigpt.store.words import _
 
 ROW, LEFT, SAMPLE, MODEL = 182, 12, 448, 296  # a row's height; the left of it, samples' right
@@ -19,19 +20,18 @@ def pipeline(stages: Sequence[tuple[str, str, Sequence]]) -> Diagram:
     if len(stages) != 4:
         raise ValueError(f"{len(stages)} stages: give four, of base, SFT, reward and PPO")
     pic, told = Diagram(_("The four stages of training")), []
-    words = (
-        ("base", _("1 Pretraining"), _("guess the next token"), _("Base model"), _("continues text")),
-        ("sft", _("2 Finetuning"), _("same guess, answers only"), _("SFT model"), _("imitates answers")),
-        ("reward", _("3 Reward model"), _("which of two is better?"), _("Reward model"), _("scores answers")),
-        ("ppo", _("4 PPO"), _("more of what scores well"), _("PPO model"), _("seeks high scores")),
-    )  # fmt: skip
-    for i, ((name, title, task, model, does), (count, what, sample)) in enumerate(
-        zip(words, stages)
-    ):
-        y = 12 + ROW * i
+    words = (  # stage, its name, what it is taught to do; what the model then does
+        ("base", _("1 Pretraining"), _("guess the next token"), _("continues text")),
+        ("sft", _("2 Finetuning"), _("same guess, answers only"), _("imitates answers")),
+        ("reward", _("3 Reward model"), _("which of two is better?"), _("scores answers")),
+        ("ppo", _("4 PPO"), _("more of what scores well"), _("seeks high scores")),
+    )
+    for i, ((name, title, task, does), given) in enumerate(zip(words, stages)):
+        y, model, (count, what, sample) = 12 + ROW * i, stage_name(name), given
         pic.box(LEFT, y, 268, 4, f"{name} bar", 2)
         pic.text(LEFT, y + 28, title, "b")
-        pic.text(LEFT, y + 54, "", "s", str(count), f" {what}", room=272)
+        after = fit(f" {what}", 272 - width(count, "b"))
+        pic.text(LEFT, y + 54, "", "s", count, after)
         pic.text(LEFT, y + 80, task, "s")
         pic.box(MODEL, y, 192, 64, f"{name} model", 10)
         pic.text(MODEL + 96, y + 27, model, "b m")
@@ -71,5 +71,5 @@ def _sample(pic: Diagram, y: float, name: str, sample: Sequence) -> None:
         highest = max(score for _answer, score in sample)
         for row, (answer, score) in enumerate(sample[:2]):
             kind, number = ("ppo model", "b e") if score == highest else ("box", "s e")
-            bubble(row, answer, LEFT, 374, kind)
-            pic.text(SAMPLE, y + 36 * row + 21, plus(score), number)
+            bubble(row, answer, LEFT, 434, kind)
+            pic.text(508, y + 36 * row + 21, plus(score), number)

@@ -47,12 +47,14 @@ def prompt_in_document(
     low = top + STEP * len(typed)
     pic.box(22, low - STEP + 7, 466, STEP, "frame")
     pic.path(f"M498 {TOP + STEP * place + 22}V{low - STEP + 22}", "same")
+    if more:
+        pic.box(22, low + 11, 466, STEP * len(more) + 2, "base model thin")
     for i, line in enumerate(more):
         pic.text(32, low + STEP * i + 32, line, "b", room=ROOM)
     end = low + STEP * len(more) + 22
     pic.text(508, end + 26, _("bold: what it writes"), "s e")
-    told = _("On a page that the model read, the line {line} is followed by {next}. The prompt ends "
-             "in the same place, {prompt}, and the model continues: {text}.", line=page[place],
+    told = _("On a page that the model read, the line {line} is followed by {next}. The prompt "
+             "ends in the same place, {prompt}, and the model continues: {text}.", line=page[place],
              next=" / ".join(page[place + 1 :]) or _("the end"), prompt=typed[-1],
              text=" / ".join(written))  # fmt: skip
     return pic.done(told, end + 42)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from minigpt.show.diagrams.svg import Diagram, plain, token_width, visible
+from minigpt.show.diagrams.svg import Diagram, listed, plain, token_width, visible
 from minigpt.store.words import _
 
 ROW, TOP, BARS, FULL = 42, 146, 156, 200
@@ -58,6 +58,6 @@ def sampling_loop(
     told = _("The model has read {read}. It gives each token that may come next a probability: "
              "{chances}, all others {rest}. One is drawn: {drawn}. It is appended to the text, and "
              "the model is asked again.", read=" ".join(map(visible, read)), rest=plain(rest),
-             chances=", ".join(f"{visible(t)} {plain(chances[t])}" for t in shown),
+             chances=listed(shown, lambda t: f"{visible(t)} {plain(chances[t])}"),
              drawn=visible(drawn))  # fmt: skip
     return pic.done(told, TOP + ROW * len(shown) + 48)

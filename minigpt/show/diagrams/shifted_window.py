@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from minigpt.show.diagrams.svg import Diagram, floats, plain, visible
+from minigpt.show.diagrams.svg import Diagram, floats, listed, plain, visible
 from minigpt.store.words import _
 
 LEFT, RIGHT, HIGH, ZERO = 100, 508, 110, 330
@@ -43,7 +43,7 @@ def shifted_window(
     pic.box(left, 10, middles[marked] + size / 2 + 4 - left, 52, "base ring", 10)
     pic.arrow(f"M{middles[marked]} 64", middles[marked], 103, "down", "base main")
     told = _("The model reads {read}. At each place it guesses the token that comes next: {next}.",
-             read=", ".join(map(visible, tokens[:-1])), next=", ".join(map(visible, tokens[1:])))  # fmt: skip
+             read=listed(tokens[:-1], visible), next=listed(tokens[1:], visible))  # fmt: skip
     if probabilities is None:
         return pic.done(told, 158)
     pic.text(12, 176, _("with p"), "s", room=84)
@@ -57,7 +57,7 @@ def shifted_window(
     pic.path(f"M{LEFT} {ZERO}H{RIGHT}", "axis")
     mean = plain(sum(losses) / T)
     pic.said(LEFT, ZERO + 30, _("The loss is their mean, {}."), mean)
-    told += " " + _("It gave the right token the probabilities {p}. The loss at each place is minus "
-                    "the logarithm of that: {losses}; the mean is {mean}.", mean=mean,
-                    p=", ".join(map(plain, p)), losses=", ".join(map(plain, losses)))  # fmt: skip
+    told += " " + _("It gave the right token the probabilities {p}. The loss at each place is "
+                    "minus the logarithm of that: {losses}; the mean is {mean}.", mean=mean,
+                    p=listed(p), losses=listed(losses))  # fmt: skip
     return pic.done(told, ZERO + 46)

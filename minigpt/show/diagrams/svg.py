@@ -9,11 +9,11 @@ It has no ids but the title's and the description's, no scripts, no fonts, no tr
 import html
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from matplotlib import get_data_path
-from matplotlib.ft2font import FT2Font
+from matplotlib.font_manager import get_font
 
 from minigpt.show.strip import VISIBLE
 from minigpt.show.style import IGNORE_MATH, STAGE_COLOURS
@@ -164,10 +164,15 @@ def floats(numbers: Iterable, n: int) -> list[float]:
     return found
 
 
-def plain(value: float, digits: int = 2) -> str:
+def plain(value: float) -> str:
     """A number with a true minus sign; of a small one above 0 three digits."""
-    digits = 3 if 0 < value < 0.01 else digits
-    return "<0.001" if 0 < value < 0.0005 else f"{value:.{digits}f}".replace("-", "\u2212")
+    if 0 < value < 0.01:
+        return f"{value:.3f}" if value >= 0.0005 else "<0.001"
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\u2212")
+
+
+def listed(numbers: Iterable[float], form: Callable = plain) -> str:
+    return ", ".join(map(form, numbers))
 
 
 def plus(value: float) -> str:
@@ -195,17 +200,11 @@ def token_width(string: str, least: float = 36, most: float = 150) -> float:
 @cache
 def _advance(character: str, face: str) -> float:
     """In ems. What the face does not have is square, such as Chinese, or an emoji, and wider."""
-    font = _font(face)
+    font = get_font(f"{get_data_path()}/fonts/ttf/{face}.ttf")
     if not font.get_char_index(ord(character)):
         return 1.4 if ord(character) >= 0x1F000 else 1.0
-    return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100
-
-
-@cache
-def _font(face: str) -> FT2Font:
-    font = FT2Font(f"{get_data_path()}/fonts/ttf/{face}.ttf")
     font.set_size(100, 72)
-    return font
+    return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100
 
 
 def fit(text: str, room: float, kind: str = "") -> str:
@@ -229,8 +228,5 @@ def wrap(text: str, room: float, most: int) -> list[str]:
             else:  # longer than a line, or of a language without spaces
                 lines[-1] = fit(word, room)[:-1] or word[0]
                 word = word[len(lines[-1]) :]
-    return (
-        lines
-        if len(lines) <= most
-        else [*lines[: most - 1], fit(" ".join(lines[most - 1 :]), room)]
-    )
+    rest = " ".join(lines[most - 1 :])
+    return lines if len(lines) <= most else [*lines[: most - 1], fit(rest, room)]

@@ -23,8 +23,10 @@ def two_answers(scores: Sequence[float], answers: Sequence[str] | None = None) -
     p = 1 / (1 + math.exp(-gap))
     low, high = math.floor(min(*scores, 0)), math.ceil(max(*scores, 0.5))
     xs = [40 + 440 * (score - low) / (high - low) for score in scores]
-    push = max(0.0, 33 - abs(xs[0] - xs[1]) / 2) * (1 if gap >= 0 else -1)
-    numbers = [min(max(x, 44), 476) for x in (xs[0] - push, xs[1] + push)]
+    numbers, side = xs, 37 if gap >= 0 else -37
+    if abs(xs[0] - xs[1]) < 74:  # they would touch
+        middle = min(max(sum(xs) / 2, 81), 439)
+        numbers = [middle - side, middle + side]
 
     pic = Diagram(_("Two answers, two scores, one probability"))
     pic.path(f"M24 {AXIS}H496", "axis")
@@ -39,7 +41,7 @@ def two_answers(scores: Sequence[float], answers: Sequence[str] | None = None) -
         x = 40 + 440 * (tick - low) / (high - low)
         pic.path(f"M{x} {AXIS - 6}v12", "axis", under=True)
         if min(abs(x - number) for number in numbers) > NEAR:
-            pic.text(x, AXIS + 34, plain(tick, 0), "s m")
+            pic.text(x, AXIS + 34, str(tick).replace("-", "−"), "s m")
 
     reach = max(4, math.ceil(abs(gap)))
     x, y, start = 260 + 200 * gap / reach, ZERO - (ZERO - ONE) * p, sum(xs) / 2
@@ -53,18 +55,18 @@ def two_answers(scores: Sequence[float], answers: Sequence[str] | None = None) -
     pic.dot(x, y, "reward")
     right = gap < 0  # the words stand where the curve is not
     pic.text(270 if right else 250, y + 6, plain(p), "b" if right else "b e")
-    pic.text(290 if right else 60, 396 if right else 346, _("probability that"), "s")
-    pic.text(290 if right else 60, 420 if right else 370, _("the second wins"), "s")
+    for i, line in enumerate((_("probability that"), _("the second wins"))):
+        pic.text(340 if right else 24, (396 if right else 346) + 24 * i, line, "s")
     pic.text(52, ONE + 6, "1", "s e")
     pic.text(52, ZERO + 6, "0", "s e")
     pic.text(x, ZERO + 28, plain(gap), "b m")
     pic.text(x, ZERO + 54, _("difference"), "s m")
-    for tick in (-reach, 0, reach):
-        if abs(260 + 200 * tick / reach - x) > NEAR:
-            pic.text(260 + 200 * tick / reach, ZERO + 28, plain(tick, 0), "s m")
-    told = _("The reward model gives the first answer, {a}, the score {first}, and the second, {b}, "
-             "the score {second}. The difference is {gap}. The sigmoid, an S-shaped curve from 0 to "
-             "1, turns it into {p}: the probability that people prefer the second answer.",
+    for at, tick in ((60, f"−{reach}"), (260, "0"), (460, str(reach))):
+        if abs(at - x) > NEAR:
+            pic.text(at, ZERO + 28, tick, "s m")
+    told = _("The reward model gives the first answer, {a}, the score {first}, and the second, "
+             "{b}, the score {second}. The difference is {gap}. The sigmoid, an S-shaped curve from "
+             "0 to 1, turns it into {p}: the probability that people prefer the second answer.",
              a=answers[0], b=answers[1], first=plus(scores[0]), second=plus(scores[1]),
              gap=plain(gap), p=plain(p))  # fmt: skip
     return pic.done(told, ZERO + 70)
