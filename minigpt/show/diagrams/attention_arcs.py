@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from minigpt.show.diagrams.svg import Diagram, floats, listed, plain, token_width, visible
+import torch
+
+from minigpt.show.diagrams.svg import Diagram, listed, plain, token_width, visible
 from minigpt.store.words import _
 
 GAP, ROOM, Y = 6, 496, 176
@@ -18,12 +20,10 @@ def attention_arcs(
     next; if it is the one most looked at, an arrow says that it is copied. Of many tokens the last
     and the most looked at are drawn, others as one "…". ValueError if the numbers do not fit.
     """
-    weights = list(weights)
-    if weights and hasattr(weights[-1], "__len__") and getattr(weights[-1], "ndim", 1):
-        weights = weights[-1]
-    weights, last = floats(weights, len(tokens)), len(tokens) - 1
-    if last < 1:
-        raise ValueError("attention looks back: give two tokens or more")
+    T, flat = len(tokens), torch.as_tensor(weights).flatten().tolist()
+    if T < 2 or len(flat) not in (T, T * T):
+        raise ValueError(f"{len(flat)} weights, {T} tokens: give two tokens or more, a weight each")
+    weights, last = flat[-T:], T - 1
     hit = max(range(last), key=lambda i: weights[i])
     after = GAP + token_width(following, 46, 110) if following is not None else 0
     keep = {last}

@@ -33,9 +33,9 @@ def clip_curve(clip_ratio: float = 0.2, clipped: float | None = None) -> Diagram
             pic.text(middle + i * (SIDE + 4), axis + 26, name, "b m" if i == way else "s m")
     pic.text(260, axis + 56, _("new probability ÷ old"), "s m")
     told = _("What PPO pays for a new probability of a token, against its ratio to the old one. "
-             "For a token of positive advantage it rises with the ratio up to {high}, then is flat; "
+             "For one of positive advantage it rises with the ratio up to {high}, then is flat; "
              "for one of negative advantage it rises as the ratio falls to {low}, then is flat. "
-             "A loss is never cut off.", low=low, high=high)  # fmt: skip
+             "The clip takes away gains, never losses.", low=low, high=high)  # fmt: skip
     if clipped is None:
         return pic.done(told, axis + 72)
     line, share = _("{} of the tokens lay on a flat part."), f"{float(clipped):.1%}"

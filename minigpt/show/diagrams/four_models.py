@@ -41,9 +41,8 @@ def four_models(
 
     def lane(y: float, numbers: dict[int, float], kind: str, strong: int | None = None) -> float:
         """Bars from a zero line, or marks for what is expected, and numbers; where it ends."""
-        below = {
-            i: n < 0 or n < 0.005 and min(numbers.values()) < -0.005 for i, n in numbers.items()
-        }
+        least = 0.005 if min(numbers.values()) < -0.005 else -0.005  # where zeros stand
+        below = {i: n < least for i, n in numbers.items()}
         zero = y + max((24 + n * scale for i, n in numbers.items() if not below[i]), default=4.0)
         pic.path(f"M{LEFT} {zero}H{LEFT + ROOM}", "axis")
         for i, n in numbers.items():
@@ -82,7 +81,7 @@ def four_models(
     pic.arrow(way, LEFT - 3, 82, "right", "ppo main")
     pic.arrow(f"M16 {value + 18}", LEFT - 3, value + 18, "right", "ppo main")
     told = _("Asked {question}, the policy writes {tokens}. The reference, a frozen copy of the "
-             "SFT model, gives each token a price: {prices}. The frozen reward model gives one score, "
+             "SFT model, prices each token: {prices}. The frozen reward model gives one score, "
              "{score}, at the end. The value model expects {values} before each token. What came, "
              "less what was expected, is the advantage: {gains}. It goes back to the policy, which "
              "makes those tokens likelier or less likely; the value model learns from it too.",

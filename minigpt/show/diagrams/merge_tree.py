@@ -1,5 +1,6 @@
 """How the merges build the tokens of a word from its bytes."""
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -21,24 +22,25 @@ def merge_tree(tokenizer, word: str) -> Diagram:
     step = min(56.0, ROOM / max(1, len(data)))
     if not data or step < max(width(_shown(bytes([b])), "k") + 10 for b in data):
         raise ValueError(f"{word!r} has {len(data)} bytes: give a word short enough to be drawn")
-    rank = tokenizer.get if isinstance(tokenizer, Mapping) else lambda t: _rank(tokenizer, t)
+    ranks = tokenizer
+    if not isinstance(tokenizer, Mapping):
+        ranks = {t: tokenizer.encode_single_token(t) for t in tokenizer.token_byte_values()}
     ends = list(range(len(data) + 1))  # where the word is cut, at first between all its bytes
     steps = []  # (rank, [where a token begins, where it was joined, where it ends])
     while len(ends) > 2:
-        ranks = [rank(data[a:b]) for a, b in zip(ends, ends[2:])]
-        lowest = min((r for r in ranks if r is not None), default=None)
-        if lowest is None:
+        pairs = zip(ends, ends[1:], ends[2:])
+        found = {(a, split, b): ranks.get(data[a:b], math.inf) for a, split, b in pairs}
+        lowest, joined = min(found.values()), []
+        if lowest == math.inf:
             break
-        joined = []
-        for a, b in list(zip(ends, ends[2:])):
-            if rank(data[a:b]) == lowest and {a, b} <= set(ends):
-                (split,) = (end for end in ends if a < end < b)
+        for (a, split, b), rank in found.items():
+            if rank == lowest and a in ends:  # its left part has not just been joined
                 ends.remove(split)
                 joined.append((a, split, b))
         steps.append((lowest, joined))
     tokens = list(pairwise(ends))
-    ids = [rank(data[a:b]) for a, b in tokens]
-    if not isinstance(tokenizer, Mapping) and tokenizer.encode_ordinary(word) != ids:
+    ids = [ranks.get(data[a:b]) for a, b in tokens]
+    if ranks is not tokenizer and tokenizer.encode_ordinary(word) != ids:
         raise ValueError(f"{word!r} is more than one word to this tokenizer: give one of them")
 
     pic, bottom = Diagram(_("How merges build a word")), 40 + ROW * len(steps)
@@ -69,13 +71,6 @@ def merge_tree(tokenizer, word: str) -> Diagram:
     found = " | ".join(_shown(data[start:end]) for start, end in tokens)
     told.append(_("Then no pair has a rank: {tokens}.", tokens=found))
     return pic.done(" ".join(told), bottom + 48)
-
-
-def _rank(encoding, token: bytes) -> int | None:
-    try:
-        return encoding.encode_single_token(token)
-    except KeyError:
-        return None
 
 
 def _shown(part: bytes) -> str:

@@ -65,8 +65,8 @@ def two_answers(scores: Sequence[float], answers: Sequence[str] | None = None) -
         if abs(at - x) > NEAR:
             pic.text(at, ZERO + 28, tick, "s m")
     told = _("The reward model gives the first answer, {a}, the score {first}, and the second, "
-             "{b}, the score {second}. The difference is {gap}. The sigmoid, an S-shaped curve from "
-             "0 to 1, turns it into {p}: the probability that people prefer the second answer.",
+             "{b}, the score {second}. The difference is {gap}. The sigmoid, an S-curve from "
+             "0 to 1, turns it into {p}: the probability that people prefer the second.",
              a=answers[0], b=answers[1], first=plus(scores[0]), second=plus(scores[1]),
              gap=plain(gap), p=plain(p))  # fmt: skip
     return pic.done(told, ZERO + 70)
