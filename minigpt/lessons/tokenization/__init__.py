@@ -3,8 +3,7 @@
 from minigpt.lessons.tokenization.token_explorer import explore_tokens
 from minigpt.lessons.tokenization.vocabulary import (
     SIZES,
-    Budget,
-    by_vocabulary,
+    held_out_bits,
     our_encoding,
-    train_one,
+    training,
 )
