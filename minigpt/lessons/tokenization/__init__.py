@@ -1,9 +1,5 @@
 """What notebook 01, tokenization, needs alone."""
 
+from minigpt.lessons.tokenization.figures import dots
 from minigpt.lessons.tokenization.token_explorer import explore_tokens
-from minigpt.lessons.tokenization.vocabulary import (
-    SIZES,
-    held_out_bits,
-    our_encoding,
-    training,
-)
+from minigpt.lessons.tokenization.vocabulary import SIZES, held_out_bits, our_encoding, training
