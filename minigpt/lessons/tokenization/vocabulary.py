@@ -5,8 +5,6 @@ trains for the same number of operations, on text that it reads once. Losses per
 compared between vocabularies, bits per byte can.
 
     python3 -m minigpt experiment vocabulary    # some eight minutes on one core
-
-A run that was interrupted goes on where it stood.
 """
 
 from collections.abc import Iterable, Iterator
@@ -76,8 +74,7 @@ def training(encoding, documents, operations: float, seed: int = 0) -> tuple[GPT
 
 def held_out_bits(model: GPT, encoding, documents: list[str]) -> float:
     """Bits that the model needs for each byte of the documents: lower is better."""
-    tokens = token_row(encoding, documents)
-    loss = evaluate_loss(model, tokens, PretrainConfig.block_size)
+    loss = evaluate_loss(model, tokens := token_row(encoding, documents), PretrainConfig.block_size)
     return bits_per_byte(loss, len(tokens), count_bytes(documents))
 
 
