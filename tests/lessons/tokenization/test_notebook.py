@@ -92,7 +92,7 @@ def encode(word, ranks):
 TOLD = [  # (exercise, what went wrong in the solution or instead of it, what is said)
     ("count-pairs", ("    return counts", ""), "gave None, expected a dictionary: return it"),
     ("count-pairs", (", 0) + n", ", 0) + 1"), "counts as often as its word occurs, and adds up"),
-    ("count-pairs", ("in words:", "in [([t for w, n in words for t in w], 1)]:"), "a pair never reaches"),
+    ("count-pairs", ("in words:", "in [([t for w, n in words for t in w], 1)]:"), "never reaches"),
     ("merge", ("while i < len(tokens):", "while i < len(tokens) - 1:"), "the last token was lost"),
     ("merge", ("i += 2", "i += 1"), "a token that was joined was used again"),
     ("merge", ("i += 2", "return out + tokens[i + 2 :]"), "each occurrence is joined"),
@@ -100,7 +100,7 @@ TOLD = [  # (exercise, what went wrong in the solution or instead of it, what is
     ("merge", ("tuple(pair):", "list(pair):"), "nothing was joined"),
     ("encode-solution", GREEDY, "takes the longest token at each place; BPE joins by rank"),
     ("encode-solution", ("[ranks[token] for token in tokens]", "tokens"), "return their ranks"),
-    ("encode-solution", ("min(known)", "known[0]"), "an has the lowest rank, so it comes before la"),
+    ("encode-solution", ("min(known)", "known[0]"), "an has the lowest rank, so"),
     ("decode", ('b"".join(vocabulary[i] for i in ids).decode("utf-8", errors="replace")',
      '"".join(vocabulary[i].decode("utf-8", errors="replace") for i in ids)'),
      "decoded alone: join the bytes first"),
