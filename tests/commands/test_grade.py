@@ -68,7 +68,7 @@ def saved_by_colab(notebook):
 def own_helper(notebook):
     at = place(notebook, "count-pairs")
     helper = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": 7,
-              "source": "def neighbours(tokens):\n    return list(zip(tokens, tokens[1:]))"}  # fmt: skip
+              "source": "def neighbours(word):\n    return list(zip(word, word[1:]))"}  # fmt: skip
     notebook["cells"].insert(at, helper)
     with_answer("count-pairs", "zip(tokens, tokens[1:])", "neighbours(tokens)")(notebook)
 
