@@ -98,9 +98,9 @@ def test_it_learns_and_what_it_needs_is_counted_in_bits_a_byte(toy):
 
 
 def test_the_figure_shows_means_ranges_and_what_is_beside():
-    fig = dots({"a": [1.0, 2.0, 3.0], "b": [4.0]}, "bits", {"a": 0.5, "b": 1.5}, "at random")
+    fig = dots({"a": [1.0, 2.0, 3.0], "b": [4.0]}, "bits", 1, {"a": 0.5, "b": 1.5}, "at random")
     (ax,) = fig.axes
-    assert [text.get_text() for text in ax.texts] == ["2.00", "4.00", "at random"]
+    assert [text.get_text() for text in ax.texts] == ["2.0", "4.0", "at random"]
     spans = [line.get_segments()[0][:, 1].tolist() for line in ax.collections]
     assert spans == [[1.0, 3.0], [0.5, 0.5], [4.0, 4.0], [1.5, 1.5]]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
