@@ -1,6 +1,7 @@
 """Notebook 01: what its prose says of outputs is so, and the commonest mistakes get a sentence."""
 
 import re
+import symtable
 
 import numpy as np
 import pytest
@@ -17,12 +18,14 @@ from minigpt.tokenizer import SPLIT_PATTERN, load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import load_world
 
-CELLS = {
-    cell["id"]: cell["source"]
-    for cell in read_notebook(ROOT / "notebooks" / "source" / "en" / "01_tokenization.ipynb")[
-        "cells"
-    ]
-}
+NOTEBOOK = read_notebook(ROOT / "notebooks" / "source" / "en" / "01_tokenization.ipynb")["cells"]
+CELLS = {cell["id"]: cell["source"] for cell in NOTEBOOK}
+CODE = {cell["id"]: cell["source"] for cell in NOTEBOOK if cell["cell_type"] == "code"}
+
+
+def cell_table(source: str) -> symtable.SymbolTable:
+    code = re.sub(r"^( *)await ", r"\1", source, flags=re.M)
+    return symtable.symtable(code, "cell", "exec")
 
 
 # ---- what the prose says ------------------------------------------------------------------------
@@ -34,6 +37,9 @@ def test_after_a_colon_of_an_answer_a_lone_space_stood_before_numbers_alone():
     corpus = build_corpus(load_world("en"), encoding, 400_000, seed=0)
     a, colon, space = (encoding.encode_single_token(t) for t in ("A", ":", " "))
     assert "more than a million characters" in CELLS["unknown"]
+    assert "no word ever followed that token after A:" in " ".join(
+        CELLS["one-space"].split('\\n"\n          "')
+    )
     assert 1e6 < sum(map(len, corpus.documents)) < 1.5e6
     ids, digits = np.array(corpus.tokens), []
     at = np.flatnonzero((ids[:-3] == a) & (ids[1:-2] == colon) & (ids[2:-1] == space))
@@ -76,6 +82,22 @@ def test_the_best_vocabulary_is_one_of_the_options_and_bytes_alone_are_worst():
     mean = {size: np.mean(found) for size, found in by_size.items()}
     assert sorted(mean, key=mean.get)[2:] == [1024, 512, 262]
     assert max(by_size[512]) < min(by_size[262]) and max(by_size[1024]) < min(by_size[262])
+
+
+def test_a_late_answer_finds_what_its_cell_left():
+    """It is computed when a button is pressed, perhaps after all cells have run."""
+    bound = {}
+    for name, source in CODE.items():
+        for symbol in cell_table(source).get_symbols():
+            if symbol.is_assigned() or symbol.is_namespace():
+                bound.setdefault(symbol.get_name(), set()).add(name)
+    seen = 0
+    for name, source in CODE.items():
+        for answer in cell_table(source).get_children() if "\npredict(" in source else ():
+            read = {s.get_name() for s in answer.get_symbols() if s.is_global()}
+            assert {n: bound[n] for n in read if len(bound.get(n, ())) > 1} == {}, name
+            seen += bool(read)
+    assert seen == 9
 
 
 # ---- wrong answers ------------------------------------------------------------------------------
