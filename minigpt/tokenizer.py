@@ -70,14 +70,15 @@ def count_pairs(words: list[tuple[list[bytes], int]]) -> Counter[Pair]:
     return counts
 
 
-def merge_pair(tokens: list[bytes], pair: Pair) -> None:
-    """Join each occurrence of `pair` in `tokens`, in place, from left to right."""
+def merge_pair(tokens: list[bytes], pair: Pair) -> list[bytes]:
+    """The tokens with each occurrence of `pair` joined, from left to right."""
     left, right = pair
-    i = 0
+    tokens, i = list(tokens), 0
     while i + 1 < len(tokens):
         if tokens[i] == left and tokens[i + 1] == right:
             tokens[i : i + 2] = [left + right]
         i += 1
+    return tokens
 
 
 def bpe_merges(words: Mapping[str, int]) -> Iterator[tuple[Pair, int]]:
@@ -95,8 +96,7 @@ def bpe_merges(words: Mapping[str, int]) -> Iterator[tuple[Pair, int]]:
     while counts := count_pairs(spelled):
         pair = min(counts, key=lambda pair: (-counts[pair], pair))
         yield pair, counts[pair]
-        for tokens, _ in spelled:
-            merge_pair(tokens, pair)
+        spelled = [(merge_pair(tokens, pair), n) for tokens, n in spelled]
 
 
 def train_bpe(
@@ -124,7 +124,7 @@ def bpe_encode(word: bytes, ranks: dict[bytes, int]) -> list[int]:
         pair = min(pairwise(tokens), key=lambda p: ranks.get(p[0] + p[1], math.inf))
         if pair[0] + pair[1] not in ranks:
             break
-        merge_pair(tokens, pair)
+        tokens = merge_pair(tokens, pair)
     return [ranks[token] for token in tokens]
 
 

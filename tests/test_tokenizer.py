@@ -160,8 +160,9 @@ def test_merge_pair_joins_each_occurrence_from_left_to_right(tokens, data):
             expected[-1:] = [pair[0] + pair[1], None]  # None: what was joined is not joined again
         else:
             expected = [t for t in expected if t is not None] + [token]
-    merge_pair(tokens, pair)
-    assert tokens == [t for t in expected if t is not None]
+    given = list(tokens)
+    assert merge_pair(tokens, pair) == [t for t in expected if t is not None]
+    assert tokens == given, "the list that was given stays as it was"
 
 
 def test_half_a_surrogate_pair_does_not_stop_training_or_encoding(ranks):

@@ -66,6 +66,27 @@ def keep_widgets_alive() -> None:
     kernel.dispatch_shell = told
 
 
+def tell_checks() -> None:
+    """From now on a failed check, and an exercise that is still open, say their sentence alone."""
+    if found := shell():
+        found.set_custom_exc((AssertionError, NotImplementedError), _tell)
+
+
+def _tell(shell, kind, error, trace, tb_offset=None) -> None:
+    said, last = str(error), trace
+    while last.tb_next:
+        last = last.tb_next
+    if kind is NotImplementedError and not said:
+        said = _("Not answered yet. Write your lines in place of `raise NotImplementedError()`,\n"
+                 "run that cell, and then this one.")  # fmt: skip
+    elif kind is NotImplementedError or "site-packages" in last.tb_frame.f_code.co_filename:
+        said = ""  # somebody else's
+    if said:
+        shell._showtraceback(kind, error, [said])
+    else:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
 def _explain(result) -> None:
     error = result.error_in_exec
     if type(error) is NameError and error.name:  # its subclass is about a function's own names
@@ -99,3 +120,4 @@ def _version(package: str) -> str:
 require_packages()
 explain_missing_names()
 keep_widgets_alive()
+tell_checks()

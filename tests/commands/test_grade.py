@@ -70,7 +70,7 @@ def own_helper(notebook):
     helper = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": 7,
               "source": "def neighbours(word):\n    return list(zip(word, word[1:]))"}  # fmt: skip
     notebook["cells"].insert(at, helper)
-    with_answer("count-pairs", "zip(word, word[1:])", "neighbours(word)")(notebook)
+    with_answer("count-pairs", "zip(tokens, tokens[1:])", "neighbours(tokens)")(notebook)
 
 
 def notes_and_outputs(notebook):
@@ -117,8 +117,8 @@ PERFECT = [nothing, saved_by_colab, own_helper, notes_and_outputs, played_in_the
 # ---- ten with a mistake: (answer, what stands there, what the student wrote, points) -----------
 
 MISTAKES = [
-    ("count-pairs", "zip(word, word[1:])", "zip(word[:-2], word[1:])", 7),
-    ("count-pairs", "counts.get(pair, 0) + 1", "1", 7),
+    ("count-pairs", "zip(tokens, tokens[1:])", "zip(tokens[:-2], tokens[1:])", 7),
+    ("count-pairs", "counts.get(pair, 0) + n", "1", 7),
     ("count-pairs", "    return counts", "    print(counts)", 7),
     ("merge", "i += 2", "i += 1", 6),
     ("merge", "while i < len(tokens):", "while i < len(tokens) - 1:", 6),

@@ -1,6 +1,5 @@
 """Every experiment in miniature: stopped, gone on with, and compared with one that was not."""
 
-import itertools
 import json
 import math
 from functools import partial
@@ -15,10 +14,10 @@ from minigpt.lessons.sft import demonstrations
 from minigpt.lessons.tokenization import vocabulary
 from minigpt.maintain import experiment
 from minigpt.model import GPTConfig
-from minigpt.pretrain import PretrainConfig
 from minigpt.show import results
 from minigpt.show.results import command, experiments, load_results, save_results
 from minigpt.stages.exam import known_questions, unknown_questions
+from minigpt.stages.sizes import flops_per_token
 from minigpt.world.questions import Questions
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
@@ -55,7 +54,8 @@ def check_sources(found):
 
 def check_vocabulary(found):
     assert [run["vocab_size"] for run in found["runs"]] == [262, 4096, 262, 4096]
-    assert all(run["at_seconds"]["seconds"] == 3 for run in found["runs"])
+    assert all(0 < run["bits_per_byte"] < 16 for run in found["runs"])
+    assert all(run["tokens"] == 3 * 16 * 256 for run in found["runs"][::2])
 
 
 def check_how_many_labels(found):
@@ -76,10 +76,11 @@ MINIATURES = {
         {
             "SIZES": (256, vocabulary.SIZES[-1]),
             "GPTConfig": TOY,
-            "PretrainConfig": partial(PretrainConfig, batch_size=2, block_size=32),
-            "perf_counter": itertools.count().__next__,  # an update takes a second
+            "OPERATIONS": 3 * 16 * 256 * flops_per_token(TOY(vocab_size=262)),  # three updates
+            "POOL": 5000,
+            "HELD_OUT": 2000,
         },
-        {"seeds": (0, 1), "budget": vocabulary.Budget(900, 3, held_out=2000, pool=5000)},
+        {"seeds": (0, 1)},
         check_vocabulary,
     ),
     sources: (

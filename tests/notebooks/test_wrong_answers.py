@@ -18,7 +18,7 @@ import torch
 
 from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark
-from minigpt.classroom.grading.your_own import trial_random, your_own
+from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
 from minigpt.classroom.notebook import without_solutions
 from minigpt.maintain import build
 
@@ -40,13 +40,16 @@ MISTAKES = {
         ("nothing for nothing", 'raise ValueError("there are no answers to pick from")', "return"),
     ],
     "count-pairs": [
-        ("across words", "in words:", "in [[token for word in words for token in word]]:"),
-        ("off by one", "zip(word, word[1:])", "zip(word[:-2], word[1:])"),
-        ("counted once", "counts.get(pair, 0) + 1", "1"),
+        ("across words", "in words:", "in [([token for w, n in words for token in w], 1)]:"),
+        ("off by one", "zip(tokens, tokens[1:])", "zip(tokens[:-2], tokens[1:])"),
+        ("each word once", ", 0) + n", ", 0) + 1"),
+        ("counted once", "counts.get(pair, 0) + n", "1"),
+        ("nothing given back", "    return counts", ""),
     ],
     "merge": [
         ("used twice", "i += 2", "i += 1"),
-        ("off by one", "while i < len(tokens):", "while i < len(tokens) - 1:"),
+        ("the last one lost", "while i < len(tokens):", "while i < len(tokens) - 1:"),
+        ("the given list", "out, i = [], 0", "out, i = [], 0; tokens.append(b'')"),
         ("the first only", "i += 2", "return out + tokens[i + 2 :]"),
     ],
     "encode-solution": [
@@ -181,15 +184,13 @@ def best_of(answers, score):
 from collections import Counter
 from minigpt.tokenizer import bpe_merges, count_words
 def count_pairs(words):
-    merges = bpe_merges(count_words(" ".join(map("".join, words))))
-    return Counter({(left.decode(), right.decode()): n for (left, right), n in merges})
+    text = " ".join(b"".join(tokens).decode() for tokens, n in words for _ in range(n))
+    return Counter(dict(bpe_merges(count_words(text))))
 """,
     "merge": """
 from minigpt.tokenizer import merge_pair
 def merge(tokens, pair):
-    tokens = list(tokens)
-    merge_pair(tokens, pair)
-    return tokens
+    return merge_pair(tokens, pair)
 """,
     "encode-solution": """
 from minigpt import tokenizer
@@ -352,17 +353,17 @@ def best_of(answers, score):
     "count-pairs": {
         "Counter": """
 from collections import Counter
-from itertools import chain, pairwise
+from itertools import pairwise
 def count_pairs(words):
-    return Counter(chain.from_iterable(map(pairwise, words)))
+    return Counter(pair for tokens, n in words for pair in pairwise(tokens) for _ in range(n))
 """,
         "defaultdict": """
 from collections import defaultdict
 def count_pairs(words):
     counts = defaultdict(int)
-    for word in words:
+    for word, times in words:
         for i in range(len(word) - 1):
-            counts[word[i], word[i + 1]] += 1
+            counts[word[i], word[i + 1]] += times
     return counts
 """,
     },
@@ -768,7 +769,8 @@ FUNCTIONS = {
 
 def run(answer: str, check: str, seed: int = 0, change: Callable | None = None) -> None:
     """Both cells, in a kernel that ran the imports alone. change: (functions by name) → None."""
-    names = {"__name__": "__main__", "trial_random": trial_random, "your_own": your_own}
+    given = {"check_passed": check_passed, "trial_random": trial_random, "your_own": your_own}
+    names = {"__name__": "__main__", **given}
     seeded = mock.patch.dict(os.environ, MINIGPT_TRIAL_SEED=str(seed))
     with contextlib.redirect_stdout(io.StringIO()), seeded:
         exec(compile(answer, "answer", "exec"), names)

@@ -1,10 +1,5 @@
 """What notebook 01, tokenization, needs alone."""
 
+from minigpt.lessons.tokenization.figures import dots
 from minigpt.lessons.tokenization.token_explorer import explore_tokens
-from minigpt.lessons.tokenization.vocabulary import (
-    SIZES,
-    Budget,
-    by_vocabulary,
-    our_encoding,
-    train_one,
-)
+from minigpt.lessons.tokenization.vocabulary import SIZES, held_out_bits, our_encoding, training

@@ -8,16 +8,13 @@ import ipywidgets as widgets
 
 from minigpt.engine.ranks import gpt2, gpt4
 from minigpt.lessons.tokenization.vocabulary import our_encoding
-from minigpt.show.strip import TURNS, Strip, pieces, visible
+from minigpt.show.strip import Strip, pieces, visible
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, side_by_side
 from minigpt.store.words import _
-from minigpt.tokenizer import special
 
 OUR_SIZES = (300, 512, 1024, 4096)  # ids, the special tokens among them
 LIMIT = 600  # characters that are shown; each key pressed sends them anew
-CONTROL = "#D9D9D9"  # the colour of a special token, which no turn of colours has
-START = "<|endoftext|>"  # the special token that all of these tokenizers have
 
 
 def example() -> str:
@@ -40,12 +37,10 @@ class Explorer(Widget):
         self.encodings, self.first = encodings, text
         self.text = self.control(widgets.Textarea, _("Text"), self.update, wide=True, value=text,
                                  rows=4, continuous_update=True)  # fmt: skip
-        self.ids, self.start = (
-            self.control(widgets.Checkbox, word, self.update, value=False, indent=False)
-            for word in (_("Show the ids"), _("Put {name} in front", name=START))
-        )
+        self.ids = self.control(widgets.Checkbox, _("Show the ids"), self.update, value=False,
+                                indent=False)  # fmt: skip
         self.example = self.button(_("Example text"), self.reset)
-        buttons = side_by_side(self.ids, self.start, self.example)
+        buttons = side_by_side(self.ids, self.example)
         self.view = widgets.VBox([self.text, buttons, self.status, self.shown])
         self.guarded(self.update)
 
@@ -82,31 +77,23 @@ class Explorer(Widget):
         return [*lines, legend]
 
     def tokens(self, name: str) -> list[int]:
-        """The ids that one tokenizer makes of the text, `<|endoftext|>` in front if asked for."""
-        encoding = self.encodings[name]
-        front = [special(encoding, START)] if self.start.value else []
-        return front + encoding.encode_ordinary(self.typed())
+        """The ids that one tokenizer makes of the text."""
+        return self.encodings[name].encode_ordinary(self.typed())
 
     def strip(self, name: str) -> Strip:
         """The pieces that one tokenizer makes of the text, under its name and its counts."""
         encoding, ids = self.encodings[name], self.tokens(name)
         lengths = [len(encoding.decode_tokens_bytes([i])) for i in ids]
         titles = [_("id {id}, {n} byte(s)", id=i, n=n) for i, n in zip(ids, lengths)]
-        heading = _("{name}: {tokens} tokens · {bytes:.2f} bytes a token · {characters:.2f} "
-                    "characters a token", name=name, **measure(self.typed(), ids))  # fmt: skip
-        return Strip(pieces(encoding, ids), self._fills(name, ids), titles, heading)
-
-    def _fills(self, name: str, ids: list[int]) -> list[str]:
-        encoding = self.encodings[name]
-        control = {special(encoding, token) for token in encoding.special_tokens_set}
-        return [CONTROL if i in control else TURNS[k % len(TURNS)] for k, i in enumerate(ids)]
+        heading = _("{name}: {n} tokens, {bytes:.2f} bytes a token",
+                    name=name, n=len(ids), bytes=bytes_a_token(self.typed(), ids))  # fmt: skip
+        return Strip(pieces(encoding, ids), None, titles, heading)
 
     def _part(self, name: str) -> str:
         """The HTML of one tokenizer: its strip, and under it the ids in the same colours."""
         part = self.strip(name)._repr_html_()
         if self.ids.value:
-            ids = self.tokens(name)
-            part += Strip([str(i) for i in ids], self._fills(name, ids))._repr_html_()
+            part += Strip([str(i) for i in self.tokens(name)])._repr_html_()
         return f'<div style="margin:0 0 12px">{part}</div>'
 
     def static(self) -> list:
@@ -114,21 +101,18 @@ class Explorer(Widget):
         rows, text = [], self.typed()
         for name, encoding in self.encodings.items():
             ids = self.tokens(name)
-            count, *per = measure(text, ids).values()
             shown = " ".join(pieces(encoding, ids))  # no piece has a space: it shows as a dot
-            rows.append([name, count, *(f"{mean:.2f}" for mean in per), shown])
-        header = [_("tokenizer"), _("tokens"), _("bytes a token"), _("characters a token"),
-                  _("pieces")]  # fmt: skip
+            rows.append([name, len(ids), f"{bytes_a_token(text, ids):.2f}", shown])
+        header = [_("tokenizer"), _("tokens"), _("bytes a token"), _("pieces")]
         data = text.encode("utf-8")
         caption = _("{bytes} bytes, {characters} characters: {text}",
                     bytes=len(data), characters=len(text), text=visible(data))  # fmt: skip
         return [Table(header, rows, caption, width=60)]
 
 
-def measure(text: str, ids: list[int]) -> dict:
-    """Tokens, and bytes and characters of the text a token (0 where there are no tokens)."""
-    n, size = max(1, len(ids)), len(text.encode("utf-8"))
-    return {"tokens": len(ids), "bytes": size / n, "characters": len(text) / n}
+def bytes_a_token(text: str, ids: list[int]) -> float:
+    """Bytes of the text a token, 0 where there are no tokens."""
+    return len(text.encode("utf-8")) / max(1, len(ids))
 
 
 def explore_tokens() -> None:

@@ -1,39 +1,35 @@
-"""The vocabulary experiment on toy models: what is counted, and when it measures."""
+"""The vocabulary experiment on toy models: what is counted, and how long each trains."""
 
-import itertools
 from functools import partial
 
 import pytest
-import torch
 
 from minigpt.lessons.tokenization import vocabulary as module
+from minigpt.lessons.tokenization.figures import dots
 from minigpt.lessons.tokenization.vocabulary import (
     SIZES,
-    Budget,
-    by_vocabulary,
-    keep_average,
+    held_out_bits,
     our_encoding,
     token_row,
-    train_one,
+    training,
 )
-from minigpt.model import GPT, GPTConfig
-from minigpt.pretrain import PretrainConfig
-from minigpt.stages.scoring import count_bytes
+from minigpt.model import GPTConfig
+from minigpt.pretrain import PretrainConfig, evaluate_loss
+from minigpt.show.results import load_results
+from minigpt.stages.scoring import bits_per_byte, count_bytes
+from minigpt.stages.sizes import flops_per_token
 from minigpt.tokenizer import load_tokenizer, special
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2, block_size=64)
-SETTINGS = partial(PretrainConfig, batch_size=2, block_size=32)
-UPDATE = 2 * 32  # tokens an update
-TEXTS = ["The capital of France is Paris. " * 20, "Lima is in Peru. " * 30, "Zürich 北京 " * 20]
+TEXTS = ["The capital of France is Paris. " * 40, "Lima is in Peru. " * 40, "Zürich 北京 " * 30]
 
 
 @pytest.fixture
 def toy(monkeypatch):
-    """Trains a toy model of `size` ids in a budget; each update takes a second."""
     monkeypatch.setattr(module, "GPTConfig", TOY)
-    monkeypatch.setattr(module, "PretrainConfig", SETTINGS)
-    monkeypatch.setattr(module, "perf_counter", itertools.count().__next__)
-    return lambda budget, size=300: train_one(our_encoding(size), TEXTS, TEXTS[:1], budget)
+    settings = partial(PretrainConfig, batch_size=2, block_size=32)
+    settings.block_size = 32
+    monkeypatch.setattr(module, "PretrainConfig", settings)
 
 
 # ---- counting -----------------------------------------------------------------------------------
@@ -63,56 +59,56 @@ def test_a_row_of_tokens_has_an_end_token_before_each_document():
     assert encoding.decode(row) == "".join("<|endoftext|>" + text for text in TEXTS)
 
 
-# ---- the average of the weights -----------------------------------------------------------------
+# ---- training -----------------------------------------------------------------------------------
 
 
-def test_the_average_starts_at_the_model_and_spans_about_the_last_tenth():
-    model, average = GPT(TOY(), seed=1), GPT(TOY(), seed=2).requires_grad_(False)
-    with torch.no_grad():
-        for step in range(1, 2001):
-            model.gain.fill_(step)
-            keep_average(average, model, step)
-            if step == 1:
-                assert all(map(torch.equal, average.parameters(), model.parameters()))
-    # weights that grow as step**9: their mean position is 10 / 11 of the way
-    assert average.gain.item() == pytest.approx(2000 * 10 / 11, rel=0.005)
-    assert torch.allclose(average.head.weight, model.head.weight)  # what never moved stays
+@pytest.mark.parametrize("size", [256, 512])
+def test_every_vocabulary_gets_the_operations_that_it_is_given(toy, size):
+    update = 2 * 32 * flops_per_token(TOY(vocab_size=our_encoding(size).n_vocab))
+    model, run = training(our_encoding(size), TEXTS, 7.4 * update)
+    *_, last = run
+    assert (last.step, last.steps, last.tokens) == (7, 7, 7 * 64)
+    assert model.config.vocab_size == our_encoding(size).n_vocab
 
 
-# ---- one training -------------------------------------------------------------------------------
+def test_a_short_text_makes_smaller_updates_and_as_many_operations(toy):
+    text = ["Zürich 北京 " * 4]
+    assert 33 <= len(token_row(our_encoding(300), text)) < 65  # one window
+    update = 32 * flops_per_token(TOY(vocab_size=300))
+    *_, last = training(our_encoding(300), text, 5 * update)[1]
+    assert (last.steps, last.tokens) == (5, 5 * 32)
+    with pytest.raises(ValueError, match="use a larger corpus"):
+        next(training(our_encoding(300), ["too short"], 5 * update)[1])
 
 
-def test_measures_when_each_budget_is_reached_and_not_before(toy):
+def test_it_learns_and_what_it_needs_is_counted_in_bits_a_byte(toy):
     encoding = our_encoding(300)
-    per_update = UPDATE * count_bytes(TEXTS) / len(token_row(encoding, TEXTS))
-    row = toy(Budget(bytes=int(4.5 * per_update), seconds=2))
-    assert row["at_bytes"]["updates"] == 5 and row["at_seconds"]["updates"] == 2
-    assert row["at_bytes"]["bytes"] == pytest.approx(5 * per_update)
-    assert (row["at_bytes"]["seconds"], row["at_seconds"]["seconds"]) == (5, 2)
-    assert row["tokens_per_second"] == UPDATE
+    update = 64 * flops_per_token(TOY(vocab_size=300))
+    fresh, _ = training(encoding, TEXTS, update)
+    model, run = training(encoding, TEXTS, 60 * update)
+    list(run)
+    tokens = token_row(encoding, TEXTS[:1])
+    loss = evaluate_loss(model, tokens, 32)
+    found = held_out_bits(model, encoding, TEXTS[:1])
+    assert found == pytest.approx(bits_per_byte(loss, len(tokens), count_bytes(TEXTS[:1])))
+    assert found < held_out_bits(fresh, encoding, TEXTS[:1]) / 2
 
 
-def test_what_is_measured_depends_on_the_updates_alone(toy):
-    encoding = our_encoding(300)
-    per_update = UPDATE * count_bytes(TEXTS) / len(token_row(encoding, TEXTS))
-    one = toy(Budget(bytes=int(5.5 * per_update), seconds=3))
-    other = toy(Budget(bytes=int(2.5 * per_update), seconds=6))
-    assert one["at_bytes"]["bits_per_byte"] == other["at_seconds"]["bits_per_byte"]
-    assert one["at_seconds"]["bits_per_byte"] == other["at_bytes"]["bits_per_byte"]
-    assert one["at_bytes"]["bits_per_byte"] < one["at_seconds"]["bits_per_byte"]  # it learns
+# ---- the figure ---------------------------------------------------------------------------------
 
 
-def test_parameters_are_those_of_the_model(toy):
-    row = toy(Budget(bytes=1, seconds=1))
-    assert row["vocabulary_parameters"] == 2 * 300 * 32
-    assert row["parameters"] == GPT(TOY(vocab_size=300)).num_params()
-    test = token_row(our_encoding(300), TEXTS[:1])
-    assert row["bytes_per_token"] == count_bytes(TEXTS[:1]) / len(test)
+def test_the_figure_shows_means_ranges_and_what_is_beside():
+    fig = dots({"a": [1.0, 2.0, 3.0], "b": [4.0]}, "bits", 1, {"a": 0.5, "b": 1.5}, "at random")
+    (ax,) = fig.axes
+    assert [text.get_text() for text in ax.texts] == ["2.0", "4.0", "at random"]
+    spans = [line.get_segments()[0][:, 1].tolist() for line in ax.collections]
+    assert spans == [[1.0, 3.0], [0.5, 0.5], [4.0, 4.0], [1.5, 1.5]]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
+    assert ax.get_ylim()[0] == 0 and ax.get_title(loc="left") == "bits"
 
 
-def test_results_are_read_by_vocabulary():
-    runs = [
-        {"vocab_size": size, "seed": seed, "at_bytes": {"bits_per_byte": bits}}
-        for size, seed, bits in [(262, 0, 3.0), (262, 1, 3.5), (512, 0, 2.0)]
-    ]
-    assert by_vocabulary({"runs": runs}, "at_bytes") == {262: [3.0, 3.5], 512: [2.0]}
+def test_the_shipped_runs_all_had_the_same_operations():
+    found = load_results("vocabulary")
+    for run in found["runs"]:
+        spent = run["tokens"] * flops_per_token(GPTConfig(vocab_size=run["vocab_size"]))
+        assert spent == pytest.approx(found["operations"], rel=0.01)

@@ -1,0 +1,145 @@
+"""Notebook 01: what its prose says of outputs is so, and the commonest mistakes get a sentence."""
+
+import re
+import symtable
+
+import numpy as np
+import pytest
+
+from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
+from minigpt.classroom.notebook import read_notebook
+from minigpt.engine.ranks import GPT2_PATTERN, GPT4_PATTERN, gpt2
+from minigpt.lessons.tokenization.token_explorer import OUR_SIZES, encodings
+from minigpt.lessons.tokenization.vocabulary import SIZES
+from minigpt.show.results import load_results
+from minigpt.stages.recipe import tokenizer_text
+from minigpt.store.files import ROOT
+from minigpt.tokenizer import SPLIT_PATTERN, load_tokenizer
+from minigpt.world.corpus import build_corpus
+from minigpt.world.facts import load_world
+
+NOTEBOOK = read_notebook(ROOT / "notebooks" / "source" / "en" / "01_tokenization.ipynb")["cells"]
+CELLS = {cell["id"]: cell["source"] for cell in NOTEBOOK}
+CODE = {cell["id"]: cell["source"] for cell in NOTEBOOK if cell["cell_type"] == "code"}
+
+
+def cell_table(source: str) -> symtable.SymbolTable:
+    code = re.sub(r"^( *)await ", r"\1", source, flags=re.M)
+    return symtable.symtable(code, "cell", "exec")
+
+
+# ---- what the prose says ------------------------------------------------------------------------
+
+
+def test_after_a_colon_of_an_answer_a_lone_space_stood_before_numbers_alone():
+    """Not so elsewhere: there a lone space is followed by words, too."""
+    encoding = load_tokenizer("en")
+    corpus = build_corpus(load_world("en"), encoding, 400_000, seed=0)
+    a, colon, space = (encoding.encode_single_token(t) for t in ("A", ":", " "))
+    assert "more than a million characters" in CELLS["unknown"]
+    assert "no word ever followed that token after A:" in " ".join(
+        CELLS["one-space"].split('\\n"\n          "')
+    )
+    assert 1e6 < sum(map(len, corpus.documents)) < 1.5e6
+    ids, digits = np.array(corpus.tokens), []
+    at = np.flatnonzero((ids[:-3] == a) & (ids[1:-2] == colon) & (ids[2:-1] == space))
+    for token in ids[at + 3]:
+        digits.append(encoding.decode_single_token_bytes(int(token))[:1].isdigit())
+    assert len(digits) > 100 and all(digits)
+    assert not encoding.encode_ordinary(" Rome")[0] == space
+
+
+def test_the_split_patterns_differ_as_told():
+    assert SPLIT_PATTERN.replace("{1,2}", "{1,3}") == GPT4_PATTERN
+    assert r"\p{N}++" in GPT2_PATTERN and "two digits" in CELLS["split"]
+    assert "six tokenizers: ours with four sizes" in CELLS["explorer"]
+    assert (len(encodings()), len(OUR_SIZES)) == (6, 4)
+    assert {f"{n:02d}" for n in range(100)} <= set(tokenizer_text("en")[0].split())
+
+
+def test_a_trainer_is_two_functions_and_eight_lines():
+    lines = CELLS["train"].split("\n")
+    start = lines.index("def train(text, n_merges):")
+    loop = lines[start + 1 : lines.index("", start)]
+    assert "eight lines more" in CELLS["count-pairs-task"] and len(loop) + 1 == 8
+    assert "count(words)" in "".join(loop) and "join(tokens, pair)" in "".join(loop)
+
+
+def test_counts_in_words_are_the_counts():
+    assert "five vocabularies" in CELLS["sizes"] and len(SIZES) == 5
+    listed = re.search(r"\((\w+(\|\w+)+)\)\"\)", CELLS["endings-figure"])[1].split("|")
+    assert "ten common endings" in CELLS["endings"] and len(listed) == 10
+    assert "half of this world's places" in CELLS["tax"] and "atlas[1::2]" in CELLS["tax-table"]
+    assert "nine tenths" in CELLS["open"] and "if i % 10]" in CELLS["own-tokenizer"]
+    assert gpt2().encode_ordinary(" SolidGoldMagikarp") == [43453]
+
+
+def test_the_best_vocabulary_is_one_of_the_options_and_bytes_alone_are_worst():
+    by_size = {}
+    for run in load_results("vocabulary")["runs"]:
+        by_size.setdefault(run["vocab_size"], []).append(run["bits_per_byte"])
+    assert all(len(found) == 3 for found in by_size.values()) and len(by_size) == len(SIZES)
+    mean = {size: np.mean(found) for size, found in by_size.items()}
+    assert sorted(mean, key=mean.get)[2:] == [1024, 512, 262]
+    assert max(by_size[512]) < min(by_size[262]) and max(by_size[1024]) < min(by_size[262])
+
+
+def test_a_late_answer_finds_what_its_cell_left():
+    """It is computed when a button is pressed, perhaps after all cells have run."""
+    bound = {}
+    for name, source in CODE.items():
+        for symbol in cell_table(source).get_symbols():
+            if symbol.is_assigned() or symbol.is_namespace():
+                bound.setdefault(symbol.get_name(), set()).add(name)
+    seen = 0
+    for name, source in CODE.items():
+        for answer in cell_table(source).get_children() if "\npredict(" in source else ():
+            read = {s.get_name() for s in answer.get_symbols() if s.is_global()}
+            assert {n: bound[n] for n in read if len(bound.get(n, ())) > 1} == {}, name
+            seen += bool(read)
+    assert seen == 9
+
+
+# ---- wrong answers ------------------------------------------------------------------------------
+
+GREEDY = """
+def encode(word, ranks):
+    ids = []
+    while word:
+        n = max(n for n in range(1, len(word) + 1) if word[:n] in ranks)
+        ids.append(ranks[word[:n]])
+        word = word[n:]
+    return ids
+"""
+TOLD = [  # (exercise, what went wrong in the solution or instead of it, what is said)
+    ("count-pairs", ("    return counts", ""), "gave None, expected a dictionary: return it"),
+    ("count-pairs", (", 0) + n", ", 0) + 1"), "counts as often as its word occurs, and adds up"),
+    ("count-pairs", ("in words:", "in [([t for w, n in words for t in w], 1)]:"), "never reaches"),
+    ("merge", ("while i < len(tokens):", "while i < len(tokens) - 1:"), "the last token was lost"),
+    ("merge", ("i += 2", "i += 1"), "a token that was joined was used again"),
+    ("merge", ("i += 2", "return out + tokens[i + 2 :]"), "each occurrence is joined"),
+    ("merge", ("    return out", "    tokens[:] = out; return out"), "changed the list"),
+    ("merge", ("tuple(pair):", "list(pair):"), "nothing was joined"),
+    ("encode-solution", GREEDY, "takes the longest token at each place; BPE joins by rank"),
+    ("encode-solution", ("[ranks[token] for token in tokens]", "tokens"), "return their ranks"),
+    ("encode-solution", ("min(known)", "known[0]"), "an has the lowest rank, so"),
+    ("decode", ('b"".join(vocabulary[i] for i in ids).decode("utf-8", errors="replace")',
+     '"".join(vocabulary[i].decode("utf-8", errors="replace") for i in ids)'),
+     "decoded alone: join the bytes first"),
+    ("decode", (', errors="replace"', ""), "an error at bytes that are no whole character"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, change, said", TOLD)
+def test_a_common_mistake_gets_a_sentence_of_its_own(name, change, said):
+    """With what was returned and what was expected."""
+    answer = CELLS[name].replace(*change) if isinstance(change, tuple) else change
+    assert answer != CELLS[name]
+    given = {"check_passed": check_passed, "trial_random": trial_random, "your_own": your_own}
+    names = dict(given)
+    exec(answer, names)
+    with pytest.raises(AssertionError) as caught:
+        exec(CELLS[name.removesuffix("-solution") + "-check"], names)
+    message = str(caught.value)
+    assert re.search(said, message), message
+    assert " gave " in message and "expected" in message or "changed the list" in message
