@@ -1,8 +1,8 @@
 """Guess the next word: the learner against every snapshot of the model, on documents none has read.
 
-A text is shown up to some word. The learner types how it goes on; then the word is shown, with the
-probability that each snapshot gave it. `guess_next` shows one such task solved, which stays in
-the file, and under it the game.
+A text is shown up to some word. The learner types how it goes on; then the word is shown, with what
+each snapshot would have said. `guess_next` shows one such task solved, which stays in the file, and
+under it the game.
 """
 
 import random
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import torch
 
+from minigpt.generate import generate
+from minigpt.show.strip import visible
 from minigpt.show.style import IGNORE_MATH, amount, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, rendered, side_by_side
@@ -21,6 +23,7 @@ from minigpt.tokenizer import split_text
 FIRST = 6  # words that stand before the first gap: with fewer there is nothing to go by
 GAP = " [?]"
 LONGEST = 200  # tokens of a document, so that it fits the context
+LONGEST_WORD = 8  # tokens of what a model says
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Belief:
-    """What a model thought of the true word."""
+    """What a model thought of a gap."""
 
-    probability: float  # of the whole word: the product over its tokens
-    rank: int  # of its first token among all tokens, 1 the likeliest
-    hit: bool  # whether each of its tokens was the likeliest one
+    said: str  # the word that it finds most likely, token by token
+    probability: float  # of the true word: the product over its tokens
+    hit: bool  # whether it said the true word
 
 
 def make_tasks(encoding, documents: list[str], n: int = 30, seed: int = 0) -> list[Task]:
@@ -63,17 +66,15 @@ def make_tasks(encoding, documents: list[str], n: int = 30, seed: int = 0) -> li
 
 
 def belief(stage: Stage, task: Task) -> Belief:
-    """The model's probability of the task's word, given what stands before it (chain rule)."""
+    """What the model says in the gap, and its probability of the task's word (chain rule)."""
     device = stage.model.embedding.weight.device
     idx = torch.tensor([[*task.context, *task.ids]], device=device)
     with torch.no_grad():
         logits = stage.model(idx)[0, len(task.context) - 1 : -1].float().cpu()  # (word's ids, V)
-    target = torch.tensor(task.ids)[:, None]
-    true = logits.gather(1, target)
-    log_p = logits.log_softmax(-1).gather(1, target).sum()
-    # Ties count against the model: at step 0, where all tokens are equal, it has guessed nothing.
-    ahead = (logits >= true).sum(1)
-    return Belief(log_p.exp().item(), int(ahead[0]), bool((ahead == 1).all()))
+    log_p = logits.log_softmax(-1).gather(1, torch.tensor(task.ids)[:, None]).sum()
+    (sample,) = generate(stage.model, [list(task.context)], LONGEST_WORD, temperature=0)
+    said = split_text(stage.encoding.decode(sample.ids))[0]
+    return Belief(said, log_p.exp().item(), said.strip() == task.word.strip())
 
 
 def telling_first(stages: list[Stage], tasks: list[Task]) -> list[Task]:
@@ -94,7 +95,7 @@ class Game(Widget):
         self.model_hits = [0] * len(stages)
         self.guessed = False
         self.text = widgets.HTML(layout=widgets.Layout(width="auto"))
-        self.guess = self.control(widgets.Text, _("Next word"), continuous_update=True)
+        self.guess = self.control(widgets.Text, _("Next word"), self.submit)  # by Enter, too
         self.submit_button = self.button(_("Guess"), self.submit, button_style="primary")
         self.next_button = self.button(_("Next text"), self.next)
         controls = side_by_side(self.guess, self.submit_button, self.next_button)
@@ -118,22 +119,24 @@ class Game(Widget):
     def next(self) -> None:
         """Another text; the count goes on."""
         self.at = (self.at + 1) % len(self.tasks)
-        self.guessed, self.guess.value = False, ""
+        self.guessed = self.submit_button.disabled = False
+        self.quietly(self.guess, value="")
         self.status.value = self.shown.value = ""
         self._show_task()
 
     def submit(self) -> None:
         """Compare the guess with the text, and show what each snapshot thought."""
         guess, word = self.guess.value.strip(), self.task.word.strip()
+        if self.guessed:  # the box tells it as well as the button
+            return
         if not guess:
             return self.say(
                 _("Type the next word, then press Guess. One word, number or sign is enough.")
             )
-        if self.guessed:
-            return self.say(_("You have guessed this one. Press Next text."))
         beliefs = [belief(stage, self.task) for stage in self.stages]
         hit = guess.casefold() == word.casefold()
-        self.guessed, self.played, self.hits = True, self.played + 1, self.hits + hit
+        self.guessed = self.submit_button.disabled = True
+        self.played, self.hits = self.played + 1, self.hits + hit
         self.model_hits = [n + b.hit for n, b in zip(self.model_hits, beliefs)]
         said = _("Yes, it was {word}.") if hit else _("It was {word}. You guessed {guess}.")
         score = _("You: {hits} of {played}.", hits=self.hits, played=self.played)
@@ -145,11 +148,11 @@ class Game(Widget):
         """What each snapshot thought of the true word; with `score`, its hits so far."""
         rows = []
         for stage, b, hits in zip(self.stages, beliefs, self.model_hits):
-            row = [amount(stage.meta.get("tokens", 0)), f"{b.probability:.1%}", f"{b.rank:,}"]
+            read, said = amount(stage.meta.get("tokens", 0)), visible(b.said.strip().encode())
             right = _("{right} of {n}", right=hits, n=self.played)
-            rows.append([*row, _("yes") if b.hit else _("no"), right])
-        header = [_("tokens read"), _("its probability"), _("rank of its first token"),
-                  _("guessed it"), _("right so far")]  # fmt: skip
+            rows.append([read, said, f"{b.probability:.1%}", right])
+        header = [_("tokens read"), _("would have said"), _("probability of the true word"),
+                  _("right so far")]  # fmt: skip
         if score:
             return Table(header, rows)
         goes_on = _('The text goes on with "{word}".', word=self.task.word.strip())
