@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from minigpt.engine.batching import pad_right
 from minigpt.model import GPT, SHARPNESS, norm
-from minigpt.stages.stage import Stage
+from minigpt.store.words import language
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.facts import load_world
 from minigpt.world.names import one_off_names
 
 NAMES = 40  # made-up ones, each of three pieces or more
@@ -40,7 +43,7 @@ def heads(model: GPT, ids: list[int], weights: Callable = attention_weights) -> 
 
 @dataclass
 class Copying:
-    """The head that looks at what followed a name's beginning the first time, and what it does.
+    """The head that looks most at what followed a name's beginning the first time, and its part.
 
     Means over the names; probabilities are of the name's next piece.
     """
@@ -48,26 +51,23 @@ class Copying:
     layer: int
     head: int
     looks: float  # weight on the piece to copy
-    probability: float
-    without: float  # where this head is switched off
-    without_another: float  # where another of its layer is: the mean over those
+    right: float
+    right_without: float  # where this head is switched off
+    right_without_another: float  # where the next one of its layer is
 
 
-def copying_head(stage: Stage, weights: Callable = attention_weights) -> Copying:
+def copying_head(model: GPT, weights: Callable = attention_weights) -> Copying:
     """Find that head on `NAMES` made-up names: "… Quennaby came to Malawi. Qu" → "en"."""
-    cases = copies(stage.encoding, one_off_names(stage.world, 10 * NAMES, seed=99))[:NAMES]
-    looks = torch.stack([heads(stage.model, ids, weights)[..., -1, at] for ids, at, _id in cases])
+    world, encoding = load_world(language()), load_tokenizer(language())
+    cases = copies(encoding, one_off_names(world, 10 * NAMES, seed=99))[:NAMES]
+    looks = torch.stack([heads(model, ids, weights)[..., -1, at] for ids, at, _id in cases])
     looks = looks.mean(0)  # (n_layer, n_head)
     layer, head = divmod(int(looks.argmax()), looks.shape[1])
-    off = []
-    for i in range(looks.shape[1]):
-        with switched_off(stage.model, layer, i):
-            off.append(probability(stage.model, cases))
-    others = [p for i, p in enumerate(off) if i != head]
-    return Copying(
-        layer, head, looks[layer, head].item(), probability(stage.model, cases), off[head],
-        sum(others) / len(others),
-    )  # fmt: skip
+    found = [looks.max().item(), probability(model, cases)]
+    for silent in (head, (head + 1) % looks.shape[1]):
+        with switched_off(model, layer, silent):
+            found.append(probability(model, cases))
+    return Copying(layer, head, *found)
 
 
 def copies(encoding, names: list[str]) -> list[tuple[list[int], int, int]]:
@@ -87,12 +87,10 @@ def copies(encoding, names: list[str]) -> list[tuple[list[int], int, int]]:
 @torch.no_grad()
 def probability(model: GPT, cases: list[tuple[list[int], int, int]]) -> float:
     """The mean probability of the piece to copy."""
-    device = model.embedding.weight.device
-    found = [
-        model(torch.tensor([ids], device=device))[0, -1].softmax(-1)[to_copy].item()
-        for ids, _at, to_copy in cases
-    ]
-    return sum(found) / len(found)
+    texts, _places, to_copy = zip(*cases)
+    idx, last = pad_right(texts, model.embedding.weight.device)
+    rows = torch.arange(len(texts))
+    return model(idx)[rows, last].softmax(-1)[rows, list(to_copy)].mean().item()
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from minigpt.world.facts import World, load_world
 from minigpt.world.questions import Questions, fact_questions
 
 NAME = "sources"
-TOKENS = 600_000  # read by each model
+TOKENS = 1_000_000  # read by each model
 HELD_OUT = 40_000  # of documents of the full mixture, for the loss
 SEEDS = (0, 1)
 PLACES = 100  # the best known ones, whose facts are asked for
