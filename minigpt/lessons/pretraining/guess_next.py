@@ -95,7 +95,7 @@ class Game(Widget):
         self.model_hits = [0] * len(stages)
         self.guessed = False
         self.text = widgets.HTML(layout=widgets.Layout(width="auto"))
-        self.guess = self.control(widgets.Text, _("Next word"), self.submit)  # by Enter, too
+        self.guess = self.control(widgets.Text, _("Next word"), entered=self.submit)
         self.submit_button = self.button(_("Guess"), self.submit, button_style="primary")
         self.next_button = self.button(_("Next text"), self.next)
         controls = side_by_side(self.guess, self.submit_button, self.next_button)
@@ -127,7 +127,7 @@ class Game(Widget):
     def submit(self) -> None:
         """Compare the guess with the text, and show what each snapshot thought."""
         guess, word = self.guess.value.strip(), self.task.word.strip()
-        if self.guessed:  # the box tells it as well as the button
+        if self.guessed:  # and Enter is pressed again
             return
         if not guess:
             return self.say(
