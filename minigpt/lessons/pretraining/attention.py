@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,8 +31,7 @@ def attention_weights(q: Tensor, k: Tensor, scale: float) -> Tensor:
 @torch.no_grad()
 def heads(model: GPT, ids: list[int], weights: Callable = attention_weights) -> Tensor:
     """The attention weights of all heads on a text: (n_layer, n_head, T, T)."""
-    device = model.embedding.weight.device
-    x = norm(model.embedding(torch.tensor([ids], device=device)))
+    x = norm(model.embedding(torch.tensor([ids]).to(model.rotation.device)))
     rotation, found = model.rotation[: len(ids), None], []
     for block in model.blocks:
         q, k, _values = block.queries_keys_values(norm(x), rotation)
@@ -41,12 +40,9 @@ def heads(model: GPT, ids: list[int], weights: Callable = attention_weights) -> 
     return torch.stack(found)
 
 
-@dataclass
-class Copying:
-    """The head that looks most at what followed a name's beginning the first time, and its part.
-
-    Means over the names; probabilities are of the name's next piece.
-    """
+class Copying(NamedTuple):
+    """The head that looks most at what followed a name's beginning the first time, and its part:
+    means over the names; probabilities are of the name's next piece."""
 
     layer: int
     head: int
@@ -62,9 +58,9 @@ def copying_head(model: GPT, weights: Callable = attention_weights) -> Copying:
     cases = copies(encoding, one_off_names(world, 10 * NAMES, seed=99))[:NAMES]
     looks = torch.stack([heads(model, ids, weights)[..., -1, at] for ids, at, _id in cases])
     looks = looks.mean(0)  # (n_layer, n_head)
-    layer, head = divmod(int(looks.argmax()), looks.shape[1])
+    layer, head = divmod(int(looks.argmax()), model.config.n_head)
     found = [looks.max().item(), probability(model, cases)]
-    for silent in (head, (head + 1) % looks.shape[1]):
+    for silent in (head, (head + 1) % model.config.n_head):
         with switched_off(model, layer, silent):
             found.append(probability(model, cases))
     return Copying(layer, head, *found)
@@ -73,8 +69,7 @@ def copying_head(model: GPT, weights: Callable = attention_weights) -> Copying:
 def copies(encoding, names: list[str]) -> list[tuple[list[int], int, int]]:
     """Texts in which a name comes a second time, up to its second piece: their ids, the place of
     the piece to copy, and its id. Names of fewer than three pieces are left out."""
-    start, scene = encoding.encode_single_token("<|endoftext|>"), "On a cold morning"
-    found = []
+    start, scene, found = encoding.encode_single_token("<|endoftext|>"), "On a cold morning", []
     for name in names:
         pieces = encoding.encode_ordinary(f" {name}")
         if len(pieces) > 2:

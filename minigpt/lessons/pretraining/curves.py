@@ -12,8 +12,7 @@ HAIR, GREY = "#d8dde2", "#7d8790"
 
 
 def loss_curves(history: History, shipped: list[Stage]) -> None:
-    """Draw a watched run's loss on what it reads, and the shipped run's on documents kept aside,
-    against the tokens read; the sentence compares the two where your run ends."""
+    """Draw a watched run's loss on what it reads, and the shipped run's on new documents."""
     read = np.array([step.tokens for step in history.steps]) / 1e6
     loss = np.array([step.loss for step in history.steps])
     states = [(s.meta["tokens"] / 1e6, s.meta["metrics"]["held_out_loss"]) for s in shipped]
@@ -22,10 +21,8 @@ def loss_curves(history: History, shipped: list[Stage]) -> None:
     ax.plot(read, loss, color=HAIR, linewidth=0.6)
     ax.plot(read, smooth(loss), color=STAGE_COLOURS["base"], linewidth=2)
     ax.plot(kept, theirs, "o--", color=GREY, markersize=4)
-    ax.annotate(_("yours"), (read[-1], smooth(loss)[-1]), (6, 6), weight="bold",
-                textcoords="offset points")  # fmt: skip
-    ax.annotate(_("shipped"), (kept[-1], theirs[-1]), (0, 8), ha="right",
-                textcoords="offset points")  # fmt: skip
+    ax.text(read[-1] + 0.04, smooth(loss)[-1], _("yours"), weight="bold", va="bottom")
+    ax.text(kept[-1], theirs[-1] + 0.3, _("shipped"), ha="right")
     ax.set(xlabel=_("million tokens read"), ylim=(0, 7.2), yticks=(0, 2, 4, 6))
     ax.set_title(_("loss, nats a token"), loc="left", fontsize=10)
     show(fig, _(

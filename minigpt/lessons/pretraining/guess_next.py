@@ -1,12 +1,11 @@
 """Guess the next word: the learner against every snapshot of the model, on documents none has read.
 
 A text is shown up to some word. The learner types how it goes on; then the word is shown, with what
-each snapshot would have said. `guess_next` shows one such task solved, which stays in the file, and
-under it the game.
+each snapshot would have said. The first text is shown solved.
 """
 
 import random
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import ipywidgets as widgets
 import torch
@@ -26,8 +25,7 @@ LONGEST = 200  # tokens of a document, so that it fits the context
 LONGEST_WORD = 8  # tokens of what a model says
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A document cut before a word: what stands before it, and the word, as text and as ids."""
 
     before: str
@@ -36,8 +34,7 @@ class Task:
     ids: tuple[int, ...]  # of the word
 
 
-@dataclass(frozen=True)
-class Belief:
+class Belief(NamedTuple):
     """What a model thought of a gap."""
 
     said: str  # the word that it finds most likely, token by token
@@ -79,10 +76,10 @@ def belief(stage: Stage, task: Task) -> Belief:
 
 def telling_first(stages: list[Stage], tasks: list[Task]) -> list[Task]:
     """The tasks, beginning with one that the last model guesses and the middle one does not."""
-    for i, task in enumerate(tasks):
-        if belief(stages[-1], task).hit and not belief(stages[len(stages) // 2], task).hit:
-            return [task, *tasks[:i], *tasks[i + 1 :]]
-    return tasks
+    last, middle = stages[-1], stages[len(stages) // 2]
+    late = (t for t in tasks if belief(last, t).hit and not belief(middle, t).hit)
+    first = next(late, tasks[0])
+    return [first, *(t for t in tasks if t is not first)]
 
 
 class Game(Widget):
@@ -130,9 +127,7 @@ class Game(Widget):
         if self.guessed:  # and Enter is pressed again
             return
         if not guess:
-            return self.say(
-                _("Type the next word, then press Guess. One word, number or sign is enough.")
-            )
+            return self.say(_("Type the next word, number or sign, then press Guess."))
         beliefs = [belief(stage, self.task) for stage in self.stages]
         hit = guess.casefold() == word.casefold()
         self.guessed = self.submit_button.disabled = True
@@ -140,15 +135,15 @@ class Game(Widget):
         self.model_hits = [n + b.hit for n, b in zip(self.model_hits, beliefs)]
         said = _("Yes, it was {word}.") if hit else _("It was {word}. You guessed {guess}.")
         score = _("You: {hits} of {played}.", hits=self.hits, played=self.played)
-        said = escape(said.format(word=word, guess=guess))
-        self.status.value = f"{said} <b>{escape(score)}</b>"
+        self.status.value = f"{escape(said.format(word=word, guess=guess))} <b>{score}</b>"
         self.shown.value = rendered(self.table(beliefs, score=True))
 
     def table(self, beliefs: list[Belief], score: bool = False) -> Table:
         """What each snapshot thought of the true word; with `score`, its hits so far."""
         rows = []
         for stage, b, hits in zip(self.stages, beliefs, self.model_hits):
-            read, said = amount(stage.meta.get("tokens", 0)), visible(b.said.strip().encode())
+            read = amount(stage.meta.get("tokens", 0))
+            said = visible(b.said.strip().encode()) if b.said.isprintable() else ""
             right = _("{right} of {n}", right=hits, n=self.played)
             rows.append([read, said, f"{b.probability:.1%}", right])
         header = [_("tokens read"), _("would have said"), _("probability of the true word"),
@@ -161,13 +156,6 @@ class Game(Widget):
 
 
 def guess_next(stages: list[Stage], documents: list[str]) -> None:
-    """Show one text with its next word and what each snapshot thought of it, then the game.
-
-    stages: a model's snapshots, the last one at the end. documents: read by none of them.
-    """
-
-    def make() -> Game:
-        tasks = make_tasks(stages[-1].encoding, documents)
-        return Game(stages, telling_first(stages, tasks))
-
-    present(make)
+    """Show the game, its first text solved. stages: a model's snapshots, in order. documents: read
+    by none of them."""
+    present(lambda: Game(stages, telling_first(stages, make_tasks(stages[-1].encoding, documents))))

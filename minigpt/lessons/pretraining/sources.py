@@ -1,13 +1,9 @@
 """What each source of the mixture teaches: models trained from scratch on other mixtures.
 
 Every run reads the same number of tokens, so whatever is left out is made up for by the rest. A
-seed gives the corpus, the model's first weights and the order of the windows. Within "the other
-18 %", five sources in their own proportions, `Q: … A:` stands in StackExchange alone and dialogue
-in Books alone. Without StackExchange the one way of asking should fail and the other work; without
-Books the reverse (a double dissociation); a statement is completed either way.
-
-`python3 -m minigpt experiment sources` writes data/results/sources.json after each run,
-and goes on where an earlier call stopped.
+seed gives the corpus, the first weights and the order of the windows. Within "the other 18 %",
+`Q: … A:` stands in StackExchange alone and dialogue in Books alone. Without StackExchange the one
+way of asking should fail and the other work; without Books the reverse; a statement works anyhow.
 """
 
 from pathlib import Path
@@ -44,16 +40,11 @@ VARIANTS = {  # shares, in any unit
 WAYS = {"qa": "Q: and A:", "dialogue": "dialogue", "statement": "statement"}
 
 
-def train(mixture: dict[str, float], tokens: int, seed: int) -> GPT:
-    """A base model of the course's shape that has read `tokens` tokens, rounded down to whole
-    batches; ValueError where they make none."""
-    config = PretrainConfig(batch_size=8, seed=seed)
-    batch = config.batch_size * config.block_size
-    config.steps = tokens // batch
-    if not config.steps:
-        raise ValueError(f"{tokens} tokens make no batch: give at least {batch}")
-    model = GPT(GPTConfig(), seed=seed)
-    size = tokens + config.block_size  # one window more, so that none is read twice
+def train(mixture: dict[str, float], seed: int) -> GPT:
+    """A base model of the course's shape that has read TOKENS tokens of a mixture."""
+    config, model = PretrainConfig(8, seed=seed), GPT(GPTConfig(), seed=seed)
+    config.steps = TOKENS // (config.batch_size * config.block_size)
+    size = TOKENS + config.block_size  # one window more, so that none is read twice
     corpus = build_corpus(load_world(), load_tokenizer(), size, mixture, seed)
     for _step in pretrain(model, corpus.tokens, config):
         pass
@@ -61,8 +52,7 @@ def train(mixture: dict[str, float], tokens: int, seed: int) -> GPT:
 
 
 def head_questions(world: World) -> Questions:
-    """Facts of split E of the best known places. Districts are left out: "Beijing has" may go on in
-    many ways."""
+    """Facts of split E of the best known places, districts apart: "Beijing has" goes on anyhow."""
     asked = fact_questions(world, "E").head(PLACES)
     return Questions(q for q in asked if q.attribute != "districts")
 
@@ -110,7 +100,7 @@ def run(seeds=SEEDS, variants=tuple(VARIANTS), out: Path | None = None) -> dict:
     keys = [{"variant": name, "seed": seed} for seed in seeds for name in variants]
 
     def one(variant: str, seed: int) -> dict:
-        return measure(train(VARIANTS[variant], TOKENS, seed), seed)
+        return measure(train(VARIANTS[variant], seed), seed)
 
     return complete(NAME, {"tokens": TOKENS}, keys, one, out)
 
@@ -124,8 +114,7 @@ def kept(variant: str, measure: str) -> np.ndarray:
 
 
 def ways_of_asking() -> dict[str, list[str]]:
-    """Draw what is answered right without the one source or the other, by the way of asking; the
-    ways that fall below half: {corpus: ways}."""
+    """Draw what is right without one source or the other; the ways that fall below half."""
     names = (WHOLE, *CUT)
     means = {name: {way: kept(name, way).mean() for way in WAYS} for name in names}
     fallen = {n: [w for w in WAYS if means[n][w] < means[WHOLE][w] / 2] for n in CUT}
@@ -148,9 +137,9 @@ def mixtures(mine: dict[str, float] | None = None) -> Table:
     """What models of each mixture do, means over the seeds, and yours as `measure` found it."""
     columns = {**WAYS, "loss": _("loss on the full mixture")}
     found = {name: {c: kept(name, c).mean() for c in columns} for name in VARIANTS}
-    found = {_("LLaMA's mixture"): found.pop("full"), **found} | (
-        {_("yours"): mine} if mine else {}
-    )
+    found = {_("LLaMA's mixture"): found.pop("full"), **found}
+    if mine:
+        found[_("yours")] = mine
     rows = [[name, *(format(m[c], ".2f" if c == "loss" else ".0%") for c in columns)]
             for name, m in found.items()]  # fmt: skip
     return Table([_("what it read"), *columns.values()], rows)
