@@ -64,6 +64,7 @@ MISTAKES = {
         ("no last target", "start + block_size + 1", "start + block_size"),
         ("no overlap", "i * block_size for", "i * (block_size + 1) for"),
         ("a row lost", "in range(count)", "in range(count - 1)"),
+        ("a row too many", "(len(ids) - 1) // block_size", "len(ids) // block_size"),
         ("one apart", "[i * block_size for i in range(count)]",
          "range(len(ids) - block_size)"),
         ("a list", "torch.stack([ids[start : start + block_size + 1] for start in starts])",

@@ -26,9 +26,8 @@ def loss_curves(history: History, shipped: list[Stage]) -> None:
     ax.set(xlabel=_("million tokens read"), ylim=(0, 7.2), yticks=(0, 2, 4, 6))
     ax.set_title(_("loss, nats a token"), loc="left", fontsize=10)
     show(fig, _(
-        "After {tokens} tokens your loss on new text is {yours:.2f} nats a token; the shipped run, "
-        "which was then still in full stride, lay at about {theirs:.2f} there, and ended at "
-        "{end:.2f} after {all}.",
+        "After {tokens} tokens your loss on new text is {yours:.2f} nats a token; the shipped run "
+        "lay at about {theirs:.2f} after as many, and ended at {end:.2f} after {all}.",
         tokens=amount(1e6 * read[-1]), yours=history.held_out[-1][1],
         theirs=np.interp(read[-1], kept, theirs), end=theirs[-1], all=amount(1e6 * kept[-1]),
     ))  # fmt: skip

@@ -27,7 +27,7 @@ def test_both_runs_are_drawn_and_compared_where_yours_ends(shown):
     loss_curves(history, [state(0, 7.0), state(1_000_000, 3.0), state(3_000_000, 1.0)])
     ((fig, said),) = shown
     assert "After 2 million tokens your loss on new text is 1.50 nats" in said
-    assert "lay at about 2.00 there" in said and "ended at 1.00 after 3 million" in said
+    assert "lay at about 2.00 after as many" in said and "ended at 1.00 after 3 million" in said
     (ax,) = fig.axes
     lines = [[round(y, 6) for y in line.get_ydata()] for line in ax.get_lines()]
     assert lines == [[5, 4, 3, 2], [5, 4, 3, 2], [7, 3, 1]]
