@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from minigpt.show.diagrams.svg import Diagram, plain
 from minigpt.store.words import _
 
-LEFT, RIGHT, TOP, BOTTOM, WORDS = 46, 316, 50, 310, 346
+LEFT, RIGHT, TOP, BOTTOM, WORDS = 46, 256, 50, 310, 286
 
 
 def minus_log_p(probabilities: Mapping[str, float]) -> Diagram:
