@@ -211,3 +211,36 @@ def test_facts_come_late():
     losses = [m.meta["metrics"]["held_out_loss"] for m in (early, last)]
     assert losses[0] < 2 and np.log(ENCODING.n_vocab) - losses[0] > 0.8 * (6.93 - losses[1])
     assert head_facts_by_qa(early).right < 10 < 25 < head_facts_by_qa(last).right
+
+
+# What no test here reads against a run: definitions, numbers of exercises, examples, GPT-3's window
+# (Brown et al. 2020, section 2.1), GPT-2's vocabulary, the bits of a byte.
+BY_DEFINITION = {
+    "window-intro": ["3", "2,048"],
+    "task-windows": ["1", "1", "1"],
+    "loss-intro": ["0"],
+    "task-loss": ["2", "1,000", "1", "1", "0"],
+    "write-intro": ["1", "1", "1"],
+    "curve-intro": ["8"],
+    "task-attention": ["3", "1", "0", "1"],
+    "cost-intro": ["6", "3"],
+    "open-intro": ["1", "31", "31", "2", "3.0", "2", "2.0", "2.0", "3", "0"],
+}
+READ = {  # by the tests above
+    "window-intro": ["256"],
+    "loss-intro": ["1,024"],
+    "bigram-intro": ["1,024", "1,024"],
+    "network-intro": ["128", "1,024"],
+    "sources-intro": ["15", "4", "18", "18"],
+    "keep-intro": ["60", "30"],
+    "open-intro": ["50,257", "50,257", "10.8", "0.693", "2.9", "4.3", "1.1"],
+}
+
+
+def test_every_number_of_the_text_is_known():
+    for name, cell in cells().items():
+        if cell["cell_type"] == "markdown":
+            text = re.sub(r"\[notebook \d\d\]|\[Notebook \d\d\]|\]\([^)]*\)", "", cell["source"])
+            found = re.findall(r"\d+(?:[.,]\d+)*", text)
+            assert sorted(found) == sorted(BY_DEFINITION.get(name, []) + READ.get(name, [])), name
+    assert f"{np.log(2):.3f}" == "0.693"
