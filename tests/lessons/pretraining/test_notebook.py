@@ -240,7 +240,7 @@ READ = {  # by the tests above
 def test_every_number_of_the_text_is_known():
     for name, cell in cells().items():
         if cell["cell_type"] == "markdown":
-            text = re.sub(r"\[notebook \d\d\]|\[Notebook \d\d\]|\]\([^)]*\)", "", cell["source"])
+            text = re.sub(r"\[[Nn]otebook \d\d\]\([^)]*\)|\]\([^)]*\)", "", cell["source"])
             found = re.findall(r"\d+(?:[.,]\d+)*", text)
             assert sorted(found) == sorted(BY_DEFINITION.get(name, []) + READ.get(name, [])), name
     assert f"{np.log(2):.3f}" == "0.693"
