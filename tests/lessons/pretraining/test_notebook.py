@@ -132,7 +132,7 @@ def test_numbers_of_sources_and_of_the_check():
     assert f"{MIXTURE['C4']:.0%}".replace("%", " %") + " was C4" in text
     assert f"The other {100 * rest:.0f} %" in text and len(MIXTURE) == 7
     assert f"{100 * ENOUGH:.0f} % of {HEAD_FACTS} facts" in markdown("keep-intro")
-    assert attention.NAMES == 40 and "Over 40 made-up names" in source("look").replace('"\n', "")
+    assert attention.NAMES == 40 and "Over 40 made-up names" in source("look")
 
 
 def test_what_the_sources_text_says_of_the_documents():
