@@ -111,11 +111,7 @@ class Block(nn.Module):
 
     def attention(self, x: Tensor, rotation: Tensor, mask: Tensor | None, cache=None) -> Tensor:
         B, T, C = x.shape
-        h = self.n_head
-        qk, v = self.qkv(x).view(B, T, 3 * h, C // h).split((2 * h, h), dim=2)
-        qk = rotate(norm(qk), rotation)  # queries and keys at once
-        q, k = qk.transpose(1, 2).split(h, dim=1)  # (B, h, T, C / h) each, as v
-        v = v.transpose(1, 2)
+        q, k, v = self.queries_keys_values(x, rotation)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         causal = mask is None and T > 1
@@ -124,6 +120,14 @@ class Block(nn.Module):
         else:
             y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=SHARPNESS)
         return self.attn_out(y.transpose(1, 2).reshape(B, T, C))
+
+    def queries_keys_values(self, x: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What each head looks for, is found by, and hands on: (B, h, T, C / h) each."""
+        B, T, C = x.shape
+        h = self.n_head
+        qk, v = self.qkv(x).view(B, T, 3 * h, C // h).split((2 * h, h), dim=2)
+        qk = rotate(norm(qk), rotation)  # queries and keys at once
+        return *qk.transpose(1, 2).split(h, dim=1), v.transpose(1, 2)
 
 
 class GPT(nn.Module):

@@ -123,7 +123,8 @@ class Live:
             _("done: {steps:,} steps, {tokens} tokens") if final else _("step {n:,} of {steps:,}")
         )
         parts = [said.format(n=step.step, steps=step.steps, tokens=amount(step.tokens))]
-        parts += [f"{name} {getattr(step, name):.3f}" for name in self.curves]
+        last = self.history.steps[-width(len(self.history.steps)) :]  # one batch says little
+        parts += [f"{name} {np.mean([getattr(s, name) for s in last]):.3f}" for name in self.curves]
         if self.history.held_out:
             parts.append(_("held-out loss {loss:.3f}", loss=self.history.held_out[-1][1]))
         if not final and len(self.clock) > 1:
@@ -174,12 +175,18 @@ def live(
     return Live(run, held_out, sample, looks, curves)
 
 
-def smooth(values: np.ndarray, share: float = 0.03) -> np.ndarray:
-    """Mean over the latest values, `share` of all and at least one."""
-    width = max(1, int(len(values) * share))
+def width(n: int, share: float = 0.03) -> int:
+    """How many of `n` values are averaged: `share` of them and at least one."""
+    return max(1, int(n * share))
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Means over as many values before as after each, or the curve would trail; at the ends over
+    what there is, so that the last one is the mean of the latest."""
+    reach = width(len(values))
     total = np.cumsum(np.concatenate([[0.0], values]))
-    start = np.maximum(np.arange(len(values)) - width + 1, 0)
-    end = np.arange(len(values)) + 1
+    at = np.arange(len(values))
+    start, end = np.maximum(at - reach + 1, 0), np.minimum(at + reach, len(values))
     return (total[end] - total[start]) / (end - start)
 
 

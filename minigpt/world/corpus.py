@@ -56,18 +56,10 @@ class Corpus:
 
 
 class Writer:
-    """Writes documents of every source about one world, from one stream of random numbers.
+    """Writes documents of every source about one world, from one stream of random numbers."""
 
-    lists: share of CommonCrawl's documents that are lists of questions without answers; the rest
-    keeps its proportions. quizzes: whether pages may be quizzes, which ask and answer under marks
-    of every kind.
-    """
-
-    def __init__(self, world: World, seed: int, lists: float = LISTS, quizzes: bool = True):
-        if not 0 <= lists <= 1:
-            raise ValueError(f"the share of question lists is between 0 and 1, not {lists}")
+    def __init__(self, world: World, seed: int):
         self.world, self.text = world, world.text
-        self.lists, self.quizzes = lists, quizzes
         self.rng = random.Random(f"corpus/{world.lang}/{seed}")
         self.pools = {}  # by kind: places, and the running sums of their weights
         for kind in (None, "city", "country"):
@@ -255,12 +247,11 @@ class Writer:
     def page(self, source: str) -> list[str]:
         """A page's text, the part that C4's cleaning keeps."""
         makers = (self.blog, self.info_box, self.directory, self.forum, self.quiz)
-        weights = (44, 32, 9, 5, 10 if self.quizzes else 0)
-        return self.rng.choices(makers, weights)[0](source)
+        return self.rng.choices(makers, (44, 32, 9, 5, 10))[0](source)
 
     def common_crawl(self) -> str:
         rng, text = self.rng, self.text
-        if rng.random() < self.lists:
+        if rng.random() < LISTS:
             return self.question_list()
         if rng.random() < 0.13:
             return rng.choice((self.search, self.search, self.review, self.booking, self.booking))()
@@ -341,15 +332,12 @@ def documents(world: World, source: str, seed: int = 0) -> Iterator[str]:
 
 
 def build_corpus(
-    world: World, encoding, size: int = 3_600_000, mixture: dict | None = None, seed: int = 0,
-    lists: float = LISTS, quizzes: bool = True,
-) -> Corpus:  # fmt: skip
+    world: World, encoding, size: int = 3_600_000, mixture: dict | None = None, seed: int = 0
+) -> Corpus:
     """About `size` tokens in the proportions of `mixture` (shares of tokens, by source).
 
-    lists: share of CommonCrawl's documents (not of its tokens) that are lists of questions without
-    answers. quizzes: False leaves out the pages of the crawl that ask and answer.
-    The same arguments give the same corpus. Raises ValueError for an unknown source, for shares
-    that are negative or all zero, and for `lists` outside 0 to 1.
+    The same arguments give the same corpus. Raises ValueError for an unknown source, and for shares
+    that are negative or all zero.
     """
     mixture = MIXTURE if mixture is None else mixture
     unknown = set(mixture) - set(MIXTURE)
@@ -358,7 +346,7 @@ def build_corpus(
     total = sum(mixture.values())
     if min(mixture.values(), default=0) < 0 or total <= 0:
         raise ValueError(f"the shares of a mixture are 0 or more, and not all 0: {mixture}")
-    writer = Writer(world, seed, lists, quizzes)
+    writer = Writer(world, seed)
     rows = []  # (source, text, ids, facts)
     for source in MIXTURE:
         quota = size * mixture.get(source, 0) / total

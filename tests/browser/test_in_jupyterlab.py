@@ -332,6 +332,20 @@ def tokens_of_what_is_typed(page) -> None:
               f"({spelled('explore')})")  # fmt: skip
 
 
+def a_word_is_guessed(page) -> None:
+    """Enter in the box is the button beside it, and the next text begins anew."""
+    guess = control("guess", "Next word")
+    page.fill(guess, "zzz")
+    page.click(guess)
+    page.press("Enter")
+    page.wait(says("guess", "You: 0 of 1."))
+    page.click(button("guess", "Next text"))
+    page.wait(f"{guess}.value === ''")
+    page.fill(guess, "yyy")
+    page.click(button("guess", "Guess"))
+    page.wait(says("guess", "You: 0 of 2."))
+
+
 def a_typed_prompt_is_completed(page) -> None:
     """A question is typed, a token is picked by hand, and the rest of the line is sampled."""
     prompt = f"{spelled('lab')}.join()"
@@ -403,7 +417,7 @@ def votes_are_cast(page) -> None:
 ACTS = {
     "00_overview": [concept_test_counts, comparer_answers],
     "01_tokenization": [tokens_of_what_is_typed],
-    "02_pretraining": [],
+    "02_pretraining": [a_word_is_guessed],
     "03_prompting": [a_typed_prompt_is_completed],
     "04_sft": [a_typed_answer_is_masked],
     "05_reward_model": [ten_pairs_are_labeled],

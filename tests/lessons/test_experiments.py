@@ -49,7 +49,7 @@ def check_demonstrations(found):
 
 
 def check_sources(found):
-    assert all(0 <= run["qa"] <= 1 < run["held_out_loss"] for run in found["runs"])
+    assert all(0 <= run["qa"] <= 1 < run["loss"] for run in found["runs"])
 
 
 def check_vocabulary(found):
@@ -84,8 +84,8 @@ MINIATURES = {
         check_vocabulary,
     ),
     sources: (
-        {"TOKENS": 4096, "PLACES": 4, "HELD_OUT_TOKENS": 3000, "GPTConfig": TOY},
-        {"seeds": (0, 1), "variants": ("full", "lists 5 %")},
+        {"TOKENS": 4096, "PLACES": 4, "HELD_OUT": 3000, "GPTConfig": TOY},
+        {"seeds": (0, 1), "variants": ("full", sources.WHOLE)},
         check_sources,
     ),
     demonstrations: (

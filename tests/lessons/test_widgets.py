@@ -22,7 +22,6 @@ from minigpt.lessons.arena.vote import Arena, arena
 from minigpt.lessons.overview.compare import Comparer, compare
 from minigpt.lessons.ppo.flight_instruments import FlightInstruments, flight_instruments
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
-from minigpt.lessons.pretraining.mixture import MixtureExplorer, explore_mixture
 from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
 from minigpt.lessons.reward_model.best_of_n import BestOfN, best_of_n_explorer
 from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
@@ -126,9 +125,6 @@ CASES = {
     Inspector: Case(lambda: Inspector(stage("reward"), EVIL), inspect_reward),
     Labeler: Case(lambda: Labeler(stage("sft"), [pair()]), label_pairs),
     LossMask: Case(lambda: LossMask(stage("sft"), EVIL, "There."), view_loss_mask),
-    MixtureExplorer: Case(
-        lambda: MixtureExplorer(load_world("en")), explore_mixture, stages=False
-    ),
     Prediction: Case(
         lambda: Prediction("00-key", [EVIL, "no"]), lambda: predict("00-key", [EVIL, "no"]),
         stages=False,

@@ -63,21 +63,36 @@ MISTAKES = {
         ("half a character", ', errors="replace"', ""),
         ("ids as bytes", "vocabulary[i] for", "bytes([i % 256]) for"),
     ],
-    "cross-entropy": [
-        ("large logits", "largest = max(logits)", "largest = 0.0"),
-        ("the sign", "math.log(total) - (logits[target] - largest)",
-         "logits[target] - largest - math.log(total)"),
-        ("bits", "math.log(total)", "math.log2(total)"),
+    "windows": [
+        ("no last target", "start + block_size + 1", "start + block_size"),
+        ("no overlap", "i * block_size for", "i * (block_size + 1) for"),
+        ("a row lost", "in range(count)", "in range(count - 1)"),
+        ("a row too many", "(len(ids) - 1) // block_size", "len(ids) // block_size"),
+        ("one apart", "[i * block_size for i in range(count)]",
+         "range(len(ids) - block_size)"),
+        ("a list", "torch.stack([ids[start : start + block_size + 1] for start in starts])",
+         "[ids[start : start + block_size + 1].tolist() for start in starts]"),
     ],
-    "pack": [
-        ("the mark behind", "[end, *document]", "[*document, end]"),
-        ("not shifted", "row[i + 1 : i + 1 + block_size]", "row[i : i + block_size]"),
-        ("a window too many", "len(row) - block_size,", "len(row) - block_size + 1,"),
+    "next-token-loss": [
+        ("the sign", "return (", "return -("),
+        ("a sum", ".mean()", ".sum()"),
+        ("bits", ".mean()", ".mean() / 0.693147"),
+        ("large logits", "torch.logsumexp(logits, -1)", "logits.exp().sum(-1).log()"),
+        ("no way back", ".mean()", ".mean().detach()"),
+        ("no tensor", ".mean()", ".mean().item()"),
+        ("probabilities", "- true)", "- true).neg().exp()"),
     ],
-    "units-solution": [
-        ("characters", 'len(text.encode("utf-8"))', "len(text)"),
-        ("one token", " * tokens", ""),
-        ("a power of two", "math.exp(loss)", "2**loss"),
+    "attention": [
+        ("no mask", ".masked_fill(future, -torch.inf)", ""),
+        ("itself hidden", "triu(1)", "triu()"),
+        ("masked after", ".masked_fill(future, -torch.inf).softmax(-1)",
+         ".softmax(-1).masked_fill(future, 0.0)"),
+        ("masked by zero", "-torch.inf", "0.0"),
+        ("no scale", " * scale", ""),
+        ("divided", " * scale", " / scale"),
+        ("columns", "softmax(-1)", "softmax(0)"),
+        ("turned round", "q @ k.mT", "k @ q.mT"),
+        ("scores", ".softmax(-1)", ""),
     ],
     "softmax": [
         ("no temperature", " / temperature", ""),
@@ -196,26 +211,21 @@ def merge(tokens, pair):
 from minigpt import tokenizer
 encode = tokenizer.bpe_encode
 """,
-    "cross-entropy": """
-import math
+    "windows": """
+import minigpt.pretrain as course
+def windows(tokens, block_size):
+    return course.windows(tokens, block_size).clone()
+""",
+    "next-token-loss": """
 import torch
-def cross_entropy(logits, target):
+def next_token_loss(logits, targets):
     from minigpt.model import next_token_loss as loss
-    return loss(torch.tensor([logits], dtype=torch.float64), torch.tensor([target])).item()
+    return loss(logits, targets)
 """,
-    "pack": """
-import numpy as np
-from minigpt.pretrain import windows
-def pack(documents, end, block_size):
-    row = np.array([i for document in documents for i in (end, *document)])
-    found = windows(row, block_size).tolist()
-    return [w[:-1] for w in found], [w[1:] for w in found]
-""",
-    "units-solution": """
-import math
-from minigpt.lessons.tokenization.vocabulary import bits_per_byte
-def units(loss, tokens, text):
-    return math.exp(loss), bits_per_byte(loss, tokens, len(text.encode()))
+    "attention": """
+from minigpt.lessons.pretraining import attention
+def attention_weights(q, k, scale):
+    return attention.attention_weights(q, k, scale)
 """,
     "softmax": """
 import math
@@ -437,56 +447,51 @@ def decode(ids, vocabulary):
     return reduce(lambda data, i: data + vocabulary[i], ids, b"").decode(errors="replace")
 """,
     },
-    "cross-entropy": {
-        "torch in float32": """
-import math
+    "windows": {
+        "unfold": """
 import torch
-def cross_entropy(logits, target):
-    return -torch.log_softmax(torch.tensor(logits), 0)[target]
+def windows(tokens, block_size):
+    return torch.tensor(tokens.astype("int64")).unfold(0, block_size + 1, block_size)
 """,
-        "numpy": """
-import math
-import numpy as np
-def cross_entropy(logits, target):
-    logits = np.array(logits) - np.max(logits)
-    return np.log(np.exp(logits).sum()) - logits[target]
-""",
-    },
-    "pack": {
         "a loop": """
-def pack(documents, end, block_size):
-    row = []
-    for document in documents:
-        row.append(end)
-        row.extend(document)
-    inputs, targets, i = [], [], 0
-    while i + block_size < len(row):
-        inputs.append(row[i : i + block_size])
-        targets.append(row[i + 1 : i + block_size + 1])
+import torch
+def windows(tokens, block_size):
+    rows, i = [], 0
+    while i + block_size < len(tokens):
+        rows.append([int(x) for x in tokens[i : i + block_size + 1]])
         i += block_size
-    return [inputs, targets]
-""",
-        "numpy": """
-import numpy as np
-def pack(documents, end, block_size):
-    row = np.concatenate([[end] + d for d in documents]).astype(int)
-    n = (len(row) - 1) // block_size
-    inputs, targets = row[: n * block_size], row[1 : n * block_size + 1]
-    return tuple(part.reshape(n, block_size).tolist() for part in (inputs, targets))
+    return torch.tensor(rows)
 """,
     },
-    "units-solution": {
-        "by the perplexity": """
-import math
-def units(loss, tokens, text):
-    perplexity = math.e**loss
-    return [perplexity, math.log2(perplexity) * tokens / len(bytes(text, "utf-8"))]
+    "next-token-loss": {
+        "log_softmax": """
+import torch
+def next_token_loss(logits, targets):
+    rows = torch.log_softmax(logits, -1).reshape(-1, logits.shape[-1])
+    return -rows[torch.arange(len(rows)), targets.reshape(-1)].mean()
 """,
-        "numpy": """
-import math
-import numpy as np
-def units(loss, tokens, text):
-    return np.exp(loss), tokens * loss / np.log(2) / len(text.encode())
+        "the largest first": """
+import torch
+def next_token_loss(logits, targets):
+    logits = logits - logits.max(-1, keepdim=True).values
+    p = logits.exp() / logits.exp().sum(-1, keepdim=True)
+    return -torch.take_along_dim(p, targets[..., None], -1).log().mean()
+""",
+    },
+    "attention": {
+        "row by row": """
+import torch
+def attention_weights(q, k, scale):
+    found = torch.zeros(len(q), len(q))
+    for t in range(len(q)):
+        found[t, : t + 1] = torch.softmax(scale * (k[: t + 1] @ q[t]), 0)
+    return found
+""",
+        "added": """
+import torch
+def attention_weights(q, k, scale):
+    future = torch.full((len(q), len(q)), float("-inf")).triu(1)
+    return torch.softmax(torch.einsum("td,sd->ts", q, k) * scale + future, dim=1)
 """,
     },
     "softmax": {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.pretrain import PretrainConfig, pretrain
+from minigpt.pretrain import PretrainConfig, Step, pretrain
 from minigpt.show.live import Paused, live, minutes, smooth
 from toys import tiny_gpt
 
@@ -248,12 +248,20 @@ def test_every_named_curve_has_its_axes():
     assert " · tokens 768.000" in watched.line(final=True)
 
 
-@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 1.0])
-def test_smooth_against_a_loop(share):
-    values = np.random.default_rng(1).normal(size=37)
-    width = max(1, int(37 * share))
-    expected = [values[max(0, i - width + 1) : i + 1].mean() for i in range(37)]
-    np.testing.assert_allclose(smooth(values, share), expected)
+@pytest.mark.parametrize("n", [1, 2, 37, 400])
+def test_smooth_against_a_loop(n):
+    values, reach = np.random.default_rng(1).normal(size=n), max(1, int(n * 0.03))
+    expected = [values[max(0, i - reach + 1) : i + reach].mean() for i in range(n)]
+    np.testing.assert_allclose(smooth(values), expected)
+
+
+def test_the_curve_does_not_trail_and_its_end_is_the_loss_that_is_told(monkeypatch):
+    falling = np.linspace(5, 1, 200)
+    np.testing.assert_allclose(smooth(falling)[5:-5], falling[5:-5])  # trailing, it would lie above
+    watched = live(new_run()[1])
+    watched.history.steps = [Step(i + 1, 200, loss, 64 * (i + 1)) for i, loss in enumerate(falling)]
+    assert f" · loss {smooth(falling)[-1]:.3f}" in watched.line(final=True)
+    assert f"{smooth(falling)[-1]:.3f}" == f"{falling[-6:].mean():.3f}" != f"{falling[-1]:.3f}"
 
 
 def test_minutes():

@@ -15,6 +15,7 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import (
     CARELESS,
+    LISTS,
     MIXTURE,
     WRONG,
     Writer,
@@ -173,37 +174,14 @@ def lines_of_lists(corpus):
             yield lines
 
 
-@pytest.mark.parametrize("share", [0, 0.1, 0.45, 1])
-def test_question_lists_have_the_share_of_documents_that_is_asked_for(share):
-    corpus = build_corpus(WORLD, ENCODING, 60_000, {"CommonCrawl": 1}, lists=share)
-    found = len(list(lines_of_lists(corpus))) / len(corpus.documents)
-    assert found == pytest.approx(share, abs=0.04 if 0 < share < 1 else 0)
-
-
-def test_what_is_no_list_keeps_its_proportions():
-    """However many lists: as many of the other documents are search pages and the like."""
-
+def test_question_lists_and_search_pages_have_their_shares_of_the_crawl():
+    crawl = build_corpus(WORLD, ENCODING, 300_000, {"CommonCrawl": 1})
+    lists, n = len(list(lines_of_lists(crawl))), len(crawl.documents)
+    assert lists / n == pytest.approx(LISTS, abs=4 * (LISTS * (1 - LISTS) / n) ** 0.5)
     wanted = 0.13 * 2 / 5
-    for lists in (0.0, 0.6):
-        corpus = build_corpus(WORLD, ENCODING, 300_000, {"CommonCrawl": 1}, lists=lists)
-        others = len(corpus.documents) - len(list(lines_of_lists(corpus)))
-        found = [d for d in corpus.documents if re.match(r"Search: |You searched for ", d)]
-        error = (wanted * (1 - wanted) / others) ** 0.5
-        assert others > 1500 and len(found) / others == pytest.approx(wanted, abs=4 * error)
-
-
-@pytest.mark.parametrize("lists", [-0.1, 1.1, float("nan")])
-def test_bad_share_of_lists(lists):
-    with pytest.raises(ValueError, match="question lists is between 0 and 1"):
-        build_corpus(WORLD, ENCODING, 1000, lists=lists)
-
-
-def test_without_quizzes_nothing_answers_a_question_outside_stackexchange_and_books():
-    corpus = build_corpus(WORLD, ENCODING, 100_000, quizzes=False)
-    pages = [d for d, s in zip(corpus.documents, corpus.sources) if s in ("CommonCrawl", "C4")]
-    assert not list(replies_to_questions(pages))
-    with_quizzes = of("CommonCrawl") + of("C4")
-    assert len(list(replies_to_questions(with_quizzes))) > 100
+    found = [d for d in crawl.documents if re.match(r"Search: |You searched for ", d)]
+    error = (wanted * (1 - wanted) / (n - lists)) ** 0.5
+    assert len(found) / (n - lists) == pytest.approx(wanted, abs=4 * error)
 
 
 def test_sources_are_shuffled():

@@ -74,7 +74,7 @@ Set `target_loss` to the number, to three digits after the point.""",
         },
         "perplexity-and-bits": {
             "title": "One loss, two other units",
-            "again": "02, 3. Perplexity and bits per byte",
+            "again": "02, Beside the shipped run",
             "text": """\
 A tokenizer cuts this text, with its quotation marks, into **{n} tokens**:
 

@@ -1,16 +1,17 @@
 """Guess the next word: the learner against every snapshot of the model, on documents none has read.
 
-A text is shown up to some word. The learner types how it goes on; then the word is shown, with the
-probability that each snapshot gave it. `guess_next` shows one such task solved, which stays in
-the file, and under it the game.
+A text is shown up to some word. The learner types how it goes on; then the word is shown, with what
+each snapshot would have said. The first text is shown solved.
 """
 
 import random
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import ipywidgets as widgets
 import torch
 
+from minigpt.generate import generate
+from minigpt.show.strip import visible
 from minigpt.show.style import IGNORE_MATH, amount, escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, present, rendered, side_by_side
@@ -21,10 +22,10 @@ from minigpt.tokenizer import split_text
 FIRST = 6  # words that stand before the first gap: with fewer there is nothing to go by
 GAP = " [?]"
 LONGEST = 200  # tokens of a document, so that it fits the context
+LONGEST_WORD = 8  # tokens of what a model says
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A document cut before a word: what stands before it, and the word, as text and as ids."""
 
     before: str
@@ -33,13 +34,12 @@ class Task:
     ids: tuple[int, ...]  # of the word
 
 
-@dataclass(frozen=True)
-class Belief:
-    """What a model thought of the true word."""
+class Belief(NamedTuple):
+    """What a model thought of a gap."""
 
-    probability: float  # of the whole word: the product over its tokens
-    rank: int  # of its first token among all tokens, 1 the likeliest
-    hit: bool  # whether each of its tokens was the likeliest one
+    said: str  # the word that it finds most likely, token by token
+    probability: float  # of the true word: the product over its tokens
+    hit: bool  # whether it said the true word
 
 
 def make_tasks(encoding, documents: list[str], n: int = 30, seed: int = 0) -> list[Task]:
@@ -63,25 +63,23 @@ def make_tasks(encoding, documents: list[str], n: int = 30, seed: int = 0) -> li
 
 
 def belief(stage: Stage, task: Task) -> Belief:
-    """The model's probability of the task's word, given what stands before it (chain rule)."""
+    """What the model says in the gap, and its probability of the task's word (chain rule)."""
     device = stage.model.embedding.weight.device
     idx = torch.tensor([[*task.context, *task.ids]], device=device)
     with torch.no_grad():
         logits = stage.model(idx)[0, len(task.context) - 1 : -1].float().cpu()  # (word's ids, V)
-    target = torch.tensor(task.ids)[:, None]
-    true = logits.gather(1, target)
-    log_p = logits.log_softmax(-1).gather(1, target).sum()
-    # Ties count against the model: at step 0, where all tokens are equal, it has guessed nothing.
-    ahead = (logits >= true).sum(1)
-    return Belief(log_p.exp().item(), int(ahead[0]), bool((ahead == 1).all()))
+    log_p = logits.log_softmax(-1).gather(1, torch.tensor(task.ids)[:, None]).sum()
+    (sample,) = generate(stage.model, [list(task.context)], LONGEST_WORD, temperature=0)
+    said = split_text(stage.encoding.decode(sample.ids))[0]
+    return Belief(said, log_p.exp().item(), said.strip() == task.word.strip())
 
 
 def telling_first(stages: list[Stage], tasks: list[Task]) -> list[Task]:
     """The tasks, beginning with one that the last model guesses and the middle one does not."""
-    for i, task in enumerate(tasks):
-        if belief(stages[-1], task).hit and not belief(stages[len(stages) // 2], task).hit:
-            return [task, *tasks[:i], *tasks[i + 1 :]]
-    return tasks
+    last, middle = stages[-1], stages[len(stages) // 2]
+    late = (t for t in tasks if belief(last, t).hit and not belief(middle, t).hit)
+    first = next(late, tasks[0])
+    return [first, *(t for t in tasks if t is not first)]
 
 
 class Game(Widget):
@@ -118,38 +116,38 @@ class Game(Widget):
     def next(self) -> None:
         """Another text; the count goes on."""
         self.at = (self.at + 1) % len(self.tasks)
-        self.guessed, self.guess.value = False, ""
+        self.guessed = self.submit_button.disabled = False
+        self.quietly(self.guess, value="")
         self.status.value = self.shown.value = ""
         self._show_task()
 
     def submit(self) -> None:
         """Compare the guess with the text, and show what each snapshot thought."""
         guess, word = self.guess.value.strip(), self.task.word.strip()
+        if self.guessed:  # and Enter is pressed again
+            return
         if not guess:
-            return self.say(
-                _("Type the next word, then press Guess. One word, number or sign is enough.")
-            )
-        if self.guessed:
-            return self.say(_("You have guessed this one. Press Next text."))
+            return self.say(_("Type the next word, number or sign, then press Guess."))
         beliefs = [belief(stage, self.task) for stage in self.stages]
         hit = guess.casefold() == word.casefold()
-        self.guessed, self.played, self.hits = True, self.played + 1, self.hits + hit
+        self.guessed = self.submit_button.disabled = True
+        self.played, self.hits = self.played + 1, self.hits + hit
         self.model_hits = [n + b.hit for n, b in zip(self.model_hits, beliefs)]
         said = _("Yes, it was {word}.") if hit else _("It was {word}. You guessed {guess}.")
         score = _("You: {hits} of {played}.", hits=self.hits, played=self.played)
-        said = escape(said.format(word=word, guess=guess))
-        self.status.value = f"{said} <b>{escape(score)}</b>"
+        self.status.value = f"{escape(said.format(word=word, guess=guess))} <b>{score}</b>"
         self.shown.value = rendered(self.table(beliefs, score=True))
 
     def table(self, beliefs: list[Belief], score: bool = False) -> Table:
         """What each snapshot thought of the true word; with `score`, its hits so far."""
         rows = []
         for stage, b, hits in zip(self.stages, beliefs, self.model_hits):
-            row = [amount(stage.meta.get("tokens", 0)), f"{b.probability:.1%}", f"{b.rank:,}"]
+            read = amount(stage.meta.get("tokens", 0))
+            said = visible(b.said.strip().encode()) if b.said.isprintable() else ""
             right = _("{right} of {n}", right=hits, n=self.played)
-            rows.append([*row, _("yes") if b.hit else _("no"), right])
-        header = [_("tokens read"), _("its probability"), _("rank of its first token"),
-                  _("guessed it"), _("right so far")]  # fmt: skip
+            rows.append([read, said, f"{b.probability:.1%}", right])
+        header = [_("tokens read"), _("would have said"), _("probability of the true word"),
+                  _("right so far")]  # fmt: skip
         if score:
             return Table(header, rows)
         goes_on = _('The text goes on with "{word}".', word=self.task.word.strip())
@@ -158,13 +156,6 @@ class Game(Widget):
 
 
 def guess_next(stages: list[Stage], documents: list[str]) -> None:
-    """Show one text with its next word and what each snapshot thought of it, then the game.
-
-    stages: a model's snapshots, the last one at the end. documents: read by none of them.
-    """
-
-    def make() -> Game:
-        tasks = make_tasks(stages[-1].encoding, documents)
-        return Game(stages, telling_first(stages, tasks))
-
-    present(make)
+    """Show the game, its first text solved. stages: a model's snapshots, in order. documents: read
+    by none of them."""
+    present(lambda: Game(stages, telling_first(stages, make_tasks(stages[-1].encoding, documents))))

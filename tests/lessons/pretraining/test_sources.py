@@ -1,4 +1,4 @@
-"""The experiment on sources: what its corpora hold, and its measures."""
+"""The experiment on sources: what its corpora hold, its measures, and how they are shown."""
 
 import re
 from functools import partial
@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from minigpt.lessons.pretraining import sources
-from minigpt.lessons.pretraining.sources import VARIANTS, train
+from minigpt.lessons.pretraining.sources import CUT, VARIANTS, WAYS, WHOLE, accuracy, train
 from minigpt.model import GPTConfig
+from minigpt.show.results import load_results
 from minigpt.stages.scoring import qa_score
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.corpus import MIXTURE
+from minigpt.world.corpus import MIXTURE, build_corpus
 from minigpt.world.facts import load_world
 from toys import TINY, tiny_gpt, toy_stage
 
@@ -27,57 +28,41 @@ def stage():
 
 @pytest.fixture(scope="module")
 def corpora():
-    return {name: v.corpus(WORLD, ENCODING, TOKENS, 0) for name, v in VARIANTS.items()}
+    return {n: build_corpus(WORLD, ENCODING, TOKENS, m, 0) for n, m in VARIANTS.items()}
 
 
 # ---- the corpora ------------------------------------------------------------------------------
 
 
-def test_each_variant_reads_its_sources_and_as_many_tokens(corpora):
-    for name, corpus in corpora.items():
-        assert set(corpus.sources) == set(VARIANTS[name].sources), name
-        assert TOKENS <= len(corpus.tokens) < TOKENS * 1.01, name
+def test_each_variant_reads_its_sources_in_their_own_proportions(corpora):
+    without = {WHOLE: (), CUT[0]: ("StackExchange",), CUT[1]: ("Books",)}
+    for name, left_out in without.items():
+        expected = set(MIXTURE) - {"CommonCrawl", "C4", *left_out}
+        assert set(corpora[name].sources) == set(VARIANTS[name]) == expected
+    assert VARIANTS["full"] == MIXTURE
     rest = 1 - MIXTURE["CommonCrawl"] - MIXTURE["C4"]
-    shares = corpora["the other 18 % alone"].shares()
-    assert shares["GitHub"] == pytest.approx(MIXTURE["GitHub"] / rest, abs=0.02)
+    assert corpora[WHOLE].shares()["GitHub"] == pytest.approx(MIXTURE["GitHub"] / rest, abs=0.02)
 
 
-@pytest.mark.parametrize("name", ["without StackExchange", "18 % without StackExchange"])
-def test_without_stackexchange_no_document_asks_under_a_mark_and_answers(corpora, name):
-    """Else the model could learn `Q: … A:` from pages that look like it."""
-    for document in corpora[name].documents:
-        if MARKED.search(document) and '"' not in document:  # what is left asks in every line
-            lines = document.split("\n")
-            lines = lines[1:] if lines[0] in WORLD.text.LIST_HEADERS else lines
-            assert all(line.endswith("?") for line in lines), document
-    assert not any("Q: " in d for d in corpora[name].documents)
-
-
-def test_marks_that_ask_and_answer_stand_elsewhere_in_the_crawl_alone(corpora):
-    """… so the search above can find, and only the full mix needs its quizzes left out."""
-    for name, sources_of in (("full", {"CommonCrawl", "C4", "StackExchange"}),
-                             ("without Books", {"CommonCrawl", "C4", "StackExchange"}),
-                             ("the other 18 % alone", {"StackExchange"}),
-                             ("18 % without Books", {"StackExchange"})):  # fmt: skip
+def test_questions_under_marks_are_answered_in_stackexchange_alone(corpora):
+    """Within the 18 %; else the model could learn `Q: … A:` from pages that look like it."""
+    for name in (WHOLE, *CUT):
         corpus = corpora[name]
         found = {s for s, d in zip(corpus.sources, corpus.documents)
                  if MARKED.search(d) and '"' not in d and not d.endswith("?")}  # fmt: skip
-        assert found == sources_of, name
+        assert found == {"StackExchange"} & set(VARIANTS[name]), name
+        assert any("Q: " in d for d in corpus.documents) == ("StackExchange" in VARIANTS[name])
 
 
 def test_dialogue_stands_in_books_alone(corpora):
     spoken = re.compile(r'\?" (?:asked|The guide said)')
     for name, corpus in corpora.items():
         found = {s for s, d in zip(corpus.sources, corpus.documents) if spoken.search(d)}
-        assert found == ({"Books"} & set(VARIANTS[name].sources)), name
+        assert found == ({"Books"} & set(VARIANTS[name])), name
 
 
-@pytest.mark.parametrize("share", [0, 5, 20, 45])
-def test_question_lists_have_their_share_of_commoncrawls_documents(corpora, share):
-    corpus = corpora[f"lists {share} %"]
-    crawl = [d for s, d in zip(corpus.sources, corpus.documents) if s == "CommonCrawl"]
-    listed = [all(line.endswith("?") for line in d.split("\n")[1:]) for d in crawl if "\n" in d]
-    assert sum(listed) / len(crawl) == pytest.approx(share / 100, abs=0.05 if share else 0)
+def test_the_narrator_stands_nowhere(corpora):
+    assert not any(sources.NARRATOR in d for c in corpora.values() for d in c.documents)
 
 
 # ---- training and measuring -------------------------------------------------------------------
@@ -92,18 +77,18 @@ def test_equal_tokens_whichever_the_corpus(monkeypatch):
         return iter(())
 
     monkeypatch.setattr(sources, "pretrain", pretrain)
-    for name in ("full", "the other 18 % alone"):
-        train(VARIANTS[name], 3 * 4096 + 5, 0)
+    monkeypatch.setattr(sources, "TOKENS", 3 * 2048 + 5)
+    for name in ("full", WHOLE):
+        train(VARIANTS[name], 0)
     assert list(read.values()) == [3, 3]
-    with pytest.raises(ValueError, match="100 tokens make no batch: give at least 4096"):
-        train(VARIANTS["full"], 100, 0)
 
 
 def test_a_seed_gives_the_same_model_and_another_seed_another(monkeypatch):
     monkeypatch.setattr(sources, "GPTConfig", partial(GPTConfig, **TINY))
+    monkeypatch.setattr(sources, "TOKENS", 2 * 2048)
 
     def weights(seed):
-        return train(VARIANTS["full"], 2 * 4096, seed).head.weight.numpy()
+        return train(MIXTURE, seed).head.weight.numpy()
 
     first = weights(0)
     assert np.array_equal(first, weights(0)) and not np.array_equal(first, weights(1))
@@ -123,47 +108,66 @@ def answering(monkeypatch, say):
 
 def test_a_statement_is_read_to_its_end(monkeypatch):
     prompts = answering(monkeypatch, lambda q: f" {q.answer}. It is 3.5 km away.")
-    score = sources.statement_score(stage(), QUESTIONS)
-    assert set(score.verdicts) == {"correct"} and score.accuracy == 1
+    assert accuracy(stage(), QUESTIONS, "statement") == 1
     assert all(q.place.name in p and q.answer not in p for q, p in zip(QUESTIONS, prompts))
     assert not any(p.endswith(" ") for p in prompts)
     other = {a: values[0] for a, values in WORLD.values.items()}
     answering(monkeypatch, lambda q: f" {other[q.attribute]}.")
-    wrong = [q.answer != other[q.attribute] for q in QUESTIONS]
-    assert sources.statement_score(stage(), QUESTIONS).share("wrong value") == np.mean(wrong)
-    answering(monkeypatch, lambda q: " the the the")
-    assert sources.statement_score(stage(), QUESTIONS).accuracy == 0
+    right = sources.judged(WORLD, QUESTIONS, [other[q.attribute] for q in QUESTIONS]).accuracy
+    assert accuracy(stage(), QUESTIONS, "statement") == right < 0.2
 
 
 def test_a_dialogue_is_read_to_the_quotation_mark(monkeypatch):
     prompts = answering(monkeypatch, lambda q: f'{q.answer}," said the guide. "Paris," said Mo.')
-    assert sources.dialogue_score(stage(), QUESTIONS).accuracy == 1
+    assert accuracy(stage(), QUESTIONS, "dialogue") == 1
     assert all(q.text in p and p.count('"') % 2 for q, p in zip(QUESTIONS, prompts))
     answering(monkeypatch, lambda q: 'Good morning," said the guide.')
-    assert sources.dialogue_score(stage(), QUESTIONS).accuracy == 0
-
-
-def test_the_narrator_stands_nowhere(corpora):
-    assert not any(sources.NARRATOR in d for c in corpora.values() for d in c.documents)
-
-
-def test_after_a_bare_question_more_questions_or_an_answer_are_told_apart(monkeypatch):
-    answering(monkeypatch, lambda q: "Where is Rome?\nWhere is Oslo?\nEurope")
-    whole, first = sources.bare_scores(stage(), QUESTIONS)
-    assert whole.continued == 1 and first.answered == 0
-    for mark in ("", "A: "):
-        answering(monkeypatch, lambda q, mark=mark: f"{mark}{q.answer}\nWhere is Oslo?")
-        whole, first = sources.bare_scores(stage(), QUESTIONS)
-        assert whole.continued == 0 and first.answered == 1
+    assert accuracy(stage(), QUESTIONS, "dialogue") == 0
 
 
 def test_measures_are_shares_and_those_of_the_other_modules(monkeypatch):
     monkeypatch.setattr(sources, "PLACES", 4)
-    monkeypatch.setattr(sources, "HELD_OUT_TOKENS", 3000)
+    monkeypatch.setattr(sources, "HELD_OUT", 3000)
     found = sources.measure(stage().model, seed=3)
-    assert {"qa", "dialogue", "statement", "bare_questions", "bare_answered", "held_out_loss",
-            "wrong"} <= set(found)  # fmt: skip
-    assert all(0 <= v <= 1 for k, v in found.items() if k != "held_out_loss")
-    assert found["held_out_loss"] == pytest.approx(np.log(ENCODING.n_vocab), abs=1.0)
+    assert set(found) == {*WAYS, "loss"}
+    assert all(0 <= found[way] <= 1 for way in WAYS)
+    assert found["loss"] == pytest.approx(np.log(ENCODING.n_vocab), abs=1.0)
     asked = sources.head_questions(WORLD)
     assert found["qa"] == pytest.approx(qa_score(stage(), asked).accuracy, abs=1e-4)
+
+
+# ---- as the notebook shows it -----------------------------------------------------------------
+
+
+def results(monkeypatch, *values):
+    """Results of two seeds a variant, whose `values` {variant: measures} they have both."""
+    runs = [{"variant": n, "seed": s, **found} for n, found in values for s in (0, 1)]
+    monkeypatch.setattr(sources, "load_results", lambda name: {"runs": runs})
+
+
+def test_what_falls_below_half_is_lost(monkeypatch, capsys):
+    whole = {"qa": 0.8, "dialogue": 0.4, "statement": 0.9, "loss": 4.0}
+    results(
+        monkeypatch, ("full", whole), (WHOLE, whole), (CUT[0], {**whole, "qa": 0.1}),
+        (CUT[1], {**whole, "dialogue": 0.19, "statement": 0.46}),
+    )  # fmt: skip
+    assert sources.ways_of_asking() == {CUT[0]: ["qa"], CUT[1]: ["dialogue"]}
+    said = " ".join(capsys.readouterr().out.split())
+    assert "18 % without Books: Q: and A: 80%, dialogue 19%, statement 46%" in said
+
+
+def test_your_mixture_stands_below_the_others(monkeypatch):
+    found = {"qa": 0.814, "dialogue": 0.4, "statement": 0.9, "loss": 4.0}
+    results(monkeypatch, *((name, found) for name in VARIANTS))
+    table = sources.mixtures()
+    assert [row[0] for row in table.rows] == ["LLaMA's mixture", WHOLE, *CUT]
+    assert table.rows[0][1:] == ["81%", "40%", "90%", "4.00"]
+    mine = sources.mixtures({**found, "qa": 0.5, "loss": 1.234})
+    assert mine.rows[:-1] == table.rows
+    assert mine.rows[-1] == ["yours", "50%", "40%", "90%", "1.23"]
+
+
+def test_the_shipped_results_show_the_double_dissociation():
+    """Which notebook 02 tells of, and what it says where this is not so."""
+    assert sources.ways_of_asking() == {CUT[0]: ["qa"], CUT[1]: ["dialogue"]}
+    assert load_results("sources")["tokens"] == sources.TOKENS
