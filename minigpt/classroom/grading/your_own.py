@@ -15,9 +15,6 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-
-from minigpt.store.words import _
 
 PACKAGE = Path(__file__).parents[2].as_posix() + "/"  # spelled as Python found it, like all code's
 SEED = "MINIGPT_TRIAL_SEED"  # the environment variable with which a grader fixes the random inputs
@@ -25,7 +22,6 @@ PLAIN = "plain numbers, texts, lists or tensors"
 SINGLE = {type(None), bool, int, float, complex, str, bytes, range}
 LISTS = {list, tuple, set, frozenset}
 DICTS = {dict, Counter, defaultdict, OrderedDict}
-PASSED: dict[str, Callable] = {}  # the learner's functions whose checks have passed, by name
 
 
 def your_own(function: Callable, allowed: tuple[str, ...] = ()) -> Callable:
@@ -131,47 +127,3 @@ def trial_random() -> random.Random:
     """A source of random inputs for a check: other ones at each call, so that an answer cannot know
     them; under the same MINIGPT_TRIAL_SEED always the same, so that grading can be repeated."""
     return random.Random(os.environ.get(SEED) or None)
-
-
-# ---- what a lesson's loop runs with -------------------------------------------------------------
-
-
-class Failed(Exception):
-    """A learner's function stopped a run. IPython shows the message alone."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
-
-def passed(function: Callable) -> None:
-    """The last line of a check: from now on the lesson's loop runs with this function."""
-    PASSED[function.__name__] = getattr(function, "is_watched", function)
-    print(_("All checks pass. From here on the lesson runs with your {name}.",
-            name=function.__name__))  # fmt: skip
-
-
-def yours(course: ModuleType, *names: str) -> SimpleNamespace:
-    """The functions of these names: the learner's where its check has passed, else the course's;
-    prints whose each is. An error in a learner's function becomes Failed, which names it."""
-    for name in names:
-        mine = _("yours") if name in PASSED else _("the course's, until your check has passed")
-        print(f"{name}: {mine}")
-    return SimpleNamespace(
-        **{n: named(PASSED[n]) if n in PASSED else getattr(course, n) for n in names}
-    )
-
-
-def named(function: Callable) -> Callable:
-    """The function, whose errors say which function it was."""
-
-    @wraps(function)
-    def guarded(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            raise Failed(_(
-                "Your {name} stopped this run: {kind}: {error}. Mend it, run its check, and then "
-                "the loop's cell and this one again.",
-                name=function.__name__, kind=type(error).__name__, error=error)) from error  # fmt: skip
-
-    return guarded
