@@ -33,11 +33,10 @@ def stage():
 
 def test_shares_tell_the_two_ways_of_being_wrong_apart(world):
     asked = [q for q in known_questions(world) if q.attribute == "population"][:5]
-    other = world.facts[
-        asked[2].place.id, "country" if asked[2].place.kind == "city" else "continent"
-    ]
-    answers = [asked[0].answer, "1.234 million", world.text.STATEMENTS[other.attribute][0].format(
-        p=place.name, v=other.value), world.text.RUDE[0], "x y z"]  # fmt: skip
+    place = asked[2].place
+    other = next(attribute for attribute in ("country", "continent") if attribute in place.values)
+    elsewhere = world.text.STATEMENTS[other][0].format(p=place.name, v=place.values[other])
+    answers = [asked[0].answer, "1.234 million", elsewhere, world.text.RUDE[0], "x y z"]
     found = shares(judged(world, asked, answers))
     assert set(found) == set(STYLES) and sum(found.values()) == pytest.approx(1)
     for kind in ("right", "a wrong value", "about something else", "rude", "no answer"):
@@ -77,18 +76,7 @@ def test_the_table_of_habits_holds_every_demonstration_about_a_place(world):
     habits = [d.habit for d in written]
     rude = round(100 * habits.count("rude") / len(habits))
     assert of["rude, and no answer"] == rude > 0
-    known = {
-        "careful",
-        "polite",
-        "padded",
-        "terse",
-        "rude",
-        "mistaken",
-        "lazy",
-        "knowing",
-        "honest",
-    }
-    assert set(habits) == known
+    assert set(habits) == {*FORMS, "rude", "mistaken", "lazy", "knowing", "honest"}
 
 
 def test_manner_and_truth_count_the_mark_and_whole_values(stage, world, monkeypatch):
