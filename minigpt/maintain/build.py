@@ -18,6 +18,7 @@ from minigpt.classroom.notebook import (
     sources,
     to_bytes,
 )
+from minigpt.maintain.badges import COLAB
 from minigpt.setup.common import git, option_parser
 from minigpt.setup.working_copy import choose
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
@@ -26,6 +27,10 @@ ENVIRONMENT = "test"  # nbgrader and nbclient
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 900  # seconds a cell
+IN_COLAB = {  # by language: below the title, for Colab opens the edition as it is
+    "en": " In Colab, choose *Edit > Clear all outputs* first, or the answers to your guesses are "
+    "there already.",
+}
 THREADS = "2"  # of PyTorch, where OMP_NUM_THREADS does not say: sums, and so losses, depend on it
 
 
@@ -96,7 +101,15 @@ def release(paths: list[Path]) -> dict[str, dict]:
             if not made.is_file():
                 raise Problem(f"nbgrader made no release of {path.name}")
             out[path.stem] = mark_exercises(read_notebook(made))
+            tell_colab(out[path.stem], IN_COLAB.get(path.parent.name, ""))
     return out
+
+
+def tell_colab(notebook: dict, sentence: str) -> None:
+    """Add a sentence to the line below the title that opens the notebook in Colab."""
+    lines = notebook["cells"][0]["source"].split("\n")
+    lines = [line + sentence if COLAB in line else line for line in lines]
+    notebook["cells"][0]["source"] = "\n".join(lines)
 
 
 def run_nbgrader(course: Path) -> None:

@@ -11,11 +11,10 @@ from contextlib import redirect_stdout
 
 import ipywidgets as widgets
 
-from minigpt.show.style import IGNORE_MATH, escape
+from minigpt.show.style import escape, preformatted
 from minigpt.store.words import _
 
 _alone = threading.RLock()  # standard output is one for all threads
-PRE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
 class Captured:
@@ -53,8 +52,7 @@ class Captured:
         if self.text is None:
             self.printed, self.text = "", self.add(widgets.HTML())
         self.printed += text
-        if "\n" in text or len(self.printed) == len(text):  # `print` writes each end by itself
-            self.text.value = preformatted(self.printed.rstrip("\n"))
+        self.text.value = preformatted(self.printed.rstrip("\n"))
 
     def message(self, message: dict) -> dict | None:
         """What the kernel is about to send; None, for here it is taken."""
@@ -118,11 +116,6 @@ def as_html(data: dict, metadata: dict) -> str:
             alt, source = metadata.get(kind, {}).get("alt", ""), f"data:{kind};base64,{data[kind]}"
             return f'<img style="max-width:100%" alt="{escape(alt)}" src="{source}">'
     return preformatted(data.get("text/plain", ""))
-
-
-def preformatted(text: str) -> str:
-    """Text as it is, in lines as long as there is room."""
-    return f'<pre class="{IGNORE_MATH}" style="{PRE}">{escape(text)}</pre>'
 
 
 def failure(error: Exception) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.classroom.notebook import read_notebook, to_bytes, with_short_budget
 from minigpt.store.files import ROOT
 
 WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
@@ -82,21 +83,14 @@ def lab(request, tmp_path):
     """Starts JupyterLab on a copy of a notebook; `lab(path)` is the address of the copy.
 
     The copies lie where nothing of the course is above them, as in the launcher's lab. The
-    notebooks run under MINIGPT_FAST=1, unless it is set otherwise or `full` is asked for.
+    notebooks run with a short budget, and under MINIGPT_FAST=1, unless it is set otherwise or
+    `full` is asked for.
     """
     children = []
 
     def start(path: Path, full: bool = False) -> str:
         work, settings = tmp_path / "work", tmp_path / "settings" / "@jupyterlab"
         work.mkdir()
-        shutil.copy(path, work / path.name)
-        for name, content in SETTINGS.items():
-            file = settings / f"{name}.jupyterlab-settings"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(content), encoding="utf-8")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -108,6 +102,17 @@ def lab(request, tmp_path):
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
             "IPYTHONDIR": str(tmp_path / "ipython"),
         }
+        notebook = read_notebook(path)
+        if environment["MINIGPT_FAST"] != "0":
+            notebook = with_short_budget(notebook)
+        (work / path.name).write_bytes(to_bytes(notebook))
+        for name, content in SETTINGS.items():
+            file = settings / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(content), encoding="utf-8")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         with open(tmp_path / "lab.log", "wb") as log:
             children.append(subprocess.Popen(
                 [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
