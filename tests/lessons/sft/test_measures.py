@@ -21,9 +21,15 @@ from minigpt.stages.exam import known_questions, unknown_questions
 from minigpt.stages.scoring import judged
 from minigpt.stages.stage import load_stage
 from minigpt.world.contractors import demonstrations
+from minigpt.world.facts import load_world
 from toys import tiny_gpt, toy_stage
 
 PAIRS = [("Where is Lima?", "Lima is in Peru."), ("How large is Peru?", "1.285 million km²")]
+
+
+@pytest.fixture(scope="module")
+def world():
+    return load_world("en")
 
 
 @pytest.fixture(scope="module")
