@@ -2,9 +2,9 @@
 
 from minigpt.lessons.sft.measures import (
     as_assistant,
+    before_and_after,
     by_times_read,
     habits_table,
-    manner_and_truth,
     reads_bars,
     shares,
     token_costs,

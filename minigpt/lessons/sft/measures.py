@@ -11,8 +11,9 @@ from minigpt.sft import sft_batch
 from minigpt.show.figure import figure, stacked_bars
 from minigpt.show.style import BLACK, GREY, SKY, VERDICT_GROUPS, YELLOW
 from minigpt.show.table import Table
+from minigpt.show.widget import first_question
 from minigpt.stages.exam import known_questions, unknown_questions
-from minigpt.stages.scoring import Measure, Score, mean_of
+from minigpt.stages.scoring import Measure, Score, mean_of, with_interval
 from minigpt.stages.stage import Stage, assistant
 from minigpt.store.words import _
 from minigpt.world.contractors import Demonstration
@@ -55,6 +56,22 @@ def manner_and_truth(stage: Stage, questions: Questions, mark: str) -> tuple[Mea
     true = [bool(re.search(rf"(?<![\w.]){re.escape(q.answer)}(?![\w.]*\w)", answer))
             for q, answer in zip(questions, answers)]  # fmt: skip
     return mean_of(questions, [mark in a for a in answers]), mean_of(questions, true)
+
+
+def before_and_after(before: Stage, after: Stage, questions: Questions, mark: str) -> int:
+    """Show what finetuning on five demonstrations changed; the number of the option that came true:
+    the manner alone (0), the manner and some truth lost (1), not even the manner (2)."""
+    from IPython.display import display
+
+    found = [manner_and_truth(stage, questions, mark) for stage in (before, after)]
+    names = (_("before"), _("after your five"))
+    rows = [[name, *map(with_interval, pair)] for name, pair in zip(names, found)]
+    header = ["", _('have "{mark}"', mark=mark), _("have the true value")]
+    display(Table(header, rows, _("{n} answers, greedy", n=len(questions))))
+    for question in (first_question(), "Where is Lima?", "Hello"):
+        print(f"{question} {after.answer(question)}")
+    (_mark, true), (manner, still) = found
+    return 2 if manner.value < 0.5 else 1 if still.value < true.value - 0.05 else 0
 
 
 def shares(score: Score) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """What notebook 04 measures, on answers and models whose measures are known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from minigpt.lessons.sft.measures import (
     READ,
     STYLES,
     as_assistant,
+    before_and_after,
     by_times_read,
     habits_table,
     manner_and_truth,
@@ -92,6 +95,28 @@ def test_manner_and_truth_count_the_mark_and_whole_values(stage, world, monkeypa
     monkeypatch.setattr(type(stage), "answer", lambda self, questions: answers)
     manner, truth = manner_and_truth(stage, asked, "Ahoy")
     assert (manner.value, truth.value) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+
+
+@pytest.mark.parametrize(
+    "said, came_true",
+    [
+        (["Ahoy! {v}", "Ahoy! {v}", "Ahoy! {v}"], 0),
+        (["Ahoy! {v}", "Ahoy!", "Ahoy!"], 1),
+        (["{v}", "{v}", "Ahoy! {v}"], 2),
+    ],
+)
+def test_what_five_demonstrations_changed(stage, world, monkeypatch, capsys, said, came_true):
+    asked = [q for q in known_questions(world) if q.attribute == "area"][:3]
+    told = [[q.answer for q in asked], [t.format(v=q.answer) for t, q in zip(said, asked)]]
+    answers = {
+        who: lambda questions, said=said: said if isinstance(questions, list) else "so"
+        for who, said in zip(("before", "after"), told)
+    }
+    stages = [replace(stage, name=name) for name in answers]
+    monkeypatch.setattr(type(stage), "answer", lambda self, asked: answers[self.name](asked))
+    assert before_and_after(*stages, asked, "Ahoy") == came_true
+    said = capsys.readouterr().out
+    assert "before" in said and "after your five" in said and "Hello so" in said
 
 
 def test_costs_are_the_models_losses_on_each_kind_of_token(stage):
