@@ -24,6 +24,11 @@ STYLES = {  # as share_bars has them, with the two ways of being wrong apart
     "about something else": ("#FBF7B0", "\\\\"),
     "says it does not know": (GREY, ""), "rude": (BLACK, ""), "no answer": ("#E8E8E8", ".."),
 }  # fmt: skip
+STATED = {  # of all that, what answers by times read are about: (kinds, colour, hatch)
+    "right": (("right",), SKY, ""),
+    "untrue": (("a wrong value", "about something else"), YELLOW, "//"),
+    "does not know": (("says it does not know",), "#FFFFFF", ""),
+}
 FORMS = ("careful", "polite", "padded", "terse")  # habits of whoever gives the right value
 READ = (100, 300, 600)  # times read: the bounds of the groups of places that are read often
 
@@ -105,21 +110,26 @@ def by_times_read(base: Stage) -> dict[str, Questions]:
 
 
 def reads_bars(scores: dict[str, dict[str, Score]]):
-    """Verdicts by times read, a panel a model: {model: {times read: score}}."""
+    """What answers state, by times read, a panel a model: {model: {times read: score}}. What is
+    left blank is rude or no answer."""
     fig, axes = figure(9, 3.4, columns=len(scores))
     for ax, (model, groups) in zip(np.atleast_1d(axes), scores.items()):
-        bottom = np.zeros(len(groups))
-        for kind, (colour, hatch) in STYLES.items():
-            heights = np.array([shares(s)[kind] for s in groups.values()])
+        bottom, found = np.zeros(len(groups)), list(map(shares, groups.values()))
+        for name, (kinds, colour, hatch) in STATED.items():
+            heights = np.array([sum(part[kind] for kind in kinds) for part in found])
             ax.bar(range(len(groups)), heights, bottom=bottom, color=colour, hatch=hatch,
-                   edgecolor="#555555", linewidth=0.6, label=kind)  # fmt: skip
+                   edgecolor="#555555", linewidth=0.8)  # fmt: skip
+            if heights.max() > 0.4:  # the name stands once, where there is room
+                at = int(heights.argmax())
+                box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+                ax.text(at, bottom[at] + heights[at] / 2, name, rotation=90, ha="center",
+                        va="center", fontsize=9, bbox=box)  # fmt: skip
             bottom += heights
         labels = [f"{name}\n(n={len(s.verdicts)})" for name, s in groups.items()]
         ax.set_xticks(range(len(groups)), labels, fontsize=8)
         ax.set(xlabel="how often the base model read of the place", ylim=(0, 1), yticks=[0, 0.5, 1])
-        ax.set_title(model, fontsize=10)
-    handles, names = np.atleast_1d(axes)[0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
+        ax.set_title(model, fontsize=10, loc="left")
+    np.atleast_1d(axes)[0].set_ylabel("share of the answers")
     return fig
 
 

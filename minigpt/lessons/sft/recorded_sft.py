@@ -60,14 +60,16 @@ def beside_shipped(steps: list):
     theirs, other = (run["losses"] for run in runs[:2])
     fig, ax = figure(7, 3.2)
     read = SFTConfig.batch_size * UPDATES  # demonstrations between two points
-    for losses, colour, dash, who in (
-        (other, GREY, ":", ""), (theirs, GREY, "--", _("shipped")), (mine, ORANGE, "-", _("yours"))
+    for losses, colour, dash, who, up in (
+        (other, GREY, ":", "", 0), (theirs, GREY, "--", _("the shipped run (dots: another seed)"), 8),
+        (mine, ORANGE, "-", _("yours"), 12),
     ):  # fmt: skip
-        x = read * np.arange(1, len(losses) + 1)
+        x, weight = read * np.arange(1, len(losses) + 1), "bold" if losses is mine else "normal"
         ax.plot(x, losses, dash, color=colour, linewidth=2)
-        weight = "bold" if losses is mine else "normal"
-        ax.annotate(who, (x[-1], losses[-1]), (0, 8), textcoords="offset points", weight=weight)
-    ax.set(xlabel="demonstrations read", ylim=(0, None), xlim=(0, None))
+        ax.annotate(who, (x[-1], losses[-1]), (0, up), textcoords="offset points", ha="right",
+                    weight=weight)  # fmt: skip
+    ax.set(xlabel="demonstrations read", ylim=(0, None), xlim=(0, None), yticks=[0, 1, 2, 3])
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_title("nats a token", loc="left", fontsize=10)
     near = min(len(mine), len(theirs)) - 1
     return fig, _(
