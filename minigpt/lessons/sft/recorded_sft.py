@@ -61,7 +61,8 @@ def beside_shipped(steps: list):
     fig, ax = figure(7, 3.2)
     read = SFTConfig.batch_size * UPDATES  # demonstrations between two points
     for losses, colour, dash, who, up in (
-        (other, GREY, ":", "", 0), (theirs, GREY, "--", _("the shipped run (dots: another seed)"), 8),
+        (other, GREY, ":", "", 0),
+        (theirs, GREY, "--", _("the shipped run (dots: another seed)"), 8),
         (mine, ORANGE, "-", _("yours"), 12),
     ):  # fmt: skip
         x, weight = read * np.arange(1, len(losses) + 1), "bold" if losses is mine else "normal"
