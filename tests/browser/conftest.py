@@ -33,6 +33,7 @@ SETTINGS = {  # all cells in the page, so that a screenshot has them; no news fr
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 NOTEBOOK = "jupyterapp.shell.currentWidget.content"
+FOR_EVER = "import asyncio\nwhile True:\n    await asyncio.sleep(0.02)"
 FLAGS = [
     "--headless", "--no-sandbox", "--no-zygote", "--disable-gpu", "--no-first-run",
     "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no network
@@ -249,6 +250,17 @@ class Page:
         self.run(f"{ran}.finally(() => {{ window.ranAll = true }}); 0")
         self.wait("window.ranAll")
         time.sleep(1)  # the last outputs are drawn
+
+    def keep_running(self) -> None:
+        """Add a cell below the last one and run it: it awaits something that never comes."""
+        last, source = f"{NOTEBOOK}.widgets.length - 1", json.dumps(FOR_EVER)
+        self.run(f"""
+            {NOTEBOOK}.activeCellIndex = {last};
+            jupyterapp.commands.execute('notebook:insert-cell-below').then(() => {{
+              {NOTEBOOK}.activeCell.model.sharedModel.setSource({source});
+              jupyterapp.commands.execute('notebook:run-cell');
+            }}); 0""")
+        self.wait(f"{NOTEBOOK}.activeCell.node.textContent.includes('[*]')")
 
     def screenshots(self, folder: Path, name: str) -> list[Path]:
         """The whole notebook in pictures of one screen each, named NAME-01.png and so on."""

@@ -136,7 +136,7 @@ def test_below_the_title_are_links_that_open_the_edition_elsewhere(path):
         colab_link(REPOSITORY, BRANCH, edition), binder_link(REPOSITORY, BRANCH, edition)
     ]  # fmt: skip
     assert "![" not in text
-    clear = build.IN_COLAB[path.parent.name]
+    clear = build.CLEAR[path.parent.name]
     assert links.endswith(clear) == (path in EDITIONS), "an edition has outputs, a source has none"
 
 

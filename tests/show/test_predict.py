@@ -34,8 +34,8 @@ def shown(monkeypatch):
 def ask(shown, key=KEY, options=OPTIONS):
     """The buttons and the status line of a prediction that was just asked for."""
     predict(key, options)
-    _style, buttons, status, _answer = shown[-1].children
-    return buttons.children[0], status
+    _head, toggles, _skip, status, _answer = shown[-1].children
+    return toggles, status
 
 
 def on_disk(home):
