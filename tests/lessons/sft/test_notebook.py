@@ -1,7 +1,6 @@
 """Notebook 04 against the package and the shipped models: its loop, its limits, its sentences."""
 
 import re
-from collections import Counter
 
 import pytest
 import torch
@@ -41,17 +40,18 @@ def encoding():
 
 
 @pytest.fixture(scope="module")
-def edition() -> dict:
-    """The executed edition's outputs as text, by cell."""
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
     found = read_notebook(NOTEBOOKS / "en" / "04_sft.ipynb")["cells"]
     if [c["id"] for c in found] != list(CELLS):
         pytest.skip("the edition is not of this source: `python3 -m minigpt build 04` makes it")
-    plain = {}
-    for cell in found:
-        parts = [o.get("text") or o.get("data", {}).get("text/plain", "")
-                 for o in cell.get("outputs", [])]  # fmt: skip
-        plain[cell["id"]] = "\n".join(map("".join, parts))
-    return plain
+    return {cell["id"]: cell.get("outputs", []) for cell in found}
+
+
+def said(outputs: list[dict]) -> str:
+    """The outputs of a cell as text."""
+    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
+    return "\n".join(map("".join, parts))
 
 
 # ---- limits -------------------------------------------------------------------------------------
@@ -69,8 +69,9 @@ def test_it_is_no_longer_than_it_may_be():
 
 def test_words_that_a_reader_of_the_edition_sees(edition):
     prose = [*PROSE.values()]
-    for text in edition.values():  # a line of a table has columns, two spaces apart
-        prose += [line for line in text.split("\n") if "  " not in line and len(line.split()) > 5]
+    for outputs in edition.values():  # not a table's text, nor a figure's, which is printed as well
+        shown = said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
+        prose += [line for line in shown.split("\n") if "  " not in line]  # options have two
     assert sum(len(text.split()) for text in prose) <= MOST_WORDS
 
 
@@ -134,8 +135,6 @@ def test_numbers_in_the_prose_are_the_courses():
     known |= {f"0{n}": len(list(NOTEBOOKS.glob(f"source/en/0{n}_*"))) == 1 for n in (2, 3, 5, 6)}
     found = set(re.findall(r"\d[\d,.]*\d|\d+", " ".join(PROSE.values()))) - {"1", "2", "3"}
     assert found <= {*known, "04"} and all(known[number] for number in found - {"04"})
-    marks = re.findall(r"(?<!\d)[123](?!\d)", " ".join(PROSE.values()))  # of the questions, `t + 1`
-    assert Counter(marks)["2"] == Counter(marks)["3"] == 1
 
 
 def test_one_demonstration_in_seven_is_about_a_place_that_no_document_names(world):
@@ -170,16 +169,18 @@ def shares(line: str) -> list[int]:
 
 
 def test_five_demonstrations_change_the_manner_and_cost_some_truth(edition):
-    rows = [line for line in edition["own"].split("\n") if line.startswith(("before ", "after "))]
+    rows = [
+        line for line in said(edition["own"]).split("\n") if line.startswith(("before ", "after "))
+    ]
     (no_mark, true), (mark, still) = (shares(row)[:2] for row in rows[-2:])
     assert no_mark == 0 and mark > 40 and 10 < still < true
 
 
 def test_the_models_without_a_precaution_show_what_it_is_for(edition):
-    marks = next(line for line in edition["costs"].split("\n") if line.startswith("<|user|>"))
+    marks = next(line for line in said(edition["costs"]).split("\n") if line.startswith("<|user|>"))
     base, shipped, unmasked = map(float, re.findall(r"\d+\.\d+", marks))
     assert unmasked < 1 < shipped and base > unmasked
-    rows = [line for line in edition["forgot"].split("\n") if re.search(r"\d\.\d\d$", line)]
+    rows = [line for line in said(edition["forgot"]).split("\n") if re.search(r"\d\.\d\d$", line)]
     perplexity = [float(line.split()[-1]) for line in rows]
     assert len(perplexity) == 4 and perplexity[3] > 1.2 * max(perplexity[:3])
     asked = [shares(line)[0] for line in rows]
