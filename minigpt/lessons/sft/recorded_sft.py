@@ -76,5 +76,5 @@ def beside_shipped(steps: list):
     return fig, _(
         "Loss on the demonstrations as they are read. After {n:,}: yours {mine:.2f} nats, the "
         "shipped run {theirs:.2f}, and {other:.2f} with another seed; it ended at {end:.2f}.",
-        n=read * (near + 1), mine=mine[near], theirs=theirs[near], other=other[near],
-        end=theirs[-1])  # fmt: skip
+        n=min(read * (near + 1), SFTConfig.batch_size * len(steps)), mine=mine[near],
+        theirs=theirs[near], other=other[near], end=theirs[-1])  # fmt: skip
