@@ -42,7 +42,7 @@ ODD_STAGES = [
     ("2,612,345", f"{NASTY} and more and more of it", [CHINESE]),
     ("1", WIDE, ["a\nb", NASTY]),
     ("", "", ["", WIDE]),
-    ("3", "x", [(CHINESE, -10.79), ("\x00\ud800", -10.79)]),
+    (3, "x", [(CHINESE, -10.79), ("\x00\ud800", -10.79)]),
 ]
 ANSWER = ["·I", "·do", "·not", "·know", "<|end|>"]
 PRICES, VALUES = [-0.02, -0.06, -0.01, -0.03, 0.0], [0.10, 0.18, 0.15, 0.50, 0.70]

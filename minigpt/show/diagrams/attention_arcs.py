@@ -40,7 +40,7 @@ def attention_arcs(
     pic.said(12, 30, _("where {} looks"), visible(tokens[last]), room=ROOM)
     for i, name, weight, size in columns:
         start, end = middles[last], middles[i]
-        high = Y - 20 - min(150, 0.42 * (start - end)) * 4 / 3
+        high = Y - 20 - 136 * (start - end) / max(250, start - middles[columns[0][0]])
         arc = f"M{start} {Y - 2}C{start} {high} {end} {high} {end} {Y - 2}"
         if i != last:
             pic.path(arc, "base main" if i == hit else "", 1 + 20 * weight, under=i != hit)

@@ -18,7 +18,7 @@ def clip_curve(clip_ratio: float = 0.2, clipped: float | None = None) -> Diagram
     pic, flat, axis = Diagram(_("The clip")), ZERO - SIDE, ZERO + 116
     pic.text(14, 66, _("gain"), "s")
     for middle, way in ((130, 1), (390, -1)):  # way: the side on which it is flat
-        edge, words = middle + way * SIDE, middle + way * 1.9 * SIDE
+        edge = middle + way * SIDE
         title = _("a better token, A > 0") if way > 0 else _("a worse token, A < 0")
         pic.text(middle, 28, title, "b m")
         pic.path(f"M{middle - 116} {ZERO}h232M{middle} {flat - 20}V{axis}", "hair")
@@ -27,8 +27,7 @@ def clip_curve(clip_ratio: float = 0.2, clipped: float | None = None) -> Diagram
         pic.path(f"M{edge} {flat}H{middle + way * 2.4 * SIDE}", "ppo wide")
         pic.path(f"M{edge} {flat + 6}V{axis}", "same")
         pic.path(f"M{middle - 116} {axis}h232", "axis")
-        pic.text(words, flat + 30, _("pays"), "s m")
-        pic.text(words, flat + 54, _("no more"), "s m")
+        pic.text(middle + way * 1.8 * SIDE, flat + 28, _("no gain"), "s m")
         for i, name in ((-1, low), (0, "1"), (1, high)):
             pic.text(middle + i * (SIDE + 4), axis + 26, name, "b m" if i == way else "s m")
     pic.text(260, axis + 56, _("new probability ÷ old"), "s m")

@@ -30,6 +30,7 @@ def pipeline(stages: Sequence[tuple[str, str, Sequence]]) -> Diagram:
         y, model, (count, what, sample) = 12 + ROW * i, stage_name(name), given
         pic.box(LEFT, y, 268, 4, f"{name} bar", 2)
         pic.text(LEFT, y + 28, title, "b")
+        count = str(count)
         after = fit(f" {what}", 272 - width(count, "b"))
         pic.text(LEFT, y + 54, "", "s", count, after)
         pic.text(LEFT, y + 80, task, "s")

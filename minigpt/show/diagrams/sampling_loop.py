@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from minigpt.show.diagrams.svg import Diagram, listed, plain, token_width, visible
+from minigpt.show.diagrams.svg import Diagram, listed, plain, token_width, visible, width
 from minigpt.store.words import _
 
 ROW, TOP, BARS, FULL = 42, 146, 156, 200
@@ -53,7 +53,8 @@ def sampling_loop(
         pic.box(BARS, y + 6, length, 22, "base bar" if t == drawn else "bar", 0)
         pic.text(BARS + length + 10, y + 23, plain(p), number)
         if t == drawn:
-            way = f"M{BARS + length + 74} {y + 17}H482q8 0 8 -8V108"
+            start = BARS + length + 20 + width(plain(p), "b")
+            way = f"M{start} {y + 17}H482q8 0 8 -8V108"
             pic.arrow(way, 490, 80, "up", "base main")
     told = _("The model has read {read}. It gives each token that may come next a probability: "
              "{chances}, all others {rest}. One is drawn: {drawn}. It is appended to the text, and "

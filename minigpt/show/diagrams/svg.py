@@ -23,7 +23,10 @@ ROLES = {  # on light paper, on dark
     "paper": ("#ffffff", "#111111"), "ink": ("#1b1f24", "#e8eaed"), "soft": ("#57606a", "#a9b1ba"),
     "line": ("#7d8790", "#768390"), "fill": ("#f4f5f7", "#1d2126"), "hair": ("#d8dde2", "#343b43"),
 }  # fmt: skip
-STAGES = {name: STAGE_COLOURS[name] for name in ("base", "sft", "reward", "ppo")}
+STAGES = {  # what a model is filled with: 16 % of its colour on light paper, 30 % on dark
+    "base": ("#d6e8f3", "#0c2e41"), "sft": ("#fbf0d6", "#513c0c"),
+    "reward": ("#f7eaf1", "#49303e"), "ppo": ("#d6efe9", "#0c3b2e"),
+}  # fmt: skip
 FONT = '18px system-ui,"Segoe UI",Roboto,Helvetica,Arial,"DejaVu Sans",sans-serif'
 # Kinds of text: s soft, b bold, k a token's, m centred, e ends at x. The rest are kinds of shapes;
 # a stage's name beside them gives them its colour.
@@ -132,22 +135,16 @@ class Diagram:
 
 def _style(name: str) -> str:
     """The rules, each for the drawing of this name alone: an inlined drawing's are global."""
-    tints = {s: (_mix(c, "#ffffff", 0.16), _mix(c, "#111111", 0.3)) for s, c in STAGES.items()}
     css = f".{name}{{color-scheme:light dark;max-width:100%;height:auto;font:{FONT};"
     css += "--c:var(--line);--t:var(--fill);"
     css += "".join(f"--{r}:light-dark({a},{b});" for r, (a, b) in ROLES.items()) + "}"
     for theme, light in (("light", "true"), ("dark", "false")):
         css += f"[data-jp-theme-light={light}] .{name},.{name}.{theme}{{color-scheme:{theme}}}"
-    for stage, (a, b) in tints.items():
-        css += f".{name} .{stage}{{--c:{STAGES[stage]};--t:light-dark({a},{b})}}"
+    for stage, (a, b) in STAGES.items():
+        css += f".{name} .{stage}{{--c:{STAGE_COLOURS[stage]};--t:light-dark({a},{b})}}"
     return css + re.sub(
         r"[^{},]+(?=[{,][^}]*\})(?![^{]*\})", rf".{name} \g<0>", RULES.replace("\n", "")
     )
-
-
-def _mix(colour: str, paper: str, share: float) -> str:
-    parts = [(int(colour[i : i + 2], 16), int(paper[i : i + 2], 16)) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(share * c + (1 - share) * p):02x}" for c, p in parts)
 
 
 def escape(text: str) -> str:

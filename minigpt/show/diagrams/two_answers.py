@@ -21,7 +21,7 @@ def two_answers(scores: Sequence[float], answers: Sequence[str] | None = None) -
         raise ValueError(f"{len(answers)} answers for 2 scores: give one each")
     gap = scores[1] - scores[0]
     p = 1 / (1 + math.exp(-gap))
-    low, high = math.floor(min(*scores, 0)), math.ceil(max(*scores, 0.5))
+    low, high = math.floor(min(*scores, 0) - 0.3), math.ceil(max(*scores, 0) + 0.3)
     xs = [40 + 440 * (score - low) / (high - low) for score in scores]
     numbers, side = xs, 37 if gap >= 0 else -37
     if abs(xs[0] - xs[1]) < 74:  # they would touch
@@ -54,7 +54,8 @@ def two_answers(scores: Sequence[float], answers: Sequence[str] | None = None) -
     pic.path(f"M{x} {ZERO}V{y}H260", "reward main")
     pic.dot(x, y, "reward")
     right = gap < 0  # the words stand where the curve is not
-    pic.text(270 if right else 250, y + 6, plain(p), "b" if right else "b e")
+    beside = min(max(y + 6, ONE + 22), ZERO - 8)
+    pic.text(270 if right else 250, beside, plain(p), "b" if right else "b e")
     for i, line in enumerate((_("probability that"), _("the second wins"))):
         pic.text(340 if right else 24, (396 if right else 346) + 24 * i, line, "s")
     pic.text(52, ONE + 6, "1", "s e")
