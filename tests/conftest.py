@@ -40,8 +40,20 @@ class SkipWithoutExtra:
         return None  # elsewhere it is an optional import
 
 
+class HomeOfEachNotebook:
+    """A notebook that nbval runs has a home of its own: it does not start from the models that
+    another one keeps."""
+
+    @staticmethod
+    @pytest.hookimpl(tryfirst=True)  # before its kernel starts
+    def pytest_runtest_setup(item):
+        notebook = item.path.suffix == ".ipynb"
+        os.environ["MINIGPT_HOME"] = str(Path(HOME.name, item.path.stem if notebook else ""))
+
+
 def pytest_configure(config):
     sys.meta_path.append(SkipWithoutExtra)
+    config.pluginmanager.register(HomeOfEachNotebook())  # a hook here would be of tests/ alone
     spec = importlib.util.spec_from_file_location("places_table", TESTS / "places" / "table.py")
     table = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(table)
@@ -88,10 +100,7 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="slow: run with --all (or pytest -m slow)"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before nbval starts a notebook's kernel
 def pytest_runtest_setup(item):
-    own = item.path.stem if item.path.suffix == ".ipynb" else ""
-    os.environ["MINIGPT_HOME"] = os.path.join(HOME.name, own)  # no notebook sees another's models
     torch = sys.modules.get("torch")  # tests without torch do not wait for its import
     if torch is not None and torch.get_num_threads() != 1:
         torch.set_num_threads(1)  # sums, and so losses, depend on how many threads add
