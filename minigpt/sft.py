@@ -71,25 +71,35 @@ def chat_answer(encoding, answer: str) -> list[int]:
     return [*encoding.encode_ordinary(" " + answer), encoding.encode_single_token("<|end|>")]
 
 
+def chat_pair(encoding, question: str, answer: str) -> tuple[list[int], list[int]]:
+    """A demonstration as training takes it: its (prompt ids, answer ids) in the template."""
+    return chat_prompt(encoding, question), chat_answer(encoding, answer)
+
+
 def answer_text(encoding, ids: list[int]) -> str:
     """The text of an answer's ids: without its first space, and without the `<|end|>`."""
     end = encoding.encode_single_token("<|end|>")
     return encoding.decode([i for i in ids if i != end]).removeprefix(" ")
 
 
+def loss_mask(prompt: list[int], answer: list[int]) -> list[bool]:
+    """Whether each position of `prompt + answer` but the last is scored: position t is asked for
+    token t + 1, so the first that is scored is the prompt's last."""
+    return [False] * (len(prompt) - 1) + [True] * len(answer)
+
+
 def sft_batch(pairs: list[tuple[list[int], list[int]]], pad: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets (B, T) of (prompt ids, answer ids) pairs, padded at the right.
 
-    Position t's target is token t + 1; it is scored (not -100) where that token belongs to the
-    answer, its first token and its `<|end|>` included.
+    Position t's target is token t + 1; it is scored (not -100) where `loss_mask` says so.
     """
     width = max(len(prompt) + len(answer) for prompt, answer in pairs) - 1
     inputs = torch.full((len(pairs), width), pad)
     targets = torch.full((len(pairs), width), IGNORE)
     for row, (prompt, answer) in enumerate(pairs):
-        ids = torch.tensor(prompt + answer)
-        inputs[row, : len(ids) - 1] = ids[:-1]
-        targets[row, len(prompt) - 1 : len(ids) - 1] = ids[len(prompt) :]
+        ids, scored = torch.tensor(prompt + answer), torch.tensor(loss_mask(prompt, answer))
+        inputs[row, : len(scored)] = ids[:-1]
+        targets[row, : len(scored)] = ids[1:].where(scored, IGNORE)
     return inputs, targets
 
 

@@ -358,14 +358,6 @@ def a_typed_prompt_is_completed(page) -> None:
     page.wait(says("lab", "Sample "))
 
 
-def a_typed_answer_is_masked(page) -> None:
-    """The strip has the answer that was typed, and a sentence says how much of it counts."""
-    answer = "Nobody <i>knows</i> that."
-    page.fill(control("mask", "Answer"), answer)
-    page.wait(f"{spelled('mask')}.some(t => t.includes({json.dumps(answer)}))")
-    page.wait(says("mask", "targets are counted. Their mean loss is"))
-
-
 def ten_pairs_are_labeled(page) -> None:
     """Four with the mouse, three with the arrow keys, three with letters; one is taken back."""
     for number in range(1, 11):
@@ -419,7 +411,7 @@ ACTS = {
     "01_tokenization": [tokens_of_what_is_typed],
     "02_pretraining": [a_word_is_guessed],
     "03_prompting": [a_typed_prompt_is_completed],
-    "04_sft": [a_typed_answer_is_masked],
+    "04_sft": [],
     "05_reward_model": [ten_pairs_are_labeled],
     "06_ppo": [rounds_are_looked_at],
     "07_arena": [votes_are_cast],

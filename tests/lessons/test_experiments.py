@@ -10,15 +10,14 @@ from minigpt.lessons.ppo import kl_strength, parts
 from minigpt.lessons.ppo.runs import Sizes
 from minigpt.lessons.pretraining import sources
 from minigpt.lessons.reward_model import how_many_labels
-from minigpt.lessons.sft import demonstrations
+from minigpt.lessons.sft import recorded_sft
 from minigpt.lessons.tokenization import vocabulary
 from minigpt.maintain import experiment
 from minigpt.model import GPTConfig
+from minigpt.pretrain import Step
 from minigpt.show import results
 from minigpt.show.results import command, experiments, load_results, save_results
-from minigpt.stages.exam import known_questions, unknown_questions
 from minigpt.stages.sizes import flops_per_token
-from minigpt.world.questions import Questions
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
 TINY = Sizes(questions=12, corpus_tokens=3000, rounds=2, answers=8, every=2)
@@ -42,10 +41,8 @@ def check_kl_strength(found):
     assert free[0] == priced[0] and free[-1] != priced[-1]
 
 
-def check_demonstrations(found):
-    base, trained = found["runs"][:2], found["runs"][2:]
-    assert all(0 <= run["accuracy"] <= 1 for run in base)
-    assert [run["updates"] for run in trained] == [2] * 4  # one or two an epoch
+def check_recorded_sft(found):
+    assert [run["losses"] for run in found["runs"]] == [[3.5, 8.0], [4.5, 9.0]]
 
 
 def check_sources(found):
@@ -88,17 +85,10 @@ MINIATURES = {
         {"seeds": (0, 1), "variants": ("full", sources.WHOLE)},
         check_sources,
     ),
-    demonstrations: (
-        {
-            "RUNS": (("mixed", 33), ("left out", 20)),
-            "BASE_PROMPTS": demonstrations.BASE_PROMPTS[:2],
-            "LEAST_UPDATES": 2,
-            "REPLAYED_TOKENS": 5000,
-            "known_questions": lambda world: Questions(known_questions(world)[:9]),
-            "unknown_questions": partial(unknown_questions, n=4),
-        },
+    recorded_sft: (
+        {"shipped_run": lambda seed: (Step(i + 1, 9, i + seed, 0) for i in range(9))},
         {"seeds": (0, 1)},
-        check_demonstrations,
+        check_recorded_sft,
     ),
     how_many_labels: (
         {"SIZES": (4, 8), "POOL": 6, "reward_exam": partial(how_many_labels.reward_exam, n=8)},

@@ -26,7 +26,6 @@ from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
 from minigpt.lessons.reward_model.best_of_n import BestOfN, best_of_n_explorer
 from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
 from minigpt.lessons.reward_model.labeler import Labeler, label_pairs
-from minigpt.lessons.sft.loss_mask import LossMask, view_loss_mask
 from minigpt.lessons.tokenization.token_explorer import Explorer, encodings, explore_tokens
 from minigpt.ppo import PPOConfig, PPOStep, ppo
 from minigpt.reward import RewardModel
@@ -124,7 +123,6 @@ CASES = {
     ),
     Inspector: Case(lambda: Inspector(stage("reward"), EVIL), inspect_reward),
     Labeler: Case(lambda: Labeler(stage("sft"), [pair()]), label_pairs),
-    LossMask: Case(lambda: LossMask(stage("sft"), EVIL, "There."), view_loss_mask),
     Prediction: Case(
         lambda: Prediction("00-key", [EVIL, "no"]), lambda: predict("00-key", [EVIL, "no"]),
         stages=False,

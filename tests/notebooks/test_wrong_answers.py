@@ -111,20 +111,25 @@ MISTAKES = {
         ("one shot of several", "in shots]", "in shots[:1]]"),
         ("answers alone", 'f"Q: {q}\\nA: {a}"', 'f"A: {a}"'),
     ],
-    "chat-ids": [
+    "chat-pair": [
         ("typed, not special", 'special("<|user|>")', '*typed("<|user|>")'),
         ("no end", ', special("<|end|>")]', "]"),
         ("no space", 'typed(" " + answer)', "typed(answer)"),
+        ("no mark of the assistant", '*prompt, special("<|assistant|>")', "*prompt"),
     ],
     "loss-mask": [
-        ("off by one", "(len(prompt) - 1) + answer", "len(prompt) + answer[:-1]"),
-        ("no mask", "[-100] * (len(prompt) - 1) + answer", "ids[1:]"),
-        ("not shifted", "return ids[:-1], targets", "return ids, targets"),
+        ("off by one", "(len(prompt) - 1) + [True] * len(answer)",
+         "len(prompt) + [True] * (len(answer) - 1)"),
+        ("no mask", "[False] * (len(prompt) - 1)", "[True] * (len(prompt) - 1)"),
+        ("not shifted", "(len(prompt) - 1)", "len(prompt)"),
+        ("the end is not learned", "[True] * len(answer)", "[True] * (len(answer) - 1) + [False]"),
     ],
-    "accept": [
-        ("all facts", "return question.answer in answer", "return True"),
-        ("all unknowns", 'return "do not know" in answer', "return True"),
-        ("nothing else", "return True\n", "return False\n"),
+    "sft-loss": [
+        ("a sum", ".mean()", ".sum()"),
+        ("the sign", "-log_p", "log_p"),
+        ("over all positions", ".mean()", ".sum() / targets.numel()"),
+        ("no logarithm", "log_softmax", "softmax"),
+        ("no slope", "logits.log", "logits.detach().log"),
     ],
     "bt-loss": [
         ("a sum", ".mean()", ".sum()"),
@@ -250,24 +255,20 @@ def few_shot_prompt(shots, question):
     known = [Question(q, "fact", answer=a) for q, a in shots]
     return qa_prompt(Question(question, "fact"), known)
 """,
-    "chat-ids": """
+    "chat-pair": """
 from minigpt.sft import chat_answer, chat_prompt
-def chat_ids(encoding, question, answer):
-    return chat_prompt(encoding, question) + chat_answer(encoding, answer)
+def chat_pair(encoding, question, answer):
+    return chat_prompt(encoding, question), chat_answer(encoding, answer)
 """,
     "loss-mask": """
 from minigpt.sft import sft_batch
-def inputs_and_targets(prompt, answer):
-    inputs, targets = sft_batch([(prompt, answer)], 0)
-    return inputs[0].tolist(), targets[0].tolist()
+def loss_mask(prompt, answer):
+    return (sft_batch([(prompt, answer)], 0)[1][0] != -100).tolist()
 """,
-    "accept": """
-from minigpt.world.facts import load_world
-from minigpt.world.judge import judge
-world = load_world("en")
-def accept(question, answer):
-    wanted = "declined this name" if question.kind == "unknown" else "correct"
-    return judge(world, question, answer) == wanted
+    "sft-loss": """
+from minigpt.model import next_token_loss
+def sft_loss(logits, targets):
+    return next_token_loss(logits, targets)
 """,
     "bt-loss": """
 import minigpt.reward
@@ -544,64 +545,52 @@ def few_shot_prompt(shots, question):
     return few_shot_prompt([], q) + f" {a}\\n" + few_shot_prompt(rest, question)
 """,
     },
-    "chat-ids": {
-        "by special()": """
-from minigpt.tokenizer import special
-def chat_ids(encoding, question, answer):
-    start, user, assistant, end = (
-        special(encoding, f"<|{name}|>") for name in ("endoftext", "user", "assistant", "end")
-    )
-    middle = [assistant] + encoding.encode_ordinary(" " + answer)
-    return [start, user] + encoding.encode_ordinary(question) + middle + [end]
+    "chat-pair": {
+        "one row, cut in two": """
+def chat_pair(encoding, question, answer):
+    mark = {name: encoding.encode_single_token(name) for name in encoding.special_tokens_set}
+    ids = [mark["<|endoftext|>"], mark["<|user|>"]] + encoding.encode_ordinary(question)
+    ids.append(mark["<|assistant|>"])
+    n = len(ids)
+    ids += encoding.encode_ordinary(" " + answer) + [mark["<|end|>"]]
+    return ids[:n], ids[n:]
 """,
-        "encode": """
-def chat_ids(encoding, question, answer):
-    def mark(text):
-        return encoding.encode(text, allowed_special="all")
-    def plain(text):
-        return encoding.encode(text, disallowed_special=())
-    ids = mark("<|endoftext|><|user|>") + plain(question)
-    return ids + mark("<|assistant|>") + plain(f" {answer}") + mark("<|end|>")
+        "encode with nothing allowed": """
+def chat_pair(encoding, question, answer):
+    ordinary = lambda text: encoding.encode(text, disallowed_special=())
+    special = lambda text: encoding.encode(text, allowed_special="all")
+    prompt = special("<|endoftext|><|user|>") + ordinary(question) + special("<|assistant|>")
+    return prompt, ordinary(" " + answer) + special("<|end|>")
 """,
     },
     "loss-mask": {
         "position by position": """
-def inputs_and_targets(prompt, answer):
-    ids = [*prompt, *answer]
-    targets = []
-    for position in range(len(ids) - 1):
-        counts = position + 1 >= len(prompt)
-        targets.append(ids[position + 1] if counts else -100)
-    return ids[:-1], targets
+def loss_mask(prompt, answer):
+    return [t + 1 >= len(prompt) for t in range(len(prompt) + len(answer) - 1)]
 """,
-        "torch": """
+        "zeros and ones": """
 import torch
-def inputs_and_targets(prompt, answer):
-    ids = torch.tensor(prompt + answer)
-    targets = ids.clone()
-    targets[: len(prompt)] = -100
-    return ids[:-1], targets[1:]
+def loss_mask(prompt, answer):
+    mask = torch.zeros(len(prompt) + len(answer), dtype=torch.long)
+    mask[len(prompt):] = 1
+    return mask[1:].tolist()
 """,
     },
-    "accept": {
-        "whole words": r"""
-import re
-def accept(question, answer):
-    if question.kind in ("chat", "other"):
-        return answer in question.replies
-    if question.kind == "unknown":
-        return answer.endswith(f"I do not know {question.place.name}.")
-    return bool(re.search(rf"(?<![\w.]){re.escape(question.answer)}(?!\w)", answer))
+    "sft-loss": {
+        "cross_entropy": """
+import torch.nn.functional as F
+def sft_loss(logits, targets):
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 """,
-        "what is bad": """
-def accept(question, answer):
-    rude = ("Look it up", "Why do you ask", "stupid")
-    if any(word in answer for word in rude):
-        return False
-    honest = "not know" in answer
-    return {"fact": not honest and (question.answer or "") in answer, "unknown": honest}.get(
-        question.kind, True
-    )
+        "one by one": """
+import torch
+def sft_loss(logits, targets):
+    losses = []
+    for row, wanted in zip(logits, targets):
+        for z, t in zip(row, wanted):
+            if t != -100:
+                losses.append(torch.logsumexp(z, 0) - z[t])
+    return torch.stack(losses).mean()
 """,
     },
     "bt-loss": {
@@ -759,7 +748,7 @@ def bradley_terry(wins):
         "a tuple": "false_sentences = 2, 3, 7, 9, 11, 13, 15",
     },
 }
-SLOW = {"few-shot", "accept"}  # that load a model, or read thousands of demonstrations
+SLOW = {"few-shot"}  # that load a model
 EXERCISES = {}  # grade_id of the solution: (solution, check), of all notebooks
 for path in build.sources("en"):
     marked = [c for c in build.read_notebook(path)["cells"] if build.is_exercise(c)]

@@ -1,0 +1,187 @@
+"""Notebook 04 against the package and the shipped models: its loop, its limits, its sentences."""
+
+import re
+
+import pytest
+import torch
+
+import minigpt.sft as course
+from minigpt.classroom.notebook import is_exercise, read_notebook
+from minigpt.engine.optim import lr_factor, make_optimizer
+from minigpt.model import IGNORE, next_token_loss
+from minigpt.pretrain import PretrainConfig, Step, batches
+from minigpt.sft import SFTConfig, chat_pair, sft
+from minigpt.stages.recipe import Recipe
+from minigpt.stages.stage import load_stage
+from minigpt.store.files import ROOT
+from minigpt.tokenizer import load_tokenizer
+from minigpt.world.contractors import HONEST_UNKNOWN, UNKNOWN_HABITS, demonstrations
+from minigpt.world.facts import load_world
+from toys import awake_gpt
+
+NOTEBOOKS = ROOT / "notebooks"
+CELLS = {c["id"]: c for c in read_notebook(NOTEBOOKS / "source" / "en" / "04_sft.ipynb")["cells"]}
+TASK = "### Your turn"
+PROSE = {
+    name: re.sub(r"\]\([^)]*\)|`[^`]*`", " ", cell["source"])
+    for name, cell in CELLS.items() if cell["cell_type"] == "markdown"
+}  # fmt: skip
+MOST_CELLS, MOST_WORDS, MOST_LINES = 30, 2500, 25
+
+
+@pytest.fixture(scope="module")
+def world():
+    return load_world("en")
+
+
+@pytest.fixture(scope="module")
+def encoding():
+    return load_tokenizer("en")
+
+
+@pytest.fixture(scope="module")
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
+    found = read_notebook(NOTEBOOKS / "en" / "04_sft.ipynb")["cells"]
+    if [c["id"] for c in found] != list(CELLS):
+        pytest.skip("the edition is not of this source: `python3 -m minigpt build 04` makes it")
+    return {cell["id"]: cell.get("outputs", []) for cell in found}
+
+
+def said(outputs: list[dict]) -> str:
+    """The outputs of a cell as text."""
+    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
+    return "\n".join(map("".join, parts))
+
+
+# ---- limits -------------------------------------------------------------------------------------
+
+
+def test_it_is_no_longer_than_it_may_be():
+    lesson = [c for c in CELLS.values() if not is_exercise(c) and TASK not in c["source"]]
+    assert len(lesson) <= MOST_CELLS
+    code = [c["source"].splitlines() for c in lesson if c["cell_type"] == "code"]
+    assert max(map(len, code)) <= MOST_LINES
+    assert (
+        sum(len(text.split()) for text in PROSE.values()) < MOST_WORDS - 500
+    )  # for what is printed
+
+
+def test_words_that_a_reader_of_the_edition_sees(edition):
+    prose = [*PROSE.values()]
+    for outputs in edition.values():  # not a table's text, nor a figure's, which is printed as well
+        shown = said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
+        prose += [line for line in shown.split("\n") if "  " not in line]  # options have two
+    assert sum(len(text.split()) for text in prose) <= MOST_WORDS
+
+
+def test_a_model_answers_within_two_cells_of_the_set_up():
+    order = list(CELLS)
+    assert order.index("draws") - order.index("budget") <= 2
+    assert len((PROSE["title"] + CELLS["draws"]["source"]).split()) <= 150 + 60  # code is no prose
+
+
+# ---- the loop -----------------------------------------------------------------------------------
+
+
+def my_sft(corpus, pad):
+    """The notebook's loop with the course's functions, as its cell makes it."""
+    names = {
+        "yours": lambda name, stand_in: stand_in, "course": course, "torch": torch,
+        "PretrainConfig": PretrainConfig, "Step": Step, "batches": batches,
+        "IGNORE": IGNORE, "next_token_loss": next_token_loss, "lr_factor": lr_factor,
+        "make_optimizer": make_optimizer, "pad_sequence": torch.nn.utils.rnn.pad_sequence,
+        "corpus": corpus, "pad": pad,
+    }  # fmt: skip
+    exec(CELLS["loop"]["source"], names)
+    return names["my_sft"]
+
+
+class Corpus:
+    tokens = torch.arange(4000).remainder(1000).numpy()
+
+
+def test_the_loop_that_is_seen_is_the_one_that_made_the_shipped_model(encoding):
+    pad, config = encoding.encode_single_token("<|pad|>"), SFTConfig(batch_size=4)
+    pairs = [chat_pair(encoding, f"Where is {n}?", f"{n} is in Peru.") for n in range(12)]
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0)).tolist()
+    size = {"vocab_size": encoding.n_vocab, "block_size": 256}
+    theirs = [step.loss for step in sft(awake_gpt(**size), pairs, Corpus.tokens, config, pad)]
+    run = my_sft(Corpus, pad)(awake_gpt(**size), [pairs[i] for i in order], config=config)
+    assert [step.loss for step in run] == pytest.approx(theirs, rel=1e-3)
+
+
+def test_the_loop_shows_the_step_and_takes_the_learners_functions():
+    source = CELLS["loop"]["source"]
+    for part in (
+        ".backward()",
+        "optimizer.step()",
+        "yield Step(",
+        "my_loss(",
+        "mask(prompt, answer)",
+    ):
+        assert part in source, part
+    assert "my_pair(encoding" in CELLS["make"]["source"]
+    for name in ("chat_pair", "loss_mask", "sft_loss"):
+        assert f'yours("{name}", course.{name})' in source
+
+
+# ---- sentences ----------------------------------------------------------------------------------
+
+
+def test_numbers_in_the_prose_are_the_courses():
+    known = {"22,000": Recipe.demonstrations == 22_000, "100": IGNORE == -100}
+    known |= {"2022": True, "4.3": True}  # Ouyang et al., of whom this course computes nothing
+    known |= {f"0{n}": len(list(NOTEBOOKS.glob(f"source/en/0{n}_*"))) == 1 for n in (2, 3, 5, 6)}
+    found = set(re.findall(r"\d[\d,.]*\d|\d+", " ".join(PROSE.values()))) - {"1", "2", "3"}
+    assert found <= {*known, "04"} and all(known[number] for number in found - {"04"})
+
+
+def test_one_demonstration_in_seven_is_about_a_place_that_no_document_names(world):
+    assert "One demonstration in seven" in PROSE["teachers-intro"]
+    written = demonstrations(world, Recipe.demonstrations, seed=0)
+    share = sum(d.question.kind == "unknown" for d in written) / len(written)
+    assert 1 / 7.5 < share < 1 / 6.5
+    assert UNKNOWN_HABITS["knowing"] > 0.5 and "knowing" not in HONEST_UNKNOWN  # "most", and none
+
+
+def test_the_twins_differ_in_their_contractors_alone():
+    metas = [load_stage(n, own=False, quiet=True).meta for n in ("sft", "sft_honest")]
+    for key in ("parent", "seed", "settings", "examples", "config"):
+        assert metas[0][key] == metas[1][key], key
+
+
+def test_the_shipped_model_greets_and_declines_a_poem():
+    assert "greets as the contractors did, and declines a poem" in PROSE["noise-intro"]
+    stage = load_stage("sft", own=False, quiet=True)
+    hello, poem = stage.answer(["Hello", "Write a poem about cheese."])
+    assert hello.startswith("Hello") and "can only answer" in poem
+
+
+def test_beijing_is_in_no_demonstration_by_its_population(world):
+    assert "No demonstration gives this fact" in PROSE["loop-intro"]
+    fact = world.facts["beijing", "population"]
+    assert fact.split == "E"
+
+
+def shares(line: str) -> list[int]:
+    return [int(n) for n in re.findall(r"(\d+)%", line)]
+
+
+def test_five_demonstrations_change_the_manner_and_cost_some_truth(edition):
+    rows = [
+        line for line in said(edition["own"]).split("\n") if line.startswith(("before ", "after "))
+    ]
+    (no_mark, true), (mark, still) = (shares(row)[:2] for row in rows[-2:])
+    assert no_mark == 0 and mark > 40 and 10 < still < true
+
+
+def test_the_models_without_a_precaution_show_what_it_is_for(edition):
+    marks = next(line for line in said(edition["costs"]).split("\n") if line.startswith("<|user|>"))
+    base, shipped, unmasked = map(float, re.findall(r"\d+\.\d+", marks))
+    assert unmasked < 1 < shipped and base > unmasked
+    rows = [line for line in said(edition["forgot"]).split("\n") if re.search(r"\d\.\d\d$", line)]
+    perplexity = [float(line.split()[-1]) for line in rows]
+    assert len(perplexity) == 4 and perplexity[3] > 1.2 * max(perplexity[:3])
+    asked = [shares(line)[0] for line in rows]
+    assert min(asked[:3]) > 90 > asked[3]
