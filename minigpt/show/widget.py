@@ -22,6 +22,14 @@ def no_question() -> str:
     return _("There is no question yet. Type one, or pick a place and what to ask.")
 
 
+def has_learner() -> bool:
+    """Whether somebody is there to press a button. Where a program runs the cells (builds, tests,
+    nbconvert) it tells the kernel that nobody will answer `input()`."""
+    from IPython import get_ipython
+
+    return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
+
+
 def control(kind, word: str = "", changed: Callable | None = None, wide=False, **options):
     """A control with its word beside it; `changed()` is called once a new value is settled."""
     if hasattr(kind, "continuous_update"):
