@@ -24,7 +24,6 @@ from minigpt.lessons.ppo.flight_instruments import FlightInstruments, flight_ins
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
 from minigpt.lessons.pretraining.mixture import MixtureExplorer, explore_mixture
 from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
-from minigpt.lessons.reward_model.best_of_n import BestOfN, best_of_n_explorer
 from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
 from minigpt.lessons.reward_model.labeler import Labeler, label_pairs
 from minigpt.lessons.sft.loss_mask import LossMask, view_loss_mask
@@ -35,7 +34,6 @@ from minigpt.sft import chat_answer, chat_prompt
 from minigpt.show.concept_quiz import ConceptTest, concept_test
 from minigpt.show.predict import Prediction, predict
 from minigpt.show.widget import Widget, present
-from minigpt.stages.exam import Pool
 from minigpt.stages.labels import Label
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.tokenizer import load_tokenizer
@@ -87,14 +85,6 @@ def pair() -> tuple[Question, Label]:
     return question, Label(EVIL, *answers, "tie")
 
 
-def pool() -> Pool:
-    """Two answers to a question of each kind, with their scores and utilities."""
-    known, numbers = pair()[0], np.array([[0.5, 1.0], [1.0, 0.5]])
-    texts, inputs = [[EVIL, "a value"]] * 2, [[[1], [2]]] * 2
-    asked = [known, replace(known, kind="unknown")]
-    return Pool(asked, texts, inputs, numbers > 0, numbers, -numbers)
-
-
 @dataclass
 class Case:
     """make: the widget, on toys. enter: its function, as a notebook calls it. stages: whether that
@@ -107,7 +97,6 @@ class Case:
 
 CASES = {
     Arena: Case(lambda: Arena(matches()), lambda: arena(matches()), stages=False),
-    BestOfN: Case(lambda: BestOfN(pool()), lambda: best_of_n_explorer(pool()), stages=False),
     Comparer: Case(
         lambda: Comparer({n: stage(n) for n in ("base", "sft", "reward")}, EVIL),
         compare,
