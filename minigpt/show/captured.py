@@ -11,11 +11,10 @@ from contextlib import redirect_stdout
 
 import ipywidgets as widgets
 
-from minigpt.show.style import IGNORE_MATH, escape
+from minigpt.show.style import escape, preformatted
 from minigpt.store.words import _
 
 _alone = threading.RLock()  # standard output is one for all threads
-PRE = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
 class Captured:
@@ -118,11 +117,6 @@ def as_html(data: dict, metadata: dict) -> str:
             alt, source = metadata.get(kind, {}).get("alt", ""), f"data:{kind};base64,{data[kind]}"
             return f'<img style="max-width:100%" alt="{escape(alt)}" src="{source}">'
     return preformatted(data.get("text/plain", ""))
-
-
-def preformatted(text: str) -> str:
-    """Text as it is, in lines as long as there is room."""
-    return f'<pre class="{IGNORE_MATH}" style="{PRE}">{escape(text)}</pre>'
 
 
 def failure(error: Exception) -> str:

@@ -114,19 +114,19 @@ class Labeler(Widget):
         )
         self.bar = widgets.IntProgress(value=0, min=0, max=len(self.pairs))
         self.name = self.control(widgets.Text, _("Your name"), value="you")
-        self.path = self.control(widgets.Text, _("File"), value="labels.json")
+        self.path = self.control(widgets.Text, _("File"), entered=self.export, value="labels.json")
         self.export_button = self.button(_("Export"), self.export)
         self.start = self.button(_("Start the clock"), self.start_clock)
+        self.stop = self.button(_("Done"), self.stop_clock)
         self.written = self.control(
-            widgets.Text, _("Write it here"), self.stop_clock, wide=True,
-            placeholder=_("an answer of your own, then Enter"),
-        )  # fmt: skip
+            widgets.Text, _("Write it here"), wide=True, entered=self.stop_clock
+        )
         self.stopwatch = widgets.HTML(layout={"width": "auto"})
         self.view = widgets.VBox([
             self.shown, side_by_side(*self.buttons.values(), self.undo_button),
             side_by_side(self.arrows, self.facts), side_by_side(self.bar, self.status),
             side_by_side(self.name, self.path, self.export_button),
-            self.start, self.written, self.stopwatch,
+            side_by_side(self.start, self.stop), self.written, self.stopwatch,
         ])  # fmt: skip
         self.refresh()
 
@@ -219,20 +219,21 @@ class Labeler(Widget):
     # ---- stopwatch --------------------------------------------------------------------------
 
     def start_clock(self) -> None:
-        self.quietly(self.written, value="")
-        self.started = self.clock()
-        said = _("The clock runs. Write an answer to the question above, then press Enter.")
+        self.started, self.written.value = self.clock(), ""
+        said = _("The clock runs. Write an answer to the question above, then press Done.")
         self.stopwatch.value = escape(said)
 
     def stop_clock(self) -> None:
         """Say how long writing took, beside the median time of judging."""
-        if self.started is None or not self.written.value.strip():
-            notes = [_("Press Start the clock first, then write.")] if not self.started else []
+        if self.started is None:
+            notes = [_("Press Start the clock first, then write.")]
+        elif not self.written.value.strip():
+            notes = [_("There is nothing in the box yet. The clock goes on.")]
         else:
             took, self.started, self.since = self.clock() - self.started, None, None
             notes = [_("Writing took {n} s.", n=f"{took:.1f}"), self.judging()]
             keep_writing_time(took, notes.append)
-        self.stopwatch.value = escape(" ".join(notes)) or self.stopwatch.value
+        self.stopwatch.value = escape(" ".join(notes))
 
     def judging(self) -> str:
         """The median time of a decision, in words."""

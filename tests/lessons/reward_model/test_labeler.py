@@ -235,9 +235,10 @@ def test_writing_is_timed_from_start_to_done(labeler):
     labeler.start_clock()
     labeler.clock.now += 8
     labeler.stop_clock()
-    assert "The clock runs." in labeler.stopwatch.value  # nothing is in the box yet
+    assert "There is nothing in the box yet." in labeler.stopwatch.value
+    labeler.written.value = "It has 16 districts."
     labeler.clock.now += 4
-    labeler.written.value = "It has 16 districts."  # settled by Enter
+    labeler.stop_clock()
     assert "Writing took 12.0 s" in labeler.stopwatch.value
     assert "No pair has been judged yet" in labeler.stopwatch.value
     assert writing_seconds() == [12.0]  # kept for notebook 07
