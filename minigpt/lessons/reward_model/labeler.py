@@ -252,7 +252,7 @@ class Labeler(Widget):
         if sum(label.preferred is not None for label in mine) < FEWEST:
             by_script = scripted(self.sft, self.pairs[:GOAL], shorter(self.sft.encoding))
             split = [[x for x, p in zip(by_script, self.pairs) if p[2] == late] for late in (0, 1)]
-            (mine, again), whose = split, _("a script's that likes short answers")
+            (mine, again), whose = split, _("a script's")
         labels = [label for label in mine if label.preferred is not None]
         short = np.mean([len(x.preferred) == min(len(x.a), len(x.b)) for x in labels])
         same, twice = consistency(mine, again)
