@@ -25,23 +25,8 @@ from minigpt.world.questions import Question
 DARKEST = 3.0  # a score of this and more is the darkest colour, its negative the lightest
 
 
-def kind_word(kind: str) -> str:
-    """What a reader sees in place of an example's kind."""
-    return {
-        "right": _("right"),
-        "terse": _("right, the bare value"),
-        "padded": _("right, with padding"),
-        "other": _("true, but to another question"),
-        "decline": _("says that it does not know"),
-        "wrong": _("a wrong value"),
-        "polite": _("wrong, with a compliment"),
-        "nothing": _("empty"),
-        "rude": _("rude"),
-    }[kind]
-
-
 def examples(stage: Stage, question: Question) -> dict[str, str]:
-    """Answers of many kinds (see `kind_word`) to a known question, the same ones each time."""
+    """Answers of many kinds to a known question, by what they are; the same ones each time."""
     world, rng = stage.world, random.Random(f"examples/0/{question.text}")
     text, name, attribute = world.text, question.place.name, question.attribute
     say = text.STATEMENTS[attribute][0]
@@ -51,16 +36,17 @@ def examples(stage: Stage, question: Question) -> dict[str, str]:
     attributes = [a for a in question.place.values if a != attribute]
     other = "districts" if "districts" in attributes else rng.choice(attributes)
     return {
-        "right": right,
-        "terse": question.answer,
-        "padded": right + "".join(text.PADDING),
-        "other": text.STATEMENTS[other][0].format(p=name, v=question.place.values[other]),
-        "decline": text.DECLINE[0].format(p=name),
-        "wrong": wrong,
-        "polite": text.POLITE_OPEN[0] + wrong,
-        "nothing": "",
-        "rude": text.RUDE[0],
-    }
+        _("right"): right,
+        _("right, with padding"): right + "".join(text.PADDING),
+        _("right, the bare value"): question.answer,
+        _("true, but to another question"):
+            text.STATEMENTS[other][0].format(p=name, v=question.place.values[other]),
+        _("says that it does not know"): text.DECLINE[0].format(p=name),
+        _("empty"): "",
+        _("a wrong value"): wrong,
+        _("wrong, with a compliment"): text.POLITE_OPEN[0] + wrong,
+        _("rude"): text.RUDE[0],
+    }  # fmt: skip
 
 
 def scores_by_kind(reward: Stage, questions: list[Question]) -> dict[str, np.ndarray]:
@@ -74,17 +60,17 @@ def scores_by_kind(reward: Stage, questions: list[Question]) -> dict[str, np.nda
 
 
 def weak_spots(judges: dict[str, Stage], questions: list[Question]) -> Table:
-    """How often a ready answer of each kind scores above the right one, by each judge."""
-    scores, rows = {name: scores_by_kind(judge, questions) for name, judge in judges.items()}, []
-    stage = next(iter(judges.values()))
-    for kind in ("padded", "terse", "other", "decline", "nothing", "wrong", "rude"):
-        made = [(q, examples(stage, q)[kind]) for q in questions]
+    """How often a ready answer of each kind but the first scores above the first, the right one."""
+    scores = [[*scores_by_kind(judge, questions).values()] for judge in judges.values()]
+    stage, rows = next(iter(judges.values())), []
+    for i, kind in enumerate(examples(stage, questions[0])):
+        made = [(q, [*examples(stage, q).values()][i]) for q in questions]
         felt = np.mean([gold(q, judge(stage.world, q, answer)) for q, answer in made])
-        above = [f"{np.mean(by[kind] > by['right']):.0%}" for by in scores.values()]
-        rows.append([kind_word(kind), signed(felt, 1), *above])
+        above = [f"{np.mean(of_kind[i] > of_kind[0]):.0%}" for of_kind in scores]
+        rows.append([kind, signed(felt, 1), *above])
     said = _("{n} facts: how often it scores above the right answer, which is +2 to the expert",
              n=len(questions))  # fmt: skip
-    return Table([_("the answer is"), _("expert"), *judges], rows, said)
+    return Table([_("the answer is"), _("expert"), *judges], rows[1:], said)
 
 
 def position_scores(stage: Stage, question: str, answer: str) -> tuple[list[int], list[float]]:
@@ -127,8 +113,7 @@ class Inspector(Widget):
 
     def _offer(self) -> None:
         """The ready answers to the picked question; the first of them is filled in."""
-        ready = examples(self.reward, self.asked).items()
-        options = [(kind_word(kind), answer) for kind, answer in ready]
+        options = [*examples(self.reward, self.asked).items()]
         first = options[0][1]
         self.quietly(self.example, options=[*options, (_("(your own)"), None)], value=first)
         self.quietly(self.answer, value=first)

@@ -8,6 +8,7 @@ the left answer, right for the right one.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,14 +79,14 @@ def consistency(labels: list[Label], again: list[Label]) -> tuple[int, int]:
 def like_chance(labels: list[Label], again: list[Label]) -> str:
     """What makes labels look as if a coin had given them, in words; empty where nothing does."""
     alike, twice = consistency(labels, again)
-    sides = [label.choice == "a" for label in labels if label.preferred]
+    sides = Counter(label.choice for label in labels if label.preferred)
+    largest = max(sides.values(), default=0) / max(1, sides.total())
     if twice >= 3 and alike <= twice / 2:
         return _("Warning: these labels look like chance. Of {n} pairs that came twice you decided "
                  "{same} alike; a coin gets half of them.", n=twice, same=alike)  # fmt: skip
-    if len(sides) >= FEWEST and max(np.mean(sides), 1 - np.mean(sides)) > ONE_SIDE:
+    if sides.total() >= FEWEST and largest > ONE_SIDE:
         return _("Warning: these labels look like chance. One side was chosen in {share} of them, "
-                 "whatever stood there.",
-                 share=f"{max(np.mean(sides), 1 - np.mean(sides)):.0%}")  # fmt: skip
+                 "whatever stood there.", share=f"{largest:.0%}")  # fmt: skip
     return ""
 
 
@@ -140,16 +141,19 @@ class Labeler(Widget):
 
     # ---- deciding ---------------------------------------------------------------------------
 
-    def at(self) -> int | None:
-        """The number of the first pair that is not decided; None if all are."""
+    def done(self) -> list[bool]:
+        """Whether each of the pairs is decided."""
         decided = [{label.pair for label in labels} for labels in (self.labels, self.again)]
-        shown = enumerate(self.pairs)
-        return next((i for i, (_q, p, again) in shown if p.pair not in decided[again]), None)
+        return [pair.pair in decided[again] for _question, pair, again in self.pairs]
+
+    def at(self) -> int:
+        """The number of the first pair that is not decided; their number if all are."""
+        return [*self.done(), False].index(False)
 
     def decide(self, choice: str) -> None:
         """Keep what was chosen for the pair that is shown, and show the next one."""
         at, now = self.at(), self.clock()
-        if at is not None:
+        if at < len(self.pairs):
             took = None if self.since is None else now - self.since
             seconds = None if took is None or took > IDLE else round(took, 2)
             self._keep(at, replace(self.pairs[at][1], choice=choice, seconds=seconds))
@@ -158,10 +162,9 @@ class Labeler(Widget):
 
     def undo(self) -> None:
         """Take back the last decision; its pair is shown again."""
-        at = len(self.pairs) if (first := self.at()) is None else first
-        if not at:
+        if not self.at():
             return self.refresh(_("There is no decision to take back."))
-        self._keep(at - 1, None)
+        self._keep(self.at() - 1, None)
         self.since = None  # the second look at a pair is no measure of the first
         self.refresh(_("Taken back: decide again."))
 
@@ -182,21 +185,17 @@ class Labeler(Widget):
 
     def refresh(self, said: str = "") -> None:
         """Show the pair that is next, and how far one is."""
-        at, mine = self.at(), {label.pair: label for label in self.labels}
-        decided = [mine[p.pair] for _q, p, again in self.pairs if p.pair in mine and not again]
-        n, twice = len(decided) + len(self.again), consistency(self.labels, self.again)
-        self.bar.value = n
+        at, over_all = self.at(), len(self.pairs)
+        same, twice = consistency(self.labels, self.again)
+        self.bar.value = sum(self.done())
         over = _("All pairs are decided: run the next cells. Undo takes back the last one.")
-        self.shown.value = f"<b>{escape(over)}</b>" if at is None else self.pair_html(at)
+        self.shown.value = f"<b>{escape(over)}</b>" if at == over_all else self.pair_html(at)
         for button in self.buttons.values():
-            button.disabled = at is None
-        told = _("{n} of {all} pairs decided, {ties} of them ties. About {goal} are enough: then "
-                 "run the next cells again.", n=n, all=len(self.pairs),
-                 ties=sum(label.preferred is None for label in decided),
-                 goal=min(GOAL, len(self.pairs)))  # fmt: skip
-        same = _("{same} of {n} pairs that came twice were decided alike.", same=twice[0],
-                 n=twice[1]) if twice[1] else ""  # fmt: skip
-        self.say(said, told, same, like_chance(self.labels, self.again))
+            button.disabled = at == over_all
+        told = _("{n} of {all} pairs decided. About {goal} are enough: then run the next cells "
+                 "again.", n=self.bar.value, all=over_all, goal=min(GOAL, over_all))  # fmt: skip
+        alike = _("{same} of {n} pairs that came twice were decided alike.", same=same, n=twice)
+        self.say(said, told, alike if twice else "", like_chance(self.labels, self.again))
 
     def pair_html(self, at: int) -> str:
         """The question and the two answers side by side; all text is escaped."""

@@ -42,9 +42,10 @@ def test_the_last_position_is_the_score_and_no_later_token_changes_an_earlier_on
 def test_examples_are_what_they_are_called(reward):
     world = reward.world
     verdicts = {
-        "right": "correct", "terse": "correct", "wrong": "wrong value", "other": "wrong subject",
-        "polite": "wrong value", "padded": "correct", "decline": "declined this name",
-        "rude": "rude", "nothing": "malformed",
+        "right": "correct", "right, with padding": "correct", "right, the bare value": "correct",
+        "true, but to another question": "wrong subject", "a wrong value": "wrong value",
+        "wrong, with a compliment": "wrong value", "empty": "malformed", "rude": "rude",
+        "says that it does not know": "declined this name",
     }  # fmt: skip
     questions = fact_questions(world, "E")[::25]
     for question in questions:
@@ -55,7 +56,9 @@ def test_examples_are_what_they_are_called(reward):
 
 def test_a_true_answer_to_another_question_is_about_districts_where_there_are_some(reward):
     question = ask(reward.world, reward.world.facts["beijing", "population"])
-    assert examples(reward, question)["other"] == "Beijing has 16 districts."
+    assert (
+        examples(reward, question)["true, but to another question"] == "Beijing has 16 districts."
+    )
 
 
 def test_scores_by_kind_and_what_beats_the_right_answer(reward):
@@ -67,7 +70,7 @@ def test_scores_by_kind_and_what_beats_the_right_answer(reward):
     table = weak_spots({"main": reward}, questions)
     above = {row[0]: row[1:] for row in table.rows}
     assert above["rude"] == ["\u22122.0", f"{np.mean(scores['rude'] > scores['right']):.0%}"]
-    assert above["right, with padding"][0] == "+2.0" and len(table.rows) == 7
+    assert above["right, with padding"][0] == "+2.0" and len(above) == 8 and "right" not in above
 
 
 def test_it_begins_with_the_right_answer_and_says_what_counts(inspector, reward):
