@@ -5,19 +5,11 @@ between the two is noise. A learner's own curve is drawn beside them. `python3 -
 recorded_reward` writes data/results/recorded_reward.json.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from minigpt.reward import (
-    RewardConfig,
-    RewardModel,
-    RewardStep,
-    reward_inputs,
-    sample_answers,
-    train_reward,
-)
+from minigpt.reward import RewardConfig, RewardModel, reward_inputs, sample_answers, train_reward
 from minigpt.show.figure import figure
 from minigpt.show.results import complete, load_results
 from minigpt.show.style import GREY, STAGE_COLOURS
@@ -34,8 +26,8 @@ SEEDS = (0, 1)
 OPTIONS = {"seeds": SEEDS}
 
 
-def shipped_run(seed: int) -> Iterator[RewardStep]:
-    """The run that makes the shipped reward model, with a seed's data."""
+def shipped_run(seed: int) -> list[float]:
+    """The losses of the run that makes the shipped reward model, with a seed's data."""
     sft, plan = load_stage("sft", own=False, quiet=True), Plan(seed=seed, recipe=RECIPE)
     questions, encoding, n = plan.questions("compared"), sft.encoding, RECIPE.answers_per_prompt
     prompts = plan.prompts(questions)
@@ -44,14 +36,15 @@ def shipped_run(seed: int) -> Iterator[RewardStep]:
     choose = chooser(sft.world, "expert", seed)
     pairs, _ties = simulated_pairs(encoding, questions, samples, choose)
     sequences = reward_inputs(encoding, prompts, samples)
-    return train_reward(RewardModel(sft.model, seed), sequences, pairs, plan.settings("reward"))
+    steps = train_reward(RewardModel(sft.model, seed), sequences, pairs, plan.settings("reward"))
+    return [step.loss for step in steps]
 
 
 def run(seeds=SEEDS, out: Path | None = None) -> dict:
     """Run it again and keep the curves that the results lack."""
 
     def one(seed: int) -> dict:
-        return {"losses": curve([step.loss for step in shipped_run(seed)])}
+        return {"losses": curve(shipped_run(seed))}
 
     return complete(NAME, {"updates": UPDATES}, [{"seed": seed} for seed in seeds], one, out)
 
