@@ -88,7 +88,10 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="slow: run with --all (or pytest -m slow)"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before nbval starts a notebook's kernel
 def pytest_runtest_setup(item):
+    own = item.path.stem if item.path.suffix == ".ipynb" else ""
+    os.environ["MINIGPT_HOME"] = os.path.join(HOME.name, own)  # no notebook sees another's models
     torch = sys.modules.get("torch")  # tests without torch do not wait for its import
     if torch is not None and torch.get_num_threads() != 1:
         torch.set_num_threads(1)  # sums, and so losses, depend on how many threads add

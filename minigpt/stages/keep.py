@@ -15,10 +15,11 @@ import torch
 from minigpt.model import GPT
 from minigpt.reward import RewardModel
 from minigpt.stages.exam import known_questions
-from minigpt.stages.own import PARENTS, hash_of, own_checkpoints, stale_lines, stale_stages
+from minigpt.stages.own import PARENTS, back_line, hash_of, own_checkpoints, tell_stale
 from minigpt.stages.scoring import qa_score
 from minigpt.stages.stage import Stage, load_stage, read_stage
 from minigpt.store import checkpoint
+from minigpt.store.checkpoint import file_hash
 from minigpt.store.files import NotWritten
 from minigpt.store.kept import alone
 from minigpt.store.words import _, language
@@ -54,8 +55,8 @@ def keep(
     path, kind = own_checkpoints(lang) / f"{name}.safetensors", checkpoint.LANGUAGE_MODEL
     meta = {"stage": name, "kind": kind, "lang": lang, "minigpt": checkpoint.VERSION,
             "config": asdict(gpt.config), **lineage(name, gpt, parent), **known}  # fmt: skip
-    if judge:
-        meta["reward"] = origin_of(judge.model)["hash"]
+    if judge and (came := origin_of(judge.model)):
+        meta |= {"reward": came["hash"], "reward_file": f"{came['stage']}.safetensors"}
     if reward:
         meta |= {"kind": checkpoint.REWARD, "sees_surprisal": model.sees_surprisal}
         check_same(gpt, checkpoint.find_parent(path, meta))
@@ -67,11 +68,12 @@ def keep(
         print(error)
         mine = copy.deepcopy(model).eval().requires_grad_(False)
         return Stage(name, mine, encoding, load_world(lang), meta, path, own=True)
-    print(_('Kept as your {name}, which load_stage("{name}") takes now. Back to the course\'s: '
-            'go_back("{name}").', name=name))  # fmt: skip
+    line = _('Kept as your {name}: load_stage("{name}") takes it, load_stage("{name}", own=False) '
+             "the course's.", name=name)  # fmt: skip
     if said:
-        print(_('The one before it: go_back("{name}", "{hash}").', name=name, hash=old))
-    tell_stale()
+        line += " " + _("Back to the one before it: {line}", line=back_line(name, old))
+    print(line)
+    tell_stale(lang)
     return read_stage(path, lang)
 
 
@@ -81,8 +83,8 @@ def lineage(name: str, gpt: GPT, parent: Stage | None) -> dict:
     came = origin_of(parent.model if parent else gpt)
     wanted, family = PARENTS[name][:1], came.get("stage", "").split("_")[0]
     if family == name != "reward":  # trained further
-        on = {key: came.get(key) for key in ("parent", "parent_file", "reward", "place_reads")}
-        return {"continues": came["hash"]} | {key: value for key, value in on.items() if value}
+        same = ("parent", "parent_file", "reward", "reward_file", "place_reads")
+        return {"continues": came["hash"]} | {key: came[key] for key in same if key in came}
     if not wanted and not came:
         return {"parent": None}
     if family not in wanted:
@@ -117,28 +119,24 @@ def go_back(name: str, to: str = "") -> Stage:
 
     ValueError, which lists what there is, where there is none or more than one of that hash.
     """
-    path = own_checkpoints(language()) / f"{name}.safetensors"
-    there = [p for p in path.parent.glob(f"{name}.*{path.suffix}") if len(p.stem.split(".")) == 2]
-    hashes = {p.stem.split(".")[1]: p for p in there if not p.stem.endswith(".resume")}
-    found = [hashed for hashed in hashes if to and hashed.startswith(to)]
-    if to and not (hash_of(path) or "").startswith(to):
-        if len(found) != 1:
-            raise ValueError(f"which {name}? There are {', '.join(sorted(hashes)) or 'none'}")
-        read_stage(hashes[found[0]])  # if it is damaged, nothing moves
-    with alone(path):
-        if path.is_file() and not (to and not found):
-            checkpoint.put_aside(path)
-        if found:
-            os.replace(hashes[found[0]], path)
-    stage = load_stage(name, lang=language())
-    tell_stale()
+    path, lang = own_checkpoints(language()) / f"{name}.safetensors", language()
+    aside = path.parent.glob(checkpoint.aside_path(path, "?" * 16).name)
+    there = {file_hash(file): file for file in [*aside, path] if file.is_file()}
+    found = [file for hashed, file in there.items() if to and hashed.startswith(to)]
+    if to and len(found) != 1:
+        raise ValueError(f"which {name}? There are {', '.join(sorted(there)) or 'none'}")
+    if found:
+        read_stage(*found, lang)  # if it is damaged, nothing moves
+    if found != [path]:
+        with alone(path):
+            if path.is_file():
+                checkpoint.put_aside(path)
+            if found:
+                os.replace(*found, path)
+    stage = load_stage(name, lang=lang, quiet=True)
+    print(stage)
+    tell_stale(lang)
     return stage
-
-
-def tell_stale() -> None:
-    """Print which of the learner's stages were made from a model that is in use no more."""
-    if lines := stale_lines(stale_stages(own_checkpoints(language()), language()).values()):
-        print(lines)
 
 
 # ---- yours, if it is good enough ------------------------------------------------------------
@@ -157,7 +155,7 @@ class Checked:
         return self.right >= self.needed
 
     def __str__(self) -> str:
-        return _("{right} of {asked} {what}, {needed} are needed", right=self.right,
+        return _("{right} of {asked} {what}, {needed} needed", right=self.right,
                  asked=self.asked, what=self.what, needed=self.needed)  # fmt: skip
 
 
@@ -176,17 +174,17 @@ def yours_or_shipped(name: str, check: Callable[[Stage], object]) -> Stage:
     path = own_checkpoints(language()) / f"{name}.safetensors"
     shipped = load_stage(name, own=False, lang=language(), quiet=True)
     if not path.is_file():
-        print(_("{stage}: no {name} of yours is kept.", stage=shipped, name=name))
+        print(_("{stage}, for none of yours is kept.", stage=shipped))
         return shipped
     try:
         mine = load_stage(name, lang=language(), quiet=True)
-        found = check(mine)
+        found = why = check(mine)
     except (FileNotFoundError, ValueError) as error:
         found, why = False, error
-    else:
-        why = found
+    if isinstance(why, bool):
+        why = check.__name__
     if found:
-        print(_("{stage}: it passed, {why}.", stage=mine.line, why=why))
+        print(_("Yours passed the check ({why}): {stage}", why=why, stage=mine.line))
         return mine
-    print(_("{stage}: yours did not pass, {why}. ", stage=shipped, why=why))
+    print(_("{stage}, for yours did not pass the check: {why}.", stage=shipped, why=why))
     return shipped

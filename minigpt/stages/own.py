@@ -22,6 +22,12 @@ def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
     return learner_home() / "checkpoints" / (lang if size == DEFAULT else f"{lang}-{size}")
 
 
+def back_line(name: str, to: str = "") -> str:
+    """The line of code, for any notebook, that takes the course's again, or an earlier one."""
+    which = f'"{name}", "{to}"' if to else f'"{name}"'
+    return f"from minigpt.stages import go_back; go_back({which})"
+
+
 @dataclass(frozen=True)
 class Stale:
     """A stage that was made from a parent which is in use no more."""
@@ -39,13 +45,19 @@ def stale_lines(stale: Iterable[Stale]) -> str:
     return "\n".join(
         _(
             "Stale, made from another {parent} than the one in use: {names}. Make anew in this "
-            "order (notebook {notebooks}), or take {back}.",
+            "order (notebook {notebooks}), or take {back}: {line}",
             parent=parent, names=", ".join(names), notebooks=", ".join(MAKES[n] for n in names),
-            back=_('that one again: go_back("{parent}", "{hash}")', parent=parent, hash=hashed)
-            if hashed else _('the course\'s: go_back("{name}")', name=names[0]),
+            back=_("that one again") if hashed else _("the course's"),
+            line=back_line(parent, hashed) if hashed else back_line(names[0]),
         )
         for (parent, hashed), names in groups.items()
     )  # fmt: skip
+
+
+def tell_stale(lang: str) -> None:
+    """Print which of the learner's stages are stale, if any."""
+    if stale := stale_stages(own_checkpoints(lang), lang):
+        print(stale_lines(stale.values()))
 
 
 def stale_stages(folder: Path, lang: str = "en") -> dict[str, Stale]:
@@ -60,7 +72,8 @@ def stale_stages(folder: Path, lang: str = "en") -> dict[str, Stale]:
         for parent in parents:
             first = parent == parents[0]  # whose file may have another name, such as sft_honest
             wanted = meta.get("parent" if first else parent)
-            path = folder / (first and meta.get("parent_file") or f"{parent}.safetensors")
+            file = meta.get("parent_file" if first else f"{parent}_file")
+            path = folder / (file or f"{parent}.safetensors")
             back = way_back(path, wanted, lang) if wanted else None
             if back is not None:
                 found.setdefault(name, Stale(name, path.stem, back))

@@ -14,7 +14,7 @@ from minigpt.generate import generate_all
 from minigpt.model import GPT
 from minigpt.reward import RewardModel, reward_text
 from minigpt.sft import answer_text, chat_prompt
-from minigpt.stages.own import own_checkpoints, stale_lines, stale_stages
+from minigpt.stages.own import back_line, own_checkpoints, stale_lines, stale_stages
 from minigpt.stages.sizes import DEFAULT
 from minigpt.store import checkpoint
 from minigpt.store.checkpoint import SHIPPED, file_hash, load_model
@@ -135,8 +135,9 @@ class Stage:
         if not self.own:
             return str(self)
         said = f'{self}. The course\'s: load_stage("{self.name}", own=False)'
-        stale = stale_stages(self.path.parent, self.world.lang).get(self.name)
-        return f"{said}\n{stale_lines([stale])}" if stale else said
+        folder, lang = self.path.parent, self.world.lang
+        stale = stale_stages(folder, lang) if folder == own_checkpoints(lang) else {}
+        return f"{said}\n{stale_lines([stale[self.name]])}" if self.name in stale else said
 
     def __repr__(self) -> str:
         whose = "your own run" if self.own else "shipped"
@@ -214,8 +215,8 @@ def load_stage(
                     raise
                 raise type(error)(
                     f"{error}. Until then take the one that came with the course: once with "
-                    f'load_stage("{name}", own=False), or always after go_back("{name}"), which '
-                    "puts yours aside"
+                    f'load_stage("{name}", own=False), or always, with yours put aside: '
+                    + back_line(name)
                 ) from None
             if not quiet:
                 print(stage.line)

@@ -177,7 +177,7 @@ def make_ppo(
     started, policy, scorer = clock(), course.trainable("sft"), course.load(reward)
     config = course.shortened(config) if config else course.settings("ppo")
     prompts = course.prompts(course.questions("practised"))
-    validation, labeler = course.questions("validation"), scorer.meta["labeler"]
+    validation, labeler = course.questions("validation"), scorer.meta.get("labeler", "expert")
     curve, liked, kept = [], None, {}
     data = prompts, course.corpus.tokens, course.encoding
     run = ppo(policy, scorer.model, *data, config, steps)
