@@ -98,10 +98,5 @@ def chosen(pool: Pool, n: int = 64) -> Table:
         if pool.golds[i, best] < pool.golds[i, 0] and len(rows) < SHOWN:
             rows.append([question.text, pool.texts[i][0], pool.texts[i][best],
                          signed(pool.scores[i, best] - pool.scores[i, 0])])  # fmt: skip
-    header = [
-        _("question"),
-        _("the first answer"),
-        _("best scored of {n}", n=n),
-        _("scored higher by"),
-    ]
-    return Table(header, rows, _("Chosen, and worse"), width=34)
+    header = [_("question"), _("first answer"), _("best scored of {n}", n=n), _("higher by")]
+    return Table(header, rows, _("Chosen, and worse than the first, to the expert"), width=34)

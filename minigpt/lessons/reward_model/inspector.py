@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from minigpt.reward import reward_text, score_all
+from minigpt.show.progress import progress
 from minigpt.show.strip import Strip, pieces, shades
 from minigpt.show.style import IGNORE_MATH, escape, signed
 from minigpt.show.table import Table
@@ -61,8 +62,11 @@ def scores_by_kind(reward: Stage, questions: list[Question]) -> dict[str, np.nda
 
 def weak_spots(judges: dict[str, Stage], questions: list[Question]) -> Table:
     """How often a ready answer of each kind but the first scores above the first, the right one."""
-    scores = [[*scores_by_kind(judge, questions).values()] for judge in judges.values()]
-    stage, rows = next(iter(judges.values())), []
+    stages, rows = [*judges.values()], []
+    scores = [
+        [*scores_by_kind(judge, questions).values()] for judge in progress(stages, _("judges"))
+    ]
+    stage = stages[0]
     for i, kind in enumerate(examples(stage, questions[0])):
         made = [(q, [*examples(stage, q).values()][i]) for q in questions]
         felt = np.mean([gold(q, judge(stage.world, q, answer)) for q, answer in made])

@@ -1,5 +1,7 @@
 """Best of n: the curve, the pools of several judges, the figure, what a judge was taken in by."""
 
+from dataclasses import replace
+
 import pytest
 
 from minigpt.lessons.reward_model.best_of_n import (
@@ -70,6 +72,7 @@ def test_the_figure_has_proxy_and_gold_on_axes_of_their_own():
 
 def test_answers_that_are_chosen_and_worse_are_listed():
     pool = toy_pool(30)
+    pool = replace(pool, golds=-pool.scores)
     rows = {row[0]: row for row in chosen(pool, 8).rows}
     worse = []
     for i, question in enumerate(pool.questions):

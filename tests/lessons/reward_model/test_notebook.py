@@ -22,7 +22,7 @@ CELLS = {cell["id"]: text(cell) for cell in SOURCE["cells"]}
 MARKDOWN = {c["id"]: text(c) for c in SOURCE["cells"] if c["cell_type"] == "markdown"}
 # Numbers of formulas, of the literature, of notebooks, of an exercise's own examples.
 OTHERS = {"1952", "2022", "2023", "3.4", "1", "2", "7", "0", "200", "04", "05", "06"}
-NUMBER = re.compile(r"(?<![\w/.])\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"(?<![\w/.])\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 def bare(source: str) -> str:
@@ -45,8 +45,8 @@ def test_numbers_in_words():
     layers = ScalarLayers(tiny_gpt().config)
     assert "two new layers" in MARKDOWN["head-intro"] and len(layers.blocks) == 2
     assert "of four times as many" in MARKDOWN["best-intro"]
-    labeled = int(re.search(r"LABELED = (\d+)", CELLS["setup"])[1])
-    assert Recipe.comparison_prompts == 4 * labeled and '"main, 6,000"' in CELLS["best"]
+    labeled = int(re.search(r"LABELED = (\d+)", CELLS["budget"])[1])
+    assert Recipe.comparison_prompts == 4 * labeled and '"main, 6,000"' in CELLS["best-pool"]
     assert kl_bound(1) == 0 and "ln n − (n − 1)/n" in MARKDOWN["best-intro"]
 
 
@@ -101,18 +101,20 @@ def test_the_ordinary_judge_hardly_tells_true_from_false(said):
 
 
 def test_searching_harder_harms_with_the_ordinary_judge_whatever_its_labels(said):
-    line = " ".join(said["search"].split()).split("Gold from best of 4 to best of 64: ")[1]
-    change = dict(re.findall(r"((?:main|ordinary), [\d,]+) ([+\u2212][\d.]+)", line))
-    number = {name: float(value.replace("\u2212", "-")) for name, value in change.items()}
-    assert len(number) == 4
-    assert all((value < 0) == name.startswith("ordinary") for name, value in number.items())
+    number = r"([+\u2212][\d.]+)"
+    form = rf"((?:main|ordinary), [\d,]+): {number} \({number} to {number}\)"
+    told = re.findall(form, said["search"])
+    assert len(told) == 4
+    for name, *numbers in told:
+        _change, _low, high = (float(x.replace("\u2212", "-")) for x in numbers)
+        assert (high < 0) == name.startswith("ordinary")
     assert "It was (c) rises, then falls." in said["search"]
 
 
 def test_rejection_sampling_helps_also_the_most_likely_answer(said):
     before, after = (
         [float(x.replace("\u2212", "-")) for x in re.findall(r"[+\u2212][\d.]+", line)]
-        for line in said["rejected"].splitlines() if line.startswith(("before", "after"))
+        for line in said["reject"].splitlines() if line.startswith(("before", "after"))
     )  # fmt: skip
     assert all(b < a for b, a in zip(before, after, strict=True))
 
