@@ -70,12 +70,14 @@ def search_figure(curves: dict[str, dict[int, tuple[Measure, Measure]]]):
     fig, axes = figure(7.4, 3.2, columns=2)
     titles = _("proxy: the judge's own score"), _("gold: the expert's utility")
     for panel, (ax, title) in enumerate(zip(axes, titles)):
-        for (name, curve), (colour, dash) in zip(curves.items(), STYLES * len(curves)):
+        below = -9.0  # where the last name stands: two do not touch
+        for name, curve in sorted(curves.items(), key=lambda one: one[1][max(one[1])][panel].value):
+            colour, dash = STYLES[[*curves].index(name) % len(STYLES)]
             found, x = [both[panel] for both in curve.values()], [kl_bound(n) ** 0.5 for n in curve]
             y = [m.value for m in found]
+            below = max(y[-1], below + 0.19)
             ax.plot(x, y, dash, color=colour, linewidth=2)
-            ax.annotate(name, (x[-1], y[-1]), (5, 0), textcoords="offset points", va="center",
-                        fontsize=8)  # fmt: skip
+            ax.text(x[-1] + 0.06, below, name, va="center", fontsize=8)
             if panel:
                 ax.vlines(x, [m.low for m in found], [m.high for m in found], colour, linewidth=0.8)
         ax.set_xticks([kl_bound(n) ** 0.5 for n in (1, 4, 16, 64)], ["1", "4", "16", "64"])
