@@ -71,7 +71,7 @@ def beside_shipped(losses: list[float]):
         x = read * np.arange(1, len(values) + 1)
         ax.plot(x, values, style[0], color=style[1], linewidth=style[2])
         weight = "bold" if values is mine else "normal"  # below all near it
-        ax.text(x[-1], min(values[-8:]) - 0.08, who, ha="right", weight=weight)
+        ax.text(x[-1], min(values[-8:]) - 0.13, who, ha="right", weight=weight)
     ax.set(xlabel=_("questions read"), ylim=(0, 1), xlim=(0, None), yticks=(0, 0.25, 0.5, 0.75))
     ax.axhline(np.log(2), color=GREY, linewidth=0.8)
     ax.set_title(_("loss, nats a pair; the line is a coin's, ln 2"), loc="left", fontsize=10)
@@ -79,4 +79,5 @@ def beside_shipped(losses: list[float]):
     return fig, _(
         "Loss on pairs that no update has read. After {n:,} questions: yours {mine:.2f} nats, the "
         "shipped run {theirs:.2f}, and {other:.2f} with another seed.",
-        n=RewardConfig.prompts_per_batch * len(losses), mine=mine[near], theirs=theirs[near], other=other[near])  # fmt: skip
+        n=RewardConfig.prompts_per_batch * len(losses), mine=mine[near], theirs=theirs[near],
+        other=other[near])  # fmt: skip
