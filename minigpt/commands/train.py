@@ -60,8 +60,9 @@ def main(argv: list[str]) -> int:
     from minigpt.stages.own import own_checkpoints, tell_stale
     from minigpt.stages.recipe import make_tokenizer
     from minigpt.stages.sizes import DEFAULT, SIZES
+    from minigpt.stages.stage import SHIPPED
     from minigpt.stages.train import EXTRAS, Course, run
-    from minigpt.store.checkpoint import SHIPPED, check_not_shipped
+    from minigpt.store.checkpoint import check_not_shipped
 
     size = args.size
     if size not in SIZES:

@@ -27,6 +27,7 @@ FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right
 LETTERS = "abcdefgh"
 CHOICES = "minigpt-choices"  # the class of the buttons, which are as high as their texts need
 STYLE = f"""<style>
+.{CHOICES} {{ margin-bottom: 8px }}
 .{CHOICES} > div {{ display: flex; flex-wrap: wrap; gap: 8px }}
 .{CHOICES} button {{ height: auto; min-height: 32px; max-width: 100%; margin: 0; padding: 4px 12px;
   white-space: normal; overflow: visible; overflow-wrap: anywhere; text-align: left;

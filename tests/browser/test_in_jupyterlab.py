@@ -154,7 +154,7 @@ def test_answers_are_covered_until_one_is_chosen_or_skipped(live, lab, page, tmp
     (tmp_path / "covered.ipynb").write_bytes(to_bytes(new_notebook(cells)))
     page.open_notebook(lab(tmp_path / "covered.ipynb"))
     page.run_to("run")
-    page.wait(f"{PREDICTIONS}.length === 4 && {control('boxes', 'Heat')}")
+    page.wait(f"{PREDICTIONS}.length === 4 && !!{control('boxes', 'Heat')}")
     if not live:
         page.click(button("boxes", "End"))
         page.wait(says("run", "It is over."))
