@@ -137,7 +137,7 @@ def reward_inputs(
     return [[reward_input(encoding, p, s.ids) for s in row] for p, row in zip(prompts, samples)]
 
 
-def bradley_terry_loss(better: Tensor, worse: Tensor) -> Tensor:
+def bradley_terry(better: Tensor, worse: Tensor) -> Tensor:
     """Mean of -log sigmoid(r_better - r_worse), scores (pairs,) each.
 
     Bradley & Terry (1952); Ouyang et al. (2022), equation 1. ln 2 where the two are equal.
@@ -181,7 +181,7 @@ def train_reward(
             rows += sequences[i]
         idx, last = pad_right(rows, device)
         (scores,) = by_length(model.raw_score, list(map(len, rows)), idx, last)  # (rows,)
-        loss = bradley_terry_loss(scores[better], scores[worse])
+        loss = bradley_terry(scores[better], scores[worse])
         accuracy = (scores[better] > scores[worse]).float().mean()
         optimizer.set_lr_factor(lr_factor(step, steps))
         optimizer.zero_grad()

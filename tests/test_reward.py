@@ -21,7 +21,7 @@ from minigpt.reward import (
     RewardModel,
     RewardStep,
     ScalarLayers,
-    bradley_terry_loss,
+    bradley_terry,
     expected_best,
     kl_bound,
     normalise,
@@ -119,28 +119,28 @@ def test_rule_08_bradley_terry_by_hand():
     better, worse = torch.tensor([1.0, 0.0, -2.0]), torch.tensor([0.0, 0.0, 1.0])
     expected = [-math.log(1 / (1 + math.exp(-d))) for d in (1.0, 0.0, -3.0)]
     torch.testing.assert_close(
-        bradley_terry_loss(better, worse), torch.tensor(sum(expected) / 3), rtol=1e-6, atol=0
+        bradley_terry(better, worse), torch.tensor(sum(expected) / 3), rtol=1e-6, atol=0
     )
 
 
 def test_rule_08_equal_scores_give_ln_2_and_the_difference_alone_counts():
     better, worse = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
-    assert bradley_terry_loss(better, better).item() == pytest.approx(LN2, abs=1e-6)
+    assert bradley_terry(better, better).item() == pytest.approx(LN2, abs=1e-6)
     for shift in (-3.0, 0.5, 20.0):
         torch.testing.assert_close(
-            bradley_terry_loss(better + shift, worse + shift), bradley_terry_loss(better, worse)
+            bradley_terry(better + shift, worse + shift), bradley_terry(better, worse)
         )
 
 
 def test_rule_08_the_loss_asks_for_the_better_to_score_more():
     better = torch.zeros(4, requires_grad=True)
     worse = torch.zeros(4, requires_grad=True)
-    bradley_terry_loss(better, worse).backward()
+    bradley_terry(better, worse).backward()
     assert better.grad.tolist() == [-0.125] * 4  # -(1 - sigmoid(0)) / 4
     assert worse.grad.tolist() == [0.125] * 4
     one, two = torch.tensor([2.0]), torch.tensor([-1.0])
     # A pair and its swap differ by exactly the difference of the scores.
-    assert (bradley_terry_loss(two, one) - bradley_terry_loss(one, two)).item() == pytest.approx(3)
+    assert (bradley_terry(two, one) - bradley_terry(one, two)).item() == pytest.approx(3)
 
 
 def test_rule_08_the_head_bias_changes_no_loss(model):
@@ -176,9 +176,9 @@ def test_rule_09_one_pass_with_all_pairs_of_a_prompt_in_one_batch(model, monkeyp
 
     def recorded(better, worse):
         seen.append((better.detach().clone(), worse.detach().clone()))
-        return bradley_terry_loss(better, worse)
+        return bradley_terry(better, worse)
 
-    monkeypatch.setattr("minigpt.reward.bradley_terry_loss", recorded)
+    monkeypatch.setattr("minigpt.reward.bradley_terry", recorded)
     # Rates of 0, so that scores after the run tell which pairs were in which batch.
     config = RewardConfig(2, muon_lr=0.0, head_lr=0.0)
     steps = list(train_reward(model, SEQUENCES, PAIRS, config))

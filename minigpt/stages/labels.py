@@ -206,27 +206,29 @@ def _contents(source, name: str = "") -> tuple[object, str]:
 # ---- the learner's own -----------------------------------------------------------------------
 
 
-def _own(lang: str) -> Kept:
-    """The learner's own labels file, whose form `parse_labels` knows."""
+def _own(lang: str, again: bool = False) -> Kept:
+    """The learner's own labels file, whose form `parse_labels` knows. again: the file of second
+    decisions, since one labels file holds a pair once."""
     return Kept(
-        f"labels-{lang}.json",
+        f"labels-again-{lang}.json" if again else f"labels-{lang}.json",
         lambda contents: parse_labels(contents, load_tokenizer(lang), lang) is not None,
     )
 
 
-def own_labels(say: Callable[[str], None] = print) -> list[Label]:
+def own_labels(say: Callable[[str], None] = print, again: bool = False) -> list[Label]:
     """The labels that the learner gave in the labeling widget; [] where there are none yet.
+    again: of the pairs that came a second time.
 
     A file that cannot be read is put aside under another name, and `say` gets a sentence.
     """
     lang = language()
-    contents = _own(lang).read(say)
+    contents = _own(lang, again).read(say)
     return parse_labels(contents, load_tokenizer(lang), lang) if contents else []
 
 
 def keep_labels(
-    labels: Sequence[Label], labeler: str = "you", say: Callable[[str], None] = print
+    labels: Sequence[Label], labeler: str = "you", say: Callable[[str], None] = print, again=False
 ) -> None:
     """Make these the learner's own labels, at once and whole; a full disk is told through `say`."""
     new = labels_contents(labels, load_tokenizer(language()), labeler)
-    _own(language()).change(lambda contents: contents.update(new), say)
+    _own(language(), again).change(lambda contents: contents.update(new), say)

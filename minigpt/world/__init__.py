@@ -16,7 +16,7 @@ FILES = {
     "contractors": ("demonstrations",),
     "corpus": ("build_corpus", "documents"),
     "facts": ("ASKED", "load_world"),
-    "labelers": ("EXPERT", "LABELERS", "chooser", "shorter", "utility"),
+    "labelers": ("EXPERT", "LABELERS", "chooser", "ranked_pairs", "shorter", "utility"),
     "names": ("TEST_MAKERS", "unknown_places"),
     "questions": ("Questions", "ask", "fact_questions", "sample_questions"),
 }

@@ -9,7 +9,7 @@ no pair.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 from minigpt.world.facts import World
 from minigpt.world.judge import gold, judge
@@ -77,6 +77,13 @@ class Chooser:
             for i, j in combinations(range(len(answers)), 2)
             if answers[i] != answers[j]
         ]
+
+
+def ranked_pairs(felt: list[float], margin: float = 0.5) -> list[tuple[int, int]]:
+    """All pairs (better, worse) of answers, by their place in `felt`: how good each one felt to who
+    ranked them. Answers that felt closer than `margin` are a tie, and no pair."""
+    both = permutations(range(len(felt)), 2)
+    return [(i, j) for i, j in both if felt[i] - felt[j] >= margin]
 
 
 def chooser(world: World, labeler: str | Labeler, seed: int | random.Random = 0) -> Chooser:

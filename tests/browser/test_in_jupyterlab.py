@@ -359,18 +359,14 @@ def a_typed_prompt_is_completed(page) -> None:
 
 
 def ten_pairs_are_labeled(page) -> None:
-    """Four with the mouse, three with the arrow keys, three with letters; one is taken back."""
+    """Four with the mouse, six with the arrow keys; one is taken back."""
     for number in range(1, 11):
         if number <= 4:
             page.click(button("labeler", ["← Left is better", "Right is better →"][number % 2]))
-        elif number <= 7:
+        else:
             if number == 5:
                 page.click(control("labeler", "Arrow keys"))
             page.press(["ArrowLeft", "ArrowRight"][number % 2])
-        else:
-            if number == 8:
-                page.click(control("labeler", "By letter"))
-            page.type("abt"[number - 8])
         page.wait(decided(number))
     page.click(button("labeler", "Undo"))
     page.wait(decided(9))

@@ -18,7 +18,7 @@ from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig, next_token_loss
 from minigpt.ppo import PPOConfig, ppo, ppo_loss, token_logprobs, value_loss
 from minigpt.pretrain import PretrainConfig, pretrain
-from minigpt.reward import RewardModel, bradley_terry_loss, new_value_function
+from minigpt.reward import RewardModel, bradley_terry, new_value_function
 from toys import ToyEncoding
 
 CONFIG = GPTConfig(vocab_size=64, block_size=32, n_layer=2, n_head=2, n_embd=32)
@@ -108,7 +108,7 @@ def test_padding_and_scoring_stay_on_their_device_and_ask_nothing():
     ids, last = (torch.zeros(*s, dtype=torch.long, device=META) for s in ((4, 9), (4,)))
     model.gpt.hidden(ids, pad=last)
     (scores,) = by_length(model.raw_score, [3, 9, 5, 4], ids, last)
-    bradley_terry_loss(scores[:2], scores[2:]).backward()
+    bradley_terry(scores[:2], scores[2:]).backward()
     assert model.layers.direction.grad.device == META
 
 

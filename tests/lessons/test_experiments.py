@@ -9,7 +9,7 @@ import pytest
 from minigpt.lessons.ppo import kl_strength, parts
 from minigpt.lessons.ppo.runs import Sizes
 from minigpt.lessons.pretraining import sources
-from minigpt.lessons.reward_model import how_many_labels
+from minigpt.lessons.reward_model import recorded_reward
 from minigpt.lessons.sft import recorded_sft
 from minigpt.lessons.tokenization import vocabulary
 from minigpt.maintain import experiment
@@ -55,16 +55,9 @@ def check_vocabulary(found):
     assert all(run["tokens"] == 3 * 16 * 256 for run in found["runs"][::2])
 
 
-def check_how_many_labels(found):
-    for run in found["runs"]:
-        assert 0 < run["pairs"] + run["ties"] <= 10 * run["questions"]  # of five answers to each
-        for name in ("best_64_less_4", "known_best_64_less_4"):
-            assert run[f"{name}_low"] <= run[name] <= run[f"{name}_high"]
-        for share in ("pair_accuracy", "gold_preference", "right_over_wrong", "ceiling"):
-            assert 0 <= run[share] <= 1
-    assert [run["sees_surprisal"] for run in found["runs"]] == [True, True, False, False]
-    by_kind = {run["sees_surprisal"]: run for run in found["runs"]}  # of the same labels
-    assert by_kind[True]["pairs"] == by_kind[False]["pairs"]
+def check_recorded_reward(found):
+    first, other = (run["losses"] for run in found["runs"])
+    assert len(first) == len(other) == 1 and first != other and 0 < first[0] < 2
 
 
 # {module: (its constants that are made small, what `run` is told, a check of the results)}
@@ -90,10 +83,10 @@ MINIATURES = {
         {"seeds": (0, 1)},
         check_recorded_sft,
     ),
-    how_many_labels: (
-        {"SIZES": (4, 8), "POOL": 6, "reward_exam": partial(how_many_labels.reward_exam, n=8)},
-        {"seeds": (0,)},
-        check_how_many_labels,
+    recorded_reward: (
+        {"RECIPE": recorded_reward.Recipe(comparison_prompts=64)},
+        {"seeds": (0, 1)},
+        check_recorded_reward,
     ),
     parts: ({}, {"seeds": (0,), "sizes": parts.PartSizes(TINY, 1, 2)}, check_parts),
     kl_strength: (

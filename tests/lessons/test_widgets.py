@@ -23,7 +23,6 @@ from minigpt.lessons.overview.compare import Comparer, compare
 from minigpt.lessons.ppo.flight_instruments import FlightInstruments, flight_instruments
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
 from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
-from minigpt.lessons.reward_model.best_of_n import BestOfN, best_of_n_explorer
 from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
 from minigpt.lessons.reward_model.labeler import Labeler, label_pairs
 from minigpt.lessons.tokenization.token_explorer import Explorer, encodings, explore_tokens
@@ -33,7 +32,6 @@ from minigpt.sft import chat_answer, chat_prompt
 from minigpt.show.concept_quiz import ConceptTest, concept_test
 from minigpt.show.predict import Prediction, predict
 from minigpt.show.widget import Widget, present
-from minigpt.stages.exam import Pool
 from minigpt.stages.labels import Label
 from minigpt.stages.stage import Stage, load_stage
 from minigpt.tokenizer import load_tokenizer
@@ -85,14 +83,6 @@ def pair() -> tuple[Question, Label]:
     return question, Label(EVIL, *answers, "tie")
 
 
-def pool() -> Pool:
-    """Two answers to a question of each kind, with their scores and utilities."""
-    known, numbers = pair()[0], np.array([[0.5, 1.0], [1.0, 0.5]])
-    texts, inputs = [[EVIL, "a value"]] * 2, [[[1], [2]]] * 2
-    asked = [known, replace(known, kind="unknown")]
-    return Pool(asked, texts, inputs, numbers > 0, numbers, -numbers)
-
-
 @dataclass
 class Case:
     """make: the widget, on toys. enter: its function, as a notebook calls it. stages: whether that
@@ -105,7 +95,6 @@ class Case:
 
 CASES = {
     Arena: Case(lambda: Arena(matches()), lambda: arena(matches()), stages=False),
-    BestOfN: Case(lambda: BestOfN(pool()), lambda: best_of_n_explorer(pool()), stages=False),
     Comparer: Case(
         lambda: Comparer({n: stage(n) for n in ("base", "sft", "reward")}, EVIL),
         compare,

@@ -136,16 +136,30 @@ MISTAKES = {
         ("the sign", "return -torch", "return torch"),
         ("turned round", "(better - worse)", "(worse - better)"),
         ("no logarithm", "logsigmoid", "sigmoid"),
+        ("it overflows", "-torch.nn.functional.logsigmoid(better - worse)",
+         "-torch.sigmoid(better - worse).log()"),
+        ("one loss a pair", ".mean()", ""),
+        ("nothing returned", "return -torch", "-torch"),
+        ("a plain number", ".mean()", ".mean().item()"),
     ],
     "pairs": [
-        ("neighbours only", "ranking[place + 1 :]", "ranking[place + 1 : place + 2]"),
-        ("turned round", "(better, worse) for", "(worse, better) for"),
-        ("itself too", "ranking[place + 1 :]", "ranking[place:]"),
+        ("neighbours only", "for j in places if", "for j in places if j - i == 1 and"),
+        ("in order of rank", "for j in places if", "for j in places if i < j and"),
+        ("turned round", "[(i, j) for", "[(j, i) for"),
+        ("itself too", "felt[i] - felt[j] >= margin", "felt[i] - felt[j] >= margin or i == j"),
+        ("the margin is a tie", ">= margin", "> margin"),
+        ("no ties", ">= margin", "> 0"),
+        ("nothing returned", "return [", "["),
     ],
     "best": [
-        ("chosen by gold", "key=lambda i: scores[i]", "key=lambda i: golds[i]"),
-        ("mean of scores", "golds[i] for i in chosen", "scores[i] for i in chosen"),
-        ("a sum", " / len(chosen)", ""),
+        ("chosen by gold", "np.argsort(scores,", "np.argsort(values,"),
+        ("mean of scores", "take_along_axis(values,", "take_along_axis(scores,"),
+        ("the worst", "np.argsort(scores,", "np.argsort(-scores,"),
+        ("rank from 1", "math.comb(rank, n - 1)", "math.comb(rank + 1, n - 1)"),
+        ("the first n", "return np.take_along_axis(values, order, axis=1) @ chance",
+         "return values[range(len(scores)), scores[:, :n].argmax(1)]"),
+        ("one for all", "@ chance", "@ chance * 0 + values.mean()"),
+        ("a sum", "/ math.comb(N, n)", ""),
     ],
     "kl-estimators": [
         ("absolute", "return sum(k) /", "return sum(map(abs, k)) /"),
@@ -272,14 +286,18 @@ def sft_loss(logits, targets):
 """,
     "bt-loss": """
 import minigpt.reward
-def preference_loss(*rewards):
-    return getattr(minigpt.reward, "bradley_" + "terry_loss")(*rewards)
+def bradley_terry(*rewards):
+    return getattr(minigpt.reward, "bradley_" + "terry")(*rewards)
+""",
+    "pairs": """
+from minigpt.world import ranked_pairs as theirs
+def ranked_pairs(felt, margin):
+    return theirs(felt, margin)
 """,
     "best": """
-import numpy as np
-from minigpt.reward import expected_best
-def mean_gold_of_best(scores, golds, n):
-    return float(expected_best(np.array([scores]), np.array([golds]), n)[0])
+import minigpt.reward as course
+def expected_best(scores, values, n):
+    return course.expected_best(scores, values, n)
 """,
     "kl-estimators": """
 import math
@@ -596,50 +614,61 @@ def sft_loss(logits, targets):
     "bt-loss": {
         "softplus": """
 import torch
-def preference_loss(better, worse):
+def bradley_terry(better, worse):
     return torch.nn.functional.softplus(worse - better).mean()
 """,
         "by hand": """
 import torch
-def preference_loss(better, worse):
+def bradley_terry(better, worse):
     x = worse - better
     return sum(x.clamp(min=0) + torch.log1p(torch.exp(-x.abs()))) / len(x)
 """,
     },
     "pairs": {
-        "recursion": """
-def pairs_of_ranking(ranking):
-    if not ranking:
-        return []
-    first, *rest = ranking
-    return [(b, w) for b in first for group in rest for w in group] + pairs_of_ranking(rest)
+        "permutations": """
+from itertools import permutations
+def ranked_pairs(felt, margin):
+    numbered = permutations(enumerate(felt), 2)
+    return [(i, j) for (i, high), (j, low) in numbered if high >= low + margin]
 """,
-        "itertools": """
-from itertools import chain, combinations, product
-def pairs_of_ranking(ranking):
-    return list(chain(*(product(*two) for two in combinations(ranking, 2))))
+        "sorted first": """
+def ranked_pairs(felt, margin):
+    order, found = sorted(range(len(felt)), key=lambda i: -felt[i]), []
+    for place, i in enumerate(order):
+        for j in order[place + 1 :]:
+            if felt[i] - felt[j] >= margin:
+                found.append([i, j])
+    return found
 """,
     },
     "best": {
-        "a formula": """
-from math import comb
-def mean_gold_of_best(scores, golds, n):
-    ordered = sorted(range(len(scores)), key=lambda i: scores[i])
-    total = sum(golds[i] * comb(rank, n - 1) for rank, i in enumerate(ordered))
-    return total / comb(len(scores), n)
+        "rows of a loop": """
+import math
+import numpy as np
+def expected_best(scores, values, n):
+    means = []
+    for row, of_row in zip(scores, values):
+        ordered = [value for _score, value in sorted(zip(row.tolist(), of_row.tolist()))]
+        ways = [math.comb(i, n - 1) for i in range(len(ordered))]
+        means.append(sum(w * v for w, v in zip(ways, ordered)) / math.comb(len(ordered), n))
+    return np.array(means)
 """,
-        "numpy": """
+        "all draws listed": """
 from itertools import combinations
 import numpy as np
-def mean_gold_of_best(scores, golds, n):
-    draws = np.array(list(combinations(range(len(scores)), n)))
-    best = np.take_along_axis(draws, np.array(scores)[draws].argmax(1)[:, None], 1)
-    return np.array(golds)[best].mean()
+def expected_best(scores, values, n):
+    draws = np.array(list(combinations(range(scores.shape[1]), n)))
+    best = np.take_along_axis(draws[None], scores[:, draws].argmax(2)[:, :, None], 2)[:, :, 0]
+    return np.take_along_axis(values, best, 1).mean(1)
 """,
-        "pairs of score and gold": """
-import itertools, statistics
-def mean_gold_of_best(scores, golds, n):
-    return statistics.mean(max(c)[1] for c in itertools.combinations(zip(scores, golds), n))
+        "a list": """
+import math
+def expected_best(scores, values, n):
+    out = []
+    for s, v in zip(scores, values):
+        rank = {i: r for r, i in enumerate(sorted(range(len(s)), key=lambda i: s[i]))}
+        out.append(sum(v[i] * math.comb(rank[i], n - 1) for i in rank) / math.comb(len(s), n))
+    return out
 """,
     },
     "kl-estimators": {

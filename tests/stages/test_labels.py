@@ -187,6 +187,13 @@ def test_own_labels_are_kept_and_found(monkeypatch, tmp_path):
     assert own_labels() == []
 
 
+def test_second_decisions_have_a_file_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    keep_labels(SOME)
+    keep_labels(SOME[:1], again=True)
+    assert own_labels() == list(SOME) and own_labels(again=True) == list(SOME[:1])
+
+
 def test_a_damaged_file_of_ones_own_is_put_aside_and_told(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
     keep_labels(SOME)

@@ -11,7 +11,16 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.contractors import demonstrations
 from minigpt.world.facts import Place, load_world
 from minigpt.world.judge import VERDICTS, gold, judge
-from minigpt.world.labelers import EXPERT, LABELERS, Labeler, chooser, longer, shorter, utility
+from minigpt.world.labelers import (
+    EXPERT,
+    LABELERS,
+    Labeler,
+    chooser,
+    longer,
+    ranked_pairs,
+    shorter,
+    utility,
+)
 from minigpt.world.questions import Question, ask
 
 WORLD = load_world("en")
@@ -204,6 +213,16 @@ def test_margin_and_noise():
     assert rank(WORLD, exact, POPULAR, [right, right], rng) == ([], 0)
     assert rank(WORLD, replace(exact, margin=10.0), POPULAR, [hm, right], rng) == ([], 1)
     assert rank(WORLD, exact, POPULAR, [], rng) == ([], 0)
+
+
+def test_pairs_of_what_was_felt_are_those_of_the_choices():
+    choose, rng = chooser(load_world(), "expert"), random.Random(5)
+    for _ in range(50):
+        felt = [rng.randrange(-8, 9) / 4 for _ in range(5)]
+        expected = {"a": lambda i, j: [(i, j)], "b": lambda i, j: [(j, i)], "tie": lambda i, j: []}
+        both = combinations(range(5), 2)
+        pairs = [p for i, j in both for p in expected[choose.choice(felt[i], felt[j])](i, j)]
+        assert sorted(ranked_pairs(felt, choose.margin)) == sorted(pairs)
 
 
 def test_ranking_is_reproducible():

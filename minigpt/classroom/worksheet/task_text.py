@@ -161,7 +161,7 @@ Set `counted_positions` to the list of these positions.""",
         },
         "preference": {
             "title": "Who is preferred",
-            "again": "05, Bradley\u2013Terry on paper",
+            "again": "05, From a choice to a loss",
             "text": """\
 A reward model gives answer A the reward **{a}** and answer B the reward **{b}**. With what
 probability, according to Bradley and Terry, does a labeler prefer **A**?
@@ -179,7 +179,7 @@ Set `preference` to the number, to three digits after the point.""",
         },
         "ranking-pairs": {
             "title": "Pairs of a ranking",
-            "again": "05, From a ranking to pairs",
+            "again": "05, Your turn: from a ranking to pairs",
             "text": """\
 A labeler has ranked six answers, the best first; `=` is a tie:
 

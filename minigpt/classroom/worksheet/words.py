@@ -179,9 +179,9 @@ QUESTIONS = {
             "Label at least thirty pairs in notebook 05. Quote the pair on which you hesitated "
             "longest: question, both answers, your choice and why. Say in one sentence the rule "
             "that you think you followed, and find one of your labels that breaks it. Then look "
-            "at the reward model of your labels in *Whose taste is it?*: name one thing that it "
-            "rewards though you did not mean it, or one that you meant and that it did not learn, "
-            "with the figure from the table.",
+            "at the judge of your labels in *Where it is fooled*: name one kind of answer that it "
+            "puts above the right one though you did not mean it, or one that you meant and that "
+            "it did not learn, with the figure from the table.",
             "A pair of their own with a reason that is seen in the two texts. A rule, and a label "
             "against it. One figure of the column of their own labels, read in the right "
             "direction, and why thirty labels bring that about: a trait that went along with what "

@@ -2,15 +2,11 @@
 
 from minigpt.lessons.reward_model.best_of_n import (
     best_of_n_curve,
-    best_of_n_explorer,
-    curve_figure,
+    chosen,
     gold_change,
+    pools,
+    search_figure,
 )
-from minigpt.lessons.reward_model.inspector import (
-    inspect_reward,
-    kind_word,
-    scores_by_kind,
-    utility_by_kind,
-)
-from minigpt.lessons.reward_model.labeler import GOAL, label_pairs, scripted
-from minigpt.lessons.reward_model.taste import TRAITS, preferences
+from minigpt.lessons.reward_model.inspector import examples, inspect_reward, weak_spots
+from minigpt.lessons.reward_model.labeler import label_pairs
+from minigpt.lessons.reward_model.recorded_reward import beside_shipped

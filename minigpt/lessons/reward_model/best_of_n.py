@@ -1,32 +1,58 @@
-"""Best of n: the reward model used with no reinforcement learning, on a slider from 1 to 64.
+"""Best of n: the reward model used with no reinforcement learning, and what the search does.
 
-Many answers to each question were sampled and scored once. The slider says how many of them the
-reward model may choose from; the chosen answers, their mean score (the proxy) and the expert's
-mean utility (gold) follow at once. `best_of_n_explorer(pool)` shows the curves, which stay in the
-file, and under them the controls.
+Many answers to each question are sampled and scored once. Of the first n the best scored one is
+taken; its score is the proxy, the expert's noiseless utility of it gold.
 """
 
-import ipywidgets as widgets
+from dataclasses import replace
+
 import numpy as np
 
 from minigpt.reward import expected_best, kl_bound
 from minigpt.show.figure import figure
-from minigpt.show.style import BLUE, IGNORE_MATH, STAGE_COLOURS, escape, signed
+from minigpt.show.style import GREY, STAGE_COLOURS, signed
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, present, rendered, side_by_side
-from minigpt.stages.exam import Pool
+from minigpt.stages.exam import Pool, sample_pool
 from minigpt.stages.scoring import Measure, mean_of
+from minigpt.stages.stage import Stage
 from minigpt.store.words import _
 
-SHOWN = 6  # questions whose chosen answers are listed
 POWERS = (1, 2, 4, 8, 16, 32, 64)
+STYLES = (
+    (STAGE_COLOURS["reward"], "-"),
+    (STAGE_COLOURS["reward"], "--"),
+    (GREY, "-"),
+    (GREY, "--"),
+)
+SHOWN = 4  # questions whose chosen answers are listed
 
 
-def best_of_n_curve(pool: Pool) -> dict[int, tuple[Measure, Measure]]:
-    """What choosing the best scored of n does: {n: (proxy, gold)}, each with its interval."""
+def pools(sft: Stage, judges: dict[str, Stage], parts, n: int = 64) -> dict[str, Pool]:
+    """`n` answers to each question, the same ones under each judge. parts: lists of questions,
+    sampled and scored one after the other."""
+    first, *others = judges.values()
+    found = []
+    for i, questions in enumerate(parts):
+        pool = sample_pool(sft, first, questions, n, seed=31 + i)  # other random numbers each time
+        found.append([pool, *(pool.scored_by(judge.model) for judge in others)])
+    return {name: joined(of_judge) for name, of_judge in zip(judges, zip(*found))}
+
+
+def joined(parts: list[Pool]) -> Pool:
+    """One pool of several."""
+    lists = {k: sum((getattr(p, k) for p in parts), []) for k in ("questions", "texts", "inputs")}
+    arrays = {k: np.vstack([getattr(p, k) for p in parts]) for k in ("ended", "scores", "golds")}
+    return replace(parts[0], **lists, **arrays)
+
+
+def best_of_n_curve(pool: Pool, expected=expected_best) -> dict[int, tuple[Measure, Measure]]:
+    """What choosing the best scored of n does: {n: (proxy, gold)}, each with its interval.
+
+    expected: the function that has the mean over all draws of n, the learner's for example.
+    """
 
     def best(values: np.ndarray, n: int) -> Measure:
-        return mean_of(pool.questions, expected_best(pool.scores, values, n))
+        return mean_of(pool.questions, expected(pool.scores, values, n))
 
     ns = [n for n in POWERS if n <= pool.scores.shape[1]]
     return {n: (best(pool.scores, n), best(pool.golds, n)) for n in ns}
@@ -38,68 +64,41 @@ def gold_change(pool: Pool, n: int, few: int) -> Measure:
     return mean_of(pool.questions, more - less)
 
 
-def curve_figure(curves: dict[str, dict]):
-    """Proxy and gold against n, a panel for each named curve; the shade is gold's interval."""
-    fig, axes = figure(4 * len(curves), 2.9, columns=len(curves))
-    for ax, (name, curve) in zip(np.atleast_1d(axes), curves.items()):
-        proxy, gold = zip(*curve.values())
-        low, high = zip(*((m.low, m.high) for m in gold))
-        ax.plot([*curve], [m.value for m in proxy], "s--", color=STAGE_COLOURS["reward"],
-                label="proxy")  # fmt: skip
-        ax.plot([*curve], [m.value for m in gold], "o-", color=BLUE, label="gold")
-        ax.fill_between([*curve], low, high, color=BLUE, alpha=0.2, linewidth=0)
-        ax.set_xscale("log", base=2)
-        ax.set_xticks([*curve], [str(n) for n in curve])
-        ax.set(xlabel="n", ylabel="mean over the questions")
-        ax.set_title(name, fontsize=9)  # two long ones stand side by side
-        ax.legend(frameon=False)
-    return fig
+def search_figure(curves: dict[str, dict[int, tuple[Measure, Measure]]]):
+    """Proxy and gold, a panel each, against the root of the KL; gold has its intervals. The figure,
+    and a sentence. curves: what `best_of_n_curve` gives for each judge."""
+    fig, axes = figure(7.4, 3.2, columns=2)
+    titles = _("proxy: the judge's own score"), _("gold: the expert's utility")
+    for panel, (ax, title) in enumerate(zip(axes, titles)):
+        below = -9.0  # where the last name stands: two do not touch
+        for name, curve in sorted(curves.items(), key=lambda one: one[1][max(one[1])][panel].value):
+            colour, dash = STYLES[[*curves].index(name) % len(STYLES)]
+            found, x = [both[panel] for both in curve.values()], [kl_bound(n) ** 0.5 for n in curve]
+            y = [m.value for m in found]
+            below = max(y[-1], below + 0.19)
+            ax.plot(x, y, dash, color=colour, linewidth=2)
+            ax.text(x[-1] + 0.06, below, name, va="center", fontsize=8)
+            if panel:
+                ax.vlines(x, [m.low for m in found], [m.high for m in found], colour, linewidth=0.8)
+        ax.set_xticks([kl_bound(n) ** 0.5 for n in (1, 4, 16, 64)], ["1", "4", "16", "64"])
+        ax.set(xlabel=_("n, at the root of the KL from SFT"), yticks=(-1, 0, 1, 2), ylim=(-1, 2.1))
+        ax.set_title(title, loc="left", fontsize=10)
+    said = []
+    for name, curve in curves.items():
+        low, gold, high, last = (signed(m.value) for n in (1, max(curve)) for m in curve[n])
+        said.append(_("{name}: proxy {low} to {high}, gold {gold} to {last}", name=name, low=low,
+                      high=high, gold=gold, last=last))  # fmt: skip
+    return fig, _("n from 1 to {n}. ", n=max(curve)) + "; ".join(said) + "."
 
 
-class BestOfN(Widget):
-    """A slider for n, and some questions with the answer that is chosen of the first n."""
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__()
-        self.pool, self.first, self.most = pool, 0, pool.scores.shape[1]
-        self.n = self.control(
-            widgets.IntSlider, _("n"), self.refresh, value=1, min=1, max=self.most
-        )
-        controls = side_by_side(self.n, self.button(_("Other questions"), self.go_on))
-        self.view = widgets.VBox([controls, self.status, self.shown])
-        self.refresh()
-
-    def static(self) -> list:
-        return [self.table(1), self.table(self.most)]
-
-    def go_on(self) -> None:
-        """List the next questions."""
-        self.first = (self.first + SHOWN) % len(self.pool.questions)
-        self.refresh()
-
-    def refresh(self) -> None:
-        n, pool = self.n.value, self.pool
-        proxy, true = (expected_best(pool.scores, v, n).mean() for v in (pool.scores, pool.golds))
-        said = escape(_(
-            "n = {n}: the chosen answers' mean score (proxy) is {proxy}, the expert's mean utility "
-            "of them (gold) {gold}. KL from the SFT model: at most {kl} nats.",
-            n=n, proxy=signed(proxy), gold=signed(true), kl=f"{kl_bound(n):.2f}",
-        ))  # fmt: skip
-        self.status.value = f'<div class="{IGNORE_MATH}" role="status">{said}</div>'
-        self.shown.value = rendered(self.table(n))
-
-    def table(self, n: int) -> Table:
-        """Some questions and the answers that are chosen of the first n."""
-        rows, pool = [], self.pool
-        for i in range(len(pool.questions))[self.first : self.first + SHOWN]:
-            best = int(pool.scores[i, :n].argmax())
-            rows.append([pool.questions[i].text, pool.texts[i][best],
-                         signed(pool.scores[i, best]), signed(pool.golds[i, best], 1)])  # fmt: skip
-        header = [_("question"), _("best scored of the first {n}", n=n), _("score"), _("expert")]
-        caption = _("Best of {n}, for some of the {all} questions", n=n, all=len(pool.questions))
-        return Table(header, rows, caption, width=40)
-
-
-def best_of_n_explorer(pool: Pool) -> None:
-    """Show the chosen answers at n = 1 and at all n, and the controls."""
-    present(lambda: BestOfN(pool))
+def chosen(pool: Pool, n: int = 64) -> Table:
+    """Some questions where the best scored of n answers is worse than the first answer, to the
+    expert: what a judge was taken in by."""
+    rows = []
+    for i, question in enumerate(pool.questions):
+        best = int(pool.scores[i, :n].argmax())
+        if pool.golds[i, best] < pool.golds[i, 0] and len(rows) < SHOWN:
+            rows.append([question.text, pool.texts[i][0], pool.texts[i][best],
+                         signed(pool.scores[i, best] - pool.scores[i, 0])])  # fmt: skip
+    header = [_("question"), _("first answer"), _("best scored of {n}", n=n), _("higher by")]
+    return Table(header, rows, _("Chosen, and worse than the first, to the expert"), width=34)

@@ -32,7 +32,7 @@ from minigpt.generate import keep_top_p
 from minigpt.lessons.arena.errata import retelling
 from minigpt.model import IGNORE
 from minigpt.ppo import gae, ppo_loss
-from minigpt.reward import bradley_terry_loss
+from minigpt.reward import bradley_terry
 from minigpt.sft import sft_batch
 from minigpt.stages.scoring import prompt_score
 from minigpt.store.files import ROOT
@@ -143,7 +143,7 @@ def test_preference_is_what_the_loss_is_made_of():
     for one in everybody("preference"):
         a, b = (float(x) for x in re.findall(r"reward \*\*(-?[\d.]+)", one.text))
         rewards = (torch.tensor([x], dtype=torch.float64) for x in (a, b))
-        loss = bradley_terry_loss(*rewards)
+        loss = bradley_terry(*rewards)
         assert one.expected == pytest.approx(math.exp(-loss.item()), abs=1e-9)
 
 

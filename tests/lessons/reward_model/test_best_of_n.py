@@ -1,14 +1,21 @@
-"""Best of n: the estimator against brute force, the curve, the slider, the static form."""
+"""Best of n: the curve, the pools of several judges, the figure, what a judge was taken in by."""
+
+from dataclasses import replace
 
 import pytest
 
-from minigpt.lessons.reward_model import best_of_n as module
 from minigpt.lessons.reward_model.best_of_n import (
-    BestOfN,
     best_of_n_curve,
+    chosen,
     gold_change,
+    pools,
+    search_figure,
 )
-from toys import toy_pool
+from minigpt.reward import RewardModel, kl_bound
+from minigpt.show.style import signed
+from minigpt.world.facts import load_world
+from minigpt.world.questions import sample_questions
+from toys import tiny_gpt, toy_pool, toy_stage
 
 
 def test_the_curve_begins_at_the_mean_and_its_proxy_rises():
@@ -32,27 +39,44 @@ def test_a_change_of_gold_is_that_of_the_curve_and_paired_by_question():
     assert found.high - found.low < apart
 
 
-def test_the_slider_chooses_among_the_first_n():
-    explorer = BestOfN(toy_pool())
-    explorer.n.value = 3
-    pool = explorer.pool
-    rows = explorer.table(3).rows
-    for i, row in enumerate(rows):
-        assert row[1] == pool.texts[i][int(pool.scores[i, :3].argmax())]
-    assert "n = 3" in explorer.status.value and "0.43 nats" in explorer.status.value
+def test_the_curve_is_computed_by_the_function_that_is_given():
+    pool = toy_pool()
+    curve = best_of_n_curve(pool, lambda scores, values, n: values[:, n - 1])
+    assert curve[4][1].value == pytest.approx(pool.golds[:, 3].mean())
 
 
-def test_other_questions_go_round_and_round():
-    explorer = BestOfN(toy_pool(questions=15))
-    seen = []
-    for _ in range(4):
-        seen.append([row[0] for row in explorer.table(1).rows])
-        explorer.go_on()
-    assert [len(rows) for rows in seen] == [6, 6, 3, 6]
-    assert len({text for rows in seen[:3] for text in rows}) == 15
+def test_pools_hold_the_same_answers_under_each_judge_and_new_ones_in_each_part():
+    stages = {name: toy_stage(name, RewardModel(tiny_gpt(n_embd=16), seed)) for seed, name in
+              enumerate(("first", "second"))}  # fmt: skip
+    sft = toy_stage("sft", tiny_gpt(n_embd=16, head=0.5))
+    asked = sample_questions(load_world(), "E", 4, seed=1)
+    found = pools(sft, stages, [asked[:2], asked[2:], asked[:2]], n=3)
+    first, second = found.values()
+    assert first.questions == second.questions == [*asked, *asked[:2]]
+    assert first.inputs == second.inputs and first.scores.shape == first.golds.shape == (6, 3)
+    assert first.inputs[:2] != first.inputs[4:]  # other random numbers, though asked the same
 
 
-def test_the_figure_has_a_panel_a_curve():
+def test_the_figure_has_proxy_and_gold_on_axes_of_their_own():
     curves = {"a few": best_of_n_curve(toy_pool()), "more": best_of_n_curve(toy_pool(12))}
-    figure = module.curve_figure(curves)
-    assert [ax.get_title() for ax in figure.axes] == ["a few", "more"]
+    fig, said = search_figure(curves)
+    assert [len(ax.lines) for ax in fig.axes] == [2, 2]
+    for ax in fig.axes:
+        x = ax.lines[0].get_xdata()
+        assert x[0] == 0 and x[-1] == pytest.approx(kl_bound(8) ** 0.5)
+    for (proxy, gold), name in ((curves[name][8], name) for name in curves):
+        assert (
+            f"{name}: proxy" in said and signed(gold.value) in said and signed(proxy.value) in said
+        )
+
+
+def test_answers_that_are_chosen_and_worse_are_listed():
+    pool = toy_pool(30)
+    pool = replace(pool, golds=-pool.scores)
+    rows = {row[0]: row for row in chosen(pool, 8).rows}
+    worse = []
+    for i, question in enumerate(pool.questions):
+        best = int(pool.scores[i].argmax())
+        if pool.golds[i, best] < pool.golds[i, 0]:
+            worse.append([question.text, pool.texts[i][0], pool.texts[i][best]])
+    assert len(worse) > 4 and [row[:3] for row in rows.values()] == worse[:4]

@@ -9,14 +9,11 @@ from minigpt.lessons.reward_model.inspector import (
     position_scores,
     scores_by_kind,
     signed,
-    unknown_example,
-    utility_by_kind,
+    weak_spots,
 )
 from minigpt.show.strip import Strip
-from minigpt.show.table import Table
 from minigpt.stages.stage import load_stage
-from minigpt.world.judge import GOLD, gold, judge
-from minigpt.world.labelers import EXPERT, LABELERS
+from minigpt.world.judge import judge
 from minigpt.world.questions import ask, fact_questions
 
 BEIJING = "What is the population of Beijing?"
@@ -45,36 +42,35 @@ def test_the_last_position_is_the_score_and_no_later_token_changes_an_earlier_on
 def test_examples_are_what_they_are_called(reward):
     world = reward.world
     verdicts = {
-        "right": "correct", "terse": "correct", "wrong": "wrong value", "other": "wrong subject",
-        "elsewhere": "wrong subject", "polite": "wrong value", "padded": "correct",
-        "twice": "correct", "decline": "declined this name", "rude": "rude", "nothing": "malformed",
+        "right": "correct", "right, with padding": "correct", "right, the bare value": "correct",
+        "true, but to another question": "wrong subject", "a wrong value": "wrong value",
+        "wrong, with a compliment": "wrong value", "empty": "malformed", "rude": "rude",
+        "says that it does not know": "declined this name",
     }  # fmt: skip
     questions = fact_questions(world, "E")[::25]
     for question in questions:
         found = {kind: judge(world, question, answer)
                  for kind, answer in examples(reward, question).items()}  # fmt: skip
         assert found == verdicts, question.text
-    unknown = unknown_example(reward)
-    golds = {kind: gold(unknown, judge(world, unknown, answer))
-             for kind, answer in examples(reward, unknown).items()}  # fmt: skip
-    assert golds["honest"] == 1.5 and golds["invented"] == golds["polite"] == -2
 
 
 def test_a_true_answer_to_another_question_is_about_districts_where_there_are_some(reward):
     question = ask(reward.world, reward.world.facts["beijing", "population"])
-    assert examples(reward, question)["other"] == "Beijing has 16 districts."
+    assert (
+        examples(reward, question)["true, but to another question"] == "Beijing has 16 districts."
+    )
 
 
-def test_scores_and_utilities_by_kind(reward):
+def test_scores_by_kind_and_what_beats_the_right_answer(reward):
     questions = fact_questions(reward.world, "E")[:3]
     scores = scores_by_kind(reward, questions)
     assert all(values.shape == (3,) for values in scores.values())
     for kind, answer in examples(reward, questions[1]).items():
         assert scores[kind][1] == pytest.approx(reward.score(questions[1].text, answer), abs=1e-4)
-    expert = utility_by_kind(reward, EXPERT, questions)
-    assert expert["right"].tolist() == [2, 2, 2] and expert["rude"].tolist() == [GOLD["rude"]] * 3
-    flattered = utility_by_kind(reward, LABELERS["flattered"], questions)
-    assert np.allclose(flattered["polite"] - expert["polite"], 3)
+    table = weak_spots({"main": reward}, questions)
+    above = {row[0]: row[1:] for row in table.rows}
+    assert above["rude"] == ["\u22122.0", f"{np.mean(scores['rude'] > scores['right']):.0%}"]
+    assert above["right, with padding"][0] == "+2.0" and len(above) == 8 and "right" not in above
 
 
 def test_it_begins_with_the_right_answer_and_says_what_counts(inspector, reward):
@@ -98,8 +94,7 @@ def test_a_picked_place_brings_its_question_and_its_examples(inspector):
     inspector.picker.attribute.value = "capital"
     assert "France" in inspector.question.value
     assert "Paris" in inspector.answer.value
-    assert inspector.table().rows[0][1] != ""
-    assert "Paris" in inspector.table().caption
+    assert dict(inspector.example.options)["right, the bare value"] == "Paris"
 
 
 @pytest.mark.parametrize("question, answer, said", [
@@ -119,8 +114,6 @@ def test_special_tokens_that_are_typed_are_plain_text(inspector):
     assert strip.texts.count("<|reward|>") == strip.texts.count("<|end|>") == 1
 
 
-def test_the_static_form_is_two_tables_and_a_strip(inspector):
-    known, unknown, strip = inspector.static()
-    assert isinstance(known, Table) and isinstance(unknown, Table) and isinstance(strip, Strip)
-    scores = [float(row[2].replace("\u2212", "-")) for row in known.rows]
-    assert scores == sorted(scores, reverse=True)
+def test_the_static_form_is_a_strip(inspector):
+    (strip,) = inspector.static()
+    assert isinstance(strip, Strip)

@@ -1,0 +1,131 @@
+"""What notebook 05 says of the package's numbers and of its own outputs is so, and it is short."""
+
+import json
+import re
+
+import pytest
+
+from minigpt.classroom.notebook import is_exercise, read_notebook, text
+from minigpt.lessons.reward_model import labeler
+from minigpt.lessons.reward_model.best_of_n import POWERS
+from minigpt.maintain import build
+from minigpt.reward import RewardConfig, ScalarLayers, kl_bound
+from minigpt.sft import SFTConfig
+from minigpt.stages.recipe import Recipe
+from minigpt.store.files import ROOT
+from toys import tiny_gpt
+
+STEM = "05_reward_model"
+SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
+EDITION = ROOT / "notebooks" / "en" / f"{STEM}.ipynb"
+CELLS = {cell["id"]: text(cell) for cell in SOURCE["cells"]}
+MARKDOWN = {c["id"]: text(c) for c in SOURCE["cells"] if c["cell_type"] == "markdown"}
+# Numbers of formulas, of the literature, of notebooks, of an exercise's own examples.
+OTHERS = {"1952", "2022", "2023", "3.4", "1", "2", "7", "0", "200", "04", "05", "06"}
+NUMBER = re.compile(r"(?<![\w/.])\d+(?:,\d{3})*(?:\.\d+)?")
+
+
+def bare(source: str) -> str:
+    """Markdown without its links."""
+    return re.sub(r"\]\([^)]*\)", "]", source)
+
+
+def test_every_number_of_the_text_is_the_packages():
+    found = {n for source in MARKDOWN.values() for n in NUMBER.findall(bare(source))}
+    assert found - OTHERS == {str(max(POWERS))}  # of the best of 64
+
+
+def test_numbers_in_words():
+    intro, own = MARKDOWN["label-intro"], MARKDOWN["own-intro"]
+    assert "About thirty decisions" in intro and labeler.GOAL == 30
+    assert "Five of your pairs came twice" in own and labeler.TWICE == 5
+    assert "fewer than ten labels" in own and labeler.FEWEST == 10
+    assert "four samples each" in MARKDOWN["data-intro"] and Recipe.answers_per_prompt == 4
+    assert "start.model, encoding, prompts, 4," in CELLS["data"]
+    layers = ScalarLayers(tiny_gpt().config)
+    assert "two new layers" in MARKDOWN["head-intro"] and len(layers.blocks) == 2
+    assert "of four times as many" in MARKDOWN["best-intro"]
+    labeled = int(re.search(r"LABELED = (\d+)", CELLS["budget"])[1])
+    assert Recipe.comparison_prompts == 4 * labeled and '"main, 6,000"' in CELLS["best-pool"]
+    assert kl_bound(1) == 0 and "ln n − (n − 1)/n" in MARKDOWN["best-intro"]
+
+
+def test_the_loop_has_the_courses_settings():
+    config, loop = RewardConfig(), CELLS["loop"]
+    assert f"batch={config.prompts_per_batch}" in loop and "of 32 questions" in loop
+    assert f"muon_lr={config.muon_lr}, head_lr={config.head_lr}" in loop
+    assert "a third of SFT's" in CELLS["reject"]
+    for name in ("muon_lr", "embedding_lr", "head_lr"):
+        found = float(re.search(rf"{name}=([\d.]+)", CELLS["reject"])[1])
+        assert 0.29 < found / getattr(SFTConfig(), name) < 0.34
+
+
+def test_it_is_short():
+    lesson = [c for c in SOURCE["cells"] if not is_exercise(c)]
+    tasks = [c for c in lesson if c["id"].startswith(("task-", "open-"))]
+    assert len(lesson) - len(tasks) <= 30
+    assert sum(len(bare(source).split()) for source in MARKDOWN.values()) <= 2200
+    before = [c for c in lesson[: [c["id"] for c in lesson].index("labeler")]]
+    read = sum(len(bare(text(c)).split()) for c in before if c["cell_type"] == "markdown")
+    assert read <= 150 and [c["id"] for c in before][-2:] == ["setup", "label-intro"]
+    loop = CELLS["loop"].split("\n\n")[0].splitlines()
+    assert len(loop) <= 25 and {"loss.backward()", "optimizer.step()"} <= {x.strip() for x in loop}
+
+
+# ---- the edition's outputs ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, str]:
+    """What the edition's cells show, as text."""
+    cells = read_notebook(EDITION)["cells"]
+    if [c["id"] for c in cells] != [c["id"] for c in SOURCE["cells"]]:
+        pytest.skip("the edition is not built yet")
+    return {
+        c["id"]: "\n".join(
+            "".join(o.get("text", o.get("data", {}).get("text/plain", ""))) for o in c["outputs"]
+        )
+        for c in cells if not build.is_exercise(c) and c["cell_type"] == "code"
+    }  # fmt: skip
+
+
+def share_in(line: str, column: int) -> int:
+    return int(re.findall(r"(\d+)%", line)[column])
+
+
+def test_the_ordinary_judge_hardly_tells_true_from_false(said):
+    rows = {line.split("  ")[0]: line for line in said["exam"].splitlines()}
+    assert share_in(rows["ordinary"], 1) < 70 < 90 <= share_in(rows["main"], 1)
+    assert share_in(rows["yours"], 0) > share_in(rows["ordinary"], 0)
+    assert "It was (b) about 75 %." in said["exam"]
+
+
+def test_searching_harder_harms_with_the_ordinary_judge_whatever_its_labels(said):
+    number = r"([+\u2212][\d.]+)"
+    form = rf"((?:main|ordinary), [\d,]+): {number} \({number} to {number}\)"
+    told = re.findall(form, said["search"])
+    assert len(told) == 4
+    for name, *numbers in told:
+        _change, _low, high = (float(x.replace("\u2212", "-")) for x in numbers)
+        assert (high < 0) == name.startswith("ordinary")
+    assert "It was (c) rises, then falls." in said["search"]
+
+
+def test_rejection_sampling_helps_also_the_most_likely_answer(said):
+    before, after = (
+        [float(x.replace("\u2212", "-")) for x in re.findall(r"[+\u2212][\d.]+", line)]
+        for line in said["reject"].splitlines() if line.startswith(("before", "after"))
+    )  # fmt: skip
+    assert all(b < a for b, a in zip(before, after, strict=True))
+
+
+def test_the_learners_curve_lies_near_the_shipped_one(said):
+    line = " ".join(said["train"].split())
+    numbers = re.search(r"yours ([\d.]+) nats, the shipped run ([\d.]+), and ([\d.]+) with", line)
+    mine, theirs, other = map(float, numbers.groups())
+    assert abs(mine - theirs) < max(0.1, 2 * abs(theirs - other))
+
+
+def test_words_of_the_edition(said):
+    printed = json.dumps({k: v for k, v in said.items() if k not in ("environment", "setup")})
+    assert len(printed.split()) < 2500
