@@ -3,6 +3,7 @@
 import argparse
 import sys
 import textwrap
+from contextlib import suppress
 
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
@@ -16,7 +17,7 @@ WIDTH = 96  # columns
 def parse(argv: list[str]) -> argparse.Namespace:
     """The options."""
     parser = option_parser("chat", __doc__)
-    parser.add_argument("--stage", help="one alone, such as base, sft, ppo (default: all three)")
+    parser.add_argument("--stage", help="one alone, such as base, sft, ppo (default: all)")
     parser.add_argument("--temperature", type=float, default=1.0, help="0: the likeliest answer")
     parser.add_argument("--seed", type=int, default=0, help="of the first answer")
     whose = parser.add_mutually_exclusive_group()
@@ -34,41 +35,47 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def load(options: argparse.Namespace) -> dict:
-    """The stages to talk to and, where it is there, the reward model. Problem where one is not."""
+    """The stages to talk to, the course's and the learner's, and, where they are there, the reward
+    models. Problem where one is not."""
     from minigpt.engine.device import set_threads
-    from minigpt.stages.stage import load_stage
+    from minigpt.stages.replies import load_stages
+    from minigpt.stages.sizes import DEFAULT
 
     set_threads()
     names = (options.stage,) if options.stage else STAGES
     if options.stage and options.stage.startswith("reward"):
         raise Problem("A reward model cannot write, only score. Choose base, sft or ppo.")
-    stages = {}
-    for name in (*names, "reward"):
-        try:
-            stage = load_stage(name, not options.shipped, options.lang, options.device, quiet=True,
-                               size=options.size)  # fmt: skip
-        except (FileNotFoundError, ValueError) as error:
-            if name == "reward":
-                continue  # answers without a score
-            raise Problem(str(error)) from None
-        if stage.own or not options.own:
-            stages[name] = stage
-        elif name != "reward":
-            raise Problem(f"You have no {name} model in {learner_home()}: `{PROGRAM} train` makes "
-                          "one, and without --own the course's is taken.")  # fmt: skip
+    shipped = not options.own and options.size == DEFAULT
+    take = {"own": not options.shipped, "shipped": shipped, "size": options.size,
+            "lang": options.lang, "device": options.device}  # fmt: skip
+    try:
+        stages = load_stages(names, **take)
+    except (FileNotFoundError, ValueError) as error:
+        raise Problem(str(error)) from None
+    if lacking := [] if shipped else [name for name in names if f"your {name}" not in stages]:
+        more = "" if options.size == DEFAULT else f" --size {options.size}"
+        raise Problem(
+            f"You have no {lacking[0]} model in {learner_home()}: `{PROGRAM} "
+            f"train{more}` makes them, and without --own the course's are taken."
+        )
+    with suppress(FileNotFoundError, ValueError):  # answers without a score
+        stages |= load_stages(("reward",), **take)
     return stages
 
 
 def show_reply(reply) -> str:
     """A reply as lines: who, how asked, what was said, what it scored."""
     form = "" if reply.form == "chat" else f" ({FORMS[reply.form]})"
-    score = "" if reply.score is None else f"  [score {reply.score:+.2f}]"
+    scores = {"score": reply.score, "your score": reply.own_score}
+    said = ", ".join(f"{name} {n:+.2f}" for name, n in scores.items() if n is not None)
+    score = f"  [{said}]" if said else ""
+    who = f"your {reply.stage}" if reply.own else reply.stage
     cut = "" if reply.ended else " … (cut off)"
     lines = f"{reply.text or '(nothing)'}{cut}{score}".split("\n")
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]
     if len(wrapped) == 1:
-        return f"{reply.stage}{form}: {wrapped[0]}"
-    return "\n".join([f"{reply.stage}{form}:", *(f"    {line}" for line in wrapped)])
+        return f"{who}{form}: {wrapped[0]}"
+    return "\n".join([f"{who}{form}:", *(f"    {line}" for line in wrapped)])
 
 
 def main(argv: list[str]) -> int:
@@ -79,8 +86,7 @@ def main(argv: list[str]) -> int:
 
     typing = sys.stdin.isatty()
     if typing:
-        for name, stage in stages.items():
-            print(f"{name}: {'your own run' if stage.own else 'shipped'}")
+        print(*stages.values(), sep="\n")
         print("Ask about a city or a country. `exit` or Ctrl-D ends.")
     asked = 0
     while True:

@@ -19,6 +19,7 @@ from minigpt.stages.from_labels import (
     simulated_labels,
     with_refusals,
 )
+from minigpt.stages.keep import go_back, head_facts_by_qa, keep, yours_or_shipped
 from minigpt.stages.labels import own_labels
 from minigpt.stages.recipe import Plan
 from minigpt.stages.report import BEIJING

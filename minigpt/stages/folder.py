@@ -25,7 +25,7 @@ from minigpt.stages.recipe import Plan, Recipe
 from minigpt.stages.sizes import DEFAULT
 from minigpt.stages.stage import Stage, read_stage
 from minigpt.store import checkpoint
-from minigpt.store.files import atomic_write, put_aside, try_writing
+from minigpt.store.files import atomic_write, is_checkpoint, put_aside, try_writing
 from minigpt.world.questions import Questions
 
 
@@ -86,18 +86,22 @@ class Course(Plan):
             )
         return model.train().requires_grad_(True)
 
-    def make_room(self, model: GPT) -> None:
-        """Try to write what a base model takes, and remove the snapshots of another run."""
+    def make_room(self, model: GPT, wanted: set[str]) -> None:
+        """Try to write what a base model takes, and put snapshots of another run aside."""
         if not self.ship:
             checkpoint.check_not_shipped(self.out)
         try_writing(self.path("base"), 2 * sum(p.numel() for p in model.parameters()))
         for stale in self.out.glob("base_step_*.safetensors"):
-            stale.unlink()  # whose steps were others
+            if is_checkpoint(stale) and stale.stem not in wanted:
+                if self.ship:
+                    stale.unlink()
+                else:
+                    checkpoint.put_aside(stale)
 
     def save(self, name: str, model, config, meta: dict) -> None:
         """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes.
 
-        A file in its place that is damaged or of another version is kept under another name.
+        What is in its place gets another name.
         """
         if not is_first():
             return
@@ -109,11 +113,11 @@ class Course(Plan):
                 "threads": torch.get_num_threads(), "dtype": self.dtype_name,
                 "config": asdict(gpt.config), "settings": asdict(config) if config else {},
                 **({"ranks": world_size()} if world_size() > 1 else {}), **meta}  # fmt: skip
-        if self.path(name).is_file() and self.meta(name) is None:
-            self.say(f"it is now {put_aside(self.path(name)).name}")
+        if self.path(name).is_file():
+            self.meta(name)  # says it if that is damaged
         form, of = form_of(name)
         parent = self.path(of) if of else None
-        checkpoint.save_checkpoint(self.path(name), state, full, self.ship, form, parent)
+        checkpoint.save_checkpoint(self.path(name), state, full, self.ship, form, parent, self.say)
 
     @cached_property
     def answers_to_compare(self) -> tuple[Questions, list[list[Sample]]]:

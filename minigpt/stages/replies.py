@@ -3,8 +3,12 @@
 The comparing widget and `python3 -m minigpt chat` both show these replies.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from minigpt.reward import RewardModel
+from minigpt.stages.own import own_checkpoints
+from minigpt.stages.sizes import DEFAULT
 from minigpt.stages.stage import LONGEST_DOCUMENT, Stage, load_stage
 from minigpt.store.words import language
 
@@ -21,11 +25,31 @@ class Reply:
     text: str
     ended: bool = True  # False: it did not end by itself and was cut off
     score: float | None = None  # the reward model's, for assistants
+    own: bool = False  # whether the stage is the learner's
+    own_score: float | None = None  # their reward model's
 
 
-def load_stages() -> dict[str, Stage]:
-    """The stages by name, without a word. Errors as load_stage."""
-    return {name: load_stage(name, lang=language(), quiet=True) for name in NAMES}
+def load_stages(
+    names: Iterable[str] = NAMES, own: bool = True, shipped: bool = True, size: str = DEFAULT,
+    lang: str | None = None, device: str = "auto", say: Callable[[str], None] = print,
+) -> dict[str, Stage]:  # fmt: skip
+    """The stages by name, and beside each the learner's, where there is one, as "your NAME".
+
+    Errors as load_stage; but where a file of the learner's cannot be used beside the shipped one,
+    `say` is told so.
+    """
+    lang, found = lang or language(), {}
+    for name in names:
+        mine = own and (own_checkpoints(lang, size) / f"{name}.safetensors").is_file()
+        for theirs in [False] * shipped + [True] * mine:
+            try:
+                stage = load_stage(name, theirs, lang, device, True, size)
+                found[f"your {name}" if theirs else name] = stage
+            except (FileNotFoundError, ValueError) as error:
+                if not (shipped and mine):
+                    raise
+                say(str(error))
+    return found
 
 
 def check_question(stages: dict[str, Stage], question: str, temperature: float) -> str:
@@ -33,15 +57,15 @@ def check_question(stages: dict[str, Stage], question: str, temperature: float) 
     question = question.strip()
     if not question:
         raise ValueError("There is no question yet. Type one, or pick a place and what to ask.")
-    stage = next(iter(stages.values()))
-    gpt = getattr(stage.model, "gpt", stage.model)
-    most = gpt.config.block_size - LONGEST_DOCUMENT - 10  # for `Q:`, `A:` and special tokens
+    encoding = next(iter(stages.values())).encoding
+    context = min(getattr(s.model, "gpt", s.model).config.block_size for s in stages.values())
+    most = context - LONGEST_DOCUMENT - 10  # for `Q:`, `A:` and special tokens
     long = len(question) > LONGEST
-    tokens = len(question) if long else len(stage.encoding.encode_ordinary(question))
+    tokens = len(question) if long else len(encoding.encode_ordinary(question))
     if tokens > most:
         size = f"{tokens:,} {'characters' if long else 'tokens'}"
         raise ValueError(
-            f"This question has {size}. The models read {gpt.config.block_size} tokens at once, "
+            f"This question has {size}. The models read {context} tokens at once, "
             f"answer included: {most} are left for a question. Please shorten it."
         )
     if not 0 <= temperature < 100:
@@ -53,18 +77,21 @@ def replies(
     stages: dict[str, Stage], question: str, temperature: float = 1.0, seed: int = 0
 ) -> list[Reply]:
     """The replies of `stages`, in their order: of a base model two, as a bare document and after
-    `Q: … A:`, of an assistant one. With "reward" among them, assistants' answers are scored.
+    `Q: … A:`, of an assistant one. With "reward" or "your reward" among them, assistants' answers
+    are scored.
 
     Raises ValueError for a question that is empty or too long for the models' context.
     """
-    question, out, reward = check_question(stages, question, temperature), [], stages.get("reward")
-    for stage in (stage for name, stage in stages.items() if name != "reward"):
+    question, out = check_question(stages, question, temperature), []
+    judges = [stages.get(name) for name in ("reward", "your reward")]
+    for stage in (stage for stage in stages.values() if not isinstance(stage.model, RewardModel)):
         if stage.is_chat:
             (answer,) = stage.ask([question], temperature, seed)
-            score = reward.score(question, answer.text) if reward else None
-            out.append(Reply(stage.name, "chat", answer.text, answer.ended, score))
+            score, own = (judge and judge.score(question, answer.text) for judge in judges)
+            said = Reply(stage.name, "chat", answer.text, answer.ended, score, stage.own, own)
+            out.append(said)
             continue
         for form in ("bare", "qa"):
             (answer,) = stage.ask([question], temperature, seed, form == "bare", LONGEST_DOCUMENT)
-            out.append(Reply(stage.name, form, answer.text))
+            out.append(Reply(stage.name, form, answer.text, own=stage.own))
     return out

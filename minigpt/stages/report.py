@@ -159,7 +159,12 @@ def report_on(folder: Path, lang: str = "en") -> dict[str, Measure]:
         return [stages[n] for n in names] if set(names) <= set(stages) else None
 
     (base,) = there("base")
-    table, reads = measure_base(base), base.meta["place_reads"]
+    if (reads := base.meta.get("place_reads")) is None:
+        raise ValueError(
+            f"{base.path} does not say how often it read of each place, which the report needs: "
+            'keep(model, "base", place_reads=corpus.place_reads) does'
+        )
+    table = measure_base(base)
     documents = build_corpus(load_world(lang), load_tokenizer(lang), HELD_OUT_TOKENS, seed=1000)
     for name in ("sft", "ppo"):
         if found := there(name):

@@ -14,10 +14,11 @@ from minigpt.generate import generate_all
 from minigpt.model import GPT
 from minigpt.reward import RewardModel, reward_text
 from minigpt.sft import answer_text, chat_prompt
+from minigpt.stages.own import back_line, own_checkpoints, stale_lines, stale_stages
 from minigpt.stages.sizes import DEFAULT
 from minigpt.store import checkpoint
 from minigpt.store.checkpoint import SHIPPED, file_hash, load_model
-from minigpt.store.files import is_checkpoint, learner_home
+from minigpt.store.files import is_checkpoint
 from minigpt.store.words import language
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import World, load_world
@@ -25,11 +26,6 @@ from minigpt.world.questions import Question
 
 BASE, STEP_0 = "base.safetensors", "base_step_00000"
 LONGEST_LINE, LONGEST_DOCUMENT, LONGEST_ANSWER = 24, 60, 40  # tokens
-
-
-def own_checkpoints(lang: str = "en", size: str = DEFAULT) -> Path:
-    """Where the learner's own runs lie: under MINIGPT_HOME, or `.minigpt` in the repository."""
-    return learner_home() / "checkpoints" / (lang if size == DEFAULT else f"{lang}-{size}")
 
 
 @dataclass(frozen=True)
@@ -133,6 +129,16 @@ class Stage:
                 'Use load_stage("sft") or load_stage("ppo")'
             )
 
+    @property
+    def line(self) -> str:
+        """What is said when it is loaded: of one's own, also the way back and if it is stale."""
+        if not self.own:
+            return str(self)
+        said = f'{self}. The course\'s: load_stage("{self.name}", own=False)'
+        folder, lang = self.path.parent, self.world.lang
+        stale = stale_stages(folder, lang) if folder == own_checkpoints(lang) else {}
+        return f"{said}\n{stale_lines([stale[self.name]])}" if self.name in stale else said
+
     def __repr__(self) -> str:
         whose = "your own run" if self.own else "shipped"
         made = self.path.is_file()
@@ -208,11 +214,12 @@ def load_stage(
                 if not is_own or size != DEFAULT or not shipped.is_file():
                     raise
                 raise type(error)(
-                    f"{error}. Until then, the one that came with the course is taken when you "
-                    f"move yours to another folder, or with load_stage({name!r}, own=False)"
+                    f"{error}. Until then take the one that came with the course: once with "
+                    f'load_stage("{name}", own=False), or always, with yours put aside: '
+                    + back_line(name)
                 ) from None
             if not quiet:
-                print(stage)
+                print(stage.line)
             return stage
     files = [path for folder, _ in folders for path in folder.glob("*.safetensors")]
     found = {path.stem for path in files if is_checkpoint(path)}
@@ -229,11 +236,19 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
     file: it is made from what the base model beside it says."""
     there = path.is_file() or path.stem != STEP_0
     meta = checkpoint.read_meta(path) if there else {}
+    version = str(meta.get("minigpt", checkpoint.VERSION))
+    if version.split(".")[:2] != checkpoint.VERSION.split(".")[:2]:
+        raise ValueError(
+            f"{path} was kept by minigpt {version}, and this is {checkpoint.VERSION}: it is of "
+            "another version. Keep yours anew in its notebook, which leaves this file under "
+            "another name"
+        )
     if meta.get("kind") == checkpoint.REWARD:
         gpt, _ = load_model(checkpoint.find_parent(path, meta))
         model = RewardModel(gpt, sees_surprisal=meta.get("sees_surprisal", True))
         sft_part = {f"gpt.{name}": tensor for name, tensor in gpt.state_dict().items()}
         checkpoint.load_into(model, {**sft_part, **checkpoint.load_tensors(path)}, path)
+        model.origin = checkpoint.origin(path, meta)
     else:
         model, meta = load_model(path) if there else untrained(path.with_name(BASE))
         gpt = model

@@ -99,12 +99,13 @@ def make_base(course: Course) -> None:
         course.save(name, model, config, meta)
 
     total = len(tokens) // config.block_size // config.batch_size
-    wanted = {max(1, int(share * total)) for share in SNAPSHOTS}
+    kept = {max(1, int(share * total)) for share in SNAPSHOTS}
+    names = {n: f"base_step_{n:05d}" for n in kept}
     if not going.start and is_first():
-        course.make_room(model)
+        course.make_room(model, set(names.values()))
     for step in follow(course, going.kept(steps), "base"):
-        if step.step in wanted:
-            keep(f"base_step_{step.step:05d}", step)
+        if step.step in names:
+            keep(names[step.step], step)
     last = going.last
     keep("base", last)
     going.done()
@@ -176,7 +177,7 @@ def make_ppo(
     started, policy, scorer = clock(), course.trainable("sft"), course.load(reward)
     config = course.shortened(config) if config else course.settings("ppo")
     prompts = course.prompts(course.questions("practised"))
-    validation, labeler = course.questions("validation"), scorer.meta["labeler"]
+    validation, labeler = course.questions("validation"), scorer.meta.get("labeler", "expert")
     curve, liked, kept = [], None, {}
     data = prompts, course.corpus.tokens, course.encoding
     run = ppo(policy, scorer.model, *data, config, steps)

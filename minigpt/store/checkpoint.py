@@ -12,6 +12,8 @@ Never pickle: to load a pickle from a stranger is to run the stranger's program.
 import hashlib
 import io
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,10 +22,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
-from minigpt.store.files import atomic_write
+from minigpt.store.files import atomic_write, write_keeping
+from minigpt.store.kept import alone
 from minigpt.store.leaves import pack, unpack
 
 ANEW = "`python3 -m minigpt train` makes it anew and keeps this file under another name"
+VERSION = "0.1.0"  # of minigpt, as in pyproject.toml: noted in what `keep` writes
 FORMAT = 2  # of the metadata; raise it when older readers would misread a new file. 1: no checksum
 SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"  # those that came with the course
 KEY = "minigpt"  # safetensors writes several keys in random order: so there is only one
@@ -36,7 +40,7 @@ LONGEST = 2**20  # the largest block_size: a file from a stranger does not claim
 
 def save_checkpoint(
     path: str | Path, tensors: dict[str, Tensor], meta: dict, ship: bool = False,
-    form: str = "bf16", parent: str | Path | None = None,
+    form: str = "bf16", parent: str | Path | None = None, say: Callable[[str], None] = print,
 ) -> str:  # fmt: skip
     """Write tensors (as model.state_dict()) and metadata (for JSON); return the file's hash.
 
@@ -45,8 +49,9 @@ def save_checkpoint(
     parent: the file that the model started from, whose hash and name are noted. form: "bf16",
     "int8", or "delta", the difference from `parent`, which is then needed to load the file: beside
     it or among the shipped checkpoints. All or nothing: if writing fails, an older file under this
-    name stays as it was. ship: for the course's makers; without it, a path among the shipped
-    checkpoints is a ValueError, as are weights that are not finite.
+    name stays as it was; else it gets another name, which `say` is told. ship: for the course's
+    makers, who write over it; without, a path among the shipped checkpoints is a ValueError, as
+    are weights that are not finite.
     """
     if not ship:
         check_not_shipped(path)
@@ -57,8 +62,29 @@ def save_checkpoint(
         meta |= {"parent": file_hash(parent), "parent_file": Path(parent).name}
     stored = pack(tensors, form, load_tensors(parent) if form == "delta" else None)
     text = as_text({**meta, "sha256": checksum(stored, meta)})
-    atomic_write(path, save(stored, {KEY: text}))
+    data, path = save(stored, {KEY: text}), Path(path)
+    if ship:
+        atomic_write(path, data)
+    else:
+        with alone(path):
+            new = not path.is_file() or path.read_bytes() == data
+            aside = None if new else aside_path(path, file_hash(path))
+            write_keeping(path, data, aside)
+        if aside:
+            say(f"the {path.name} that was there is now {aside.name}")
     return file_hash(path)
+
+
+def aside_path(path: Path, hashed: str) -> Path:
+    """Where a file lies of which another took the place: base.0123456789abcdef.safetensors."""
+    return path.with_name(f"{path.stem}.{hashed}{path.suffix}")
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a checkpoint so that it is in use no more; its new path."""
+    aside = aside_path(path, file_hash(path))
+    os.replace(path, aside)
+    return aside
 
 
 def check_not_shipped(path: str | Path) -> None:
@@ -149,7 +175,13 @@ def load_model(path: str | Path) -> tuple[GPT, dict]:
         raise ValueError(f"{path} holds no language model: its kind is {kind!r}. Use another file")
     model = GPT(config_of(path, meta, tensors))
     load_into(model, tensors, path)
+    model.origin = origin(path, meta)
     return model, meta
+
+
+def origin(path: str | Path, meta: dict) -> dict:
+    """What a loaded model knows of its file, however it is trained or copied after that."""
+    return {**meta, "stage": Path(path).stem, "hash": file_hash(path)}
 
 
 def load_into(model: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
@@ -174,8 +206,9 @@ def find_parent(path: str | Path, meta: dict) -> Path:
     name, wanted = meta.get("parent_file", "sft.safetensors"), meta.get("parent")
     if not isinstance(wanted, str) or not isinstance(name, str) or Path(name).name != name:
         raise ValueError(f"{path} cannot be used: it does not say what its parent is. {ANEW}")
-    places = [Path(path).parent / name, SHIPPED / str(meta.get("lang", "en")) / name]
-    for place in places:
+    beside = Path(path).parent / name
+    places = [beside, SHIPPED / str(meta.get("lang", "en")) / name]
+    for place in [*places, aside_path(beside, wanted)]:
         if place.is_file() and file_hash(place) == wanted:
             return place
     stage = meta.get("stage")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,23 @@ def atomic_write(path: str | Path, data: bytes) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_keeping(path: Path, data: bytes, aside: Path | None) -> None:
+    """atomic_write; with `aside`, what was there is under that name then. A reader, or a crash,
+    finds the file at any moment."""
+    if made := aside is not None and not aside.exists():
+        with writing(path):
+            try:
+                os.link(path, aside)
+            except OSError:  # a disk without links
+                shutil.copyfile(path, aside)
+    try:
+        atomic_write(path, data)
+    except BaseException:
+        if made:
+            aside.unlink()
+        raise
 
 
 def try_writing(path: Path, size: int) -> None:

@@ -53,7 +53,7 @@ class Kept:
         then.
         """
         path = learner_home() / self.name
-        with _lock, _alone(path):
+        with _lock, alone(path):
             contents = self.read(say)
             before = json.dumps(contents)
             change(contents)
@@ -99,7 +99,7 @@ class Kept:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Within it, no other notebook changes the file. A lock that stays is of one that was killed;
     where none can be made nothing can be written, and the writing tells."""
     lock = path.with_name(f".{path.name}.lock")

@@ -34,7 +34,7 @@ from minigpt.stages.stage import load_stage, own_checkpoints
 from minigpt.stages.train import Course, run
 from minigpt.store import checkpoint, kept
 from minigpt.store import files as common
-from minigpt.store.checkpoint import SHIPPED, load_model, read_meta, save_checkpoint
+from minigpt.store.checkpoint import SHIPPED, aside_path, load_model, read_meta, save_checkpoint
 from minigpt.store.files import ROOT, NotWritten, Problem, atomic_write
 from minigpt.store.kept import Kept, keep_writing_time, writing_seconds
 from minigpt.store.resume import KEY, read_resume
@@ -406,7 +406,8 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_the_course_goes_on(name, 
     with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
         load_stage("base")
     assert str(path) in str(error.value)
-    assert "move yours to another folder, or with load_stage('base', own=False)" in str(error.value)
+    assert 'load_stage("base", own=False), or always' in str(error.value)
+    assert str(error.value).endswith('import go_back; go_back("base")')
     assert contents(home) == before
     assert not load_stage("base", own=False, quiet=True).own
     path.rename(path.with_name("old base"))
@@ -421,10 +422,11 @@ def test_training_anew_keeps_what_it_cannot_read(name, home):
     course = Course(path.parent, device="cpu", say=said.append, resume=True)
     assert course.meta("base") is None
     course.save("base", model(), None, {})
-    assert path.with_name("base.damaged-1.safetensors").read_bytes() == old
-    assert said[-1] == "it is now base.damaged-1.safetensors" and read_meta(path)["seed"] == 0
-    course.save("base", model(), None, {})  # what can be read is replaced, as ever
-    assert set(contents(path.parent)) == {"base.safetensors", "base.damaged-1.safetensors"}
+    aside = aside_path(path, hashlib.sha256(old).hexdigest()[:16])
+    assert aside.read_bytes() == old and read_meta(path)["seed"] == 0
+    assert said[-1] == f"the base.safetensors that was there is now {aside.name}"
+    course.save("base", model(), None, {})  # the same bytes: nothing to put aside
+    assert set(contents(path.parent)) == {"base.safetensors", aside.name}
 
 
 def test_a_damaged_record_of_times_does_not_stop_the_training(tmp_path):

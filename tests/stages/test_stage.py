@@ -237,7 +237,8 @@ def test_step_0_is_in_no_file_and_made_from_the_seed_of_the_base_beside_it(shipp
     assert stage.own == own and stage.path == folder / "base_step_00000.safetensors"
     whose = "your own run" if own else "shipped"
     said = capsys.readouterr().out
-    assert said == f"base_step_00000 ({whose}, made from seed 3, parent none)\n"
+    back = '. The course\'s: load_stage("base_step_00000", own=False)' if own else ""
+    assert said == f"base_step_00000 ({whose}, made from seed 3, parent none){back}\n"
     save_checkpoint(folder / "saved", GPT(CONFIG, seed=3).state_dict(), stage.meta, ship=True)
     for name, tensor in load_model(folder / "saved")[0].state_dict().items():
         assert torch.equal(stage.model.state_dict()[name], tensor), name

@@ -61,8 +61,7 @@ class Comparer(Widget):
         """The same replies as a table."""
         rows = []
         for r in self.replies():
-            score = "" if r.score is None else signed(r.score)
-            rows.append([stage_name(r.stage), asked(r), reply_text(r), score])
+            rows.append([who(r), asked(r), reply_text(r), scores(r)])
         header = [_("stage"), _("asked"), _("reply"), _("Reward model's score")]
         caption = _("{question}   (temperature {heat:.1f}, sample {seed})",
                     question=self.question.value, heat=self.temperature.value,
@@ -79,6 +78,20 @@ def asked(reply: Reply) -> str:
     }[reply.form]
 
 
+def who(reply: Reply) -> str:
+    """The stage, and whose it is."""
+    name = stage_name(reply.stage)
+    return _("{stage}, yours", stage=name) if reply.own else name
+
+
+def scores(reply: Reply) -> str:
+    """The reward model's score, and that of the learner's."""
+    score = "" if reply.score is None else signed(reply.score)
+    if reply.own_score is None:
+        return score
+    return _("{score}, yours: {own}", score=score, own=signed(reply.own_score))
+
+
 def reply_text(reply: Reply) -> str:
     """What was said, and whether it was cut off."""
     return (reply.text or _("(nothing)")) + ("" if reply.ended else f" ({_('cut off')})")
@@ -90,11 +103,11 @@ def columns_html(found: list[Reply]) -> str:
     for reply in found:
         foot, score = _("not scored: it is no assistant"), ""
         if reply.score is not None:
-            foot, score = _("Reward model's score") + ": ", f"<b>{signed(reply.score)}</b>"
+            foot, score = _("Reward model's score") + ": ", f"<b>{escape(scores(reply))}</b>"
         cells.append(
             f'<div style="flex:1 1 12em;min-width:0;border-top:5px solid '
             f'{stage_colour(reply.stage)};padding:6px">'
-            f"<b>{escape(stage_name(reply.stage))}</b><br><small>{escape(asked(reply))}</small>"
+            f"<b>{escape(who(reply))}</b><br><small>{escape(asked(reply))}</small>"
             f'<p style="overflow-wrap:anywhere;line-height:1.4;margin:8px 0">'
             f"{escape(reply_text(reply))}</p><small>{escape(foot)}{score}</small></div>"
         )
