@@ -45,7 +45,6 @@ class Limits:
     sampling: tuple = (3.0, 5.0)  # above: standard errors
     entropy: tuple = (0.25, 0.1)  # below: share of the first round's entropy
     ended: tuple = (0.9, 0.7)  # below: share of answers
-    spread: tuple = (0.25, 0.05)  # below: standard deviation of the scores
     explained: tuple = (0.1, -0.2)  # below: explained variance
     clip: tuple = (0.1, 0.3)  # above: share of tokens
     early: int = 5  # rounds before the value function, and the rise of the reward, are judged
@@ -56,7 +55,7 @@ class Limits:
 LIMITS = Limits()
 
 NAMES = (
-    "ratio", "kl", "sampling", "entropy", "ended", "reward", "spread", "explained", "clip", "gold",
+    "ratio", "kl", "sampling", "entropy", "ended", "reward", "explained", "clip", "gold",
 )  # fmt: skip
 # A shape for each light, so that nobody needs its colour: (symbol, marker in pictures, colour)
 LIGHTS = {
@@ -113,7 +112,7 @@ def readings(
     z = gap / max(error, 1e-6)  # what is smaller is rounding
     share = now.entropy / first.entropy if first.entropy else 1.0
     seen = derived(now)
-    std, explained = seen["reward_std"], seen["explained_variance"]
+    explained = seen["explained_variance"]
     negative = seen["k1"] + 3 * seen["k1_error"] < 0
     kl_light = RED if negative else AMBER if now.kl > limits.kl else GREEN
     explained_light = light(explained, limits.explained) if now.step >= limits.early else OFF
@@ -124,7 +123,6 @@ def readings(
         reading("entropy", now.entropy, light(share, limits.entropy), share=share),
         reading("ended", now.ended, light(now.ended, limits.ended)),
         reading("reward", now.reward, reward_light(steps, limits), first=first.reward),
-        reading("spread", std, light(std, limits.spread)),
         reading("explained", explained, explained_light),
         reading("clip", now.clip_share, light(now.clip_share, limits.clip)),
         gold_reading(evaluations, limits),
@@ -147,8 +145,8 @@ def derived(step: PPOStep) -> dict[str, float]:
     """What the instruments show beyond the step's own numbers, from its rollout.
 
     `k1`, `k3`: means over the answers of two estimates of the KL from the sampled tokens alone, in
-    nats, the first of which may be negative; `k1_error`: its standard error; `reward_std`: standard
-    deviation of the scores; `explained_variance`: of the returns, by the value function.
+    nats, the first of which may be negative; `k1_error`: its standard error; `explained_variance`:
+    of the returns, by the value function.
     """
     r = step.rollout
     k1, k3 = r.k1.sum(1), r.k3.sum(1)  # (B,) each
@@ -156,7 +154,6 @@ def derived(step: PPOStep) -> dict[str, float]:
         "k1": k1.mean().item(),
         "k1_error": (k1.std(unbiased=False) / len(k1) ** 0.5).item(),
         "k3": k3.mean().item(),
-        "reward_std": r.score.std(unbiased=False).item(),
         "explained_variance": explained_variance(step.returns, r.values, r.mask),
     }
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from minigpt.model import GPT
 from minigpt.reward import kl_bound
+from minigpt.show.progress import progress
+from minigpt.show.style import signed
 from minigpt.show.table import Table
 from minigpt.stages.exam import proxy_scores, sample_pool
-from minigpt.stages.scoring import ATTEMPTS, Score, answer_kl, chat_score, judged, mean_of
+from minigpt.stages.scoring import Score, answer_kl, chat_score, judged, mean_of
 from minigpt.stages.stage import Stage, assistant
 from minigpt.store.words import _
 from minigpt.world.questions import Question
@@ -33,12 +35,6 @@ class Contender:
         """Share of these verdicts among the answers to questions of a kind."""
         found = [v for q, v in zip(self.score.questions, self.score.verdicts) if q.kind == kind]
         return float(np.mean([v in verdicts for v in found])) if found else float("nan")
-
-    @property
-    def attempts_right(self) -> float:
-        """Of the answers about known places that give a value, the share that is correct."""
-        tried = self.share("fact", *ATTEMPTS)
-        return self.share("fact", "correct") / tried if tried else float("nan")
 
     def gold(self) -> tuple[float, float, float]:
         """Mean gold and its 95 % interval, drawn by entity."""
@@ -60,34 +56,31 @@ def contend(
 ) -> list[Contender]:  # fmt: skip
     """Ask every policy the same questions; the SFT model also as the best of `best_of` answers.
 
-    policies: {name: (model, temperature)}, 0 for the most likely answer.
+    policies: {name: (model, temperature)}, 0 for the most likely answer. Shows how far it is.
     """
     prompts, out = [sft.prompt(q)[0] for q in questions], []
-    for name, (model, temperature) in policies.items():
+    for name, (model, temperature) in progress([*policies.items()], _("ways of answering")):
         score, ended = chat_score(assistant(model, sft.encoding, sft.world), questions, temperature)
         kl = answer_kl(model, sft.model, prompts, score.ids, temperature)
         out.append(Contender(name, score, proxy_scores(reward, score, ended), float(kl.mean())))
-    pool = sample_pool(sft, reward, questions, best_of, seed=61)
-    score, proxy = judged(sft.world, questions, pool.best()), pool.scores.max(axis=1)
+    best, proxy = [], []
+    for part in progress(questions, _("questions, {n} answers each", n=best_of), by=20):
+        pool = sample_pool(sft, reward, part, best_of, seed=61 + len(best))
+        best += pool.best()
+        proxy += pool.scores.max(axis=1).tolist()
+    score, proxy = judged(sft.world, questions, best), np.array(proxy)
     name = _("SFT, best of {n}", n=best_of)
     return [*out, Contender(name, score, proxy, kl_bound(best_of), bound=True)]
 
 
 def contender_table(found: list[Contender]) -> Table:
-    """A row a contender; gold with its interval, drawn by entity."""
+    """A row a contender."""
     rows = []
     for c in found:
-        value, low, high = c.gold()
-        kl = _("at most {kl}", kl=f"{c.kl:.2f}") if c.bound else f"{c.kl:.2f}"
-        shares = [c.share("fact", "correct"), c.attempts_right,
-                  c.share("unknown", "declined this name"), c.score.share("rude")]  # fmt: skip
-        rows.append([c.name, kl, f"{c.proxy.mean():+.2f}", f"{value:.2f} ({low:.2f} to {high:.2f})",
-                     *(f"{share:.0%}" for share in shares)])  # fmt: skip
-    header = [_("answers of"), _("KL"), _("proxy"), _("gold (95 % interval)"),
-              _("correct, of known places"), _("correct, of attempts"),
-              _("says so, of unknown places"), _("rude")]  # fmt: skip
-    caption = _(
-        "{n} questions of split E. KL in nats an answer, from the SFT model at temperature 1.",
-        n=len(found[0].score.questions),
-    )
+        kl = _("at most {kl}", kl=f"{c.kl:.1f}") if c.bound else f"{c.kl:.1f}"
+        shares = c.share("fact", "correct"), c.share("unknown", "declined this name")
+        rows.append([c.name, kl, signed(c.gold()[0]), *(f"{share:.0%}" for share in shares)])
+    header = [_("answers of"), _("KL, nats"), _("gold"), _("known: right"),
+              _("unknown: says so")]  # fmt: skip
+    caption = _("{n} questions that no stage has seen", n=len(found[0].score.questions))
     return Table(header, rows, caption)
