@@ -2,13 +2,10 @@
 
 import itertools
 import json
-import math
 from functools import partial
 
 import pytest
 
-from minigpt.lessons.ppo import kl_strength, parts
-from minigpt.lessons.ppo.runs import Sizes
 from minigpt.lessons.pretraining import sources
 from minigpt.lessons.reward_model import how_many_labels
 from minigpt.lessons.sft import demonstrations
@@ -22,25 +19,6 @@ from minigpt.stages.exam import known_questions, unknown_questions
 from minigpt.world.questions import Questions
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
-TINY = Sizes(questions=12, corpus_tokens=3000, rounds=2, answers=8, every=2)
-
-
-def check_parts(found):
-    by_part = {}
-    for run in found["runs"]:
-        by_part.setdefault(run["part"], []).append(run)
-    for run in found["runs"]:
-        assert [set(p) for p in run["points"]] == [set(parts.KEPT)] * len(run["points"])
-        assert run["points"][0]["kl"] == 0 and math.isfinite(run["points"][-1]["proxy"])
-    assert len({run["points"][0]["gold"] for run in by_part["steps"]}) == 1  # all start as SFT
-    start = by_part["gain"][1]["gain"]  # where it was frozen
-    assert start not in [run["gain"] for run in found["runs"] if run["arm"] != "gain frozen"]
-
-
-def check_kl_strength(found):
-    assert [run["kl_coef"] for run in found["runs"]] == [0.0, 0.05]
-    free, priced = (run["points"] for run in found["runs"])
-    assert free[0] == priced[0] and free[-1] != priced[-1]
 
 
 def check_demonstrations(found):
@@ -103,12 +81,6 @@ MINIATURES = {
         {"SIZES": (4, 8), "POOL": 6, "reward_exam": partial(how_many_labels.reward_exam, n=8)},
         {"seeds": (0,)},
         check_how_many_labels,
-    ),
-    parts: ({}, {"seeds": (0,), "sizes": parts.PartSizes(TINY, 1, 2)}, check_parts),
-    kl_strength: (
-        {"PRICES": (0.0, 0.05)},
-        {"seeds": (0,), "sizes": TINY},
-        check_kl_strength,
     ),
 }
 EXPERIMENTS = pytest.mark.parametrize("module", MINIATURES, ids=lambda module: module.NAME)

@@ -199,7 +199,7 @@ Set `ranking_pairs` to the list of all of them, in any order, in the form
         },
         "clipped-loss": {
             "title": "One token in PPO",
-            "again": "06, Three tokens: ratio and clip",
+            "again": "06, Your turn: the clip",
             "text": """\
 A token had the log-probability **{old}** when it was drawn and has **{new}** now. Its advantage is
 **{a}**, and the ratio is clipped at 1 ± **{clip}**. How large is PPO's **loss** of this token?

@@ -4,14 +4,15 @@ Whoever runs PPO for real sees the reward model's score and has to decide by it.
 judgment, was recorded too, on the same questions of split V, and is shown once that is said.
 """
 
+import io
 from collections.abc import Sequence
 
 import ipywidgets as widgets
+from matplotlib.figure import Figure
 
 from minigpt.lessons.ppo.results import over_figure
-from minigpt.show.captured import as_html
-from minigpt.show.figure import picture, show
-from minigpt.show.style import signed
+from minigpt.show.figure import show
+from minigpt.show.style import escape, signed
 from minigpt.show.widget import Widget, present, side_by_side
 from minigpt.stages.stage import load_stage
 from minigpt.store.words import _, language
@@ -70,11 +71,19 @@ class Cockpit(Widget):
                 most=signed(best["gold"]), last=last["step"], end=signed(last["gold"]),
             ))  # fmt: skip
             fig, said = over_figure({name: self.curve()}, last["step"], stop=stop["step"])
-        self.shown.value = as_html(*picture(fig, said))
+        self.shown.value = drawn(fig, said)
 
     def static(self) -> list:
         show(*over_figure(self.runs, max(curve[-1]["step"] for curve in self.runs.values())))
         return []
+
+
+def drawn(fig: Figure, said: str) -> str:
+    """A figure as an SVG element in HTML, with its sentence for whoever does not see it."""
+    buffer = io.StringIO()
+    fig.savefig(buffer, format="svg")
+    svg = buffer.getvalue()
+    return f'<div role="img" aria-label="{escape(said)}">{svg[svg.index("<svg") :]}</div>'
 
 
 def recorded_runs() -> dict[str, Curve]:

@@ -12,6 +12,7 @@ from minigpt.lessons.ppo.other_uses import Contender, answer_kl, contend, conten
 from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_prompt
+from minigpt.show.style import signed
 from minigpt.stages.exam import report_questions, sample_pool
 from minigpt.stages.scoring import Score, mean_kl
 from toys import tiny_gpt, toy_stage
@@ -130,24 +131,18 @@ def test_best_of_n_is_the_best_scored_and_a_cut_off_answer_has_its_penalty(sft, 
     assert cut_off.any() and (best.proxy[cut_off] == PPOConfig.cut_off_reward).all()
 
 
-def test_shares_count_only_their_kind_and_attempts_only_values(sft, questions):
+def test_shares_count_only_their_kind(sft, questions):
     known = [q for q in questions if q.kind == "fact"][:4]
     unknown = [q for q in questions if q.kind == "unknown"][:2]
-    verdicts = [
-        "correct",
-        "wrong value",
-        "rude",
-        "declined this name",
-        "declined this name",
-        "rude",
-    ]
+    verdicts = ["correct", "wrong value", "rude", "rude", "declined this name", "rude"]
     score = Score([*known, *unknown], ["x"] * 6, verdicts)
     found = Contender("mine", score, np.zeros(6), 0.5)
-    assert found.share("fact", "correct") == 0.25 and found.attempts_right == 0.5
+    assert found.share("fact", "correct") == 0.25
     assert found.share("unknown", "declined this name") == 0.5
-    text = repr(contender_table([found]))
-    for cell in ("mine", "0.50", "+0.00", "25%", "50%", "33%"):
-        assert cell in text
+    value = signed(found.gold()[0])
+    assert contender_table([found]).rows == [["mine", "0.5", value, "25%", "50%"]]
+    bound = Contender("best", score, np.zeros(6), 1.84, bound=True)
+    assert contender_table([bound]).rows[0][1] == "at most 1.8"
 
 
 def test_two_are_compared_question_by_question(questions):
