@@ -5,7 +5,6 @@ judgment, was recorded too, on the same questions of split V, and is shown once 
 """
 
 import io
-from collections.abc import Sequence
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -17,16 +16,12 @@ from minigpt.show.widget import Widget, present, side_by_side
 from minigpt.stages.stage import load_stage
 from minigpt.store.words import _, language
 
-Curve = Sequence[dict]  # of a checkpoint's metadata: step, proxy, gold after some rounds
-
 
 class Cockpit(Widget):
-    """A run, a slider through its rounds, and a button that stops there and uncovers gold.
+    """A run, a slider through its rounds, and a button that stops there and uncovers gold. runs: by
+    name what was recorded after some rounds, as a checkpoint keeps it."""
 
-    runs: by name what was recorded of each, as a checkpoint keeps it.
-    """
-
-    def __init__(self, runs: dict[str, Curve]) -> None:
+    def __init__(self, runs: dict[str, list[dict]]) -> None:
         super().__init__()
         self.runs, self.stopped = runs, {}  # {run: the point at which it was stopped}
         self.run = self.control(widgets.Dropdown, _("Run"), self.chosen, options=[*runs], wide=True)
@@ -44,7 +39,7 @@ class Cockpit(Widget):
         self.quietly(self.round, max=steps[-1], min=steps[0], step=steps[1] - steps[0], value=at)
         self.draw()
 
-    def curve(self) -> Curve:
+    def curve(self) -> list[dict]:
         return self.runs[self.run.value]
 
     def uncover(self) -> None:
@@ -86,7 +81,7 @@ def drawn(fig: Figure, said: str) -> str:
     return f'<div role="img" aria-label="{escape(said)}">{svg[svg.index("<svg") :]}</div>'
 
 
-def recorded_runs() -> dict[str, Curve]:
+def recorded_runs() -> dict[str, list[dict]]:
     """The curves of the shipped runs, by their judge and their price of a nat of KL."""
     ordinary, found = _("ordinary judge"), {}
     judges = {"ppo_overoptimised": ordinary, "ppo_priced": ordinary, "ppo": _("main judge")}

@@ -28,13 +28,8 @@ ANSWERS = 6  # shown at a time
 
 
 class FlightInstruments(Widget):
-    """A slider through the rounds of a run: the instruments after each, and its answers.
-
-    steps: the rounds so far, from the first. questions: those that the run's prompts were made
-    from, in their order. reward: the reward model that the run learned from. evaluations: gold
-    and proxy after some rounds, as `evaluate_round` gives them. ValueError without rounds, or for
-    other questions.
-    """
+    """A slider through the rounds of a run: the instruments after each, and its answers. Arguments
+    as of `flight_instruments`; ValueError without rounds, or for other questions."""
 
     def __init__(
         self, steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
@@ -52,8 +47,7 @@ class FlightInstruments(Widget):
                     step=step.step, index=max(step.prompts), n=len(questions),
                 ))  # fmt: skip
         self.steps, self.questions, self.reward = list(steps), questions, reward
-        self.evaluations, self.start = list(evaluations), 0
-        last = len(self.steps)
+        self.evaluations, self.start, last = list(evaluations), 0, len(steps)
         self.round = self.control(
             widgets.IntSlider, _("Round"), self.moved, value=last, min=1, max=last
         )
@@ -114,5 +108,9 @@ def flight_instruments(
     steps: Sequence[PPOStep], questions: Sequence[Question], reward: Stage,
     evaluations: Sequence[Evaluation] = (),
 ) -> None:  # fmt: skip
-    """Show the instruments of a run, and a slider through its rounds and their answers."""
+    """Show the instruments of a run, and a slider through its rounds and their answers.
+
+    steps: the rounds. questions: those that the run's prompts were made from, in their order.
+    reward: what it learned from. evaluations: after some rounds, as `evaluate_round` gives them.
+    """
     present(lambda: FlightInstruments(steps, questions, reward, evaluations))

@@ -1,15 +1,8 @@
 """Flight instruments: what each number of a PPO round should be, and what to do when it is not.
 
-    steps = []
-    for step in ppo(...):
-        steps.append(step)
-        print(panel(steps))
-
-`readings` turns the rounds so far into one Reading an instrument: its value, a light (green, amber
-or red; off while there is nothing to judge by), a word, and a sentence that says what to do. Gold
-against proxy needs the known truth, so it reads evaluations that `evaluate_round` makes.
-
-No light proves that a run is right. Each is there because a known mistake moves it.
+`readings` turns the rounds so far into one Reading an instrument. Gold needs the known truth, so it
+reads evaluations that `evaluate_round` makes. No light proves that a run is right; each is there
+because a known mistake moves it.
 """
 
 from collections.abc import Sequence
@@ -19,14 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from minigpt.engine.answers import masked_mean
-from minigpt.lessons.ppo.instrument_texts import (
-    AMBER,
-    GREEN,
-    OFF,
-    RED,
-    instrument_words,
-    light_word,
-)
+from minigpt.lessons.ppo.instrument_texts import AMBER, GREEN, OFF, RED  # isort: split
+
+from minigpt.lessons.ppo.instrument_texts import instrument_words, light_word
 from minigpt.model import GPT
 from minigpt.ppo import PPOStep
 from minigpt.show import style
@@ -100,11 +88,8 @@ def evaluate_round(step: int, policy: GPT, reward: Stage, questions: Sequence) -
 def readings(
     steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS
 ) -> list[Reading]:
-    """All instruments after the last of `steps`, in the order of NAMES.
-
-    steps: the rounds so far, from the first. evaluations: any rounds', in order; the first is best
-    made before the first round. ValueError where there is no round.
-    """
+    """All instruments after the last of `steps`, in the order of NAMES. steps: the rounds so far.
+    evaluations: any rounds', in order, best from round 0 on. ValueError where there is no round."""
     if not steps:
         raise ValueError("there is no round to read yet: give the PPOSteps so far")
     first, now = steps[0], steps[-1]
@@ -142,12 +127,8 @@ def panel(steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = ()) -> T
 
 
 def derived(step: PPOStep) -> dict[str, float]:
-    """What the instruments show beyond the step's own numbers, from its rollout.
-
-    `k1`, `k3`: means over the answers of two estimates of the KL from the sampled tokens alone, in
-    nats, the first of which may be negative; `k1_error`: its standard error; `explained_variance`:
-    of the returns, by the value function.
-    """
+    """Beyond the step's own numbers: `k1` and `k3`, means over the answers of two estimates of the
+    KL, in nats; `k1_error`, the first one's standard error; `explained_variance`."""
     r = step.rollout
     k1, k3 = r.k1.sum(1), r.k3.sum(1)  # (B,) each
     return {
@@ -167,11 +148,8 @@ def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> float:
 
 
 def surprisal_gap(step: PPOStep) -> tuple[float, float]:
-    """Mean surprisal of the sampled tokens less the mean entropy, and its standard error, in nats.
-
-    The first is taken under the distribution that was sampled from, the second under the one that
-    is learned. If they are one and the same, the difference is 0 but for chance.
-    """
+    """Mean surprisal of the sampled tokens, under the distribution that was sampled from, less the
+    mean entropy of the one that is learned, and its standard error, in nats."""
     sums = np.array([-sum(s.logprobs) for s in step.rollout.samples])
     lengths = np.array([len(s.logprobs) for s in step.rollout.samples])
     rest = sums - step.entropy * lengths

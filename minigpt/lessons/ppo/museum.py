@@ -14,7 +14,7 @@ from minigpt.lessons.ppo.instruments import AMBER, LIGHTS, RED, light_word
 from minigpt.show.progress import progress
 from minigpt.show.style import escape
 from minigpt.show.table import Cell, Table
-from minigpt.show.widget import Widget, present, rendered, side_by_side
+from minigpt.show.widget import Widget, present, rendered
 from minigpt.store.words import _
 
 OFF = (AMBER, RED)
@@ -35,8 +35,7 @@ class Museum(Widget):
         self.guess = self.control(widgets.Dropdown, _("Diagnosis"), self.diagnose, wide=True,
                                   options=options)  # fmt: skip
         self.verdict = widgets.HTML(layout=widgets.Layout(width="auto"))
-        controls = side_by_side(self.letter)
-        self.view = widgets.VBox([controls, self.guess, self.status, self.verdict, self.shown])
+        self.view = widgets.VBox([self.letter, self.guess, self.status, self.verdict, self.shown])
 
     def runs(self) -> tuple[Run, Run]:
         """The run without a bug, and the chosen exhibit's."""
@@ -114,10 +113,8 @@ class Museum(Widget):
     def static(self) -> list:
         header = [_("what is off"), _("light"), _("here"), _("without a bug")]
         rows = [[name, light_cell(light), here, fine] for light, name, here, fine in self.off()]
-        caption = _("Exhibit {letter}, {rounds} rounds", letter=self.letter.value,
-                    rounds=self.rounds)  # fmt: skip
         self.show()
-        return [Table(header, rows, caption, width=44)]
+        return [Table(header, rows, _("Exhibit {letter}", letter=self.letter.value), width=44)]
 
 
 def large(off: list[tuple[str, str, str, str]]) -> str:

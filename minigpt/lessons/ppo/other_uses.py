@@ -1,8 +1,7 @@
 """What PPO must be compared with: the SFT model, less random or choosing among its own answers.
 
-PPO lowers the entropy of what it samples, and a less random model errs less. So its answers stand
-beside those of the untouched SFT model at a low temperature, at temperature 0, and at best-of-n,
-each with its distance (KL) from the SFT model at temperature 1.
+PPO lowers the entropy, and a less random model errs less. So its answers stand beside those of the
+untouched SFT model cooled, greedy, and at best-of-n, each with its KL from it at temperature 1.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,6 @@
-"""What the lesson on PPO shows of runs: curves, the labelers' models, what had no effect.
-
-Each figure comes with its sentence.
-"""
+"""What the lesson on PPO shows of runs: curves, the labelers' models, what had no effect."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -43,14 +39,11 @@ def lines(curves: dict[str, tuple[Sequence, Sequence]], unit: str, along: str, d
 
 def reward_lines(runs: dict[str, list[ppo.PPOStep]]) -> tuple[Figure, str]:
     """The mean score of the rounds' answers in some runs, over the latest five rounds."""
-    curves = {name: ([s.step for s in steps], means([s.reward for s in steps]))
-              for name, steps in runs.items()}  # fmt: skip
+    curves = {}
+    for name, steps in runs.items():
+        n = range(1, len(steps) + 1)
+        curves[name] = n, [np.mean([s.reward for s in steps[max(0, i - 5) : i]]) for i in n]
     return lines(curves, _("score, mean of five rounds"), _("round"))
-
-
-def means(values: Sequence[float], width: int = 5) -> np.ndarray:
-    """Mean over the latest `width` values, fewer at the beginning."""
-    return np.array([np.mean(values[max(0, i - width + 1) : i + 1]) for i in range(len(values))])
 
 
 def beside_shipped(evaluations: list, answers: int, shipped: Stage) -> tuple[Figure, str]:
@@ -135,31 +128,28 @@ def one_answer(policy: Stage, sft: Stage, reward: Stage, prompts, answers=64, up
     policy: a PPO model, whose value model is not kept: a new one learns from these answers first.
     Returns (question, tokens, kl_rewards, score, values, advantages).
     """
-    config, encoding = ppo.PPOConfig(prompts=answers, value_lr=0.005), sft.encoding
+    config = ppo.PPOConfig(prompts=answers, value_lr=0.005, value_clip=10.0)
     layers, rng = ppo.new_value_function(reward.model), np.random.default_rng(1)
     _optimizer, optimizer = ppo.optimizers(layers, layers, config)
     _chosen, asked, seeds = ppo.draw(rng, prompts, config)
-    given = policy.model, sft.model, reward.model, layers, asked, seeds, encoding, config
+    given = policy.model, sft.model, reward.model, layers, asked, seeds, sft.encoding, config
     r = ppo.rollout(*given)
-    nothing = torch.zeros_like(r.score)
-    prices = ppo.kl_rewards(r.logp, r.ref_logp, nothing, r.final, config.kl_coef, r.mask)
-    rewards = ppo.kl_rewards(r.logp, r.ref_logp, r.score, r.final, config.kl_coef, r.mask)
+    prices, rewards = (
+        ppo.kl_rewards(r.logp, r.ref_logp, score, r.final, config.kl_coef, r.mask)
+        for score in (0 * r.score, r.score)
+    )
     _advantages, returns = ppo.gae(rewards, torch.zeros_like(r.values), r.mask, 1.0, 1.0)
     for _update in range(updates):
-        loss = ppo.value_loss_on(layers, r, torch.arange(answers), returns,
-                                 replace(config, value_clip=10.0))  # fmt: skip
+        loss = ppo.value_loss_on(layers, r, torch.arange(answers), returns, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     values = ppo.rollout(*given).values
     advantages, _returns = ppo.gae(rewards, values, r.mask, config.gamma, config.lam)
     row = torch.where(r.ended, r.score, torch.full_like(r.score, torch.inf)).argmin().item()
-    own = r.mask[row].bool()
-    text = encoding.decode(asked[row][2:-1])
-    numbers = ([round(x, 3) for x in part[row][own].tolist()]
-               for part in (prices, values, advantages))  # fmt: skip
-    price, value, advantage = numbers
-    return text, pieces(encoding, r.samples[row].ids), price, r.score[row].item(), value, advantage
+    text, tokens = sft.encoding.decode(asked[row][2:-1]), pieces(sft.encoding, r.samples[row].ids)
+    price, *others = (x[row][r.mask[row].bool()].tolist() for x in (prices, values, advantages))
+    return text, tokens, price, r.score[row].item(), *others
 
 
 # ---- labelers, and what had no effect ---------------------------------------------------------

@@ -1,17 +1,17 @@
 """The bug museum as a widget: what is off stands first; what a diagnosis says and gives away."""
 
+import sys
 from dataclasses import replace
 
 import pytest
 
-from minigpt.lessons.ppo import museum
 from minigpt.lessons.ppo.bug_texts import words
 from minigpt.lessons.ppo.bugs import BUGS, EXHIBITS, Run
 from minigpt.lessons.ppo.instruments import LIGHTS, NAMES, reading
-from minigpt.lessons.ppo.museum import Museum, key
+from minigpt.lessons.ppo.museum import SEED, Museum, key
 from minigpt.show.style import escape
 
-ROUNDS = 3
+MODULE, ROUNDS = sys.modules[Museum.__module__], 3
 FINE = [reading(name, 0.1, "green", **dict.fromkeys(
     ("k1", "k1_error", "k3", "z", "share", "first", "gold", "best", "proxy"), 0.2))
     for name in NAMES]  # fmt: skip
@@ -24,11 +24,11 @@ def shown(monkeypatch):
     first = [replace(r, light="amber", text="far off") if r.name == "kl" else r for r in FINE]
     late = [replace(r, light="red", text="half") if r.name == "ratio" else r for r in FINE]
     off = Run(first, late, {"sum": 2.5, "clip": 1e-6})
-    runs = {key(bug, ROUNDS): off for bug in BUGS} | {("none", museum.SEED, ROUNDS): fine}
+    runs = {key(bug, ROUNDS): off for bug in BUGS} | {("none", SEED, ROUNDS): fine}
     runs[key("none", ROUNDS)] = fine
-    monkeypatch.setattr(museum, "RUNS", runs)
+    monkeypatch.setattr(MODULE, "RUNS", runs)
     made = []
-    monkeypatch.setattr(museum, "make", lambda bug, rounds: made.append(bug) or iter((1, 2, 3)))
+    monkeypatch.setattr(MODULE, "make", lambda bug, rounds: made.append(bug) or iter((1, 2, 3)))
     found = Museum(ROUNDS)
     found.made = made
     return found

@@ -26,7 +26,7 @@ CELLS = {cell["id"]: text(cell) for cell in SOURCE["cells"]}
 MARKDOWN = {c["id"]: text(c) for c in SOURCE["cells"] if c["cell_type"] == "markdown"}
 # Numbers of the literature, of formulas, of notebooks, of questions to oneself.
 OTHERS = {"1992", "2015", "0", "1", "2", "3", "05", "07"}
-NUMBER = re.compile(r"(?<![\w/.])\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"(?<![\w/.])\d+(?:,\d{3})*(?:\.\d+)?")
 V, END, REWARD = 16, 14, 13
 
 
@@ -75,8 +75,7 @@ def test_it_is_short():
     assert ids.index("alive") - ids.index("setup") <= 2
     assert len(bare(MARKDOWN["title"]).split()) <= 150
     assert len(CELLS["loop"].splitlines()) <= 25
-    assert {"(loss + v_loss).backward()"} <= {x.split("  ")[0].strip() for x in
-                                              CELLS["loop"].splitlines()}  # fmt: skip
+    assert "(loss + v_loss).backward()" in CELLS["loop"]
     assert "optimizer.step()" in CELLS["loop"]
 
 

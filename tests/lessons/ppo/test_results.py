@@ -12,9 +12,9 @@ from minigpt.lessons.ppo.results import (
     followed,
     fresh_answers,
     labelers_table,
-    means,
     one_answer,
     over_figure,
+    reward_lines,
     tried_table,
 )
 from minigpt.reward import RewardModel
@@ -53,8 +53,11 @@ def test_the_own_run_stands_beside_the_shipped_one_by_answers_learned_from():
     assert said == "gold, split V, at the end: shipped run +1.10; your run +0.60."
 
 
-def test_means_of_the_latest():
-    assert means([1, 2, 3, 4], width=2).tolist() == [1, 1.5, 2.5, 3.5]
+def test_scores_are_means_of_the_latest_five_rounds():
+    steps = [SimpleNamespace(reward=float(n)) for n in range(7)]
+    fig, said = reward_lines({"run": steps})
+    (line,) = fig.axes[0].lines
+    assert list(line.get_ydata()) == [0, 0.5, 1, 1.5, 2, 3, 4] and "run +4.00" in said
 
 
 def test_runs_are_followed_one_after_the_other(capsys):
