@@ -217,7 +217,7 @@ Set `clipped_loss` to the number, to three digits after the point.""",
         },
         "token-advantages": {
             "title": "Advantages of three tokens",
-            "again": "06, Three tokens: who gets the blame",
+            "again": "06, Your turn: who gets the blame",
             "text": """\
 An answer has three tokens. Their rewards are `{rewards}`, what was expected before each of them
 (the values) is `{values}`, and after the last one nothing more is expected. γ is **{gamma}** and

@@ -159,17 +159,18 @@ def labelers_table(results: dict) -> Table:
     """Of controls.json, a row a labeler: what its model most likely answers, and by how much its
     own labeler and the expert rate it above the SFT model. One seed."""
     columns = {
-        _("opens politely"): ("polite", "{:.0%}"), _("invents about the unread"):
-        ("unread_invented", "{:.0%}"), _("its labeler's utility"): ("utility_change", "{:+.2f}"),
-        _("gold"): ("gold_over_sft_greedy", "{:+.2f}"),
-    }  # fmt: skip
-    names = [name for name in ("sft", *LABELERS, "oracle") if f"{name}.kl" in results["measures"]]
-    rows = [
-        [name, *(form.format(results["measures"][f"{name}.{key}"][0]).replace("-", "\u2212")
-                 for key, form in columns.values())]
-        for name in names
-    ]  # fmt: skip
-    return Table([_("trained on labels of"), *columns], rows)
+        _("opens politely"): "polite",
+        _("invents about the unread"): "unread_invented",
+        _("labeler's utility"): "utility_change",
+        _("gold"): "gold_over_sft_greedy",
+    }
+    measures, rows = results["measures"], []
+    for name in (n for n in ("sft", *LABELERS, "oracle") if f"{n}.kl" in measures):
+        polite, invents, *rises = (measures[f"{name}.{key}"][0] for key in columns.values())
+        called = _("nobody: the SFT model") if name == "sft" else name
+        rows.append([called, f"{polite:.0%}", f"{invents:.0%}", *map(signed, rises)])
+    caption = _("Utility and gold: the rise above the SFT model. One seed")
+    return Table([_("trained on labels of"), *columns], rows, caption)
 
 
 def tried_table() -> Table:

@@ -72,8 +72,9 @@ def test_labelers_stand_in_order():
     measures = {f"{name}.{key}": [i / 4 - 0.25, 0.0, 1.0] for name in names
                 for i, key in enumerate(keys)}  # fmt: skip
     table = labelers_table({"measures": measures})
-    assert [row[0] for row in table.rows] == ["sft", "expert", "coin", "oracle"]
-    assert table.rows[0][1:] == ["\u221225%", "0%", "+0.25", "+0.50"]
+    assert [row[0] for row in table.rows] == [
+        "nobody: the SFT model", "expert", "coin", "oracle"]  # fmt: skip
+    assert table.rows[0][1:] == ["-25%", "0%", "+0.25", "+0.50"]
     assert len(table.header) == 5
 
 
