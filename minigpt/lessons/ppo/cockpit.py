@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from minigpt.lessons.ppo.results import over_figure
 from minigpt.show.figure import show
 from minigpt.show.style import escape, signed
-from minigpt.show.widget import Widget, present, side_by_side
+from minigpt.show.table import Table
+from minigpt.show.widget import Widget, has_learner, present, side_by_side
 from minigpt.stages.stage import load_stage
 from minigpt.store.words import _, language
 
@@ -69,8 +70,13 @@ class Cockpit(Widget):
         self.shown.value = drawn(fig, said)
 
     def static(self) -> list:
-        show(*over_figure(self.runs, max(curve[-1]["step"] for curve in self.runs.values())))
-        return []
+        rows = [
+            [name, p["step"], signed(p["proxy"]), signed(p["gold"])]
+            for name, curve in self.runs.items()
+            for p in (max(curve, key=lambda p: p["gold"]), curve[-1])
+        ]
+        header = [_("run: at the most gold, and at the end"), _("round"), _("score"), _("gold")]
+        return [Table(header, rows, width=44)]
 
 
 def drawn(fig: Figure, said: str) -> str:
@@ -93,5 +99,7 @@ def recorded_runs() -> dict[str, list[dict]]:
 
 
 def cockpit() -> None:
-    """Show the cockpit of the shipped runs."""
-    present(lambda: Cockpit(recorded_runs()))
+    """Show the cockpit of the shipped runs; where no learner is there, all of their curves."""
+    found = present(lambda: Cockpit(recorded_runs()))
+    if found and not has_learner():
+        show(*over_figure(found.runs, max(curve[-1]["step"] for curve in found.runs.values())))

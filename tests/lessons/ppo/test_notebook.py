@@ -12,10 +12,9 @@ import torch
 import toys
 from minigpt import ppo
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
-from minigpt.engine.answers import whiten
 from minigpt.lessons.ppo.other_uses import contend
 from minigpt.lessons.ppo.results import one_answer
-from minigpt.reward import RewardModel, new_value_function
+from minigpt.reward import RewardModel
 from minigpt.store.files import ROOT
 from minigpt.world.questions import sample_questions
 
@@ -57,8 +56,8 @@ def test_every_number_of_the_text_is_the_codes():
 def test_numbers_in_words():
     assert default(sample_questions, "unknown") == 0.3
     assert "three in ten are about places" in MARKDOWN["beside-intro"]
-    assert "learn four times from each round" in MARKDOWN["parts-intro"]
-    assert "epochs=4" in CELLS["parts"] and len(re.findall(r"four_models", CELLS["four"])) == 1
+    assert "learn eight times from each round" in MARKDOWN["parts-intro"]
+    assert CELLS["parts"].count("epochs=8") == 2 and "Eight passes" in CELLS["parts"]
     assert "ten pairs or more" in MARKDOWN["own-intro"] and "len(labels) < 10" in CELLS["own"]
     assert "else thirty of" in MARKDOWN["own-intro"] and "[:30]" in CELLS["own"]
     assert "looks=6" in CELLS["train"] and "six times" in CELLS["train"]
@@ -87,8 +86,8 @@ def awake_gpt(seed=1):
 def test_the_loop_is_the_packages_without_the_pretraining_documents(changed):
     prompts = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
     names = {
-        "copy": copy, "np": np, "torch": torch, "ppo": ppo, "whiten": whiten, "prompts": prompts,
-        "new_value_function": new_value_function, "encoding": toys.ToyEncoding(END, REWARD),
+        "copy": copy, "np": np, "torch": torch, "ppo": ppo, "prompts": prompts,
+        "encoding": toys.ToyEncoding(END, REWARD),
         **{f"my_{name}": getattr(ppo, name) for name in ("kl_rewards", "gae", "clipped_loss")},
     }  # fmt: skip
     exec(compile(CELLS["loop"], "loop", "exec"), names)
