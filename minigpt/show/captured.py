@@ -7,9 +7,11 @@ what one thread says, piece by piece, so that it works beside a run that is watc
 import sys
 import threading
 import traceback
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 
 import ipywidgets as widgets
+from IPython import get_ipython
 
 from minigpt.show.style import escape, preformatted
 from minigpt.store.words import _
@@ -18,31 +20,28 @@ _alone = threading.RLock()  # standard output is one for all threads
 
 
 class Captured:
-    """Within it, what this thread prints and displays goes into `view`, in place of what was there.
-
-    Everything becomes HTML, text escaped, and a widget stays one.
-    """
+    """What was printed and displayed within `taking()`, in `view`: all as HTML, text escaped; a
+    widget stays one."""
 
     def __init__(self) -> None:
         self.view = widgets.VBox()
         self.named: dict[str, widgets.HTML] = {}  # displays that may be renewed, by their id
         self.text = None  # the text that is being printed
 
-    def __enter__(self) -> "Captured":
-        _alone.acquire()
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """Within it, what this thread prints and displays takes the place of what was there."""
+        publisher = getattr(get_ipython(), "display_pub", None)
+        hooked = hasattr(publisher, "register_hook")  # as a notebook's is
         self.clear()
-        self.output = redirect_stdout(_Stream(sys.stdout, self.write))
-        self.output.__enter__()
-        self.publisher = _publisher()
-        if self.publisher:
-            self.publisher.register_hook(self.message)  # of this thread alone
-        return self
-
-    def __exit__(self, *error) -> None:
-        if self.publisher:
-            self.publisher.unregister_hook(self.message)
-        self.output.__exit__(*error)
-        _alone.release()
+        with _alone, redirect_stdout(_Stream(sys.stdout, self.write)):
+            if hooked:
+                publisher.register_hook(self.message)  # of this thread alone
+            try:
+                yield
+            finally:
+                if hooked:
+                    publisher.unregister_hook(self.message)
 
     def clear(self) -> None:
         self.view.children, self.text = (), None
@@ -52,8 +51,7 @@ class Captured:
         if self.text is None:
             self.printed, self.text = "", self.add(widgets.HTML())
         self.printed += text
-        if "\n" in text or len(self.printed) == len(text):  # `print` writes each end by itself
-            self.text.value = preformatted(self.printed.rstrip("\n"))
+        self.text.value = preformatted(self.printed.rstrip("\n"))
 
     def message(self, message: dict) -> dict | None:
         """What the kernel is about to send; None, for here it is taken."""
@@ -63,7 +61,8 @@ class Captured:
         elif kind in ("display_data", "update_display_data"):
             data, name = content["data"], content.get("transient", {}).get("display_id")
             if view := data.get("application/vnd.jupyter.widget-view+json"):
-                self.add(_known_widgets()[view["model_id"]])
+                known = getattr(widgets.widget, "_instances", None) or widgets.Widget.widgets
+                self.add(known[view["model_id"]])  # in ipywidgets 8, in 7
             elif name in self.named:
                 self.named[name].value = as_html(data, content["metadata"])
             else:
@@ -93,19 +92,6 @@ class _Stream:
 
     def __getattr__(self, name: str):
         return getattr(self.elsewhere, name)
-
-
-def _publisher():
-    """What sends the displays of this notebook, None where there is none."""
-    from IPython import get_ipython
-
-    found = getattr(get_ipython(), "display_pub", None)
-    return found if hasattr(found, "register_hook") else None
-
-
-def _known_widgets() -> dict[str, widgets.Widget]:
-    """All widgets by their model's id, in ipywidgets 7 and 8."""
-    return getattr(widgets.widget, "_instances", None) or widgets.Widget.widgets
 
 
 def as_html(data: dict, metadata: dict) -> str:

@@ -19,7 +19,7 @@ import ipywidgets as widgets
 
 from minigpt.show.captured import Captured, failure
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, has_learner, present, side_by_side
+from minigpt.show.widget import Widget, has_learner, present
 from minigpt.store.kept import Kept
 from minigpt.store.words import _, language
 
@@ -27,6 +27,7 @@ FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right
 LETTERS = "abcdefgh"
 CHOICES = "minigpt-choices"  # the class of the buttons, which are as high as their texts need
 STYLE = f"""<style>
+.{CHOICES} {{ margin-bottom: 8px }}
 .{CHOICES} > div {{ display: flex; flex-wrap: wrap; gap: 8px }}
 .{CHOICES} button {{ height: auto; min-height: 32px; max-width: 100%; margin: 0; padding: 4px 12px;
   white-space: normal; overflow: visible; overflow-wrap: anywhere; text-align: left;
@@ -50,13 +51,12 @@ class Prediction(Widget):
             value=entry.get("choice"), style={"button_width": "auto"},
         )  # fmt: skip
         self.toggles.add_class(CHOICES)
-        self.skip = self.button(_("Skip: just show me"), self.uncover)
+        place = {"width": "auto", "align_self": "flex-start"}
+        self.skip = self.button(_("Skip: just show me"), self.uncover, layout=place)
         self.skip.layout.display = None if answer else "none"
         self.captured = Captured()
-        self.view = widgets.VBox([
-            widgets.HTML(STYLE + _("Your prediction:")), side_by_side(self.toggles, self.skip),
-            self.status, self.captured.view,
-        ])  # fmt: skip
+        head = widgets.HTML(STYLE + _("Your prediction:"))
+        self.view = widgets.VBox([head, self.toggles, self.skip, self.status, self.captured.view])
         self._tell(entry)
 
     def _clicked(self) -> None:
@@ -85,7 +85,7 @@ class Prediction(Widget):
             return
         self.say(_("One moment …"))
         try:
-            with self.captured:
+            with self.captured.taking():
                 right = answer()
             self.say(outcome(self.key, right))
             self.skip.layout.display = "none"

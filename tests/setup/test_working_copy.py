@@ -84,11 +84,11 @@ def test_binders_image_has_the_courses_notebooks_without_outputs(course):
         assert b"the answer" not in path.read_bytes() and path.stem.encode() in path.read_bytes()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"cells": [1]}'])
-def test_what_is_no_notebook_is_named(course, content):
-    (course / "00_overview.ipynb").write_text(content, encoding="utf-8")
-    with pytest.raises(Problem, match="00_overview.ipynb is not a notebook"):
-        working_copy.update_copies("en")
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b"{}", b'{"cells": [1]}'])
+def test_what_is_no_notebook_is_copied_as_it_is(course, content):
+    (course / "00_overview.ipynb").write_bytes(content)
+    assert working_copy.update_copies("en") == []
+    assert mine("00_overview").read_bytes() == content
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]"])
