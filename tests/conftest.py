@@ -40,8 +40,20 @@ class SkipWithoutExtra:
         return None  # elsewhere it is an optional import
 
 
+class HomeOfEachNotebook:
+    """A notebook that nbval runs has a home of its own: it does not start from the models that
+    another one keeps."""
+
+    @staticmethod
+    @pytest.hookimpl(tryfirst=True)  # before its kernel starts
+    def pytest_runtest_setup(item):
+        notebook = item.path.suffix == ".ipynb"
+        os.environ["MINIGPT_HOME"] = str(Path(HOME.name, item.path.stem if notebook else ""))
+
+
 def pytest_configure(config):
     sys.meta_path.append(SkipWithoutExtra)
+    config.pluginmanager.register(HomeOfEachNotebook())  # a hook here would be of tests/ alone
     spec = importlib.util.spec_from_file_location("places_table", TESTS / "places" / "table.py")
     table = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(table)

@@ -57,11 +57,12 @@ def main(argv: list[str]) -> int:
     from minigpt.engine.device import has_bf16, set_threads, usable_cores
     from minigpt.engine.parallel import joined_ranks, launched
     from minigpt.stages.controls import make_controls
-    from minigpt.stages.own import own_checkpoints, stale_lines, stale_stages
+    from minigpt.stages.own import own_checkpoints, tell_stale
     from minigpt.stages.recipe import make_tokenizer
     from minigpt.stages.sizes import DEFAULT, SIZES
+    from minigpt.stages.stage import SHIPPED
     from minigpt.stages.train import EXTRAS, Course, run
-    from minigpt.store.checkpoint import SHIPPED, check_not_shipped
+    from minigpt.store.checkpoint import check_not_shipped
 
     size = args.size
     if size not in SIZES:
@@ -117,8 +118,8 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         say(f"\nStopped. To go on: {again}")
         return 130
-    if size == DEFAULT and not args.out and (stale := stale_stages(out, args.lang)):
-        print(stale_lines(stale.values()))
+    if out == own_checkpoints(args.lang):
+        tell_stale(args.lang)
     more = "" if size == DEFAULT else f" --size {size}"
     chat, report = f"{PROGRAM} chat{more}", f"{PROGRAM} report{more}"
     print(f"Done. `{chat}` talks to the models, `{report}` measures them.")

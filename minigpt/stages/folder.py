@@ -93,10 +93,7 @@ class Course(Plan):
         try_writing(self.path("base"), 2 * sum(p.numel() for p in model.parameters()))
         for stale in self.out.glob("base_step_*.safetensors"):
             if is_checkpoint(stale) and stale.stem not in wanted:
-                if self.ship:
-                    stale.unlink()
-                else:
-                    checkpoint.put_aside(stale)
+                stale.unlink() if self.ship else checkpoint.put_aside(stale)
 
     def save(self, name: str, model, config, meta: dict) -> None:
         """Write one checkpoint; `meta` has no times, so that the same run gives the same bytes.

@@ -15,14 +15,7 @@ import torch
 from minigpt.model import GPT
 from minigpt.reward import RewardModel
 from minigpt.stages.exam import known_questions
-from minigpt.stages.own import (
-    PARENTS,
-    back_line,
-    hash_of,
-    own_checkpoints,
-    stale_lines,
-    stale_stages,
-)
+from minigpt.stages.own import PARENTS, back_line, hash_of, own_checkpoints, tell_stale
 from minigpt.stages.scoring import qa_score
 from minigpt.stages.stage import Stage, load_stage, read_stage
 from minigpt.store import checkpoint
@@ -80,7 +73,7 @@ def keep(
     if said:
         line += " " + _("Back to the one before it: {line}", line=back_line(name, old))
     print(line)
-    tell_stale()
+    tell_stale(lang)
     return read_stage(path, lang)
 
 
@@ -142,14 +135,8 @@ def go_back(name: str, to: str = "") -> Stage:
                 os.replace(*found, path)
     stage = load_stage(name, lang=lang, quiet=True)
     print(stage)
-    tell_stale()
+    tell_stale(lang)
     return stage
-
-
-def tell_stale() -> None:
-    """Print which of the learner's stages were made from a model that is in use no more."""
-    if lines := stale_lines(stale_stages(own_checkpoints(language()), language()).values()):
-        print(lines)
 
 
 # ---- yours, if it is good enough ------------------------------------------------------------

@@ -54,6 +54,12 @@ def stale_lines(stale: Iterable[Stale]) -> str:
     )  # fmt: skip
 
 
+def tell_stale(lang: str) -> None:
+    """Print which of the learner's stages are stale, if any."""
+    if stale := stale_stages(own_checkpoints(lang), lang):
+        print(stale_lines(stale.values()))
+
+
 def stale_stages(folder: Path, lang: str = "en") -> dict[str, Stale]:
     """The stages in a folder of the learner's whose parent, or the parent's, is in use no more: it
     is neither beside them nor the course's. A file that cannot be read is left out."""

@@ -70,6 +70,7 @@ def save_checkpoint(
             new = not path.is_file() or path.read_bytes() == data
             aside = None if new else aside_path(path, file_hash(path))
             write_keeping(path, data, aside)
+            aside_path(path, file_hash(path)).unlink(missing_ok=True)  # it is in use again
         if aside:
             say(f"the {path.name} that was there is now {aside.name}")
     return file_hash(path)

@@ -149,6 +149,18 @@ def test_scores_have_a_sign_and_cut_off_answers_say_so(comparer, monkeypatch):
     assert "(cut off)" in shown and "(nothing)" in shown
 
 
+def test_whose_model_and_whose_score_it_is_stands_beside_them(comparer, monkeypatch):
+    found = [Reply("sft", "chat", "x", True, 0.5), Reply("sft", "chat", "x", True, 0.5, True, -1.5)]
+    monkeypatch.setattr(module, "replies", lambda *a: found)
+    comparer.ask_button.click()
+    shown = comparer.shown.value
+    assert "<b>SFT model</b>" in shown and "<b>SFT model, yours</b>" in shown
+    assert "<b>+0.50</b>" in shown and "<b>+0.50, yours: \u22121.50</b>" in shown
+    (table,) = comparer.static()
+    assert [row[0] for row in table.rows] == ["SFT model", "SFT model, yours"]
+    assert [row[3] for row in table.rows] == ["+0.50", "+0.50, yours: \u22121.50"]
+
+
 def test_static_table_has_what_the_widget_has(comparer, stages):
     (table,) = comparer.static()
     found = replies(stages, first_question(), 1.0, 0)
