@@ -13,7 +13,7 @@ from minigpt.reward import kl_bound
 from minigpt.show.progress import progress
 from minigpt.show.style import signed
 from minigpt.show.table import Table
-from minigpt.stages.exam import proxy_scores, sample_pool
+from minigpt.stages.exam import sample_pool
 from minigpt.stages.scoring import Score, answer_kl, chat_score, judged, mean_of
 from minigpt.stages.stage import Stage, assistant
 from minigpt.store.words import _
@@ -26,7 +26,6 @@ class Contender:
 
     name: str
     score: Score  # questions, answers, verdicts
-    proxy: np.ndarray  # (questions,) the reward model's scores
     kl: float  # from the SFT model at temperature 1, in nats an answer
     bound: bool = False  # True: the KL is at most this
 
@@ -35,17 +34,10 @@ class Contender:
         found = [v for q, v in zip(self.score.questions, self.score.verdicts) if q.kind == kind]
         return float(np.mean([v in verdicts for v in found])) if found else float("nan")
 
-    def gold(self) -> tuple[float, float, float]:
-        """Mean gold and its 95 % interval, drawn by entity."""
-        return self.interval(np.array(self.score.gold))
-
     def ahead_of(self, other: "Contender") -> tuple[float, float, float]:
         """By how much its mean gold is higher, with the 95 % interval: the questions are the same
         for both, so the difference is taken question by question."""
-        return self.interval(np.array(self.score.gold) - np.array(other.score.gold))
-
-    def interval(self, values: np.ndarray) -> tuple[float, float, float]:
-        found = mean_of(self.score.questions, values)
+        found = mean_of(self.score.questions, np.subtract(self.score.gold, other.score.gold))
         return found.value, found.low, found.high
 
 
@@ -59,17 +51,15 @@ def contend(
     """
     prompts, out = [sft.prompt(q)[0] for q in questions], []
     for name, (model, temperature) in progress([*policies.items()], _("ways of answering")):
-        score, ended = chat_score(assistant(model, sft.encoding, sft.world), questions, temperature)
+        stage = assistant(model, sft.encoding, sft.world)
+        score, _ended = chat_score(stage, questions, temperature)
         kl = answer_kl(model, sft.model, prompts, score.ids, temperature)
-        out.append(Contender(name, score, proxy_scores(reward, score, ended), float(kl.mean())))
-    best, proxy = [], []
+        out.append(Contender(name, score, float(kl.mean())))
+    best, name = [], _("SFT, best of {n}", n=best_of)
     for part in progress(questions, _("questions, {n} answers each", n=best_of), by=20):
-        pool = sample_pool(sft, reward, part, best_of, seed=61 + len(best))
-        best += pool.best()
-        proxy += pool.scores.max(axis=1).tolist()
-    score, proxy = judged(sft.world, questions, best), np.array(proxy)
-    name = _("SFT, best of {n}", n=best_of)
-    return [*out, Contender(name, score, proxy, kl_bound(best_of), bound=True)]
+        best += sample_pool(sft, reward, part, best_of, seed=61 + len(best)).best()
+    score = judged(sft.world, questions, best)
+    return [*out, Contender(name, score, kl_bound(best_of), bound=True)]
 
 
 def contender_table(found: list[Contender]) -> Table:
@@ -78,8 +68,9 @@ def contender_table(found: list[Contender]) -> Table:
     for c in found:
         kl = _("at most {kl}", kl=f"{c.kl:.1f}") if c.bound else f"{c.kl:.1f}"
         shares = c.share("fact", "correct"), c.share("unknown", "declined this name")
-        rows.append([c.name, kl, signed(c.gold()[0]), *(f"{share:.0%}" for share in shares)])
-    header = [_("answers of"), _("KL, nats"), _("gold"), _("known: right"),
-              _("unknown: says so")]  # fmt: skip
+        rows.append(
+            [c.name, kl, signed(np.mean(c.score.gold)), *(f"{share:.0%}" for share in shares)]
+        )
+    header = [_("answers of"), _("KL, nats"), _("gold"), _("known: right"), _("unknown: says so")]
     caption = _("{n} questions that no stage has seen", n=len(found[0].score.questions))
     return Table(header, rows, caption)
