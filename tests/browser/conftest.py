@@ -245,10 +245,16 @@ class Page:
         self.run("jupyterapp.commands.execute('notebook:run-cell'); 0")
 
     def run_all(self) -> None:
-        """Run all cells and wait until they have run."""
+        """Run all cells and wait until they have run.
+
+        The command is over as soon as one cell has failed, as unsolved exercises do, while the
+        kernel goes on: so each cell has to have its number.
+        """
         ran = "window.ranAll = false; jupyterapp.commands.execute('notebook:run-all-cells')"
         self.run(f"{ran}.finally(() => {{ window.ranAll = true }}); 0")
         self.wait("window.ranAll")
+        code = f"{NOTEBOOK}.widgets.filter(cell => cell.model.type === 'code')"
+        self.wait(f"{code}.every(cell => cell.model.executionCount)")
         time.sleep(1)  # the last outputs are drawn
 
     def keep_running(self) -> None:
