@@ -15,6 +15,7 @@ from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.ppo.other_uses import contend
 from minigpt.lessons.ppo.results import one_answer
 from minigpt.reward import RewardModel
+from minigpt.stages.stage import load_stage
 from minigpt.store.files import ROOT
 from minigpt.world.questions import sample_questions
 
@@ -63,6 +64,21 @@ def test_numbers_in_words():
     assert "looks=6" in CELLS["train"] and "six times" in CELLS["train"]
     assert constant("ROUNDS") % 6 == 0  # so that each look is after a whole number of rounds
     assert "Three recorded runs" in MARKDOWN["cockpit-intro"]
+
+
+def test_the_recorded_runs_are_what_the_text_says():
+    stages = {name: load_stage(name, own=False, quiet=True)
+              for name in ("ppo_overoptimised", "ppo_priced", "ppo_early")}  # fmt: skip
+    free, priced, early = (stage.meta for stage in stages.values())
+    assert "at rates above the course's" in MARKDOWN["cockpit-intro"]
+    assert free["settings"]["muon_lr"] > ppo.PPOConfig.muon_lr
+    assert free["settings"]["lr"] > ppo.PPOConfig.lr
+    same = {"kl_coef": 0, "seed": 0}
+    assert free["settings"] | same == priced["settings"] | same  # one run and its twin
+    assert free["settings"]["kl_coef"] == 0 < priced["settings"]["kl_coef"]
+    assert free["reward"] == priced["reward"] == early["reward"]  # one judge
+    best = max(free["curve"], key=lambda point: point["gold"])
+    assert early["step"] == best["step"] and early["curve"] == free["curve"]
 
 
 def test_it_is_short():
