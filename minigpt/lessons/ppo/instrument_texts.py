@@ -12,7 +12,7 @@ def light_word(light: str) -> str:
 def instrument_words(name: str) -> dict:
     """An instrument's label, how its value is written, and a word and a sentence for each light."""
     label, value, *lights = {
-        "ratio": (_("ratio on the first minibatch"), _("1, off by at most {value:.2g}"),
+        "ratio": (_("ratio on the first minibatch"), _("1, off by at most {off}"),
             (_("one"), _("Each token has the probability that it was sampled with.")),
             (_("not quite one"), _("More than rounding: compare precision, padding and batch.")),
             (_("not one"), _("Stop. Nothing has been learned yet, and sampling and learning "

@@ -92,17 +92,16 @@ def readings(
     evaluations: any rounds', in order, best from round 0 on. ValueError where there is no round."""
     if not steps:
         raise ValueError("there is no round to read yet: give the PPOSteps so far")
-    first, now = steps[0], steps[-1]
+    first, now, ratio = steps[0], steps[-1], steps[-1].first_ratio
     gap, error = surprisal_gap(now)
     z = gap / max(error, 1e-6)  # what is smaller is rounding
     share = now.entropy / first.entropy if first.entropy else 1.0
-    seen = derived(now)
-    explained = seen["explained_variance"]
+    explained = (seen := derived(now))["explained_variance"]
     negative = seen["k1"] + 3 * seen["k1_error"] < 0
     kl_light = RED if negative else AMBER if now.kl > limits.kl else GREEN
     explained_light = light(explained, limits.explained) if now.step >= limits.early else OFF
     return [
-        reading("ratio", now.first_ratio, light(now.first_ratio, limits.ratio)),
+        reading("ratio", ratio, light(ratio, limits.ratio), off=f"{max(ratio, 1e-4):.2g}"),
         reading("kl", now.kl, kl_light, **seen),
         reading("sampling", gap, light(abs(z), limits.sampling), z=z),
         reading("entropy", now.entropy, light(share, limits.entropy), share=share),
@@ -194,8 +193,9 @@ def gold_reading(evaluations: Sequence[Evaluation], limits: Limits) -> Reading:
     return reading("gold", now.gold, found, gold=now.gold, best=best.gold, proxy=now.proxy)
 
 
-def reading(name: str, value: float, light: str, **more: float) -> Reading:
+def reading(name: str, value: float, light: str, **more) -> Reading:
     """A Reading with its words. `more`: the other numbers that its text shows."""
     words = instrument_words(name)
     shown = words["value"].format(value=value, **more) if value == value else "\u2013"
+    shown = shown.replace("-", "\u2212")
     return Reading(name, words["label"], float(value), shown, light, *words[light])

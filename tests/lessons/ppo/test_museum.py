@@ -13,7 +13,7 @@ from minigpt.show.style import escape
 
 MODULE, ROUNDS = sys.modules[Museum.__module__], 3
 FINE = [reading(name, 0.1, "green", **dict.fromkeys(
-    ("k1", "k1_error", "k3", "z", "share", "first", "gold", "best", "proxy"), 0.2))
+    ("k1", "k1_error", "k3", "z", "share", "first", "gold", "best", "proxy", "off"), 0.2))
     for name in NAMES]  # fmt: skip
 
 
