@@ -1,11 +1,9 @@
 """Stage 4, reinforcement learning: write answers, have them scored, do more of what scored well.
 
-The talk shows the first step: the language-model loss on the model's own answers, each weighted by
-its reward (`reinforce_loss`). PPO (Schulman et al. 2017) adds a value function, so that an answer
-is compared with what was expected; a clip, so that one batch cannot move the policy far; and RLHF
-adds a price for leaving the SFT model (KL), since the reward model is right only near the answers
-that it was trained on. As in InstructGPT, pretraining documents are mixed in (PPO-ptx).
-The names are those of the paper and of its well-known implementations.
+The first step is the language-model loss on the model's own answers, each weighted by its reward
+(`reinforce_loss`). PPO (Schulman et al. 2017) adds a value function, so that an answer is compared
+with what was expected; a clip, so that one batch cannot move the policy far. RLHF adds a price for
+leaving the SFT model (KL), and here pretraining documents (PPO-ptx; Ouyang et al. 2022).
 """
 
 import copy
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 
 from minigpt.engine.answers import answer_mask, kl_and_entropy, masked_mean, whiten
 from minigpt.engine.batching import by_length, pad_right
-from minigpt.engine.optim import make_optimizer
+from minigpt.engine.optim import Optimizer, make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
 from minigpt.pretrain import PretrainConfig, batches
@@ -51,29 +49,23 @@ class PPOConfig:
 
 
 def token_logprobs(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Log-probability of each token under the logits of the position before it.
-
-    logits: (B, T, V); tokens: (B, T). Returns (B, T - 1): entry t is of token t + 1.
-    """
+    """Log-probability of each token under the logits of the position before it: (B, T, V) and
+    (B, T) → (B, T - 1). Entry t is of token t + 1."""
     logp = torch.log_softmax(logits[:, :-1], dim=-1)
     return logp.gather(-1, tokens[:, 1:, None])[..., 0]
 
 
 def kl_rewards(logp: Tensor, ref_logp: Tensor, score: Tensor, last: Tensor, kl_coef: float, mask):
-    """Reward of each token: -β (log π - log π_ref), and the score added once, at the last token.
-
-    logp, ref_logp, mask: (B, T); score, last: (B,). Ziegler et al. (2019), equation 2.
-    """
+    """Reward of each token: -β (log π - log π_ref), and the score added once, at the last token
+    (Ziegler et al. 2019, equation 2). logp, ref_logp, mask: (B, T); score, last: (B,)."""
     rewards = -kl_coef * (logp - ref_logp) * mask
     return rewards.scatter_add(1, last[:, None], score[:, None])
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float):
-    """Advantages and returns (B, T) by generalized advantage estimation.
-
-    Schulman et al. (2015), equations 11-16. values[:, t] is the expectation before token t; after
-    the end it is 0. Entries outside `mask` are 0. returns = advantages + values, before whitening.
-    """
+    """Advantages and returns (B, T) by generalized advantage estimation (Schulman et al. 2015,
+    equations 11-16). values[:, t] is expected before token t; after the end it is 0. Entries
+    outside `mask` are 0. returns = advantages + values, before whitening."""
     advantages = torch.zeros_like(rewards)
     running = next_value = torch.zeros_like(rewards[:, 0])
     for t in reversed(range(rewards.shape[1])):
@@ -85,49 +77,39 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
 
 
 def reinforce_loss(logp: Tensor, reward: Tensor, mask: Tensor) -> Tensor:
-    """The talk's version: the loss of each answer's tokens, weighted by the answer's reward.
-
-    logp, mask: (B, T); reward: (B,). Williams (1992). It is a policy gradient only for fresh
-    samples of the policy itself.
-    """
+    """The loss of each answer's tokens, weighted by the answer's reward (Williams 1992): a policy
+    gradient only for fresh samples of the policy itself. logp, mask: (B, T); reward: (B,)."""
     return -masked_mean(logp * reward[:, None], mask)
 
 
-def ppo_loss(logp, old_logp, advantages, mask, clip_ratio: float) -> tuple[Tensor, Tensor]:
-    """Clipped surrogate loss (Schulman et al. 2017, equation 7) and the share of clipped tokens.
-
-    The larger of two losses is taken: the clip can take away a gain, never a loss. All (B, T).
-    """
+def clipped_loss(logp, old_logp, advantages, mask, clip_ratio: float) -> Tensor:
+    """Clipped surrogate loss (Schulman et al. 2017, equation 7), the mean over the answers' tokens:
+    of two losses the larger, so the clip can take away a gain, never a loss. All (B, T)."""
     ratio = (logp - old_logp).exp()
     unclipped = -advantages * ratio
     clipped = -advantages * ratio.clamp(1 - clip_ratio, 1 + clip_ratio)
-    share = masked_mean((clipped > unclipped).float(), mask)
-    return masked_mean(torch.maximum(unclipped, clipped), mask), share
+    return masked_mean(torch.maximum(unclipped, clipped), mask)
 
 
 def value_loss(values, old_values, returns, mask, value_clip: float) -> Tensor:
-    """Half the mean squared error of the values, with the same pessimistic clip. All (B, T)."""
+    """Half the mean squared error of the values, as pessimistically clipped. All (B, T)."""
     clipped = old_values + (values - old_values).clamp(-value_clip, value_clip)
     worse = torch.maximum((values - returns) ** 2, (clipped - returns) ** 2)
     return 0.5 * masked_mean(worse, mask)
 
 
 def kl_estimates(logp: Tensor, ref_logp: Tensor) -> tuple[Tensor, Tensor]:
-    """k1 and k3, estimates of KL(π ‖ π_ref) from tokens drawn from π (Schulman 2020). Any shape.
-
-    k1 = log π - log π_ref is unbiased and may be negative; k3 = exp(-k1) - 1 + k1 never is.
-    """
+    """k1 and k3, estimates of KL(π ‖ π_ref) from tokens of π (Schulman 2020): k1 = log π -
+    log π_ref is unbiased and may be negative; k3 = exp(-k1) - 1 + k1 never is. Any shape."""
     k1 = logp - ref_logp
     return k1, torch.expm1(-k1) + k1
 
 
 @dataclass(eq=False)
 class Rollout:
-    """A round's answers and what the models say of them.
-
-    B answers in rows of T tokens. Each of A columns predicts the token after it; they begin at the
-    shortest prompt's last token. What stands where the mask is 0 means nothing.
-    """
+    """A round's answers and what the models say of them: B rows of T tokens. Each of A columns
+    predicts the token after it, from the shortest prompt's last token on. What stands where the
+    mask is 0 means nothing."""
 
     asked: list[list[int]]  # the prompts
     samples: list[Sample]  # the answers
@@ -140,8 +122,8 @@ class Rollout:
     score: Tensor  # (B,) normalised scores; the fixed one where an answer was cut off
     logp: Tensor  # (B, A) log-probability of the next token under the policy that sampled it
     ref_logp: Tensor  # (B, A) and under the SFT model
-    k1: Tensor  # (B, A) two estimates of the KL from the tokens alone, 0 outside the mask:
-    k3: Tensor  # (B, A) see kl_estimates
+    k1: Tensor  # (B, A) estimates of the KL from the tokens alone, 0 outside the mask
+    k3: Tensor  # (B, A) and the second; see kl_estimates
     kl: Tensor  # (B, A) KL from the SFT model, exact over the vocabulary, in nats
     entropy: Tensor  # (B, A) of the next token, in nats
     values: Tensor  # (B, A) expected before the next token
@@ -150,8 +132,7 @@ class Rollout:
 
 @torch.no_grad()
 def rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config) -> Rollout:
-    """Sample answers from the policy as it is now, at temperature 1 with no filter; have them
-    scored, and read what policy, reference and value function say of them."""
+    """Answers of the policy as it is, at temperature 1 with no filter, and what all say of them."""
     stop = encoding.encode_single_token("<|end|>")
     samples = generate(policy, asked, config.max_new_tokens, stop=stop, seeds=seeds)
     sequences = [reward_input(encoding, p, s.ids) for p, s in zip(asked, samples)]
@@ -189,17 +170,15 @@ def estimate(r: Rollout, config: PPOConfig) -> tuple[Tensor, Tensor]:
     return whiten(advantages, r.mask), returns
 
 
-def policy_loss_on(policy: GPT, r: Rollout, rows: Tensor, advantages, config, loss_of=ppo_loss):
-    """Of some rows: the loss, the share of clipped tokens, and the largest |ratio - 1|."""
+def logprobs_on(policy: GPT, r: Rollout, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of some rows, (rows, A) each: log-probabilities now and at sampling, and the mask."""
 
     def logprobs(idx):
         hidden = policy.hidden(idx)
         return token_logprobs(policy.head(hidden[:, r.first :]).float(), idx[:, r.first :])
 
     (logp,) = by_length(logprobs, [r.lengths[i] for i in rows.tolist()], r.idx[rows])
-    logp, old_logp, mask = logp * r.mask[rows], r.logp[rows] * r.mask[rows], r.mask[rows]
-    change = ((logp.detach() - old_logp).exp() - 1) * mask
-    return *loss_of(logp, old_logp, advantages[rows], mask, config.clip_ratio), change.abs().max()
+    return logp * r.mask[rows], r.logp[rows] * r.mask[rows], r.mask[rows]
 
 
 def value_loss_on(layers: nn.Module, r: Rollout, rows: Tensor, returns, config, loss_of=value_loss):
@@ -214,7 +193,7 @@ class Steps(NamedTuple):
 
     rollout: Callable = rollout
     estimate: Callable = estimate
-    policy_loss: Callable = ppo_loss
+    policy_loss: Callable = clipped_loss
     value_loss: Callable = value_loss
 
 
@@ -237,63 +216,85 @@ class PPOStep:
     returns: Tensor = field(repr=False)  # (B, A) what the value function was to learn
 
 
+def optimizers(policy: GPT, layers: nn.Module, config: PPOConfig) -> tuple[Optimizer, Optimizer]:
+    """The policy's and the value function's."""
+    adam, lr = {"betas": (0.9, 0.95), "eps": 1e-8}, config.lr
+    policys = make_optimizer(policy, config.muon_lr, lr, lr, lr, **adam)
+    return policys, make_optimizer(layers, adamw_lr=config.value_lr, **adam)
+
+
+def draw(rng, prompts: list[list[int]], config: PPOConfig) -> tuple[list, list, list[int]]:
+    """A round's prompts: their indices, themselves, and a seed for each answer."""
+    chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
+    seeds = rng.integers(0, 2**62, config.prompts).tolist()
+    return chosen.tolist(), [prompts[i] for i in chosen], seeds
+
+
+def minibatches(rng, config: PPOConfig) -> Iterator[Tensor]:
+    """The rows of each update of a round, in random order, all of them once an epoch."""
+    for _ in range(config.epochs):
+        yield from torch.from_numpy(rng.permutation(config.prompts)).split(config.minibatch)
+
+
+def update_numbers(loss, logp, old_logp, advantages, mask, clip_ratio: float) -> Tensor:
+    """(3,) of an update: its loss, the share of clipped tokens, the largest |ratio - 1|."""
+    change = (logp.detach() - old_logp).exp() - 1
+    clipped = -advantages * (change.clamp(-clip_ratio, clip_ratio) - change) > 0
+    return torch.stack([loss.detach(), masked_mean(clipped.float(), mask), change.abs().max()])
+
+
+def step_record(iteration, chosen, r: Rollout, returns, updates, tokens, config) -> PPOStep:
+    """What a round did. updates: `update_numbers` of each. Read once a round: a GPU runs on."""
+    seen = torch.stack(updates)
+    return PPOStep(
+        step=iteration + 1, steps=config.iterations, reward=r.score.mean().item(),
+        kl=(r.kl * r.mask).sum(1).mean().item(), entropy=masked_mean(r.entropy, r.mask).item(),
+        ended=r.ended.float().mean().item(), clip_share=seen[:, 1].mean().item(),
+        first_ratio=seen[0, 2].item(), loss=seen[:, 0].mean().item(), tokens=tokens,
+        prompts=chosen, rollout=replace(r, read=[]), returns=returns,
+    )  # fmt: skip
+
+
 def ppo(
     policy: GPT, reward_model: RewardModel, prompts: list[list[int]],
     pretraining_tokens: np.ndarray, encoding, config: PPOConfig, steps: Steps = Steps(),  # noqa: B008
 ) -> Iterator[PPOStep]:  # fmt: skip
-    """Train `policy` in place against `reward_model`; yields a PPOStep after each round.
-
-    `policy` comes in as the SFT model; a frozen copy of it is the reference of the KL price.
-    The value function starts as the reward model's layers with a head of zeros: it expects 0.
-    """
+    """Train `policy` in place against `reward_model`; yields a PPOStep after each round. `policy`
+    comes in as the SFT model; a frozen copy of it is the reference of the KL price. The value
+    function starts as the reward model's layers with a head of zeros: it expects 0."""
     if not prompts:
         raise ValueError("there are no prompts: give one question or more, as chat_prompt makes it")
     reference = reward_model.gpt  # which read the answers anyway, if it is the SFT model too
     if not all(map(torch.equal, policy.parameters(), reference.parameters())):
         reference = copy.deepcopy(policy).requires_grad_(False)
     layers, tokens = new_value_function(reward_model), 0
-    adam, lr = {"betas": (0.9, 0.95), "eps": 1e-8}, config.lr
-    optimizer = make_optimizer(policy, config.muon_lr, lr, lr, lr, **adam)
-    value_optimizer = make_optimizer(layers, adamw_lr=config.value_lr, **adam)
+    optimizer, value_optimizer = optimizers(policy, layers, config)
     windows = PretrainConfig(config.ptx_windows, config.block_size, seed=config.seed + 1)
     rng, documents = np.random.default_rng(config.seed), batches(pretraining_tokens, windows)
-
     for iteration in range(config.iterations):
-        chosen = rng.choice(len(prompts), config.prompts, replace=len(prompts) < config.prompts)
-        asked, seeds = [prompts[i] for i in chosen], rng.integers(0, 2**62, config.prompts).tolist()
+        chosen, asked, seeds = draw(rng, prompts, config)
         r = steps.rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config)
         advantages, returns = steps.estimate(r, config)
-
-        seen = []
         optimizer.set_lr_factor(1 - iteration / config.iterations)
-        for _ in range(config.epochs):
-            for rows in torch.from_numpy(rng.permutation(config.prompts)).split(config.minibatch):
-                loss, clip_share, change = policy_loss_on(
-                    policy, r, rows, advantages, config, steps.policy_loss)  # fmt: skip
-                optimizer.zero_grad()
-                loss.backward()
-                if config.ptx_coef:
-                    x, y = (t.to(r.idx.device) for t in next(documents))
-                    (config.ptx_coef * next_token_loss(policy(x), y)).backward()
-                nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
-                optimizer.step()
-
-                v_loss = value_loss_on(layers, r, rows, returns, config, steps.value_loss)
-                value_optimizer.zero_grad()
-                v_loss.backward()
-                nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
-                value_optimizer.step()
-                seen.append((loss.detach(), clip_share, change))
-
-        # Numbers are asked for once a round: a GPU runs on.
-        losses, clip_shares, changes = map(torch.stack, zip(*seen))
-        kl, tokens = (r.kl * r.mask).sum(1).mean().item(), tokens + r.idx.numel()
-        yield PPOStep(
-            step=iteration + 1, steps=config.iterations, reward=r.score.mean().item(), kl=kl,
-            entropy=masked_mean(r.entropy, r.mask).item(), ended=r.ended.float().mean().item(),
-            clip_share=clip_shares.mean().item(), first_ratio=changes[0].item(),
-            loss=losses.mean().item(), tokens=tokens, prompts=chosen.tolist(),
-            rollout=replace(r, read=[]), returns=returns,
-        )  # fmt: skip
-        if config.kl_budget is not None and kl > config.kl_budget:
+        updates = []
+        for rows in minibatches(rng, config):
+            logp, old_logp, mask = logprobs_on(policy, r, rows)
+            given = logp, old_logp, advantages[rows], mask, config.clip_ratio
+            loss = steps.policy_loss(*given)
+            optimizer.zero_grad()
+            loss.backward()
+            if config.ptx_coef:
+                x, y = (t.to(r.idx.device) for t in next(documents))
+                (config.ptx_coef * next_token_loss(policy(x), y)).backward()
+            nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
+            optimizer.step()
+            v_loss = value_loss_on(layers, r, rows, returns, config, steps.value_loss)
+            value_optimizer.zero_grad()
+            v_loss.backward()
+            nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
+            value_optimizer.step()
+            updates.append(update_numbers(loss, *given))
+        tokens += r.idx.numel()
+        yield (step := step_record(iteration, chosen, r, returns, updates, tokens, config))
+        if config.kl_budget is not None and step.kl > config.kl_budget:
             return

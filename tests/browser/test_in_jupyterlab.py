@@ -390,6 +390,24 @@ def rounds_are_looked_at(page) -> None:
     page.wait(f"{round_is} !== '{int(last) - 1},{first}'")
 
 
+def gold_is_uncovered(page) -> None:
+    """The cockpit's button stops the run, and only then says what gold was."""
+    page.wait(says("cockpit", "Gold is covered."))
+    page.click(button("cockpit", "Stop here and show gold"))
+    page.wait(says("cockpit", "You stopped after round"))
+
+
+def a_bug_is_diagnosed(page) -> None:
+    """By keyboard: a wrong diagnosis says what that bug would move, the right one shows the line."""
+    page.run(f"{control('museum', 'Diagnosis')}.focus()")
+    page.type("The ref")
+    page.wait(says("museum", "Exhibit A: not this."))
+    time.sleep(1)  # what is typed later is the beginning of another text
+    page.type("The log")
+    page.wait(says("museum", "Exhibit A: right."))
+    page.wait(says("museum", "k1 = ref_logp - logp"))
+
+
 def votes_are_cast(page) -> None:
     """A vote tells who wrote what, and its ratings stand below; it can be taken back."""
     page.click(button("arena", "A is better"))
@@ -409,6 +427,6 @@ ACTS = {
     "03_prompting": [a_typed_prompt_is_completed],
     "04_sft": [],
     "05_reward_model": [ten_pairs_are_labeled],
-    "06_ppo": [rounds_are_looked_at],
+    "06_ppo": [rounds_are_looked_at, gold_is_uncovered, a_bug_is_diagnosed],
     "07_arena": [votes_are_cast],
 }

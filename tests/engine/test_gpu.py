@@ -16,7 +16,7 @@ from minigpt.engine.batching import by_length
 from minigpt.engine.optim import make_optimizer
 from minigpt.generate import generate
 from minigpt.model import GPT, GPTConfig, next_token_loss
-from minigpt.ppo import PPOConfig, ppo, ppo_loss, token_logprobs, value_loss
+from minigpt.ppo import PPOConfig, clipped_loss, ppo, token_logprobs, update_numbers, value_loss
 from minigpt.pretrain import PretrainConfig, pretrain
 from minigpt.reward import RewardModel, bradley_terry, new_value_function
 from toys import ToyEncoding
@@ -119,11 +119,12 @@ def test_an_update_of_ppo_stays_on_its_device_and_asks_nothing():
     old, advantages, mask = (torch.zeros(4, 8, device=META) for _ in range(3))
     with AllOn(META):
         logp = token_logprobs(policy(ids), ids)
-        loss, share = ppo_loss(logp, old, advantages, mask, 0.2)
+        loss = clipped_loss(logp, old, advantages, mask, 0.2)
+        numbers = update_numbers(loss, logp, old, advantages, mask, 0.2)
         found = values(*reward.read(ids))[:, :-1]
         (loss + value_loss(found, old, advantages, mask, 0.2)).backward()
     torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
-    assert loss.device == share.device == META
+    assert loss.device == numbers.device == META
 
 
 @needs_gpu

@@ -1,13 +1,10 @@
 """Every experiment in miniature: stopped, gone on with, and compared with one that was not."""
 
 import json
-import math
 from functools import partial
 
 import pytest
 
-from minigpt.lessons.ppo import kl_strength, parts
-from minigpt.lessons.ppo.runs import Sizes
 from minigpt.lessons.pretraining import sources
 from minigpt.lessons.reward_model import recorded_reward
 from minigpt.lessons.sft import recorded_sft
@@ -20,25 +17,6 @@ from minigpt.show.results import command, experiments, load_results, save_result
 from minigpt.stages.sizes import flops_per_token
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
-TINY = Sizes(questions=12, corpus_tokens=3000, rounds=2, answers=8, every=2)
-
-
-def check_parts(found):
-    by_part = {}
-    for run in found["runs"]:
-        by_part.setdefault(run["part"], []).append(run)
-    for run in found["runs"]:
-        assert [set(p) for p in run["points"]] == [set(parts.KEPT)] * len(run["points"])
-        assert run["points"][0]["kl"] == 0 and math.isfinite(run["points"][-1]["proxy"])
-    assert len({run["points"][0]["gold"] for run in by_part["steps"]}) == 1  # all start as SFT
-    start = by_part["gain"][1]["gain"]  # where it was frozen
-    assert start not in [run["gain"] for run in found["runs"] if run["arm"] != "gain frozen"]
-
-
-def check_kl_strength(found):
-    assert [run["kl_coef"] for run in found["runs"]] == [0.0, 0.05]
-    free, priced = (run["points"] for run in found["runs"])
-    assert free[0] == priced[0] and free[-1] != priced[-1]
 
 
 def check_recorded_sft(found):
@@ -87,12 +65,6 @@ MINIATURES = {
         {"RECIPE": recorded_reward.Recipe(comparison_prompts=64)},
         {"seeds": (0, 1)},
         check_recorded_reward,
-    ),
-    parts: ({}, {"seeds": (0,), "sizes": parts.PartSizes(TINY, 1, 2)}, check_parts),
-    kl_strength: (
-        {"PRICES": (0.0, 0.05)},
-        {"seeds": (0,), "sizes": TINY},
-        check_kl_strength,
     ),
 }
 EXPERIMENTS = pytest.mark.parametrize("module", MINIATURES, ids=lambda module: module.NAME)

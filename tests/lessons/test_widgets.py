@@ -20,7 +20,11 @@ import minigpt.show
 from minigpt.arena import Match
 from minigpt.lessons.arena.vote import Arena, arena
 from minigpt.lessons.overview.compare import Comparer, compare
+from minigpt.lessons.ppo.bugs import EXHIBITS, RUNS, Run
+from minigpt.lessons.ppo.cockpit import Cockpit, cockpit
 from minigpt.lessons.ppo.flight_instruments import FlightInstruments, flight_instruments
+from minigpt.lessons.ppo.instruments import readings
+from minigpt.lessons.ppo.museum import SEED, Museum, key, museum
 from minigpt.lessons.pretraining.guess_next import Game, Task, guess_next, make_tasks
 from minigpt.lessons.prompting.prompt_lab import PromptLab, prompt_lab
 from minigpt.lessons.reward_model.inspector import Inspector, inspect_reward
@@ -75,6 +79,20 @@ def rounds() -> tuple[list[PPOStep], list[Question], Stage]:
     return list(ppo(policy, judge.model, prompts, tokens, judge.encoding, config)), asked, judge
 
 
+def curve() -> list[dict]:
+    """What was recorded of a run."""
+    return [{"step": n, "gold": 0.5 - n / 8, "proxy": n / 4} for n in (2, 4, 6)]
+
+
+def toy_museum() -> Museum:
+    """With a first exhibit that is off in everything, beside a run that is not."""
+    fine = readings(rounds()[0])
+    off = [replace(r, light="red", text=EVIL) for r in fine]
+    RUNS["none", SEED, 1] = Run(fine, fine, {})
+    RUNS[key(EXHIBITS["A"], 1)] = Run(fine, off, {"sum": 2.0})
+    return Museum(1)
+
+
 def pair() -> tuple[Question, Label]:
     """Two answers to a question, not decided yet."""
     world, encoding = load_world("en"), load_tokenizer("en")
@@ -103,6 +121,7 @@ CASES = {
         lambda: ConceptTest("after"), lambda: concept_test("before"), stages=False
     ),
     Explorer: Case(lambda: Explorer(encodings(), EVIL), explore_tokens, stages=False),
+    Cockpit: Case(lambda: Cockpit({EVIL: curve(), "b": curve()}), cockpit),
     FlightInstruments: Case(
         lambda: FlightInstruments(*rounds()), lambda: flight_instruments(*rounds()), stages=False
     ),
@@ -112,6 +131,7 @@ CASES = {
     ),
     Inspector: Case(lambda: Inspector(stage("reward"), EVIL), inspect_reward),
     Labeler: Case(lambda: Labeler(stage("sft"), [pair()]), label_pairs),
+    Museum: Case(lambda: toy_museum(), lambda: toy_museum() and museum(1), stages=False),
     Prediction: Case(
         lambda: Prediction("00-key", [EVIL, "no"]), lambda: predict("00-key", [EVIL, "no"]),
         stages=False,

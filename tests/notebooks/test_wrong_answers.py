@@ -161,23 +161,30 @@ MISTAKES = {
         ("one for all", "@ chance", "@ chance * 0 + values.mean()"),
         ("a sum", "/ math.comb(N, n)", ""),
     ],
-    "kl-estimators": [
-        ("absolute", "return sum(k) /", "return sum(map(abs, k)) /"),
-        ("turned round", "a - b for", "b - a for"),
-        ("the exponent", "math.exp(-x) - 1 + x", "math.exp(x) - 1 - x"),
-        ("a sum", "sum(k) / len(k)", "sum(k)"),
-    ],
-    "gae-exercise": [
-        ("no next value", "next_value = value", "next_value = 0.0"),
-        ("backwards", "return found[::-1]", "return found"),
-        ("gamma forgotten", "gamma * lam * running", "lam * running"),
-        ("nothing expected", "next_value - value\n", "next_value\n"),
+    "kl-rewards": [
+        ("leaving is paid for", "-kl_coef", "kl_coef"),
+        ("turned round", "(logp - ref_logp)", "(ref_logp - logp)"),
+        ("no mask", " * mask", ""),
+        ("at every token", "rewards[torch.arange(len(score)), last] += score",
+         "rewards = rewards + score[:, None]"),
+        ("at the end of the row", "len(score)), last]", "len(score)), -1]"),
     ],
     "clipped-loss": [
         ("the smaller", "torch.maximum", "torch.minimum"),
-        ("a sum", ".mean()", ".sum()"),
+        ("a sum", " / mask.sum()", ""),
+        ("no mask", "(larger * mask).sum() / mask.sum()", "larger.mean()"),
         ("always clipped", "torch.maximum(plain, held)", "held"),
         ("never clipped", "torch.maximum(plain, held)", "plain"),
+    ],
+    "gae-exercise": [
+        ("no next value", "next_value = values[:, t] * mask[:, t]", "next_value = 0"),
+        ("a value after the end", "next_value = values[:, t] * mask[:, t]",
+         "next_value = values[:, t]"),
+        ("forwards", "reversed(range(rewards.shape[1]))", "range(rewards.shape[1])"),
+        ("gamma forgotten", "gamma * lam * running", "lam * running"),
+        ("returns minus values", "lam * running", "running"),
+        ("nothing expected", " - values[:, t]\n", "\n"),
+        ("returns are the advantages", "(advantages + values) * mask", "advantages"),
     ],
     "elo-exercise": [
         ("turned round", "(right - left)", "(left - right)"),
@@ -299,26 +306,20 @@ import minigpt.reward as course
 def expected_best(scores, values, n):
     return course.expected_best(scores, values, n)
 """,
-    "kl-estimators": """
-import math
-import torch
-from minigpt.ppo import kl_estimates
-def kl_estimators(logp, ref_logp):
-    found = kl_estimates(*(torch.tensor(x, dtype=torch.float64) for x in (logp, ref_logp)))
-    return tuple(k.mean().item() for k in found)
-""",
-    "gae-exercise": """
-import torch
-from minigpt.ppo import gae
-def advantages(rewards, values, gamma=1.0, lam=0.95):
-    r, v = torch.tensor([rewards]).float(), torch.tensor([values]).float()
-    return gae(r, v, torch.ones_like(r), gamma, lam)[0][0].tolist()
+    "kl-rewards": """
+from minigpt import ppo
+def kl_rewards(*given):
+    return ppo.kl_rewards(*given)
 """,
     "clipped-loss": """
-import torch
-from minigpt.ppo import ppo_loss
-def clipped_loss(logp, old_logp, advantages, clip=0.2):
-    return ppo_loss(logp, old_logp, advantages, torch.ones_like(logp), clip)[0]
+import minigpt.ppo
+def clipped_loss(logp, old_logp, advantages, mask, clip_ratio):
+    return minigpt.ppo.clipped_loss(logp, old_logp, advantages, mask, clip_ratio)
+""",
+    "gae-exercise": """
+import minigpt.ppo
+def gae(rewards, values, mask, gamma, lam):
+    return minigpt.ppo.gae(rewards, values, mask, gamma, lam)
 """,
     "elo-exercise": """
 from minigpt.arena import expected_score
@@ -671,65 +672,70 @@ def expected_best(scores, values, n):
     return out
 """,
     },
-    "kl-estimators": {
-        "torch in float32": """
-import math
+    "kl-rewards": {
+        "scatter": """
 import torch
-def kl_estimators(logp, ref_logp):
-    k = torch.tensor(logp) - torch.tensor(ref_logp)
-    return k.mean(), ((-k).exp() - 1 + k).mean()
+def kl_rewards(logp, ref_logp, score, last, kl_coef, mask):
+    price = kl_coef * mask * (logp - ref_logp)
+    return torch.zeros_like(logp).scatter(1, last[:, None], score[:, None]) - price
 """,
         "a loop": """
-import math
-def kl_estimators(logp, ref_logp):
-    k1 = k3 = 0
-    for i in range(len(logp)):
-        k1 += logp[i] - ref_logp[i]
-        k3 += math.e ** (ref_logp[i] - logp[i]) - 1 + logp[i] - ref_logp[i]
-    return [k1 / len(logp), k3 / len(logp)]
-""",
-    },
-    "gae-exercise": {
-        "a sum for each token": """
-def advantages(rewards, values, gamma=1.0, lam=0.95):
-    ahead = list(values[1:]) + [0]
-    delta = [r + gamma * n - v for r, n, v in zip(rewards, ahead, values)]
-    return [sum((gamma * lam) ** (j - i) * delta[j] for j in range(i, len(delta)))
-            for i in range(len(delta))]
-""",
-        "recursion": """
-def advantages(rewards, values, gamma=1.0, lam=0.95):
-    if not rewards:
-        return []
-    later = advantages(rewards[1:], values[1:], gamma, lam)
-    following, running = (values[1], later[0]) if later else (0, 0)
-    return [rewards[0] + gamma * following - values[0] + gamma * lam * running] + later
-""",
-        "torch in float32": """
 import torch
-def advantages(rewards, values, gamma=1.0, lam=0.95):
-    r, v = torch.tensor(rewards).float(), torch.tensor([*values, 0.0])
-    delta = r + gamma * v[1:] - v[:-1]
-    for t in range(len(r) - 2, -1, -1):
-        delta[t] += gamma * lam * delta[t + 1]
-    return delta
+def kl_rewards(logp, ref_logp, score, last, kl_coef, mask):
+    rewards = torch.zeros(logp.shape)
+    for row in range(len(logp)):
+        for t in range(logp.shape[1]):
+            if mask[row, t]:
+                rewards[row, t] = -kl_coef * (logp[row, t] - ref_logp[row, t])
+            if t == last[row]:
+                rewards[row, t] += score[row]
+    return rewards
 """,
     },
     "clipped-loss": {
         "the smaller objective": """
 import torch
-def clipped_loss(logp, old_logp, advantages, clip=0.2):
+def clipped_loss(logp, old_logp, advantages, mask, clip_ratio):
     ratio = torch.exp(logp - old_logp)
-    clipped = torch.clamp(ratio, 1 - clip, 1 + clip)
-    return -torch.min(ratio * advantages, clipped * advantages).mean()
+    clipped = torch.clamp(ratio, 1 - clip_ratio, 1 + clip_ratio)
+    return -torch.min(ratio * advantages, clipped * advantages)[mask.bool()].mean()
 """,
         "where": """
 import torch
-def clipped_loss(logp, old_logp, advantages, clip=0.2):
+def clipped_loss(logp, old_logp, advantages, mask, clip_ratio):
     ratio = torch.exp(logp) / torch.exp(old_logp)
-    above = torch.where(ratio > 1 + clip, 1 + clip, ratio)
-    below = torch.where(ratio < 1 - clip, 1 - clip, ratio)
-    return torch.where(advantages > 0, -advantages * above, -advantages * below).mean()
+    above = torch.where(ratio > 1 + clip_ratio, 1 + clip_ratio, ratio)
+    below = torch.where(ratio < 1 - clip_ratio, 1 - clip_ratio, ratio)
+    losses = torch.where(advantages > 0, -advantages * above, -advantages * below)
+    return torch.sum(losses * mask) / torch.sum(mask)
+""",
+    },
+    "gae-exercise": {
+        "a sum for each token": """
+import torch
+def gae(rewards, values, mask, gamma, lam):
+    T = rewards.shape[1]
+    values = values * mask
+    ahead = torch.cat([values[:, 1:], torch.zeros(len(values), 1)], dim=1)
+    delta = (rewards + gamma * ahead - values) * mask
+    rows = [sum((gamma * lam) ** (j - i) * delta[:, j] for j in range(i, T)) for i in range(T)]
+    advantages = torch.stack(rows, dim=1) * mask
+    return advantages, advantages + values
+""",
+        "row by row": """
+import torch
+def gae(rewards, values, mask, gamma, lam):
+    found = torch.zeros(rewards.shape)
+    for row in range(len(rewards)):
+        running = value = 0.0
+        for t in range(rewards.shape[1] - 1, -1, -1):
+            if mask[row, t]:
+                delta = rewards[row, t] + gamma * value - values[row, t]
+                running, value = delta + gamma * lam * running, values[row, t]
+                found[row, t] = running
+            else:
+                running = value = 0.0
+    return [found, (found + values) * mask]
 """,
     },
     "elo-exercise": {

@@ -199,7 +199,7 @@ Set `ranking_pairs` to the list of all of them, in any order, in the form
         },
         "clipped-loss": {
             "title": "One token in PPO",
-            "again": "06, Three tokens: ratio and clip",
+            "again": "06, Your turn: the clip",
             "text": """\
 A token had the log-probability **{old}** when it was drawn and has **{new}** now. Its advantage is
 **{a}**, and the ratio is clipped at 1 ± **{clip}**. How large is PPO's **loss** of this token?
@@ -217,7 +217,7 @@ Set `clipped_loss` to the number, to three digits after the point.""",
         },
         "token-advantages": {
             "title": "Advantages of three tokens",
-            "again": "06, Three tokens: who gets the blame",
+            "again": "06, Your turn: who gets the blame",
             "text": """\
 An answer has three tokens. Their rewards are `{rewards}`, what was expected before each of them
 (the values) is `{values}`, and after the last one nothing more is expected. γ is **{gamma}** and

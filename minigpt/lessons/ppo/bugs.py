@@ -1,8 +1,4 @@
-"""The bug museum: runs of minigpt/ppo.py, each with one known bug in it, and checks that find it.
-
-    choices()                                  # what the bugs do, each with its key
-    exhibit("A")                               # its readings, and checks for the bugs that hide
-    diagnose({"A": "dropout", "B": "none"})    # which of these are right, and where the bug is
+"""Bugs of the museum: runs of minigpt/ppo.py, each with one known bug in it, and checks for them.
 
 Each bug was published: it stood in somebody's code, was found, and was told of. Few raise an error,
 and with some the score even rises. A project is named only where it has told of the bug itself.
@@ -11,8 +7,8 @@ and with some the score even rises. A project is named only where it has told of
 import difflib
 import hashlib
 import inspect
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from types import ModuleType
 from typing import NamedTuple
 
@@ -20,14 +16,12 @@ import torch
 
 import minigpt.ppo
 from minigpt.engine.answers import answer_mask, masked_mean
-from minigpt.lessons.ppo.bug_texts import check_words, words
 from minigpt.lessons.ppo.instruments import LIMITS, Reading, readings
-from minigpt.ppo import PPOConfig, PPOStep, ppo_loss
+from minigpt.ppo import PPOConfig, PPOStep, clipped_loss
 from minigpt.reward import reward_input
 from minigpt.sft import chat_prompt
 from minigpt.show.style import SKY, YELLOW
 from minigpt.show.table import Cell, Table
-from minigpt.stages.fast import shorten
 from minigpt.stages.stage import load_stage
 from minigpt.store.words import _, language
 from minigpt.world.questions import sample_questions
@@ -36,12 +30,12 @@ from minigpt.world.questions import sample_questions
 LIMITS_HERE = replace(LIMITS, ended=(0.8, 0.6), explained=(0.0, -0.2))
 
 
-def small() -> PPOConfig:
+def small(rounds: int) -> PPOConfig:
     """Runs of a few seconds: few answers, learned from often, with a high price of KL and without
     the pretraining term."""
     return PPOConfig(
-        iterations=shorten(5, 2), prompts=48, minibatch=12, epochs=2, max_new_tokens=20,
-        muon_lr=0.0032, lr=8e-4, value_lr=0.006, kl_coef=0.8, ptx_coef=0.0, seed=1,
+        rounds, prompts=48, minibatch=12, epochs=2, max_new_tokens=20,
+        muon_lr=0.0032, lr=8e-4, value_lr=0.006, kl_coef=0.8, ptx_coef=0.0,
     )  # fmt: skip
 
 
@@ -50,11 +44,11 @@ def small() -> PPOConfig:
 # {bug: (the checks that it moves, {function of minigpt/ppo.py: {what is right: what the bug has}})}
 BUGS = {
     "alias": (set(), {"ppo": {"reference = reward_model.gpt": "reference = policy"}}),
-    "clip_min": ({"clip"}, {"ppo_loss": {"torch.maximum(": "torch.minimum("}}),
+    "clip_min": ({"clip"}, {"clipped_loss": {"torch.maximum(": "torch.minimum("}}),
     "direction": ({"sum"}, {
         "kl_rewards": {"* (logp - ref_logp)": "* (ref_logp - logp)"},
         "kl_estimates": {"k1 = logp - ref_logp": "k1 = ref_logp - logp"}}),
-    "dropout": (set(), {"policy_loss_on": {
+    "dropout": (set(), {"logprobs_on": {
         "hidden = policy.hidden(idx)": "hidden = nn.functional.dropout(policy.hidden(idx), 0.1)"}}),
     "every_token": ({"sum"}, {"kl_rewards": {
         ".scatter_add(1, last[:, None], score[:, None])": " + score[:, None] * mask"}}),
@@ -107,13 +101,14 @@ def difference(bug: str) -> Table:
     return Table(["", "minigpt/ppo.py"], rows, bug, width=110, tokens=True)
 
 
-def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> tuple:
-    """Train as `minigpt.ppo.ppo` does, with the bug in it and without a pretraining term; the
-    PPOSteps, and the largest of each check. bug: a key of BUGS. `minigpt.ppo` stays as it is."""
+def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> Iterator:
+    """Train as `minigpt.ppo.ppo` does, with the bug in it and without a pretraining term; yields
+    after each round its PPOStep and the largest of each check so far. bug: a key of BUGS.
+    `minigpt.ppo` stays as it is."""
     source = inspect.getsource(minigpt.ppo)
     for right, wrong in sources(bug).values():
         source = source.replace(right, wrong)
-    module, seen, steps, found = ModuleType("minigpt.ppo"), {}, [], {}
+    module, seen, found = ModuleType("minigpt.ppo"), {}, {}
     exec(compile(source, f"minigpt/ppo.py, {bug}", "exec"), vars(module))
 
     def noted(name, function):
@@ -125,10 +120,9 @@ def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfi
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own random numbers
         torch.manual_seed(config.seed)
         for step in module.ppo(policy, reward_model, prompts, None, encoding, config):
-            steps.append(step)
             for name, value in checks(module, step, seen, reward_model, encoding, config).items():
                 found[name] = max(found.get(name, 0.0), value)
-    return steps, found
+            yield step, found
 
 
 # ---- the checks ---------------------------------------------------------------------------------
@@ -156,7 +150,7 @@ def checks(module, step: PPOStep, seen: dict, reward_model, encoding, config: PP
         "learned": (inside - r.mask).sum(1).mean(),
         "sum": ((rewards * inside).sum(1) - (r.score - price)).abs().mean(),
         "target": at_end.abs().mean(),
-        "clip": module.ppo_loss(*args)[0] - ppo_loss(*args)[0],
+        "clip": module.clipped_loss(*args) - clipped_loss(*args),
     }
     if step.step == config.iterations:
         rows, layers = torch.arange(len(r.samples)), seen["new_value_function"]
@@ -200,86 +194,22 @@ class Run(NamedTuple):
         return max((r.light for r in self.first + self.readings if r.name == name), key=WORST.index)
 
 
-@cache
-def run(bug: str, seed: int, rounds: int) -> Run:
-    """The run with the bug, from the shipped models; what it gave the first time."""
-    names = "sft", "reward"
-    sft, reward = (load_stage(name, False, language(), "cpu", quiet=True) for name in names)
+RUNS: dict[tuple, Run] = {}  # {(bug, seed, rounds): the run}, which is made once
+
+
+def make_run(bug: str, seed: int, rounds: int) -> Iterator[int]:
+    """Make the run with the bug, from the shipped models, into RUNS; yields each round's number."""
+    if (bug, seed, rounds) in RUNS:
+        yield from range(1, rounds + 1)
+        return
+    sft, reward = (load_stage(n, False, language(), "cpu", quiet=True) for n in ("sft", "reward"))
     questions = sample_questions(sft.world, "A", 400, seed=91)
     prompts = [chat_prompt(sft.encoding, q.text) for q in questions]
-    policy = sft.model.requires_grad_(True)
-    config = replace(small(), seed=seed, iterations=rounds)
-    steps, found = ppo_with(bug, policy, reward.model, prompts, sft.encoding, config)
-    return Run(*(readings(some, limits=LIMITS_HERE) for some in (steps[:1], steps)), found)
-
-
-def exhibit(letter: str) -> tuple[Table, Table]:
-    """The exhibit of that letter: its readings and its checks, beside those of a run without a bug.
-
-    The first takes twice as long as the others. ValueError where there is no such letter.
-    """
-    letter, config = known_letter(letter), small()
-    bug = EXHIBITS[letter]
-    healthy = run("none", config.seed, config.iterations)
-    shown = run(bug, 3 if bug == "none" else config.seed, config.iterations)
-    lights = [
-        [r.label, h.text, f.text, r.text, shown.light(r.name)]
-        for h, f, r in zip(healthy.readings, shown.first, shown.readings)
-        if r.name != "gold"  # that takes many more answers
-    ]
-    compared = [
-        [label, *(number(run.found.get(name, 0.0)) for run in (healthy, shown)), what]
-        for name, (label, what) in check_words().items()
-    ]
-    at = _("{letter}, first round", letter=letter), _("{letter}, last round", letter=letter)
-    return (
-        Table([_("instrument"), _("without a bug"), *at, _("light")], lights,
-              _("Exhibit {letter} after {rounds} rounds, and a run without a bug",
-                letter=letter, rounds=config.iterations)),
-        Table([_("check"), _("without a bug"), letter, _("what it compares")], compared,
-              _("Exhibit {letter}: checks that are 0 where the step is right", letter=letter),
-              width=44),
-    )  # fmt: skip
-
-
-def number(value: float) -> str:
-    """0 for what is rounding, else two significant digits."""
-    return "0" if abs(value) < 1e-4 else f"{value:.2g}"
-
-
-def choices() -> Table:
-    """What the bugs do, each with the key that `diagnose` takes."""
-    rows = [[bug, what] for bug, (what, *_others) in words().items()]
-    caption = _("One of these is in each exhibit")
-    return Table([_("key"), _("what the code does")], rows, caption, width=70)
-
-
-def diagnose(answers: dict[str, str]) -> list[Table]:
-    """Which diagnoses {letter: key} are right, and why; of the others, what to look at again. Then,
-    of each bug that was found, the difference between the right lines and those of the bug.
-
-    ValueError where a letter or a key is not known.
-    """
-    rows, hits = [], []
-    for letter, bug in sorted((known_letter(k), v) for k, v in answers.items()):
-        if bug not in BUGS:
-            raise ValueError(f"{letter}: there is no key {bug!r}. Choose from {', '.join(BUGS)}")
-        _what, moves, lesson = words()[bug]
-        if EXHIBITS[letter] == bug:
-            hits.append(bug)
-            rows.append([letter, bug, _("right"), lesson])
-        else:
-            would = _("That would move {moves} Look at these again.", moves=moves)
-            rows.append([letter, bug, _("not this"), would])
-    caption = _("{right} of {said} right; there are {all} exhibits",
-                right=len(hits), said=len(rows), all=len(EXHIBITS))  # fmt: skip
-    table = Table([_("exhibit"), _("you say"), "", _("why")], rows, caption, width=60)
-    return [table, *(difference(bug) for bug in hits if BUGS[bug][1])]
-
-
-def known_letter(letter: str) -> str:
-    """The letter in upper case; ValueError where there is no such exhibit."""
-    found = str(letter).strip().upper()
-    if found not in EXHIBITS:
-        raise ValueError(f"there is no exhibit {letter!r}: choose from A–{max(EXHIBITS)}")
-    return found
+    policy, steps = sft.model.requires_grad_(True), []
+    config = replace(small(rounds), seed=seed)
+    for step, found in ppo_with(bug, policy, reward.model, prompts, sft.encoding, config):
+        steps.append(step)
+        if step.step == rounds:
+            read = (readings(some, limits=LIMITS_HERE) for some in (steps[:1], steps))
+            RUNS[bug, seed, rounds] = Run(*read, found)
+        yield step.step

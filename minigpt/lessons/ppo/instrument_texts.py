@@ -11,137 +11,58 @@ def light_word(light: str) -> str:
 
 def instrument_words(name: str) -> dict:
     """An instrument's label, how its value is written, and a word and a sentence for each light."""
-    return {
-        "ratio": {
-            "label": _("ratio on the first minibatch"),
-            "value": _("1, off by at most {value:.2g}"),
-            GREEN: (_("one"), _(
-                "The policy that learns gives each token the probability that it was sampled "
-                "with, as it must before the first update of a round.")),
-            AMBER: (_("not quite one"), _(
-                "The two computations of the same probability differ by more than rounding: "
-                "compare their precision, padding and batch.")),
-            RED: (_("not one"), _(
-                "Stop. Something differs between sampling and learning although nothing has been "
-                "learned: look for dropout, another temperature, a token that is off by one, or "
-                "an old policy.")),
-        },
-        "kl": {
-            "label": _("KL from the SFT model"),
-            "value": _("{value:.3f} nats exact, k1 {k1:.3f} ± {k1_error:.3f}, k3 {k3:.3f}"),
-            GREEN: (_("near"), _(
-                "The exact KL is small, and the estimate k1 is not below 0 by more than chance. "
-                "A negative k1 now and then is chance.")),
-            AMBER: (_("far"), _(
-                "The reward model was trained on answers of the SFT model and has seen few like "
-                "these: look at gold against proxy, raise kl_coef or stop earlier.")),
-            RED: (_("negative"), _(
-                "Stop. Even with three standard errors added the mean of k1 is below 0, which no "
-                "KL can be: look for a wrong sign or direction, or for sampling from another "
-                "distribution than the one that is scored.")),
-        },
-        "sampling": {
-            "label": _("surprisal of the samples less entropy"),
-            "value": _("{value:+.3f} nats a token ({z:+.1f} standard errors)"),
-            GREEN: (_("as scored"), _(
-                "The sampled tokens are as surprising as the policy's own distribution says they "
-                "should be.")),
-            AMBER: (_("doubtful"), _(
-                "A difference this large is rare: if it comes back next round, compare how "
-                "answers are sampled with how they are scored.")),
-            RED: (_("other distribution"), _(
-                "Stop. The answers were drawn from another distribution than the one that is "
-                "learned: sample at temperature 1 without filters, or divide all logits by the "
-                "same temperature.")),
-        },
-        "entropy": {
-            "label": _("entropy of the next token"),
-            "value": _("{value:.3f} nats ({share:.0%} of the first round's)"),
-            GREEN: (_("alive"), _(
-                "The policy still tries different answers. Some fall is what "
-                "learning looks like.")),
-            AMBER: (_("low"), _(
-                "There is little left to choose from: read some answers to one prompt, and think "
-                "of a smaller rate or a higher kl_coef.")),
-            RED: (_("collapsed"), _(
-                "The policy writes nearly the same each time, so it has nothing left to compare: "
-                "go back to an earlier round, with a smaller rate.")),
-        },
-        "ended": {
-            "label": _("answers that end by themselves"),
-            "value": _("{value:.0%}"),
-            GREEN: (_("they end"), _("Answers end with the end token, in time.")),
-            AMBER: (_("some do not"), _(
-                "Read the answers that were cut off: are they long, or do they repeat "
-                "themselves?")),
-            RED: (_("they do not end"), _(
-                "The end token is being unlearned: look whether a cut-off answer is punished, "
-                "whether the end token is inside the loss mask, and whether the reward grows "
-                "with length.")),
-        },
-        "reward": {
-            "label": _("mean score of the answers"),
-            "value": _("{value:+.2f} (first round {first:+.2f})"),
-            GREEN: (_("no fall"), _(
-                "The score is not below that of the first round. It should rise within the first "
-                "ten.")),
-            AMBER: (_("no rise"), _(
-                "After this many rounds the score should be higher: is the rate too small, the "
-                "price of KL too high, or the reward not reaching its tokens?")),
-            RED: (_("falls"), _(
-                "The policy learns to do worse: look at the signs of reward, advantage and loss, "
-                "then at the rate.")),
-            OFF: (_("too early"), _("It is judged after a few rounds.")),
-        },
-        "spread": {
-            "label": _("spread of the scores"),
-            "value": _("{value:.2f}"),
-            GREEN: (_("it differs"), _(
-                "Some answers score better than others, so there is something to learn from.")),
-            AMBER: (_("narrow"), _("The answers score much alike, so each round teaches little.")),
-            RED: (_("none"), _(
-                "All answers score the same: only the price of KL is learned. Look at the reward "
-                "model's input and at the position where its score is read.")),
-        },
-        "explained": {
-            "label": _("explained variance of the returns"),
-            "value": _("{value:.2f}"),
-            GREEN: (_("foresees"), _(
-                "The value function foresees part of the return, and the advantages are less "
-                "noisy for it.")),
-            AMBER: (_("foresees little"), _(
-                "The value function adds little yet: more rounds, or a larger value_lr.")),
-            RED: (_("misleads"), _(
-                "The value function is worse than a constant: look at which token its values "
-                "belong to, at what it is trained on, and at its rate.")),
-            OFF: (_("too early"), _(
-                "The value function starts by expecting 0 and is judged after a few rounds.")),
-        },
-        "clip": {
-            "label": _("tokens whose gain was clipped"),
-            "value": _("{value:.1%}"),
-            GREEN: (_("few"), _(
-                "The round's updates stay near the policy that sampled its answers.")),
-            AMBER: (_("many"), _(
-                "The policy moves far within a round: fewer epochs or a smaller rate.")),
-            RED: (_("most of the change"), _(
-                "So much is clipped that the later updates of a round learn from what is left "
-                "over: fewer epochs or a smaller rate.")),
-        },
-        "gold": {
-            "label": _("gold against proxy"),
-            "value": _("gold {gold:+.2f} (best so far {best:+.2f}), proxy {proxy:+.2f}"),
-            GREEN: (_("together"), _(
-                "Gold is not below its best by more than chance: what the reward model likes, "
-                "the expert does not dislike.")),
-            AMBER: (_("apart"), _(
-                "The reward model's score has held while gold fell: likely the start of "
-                "over-optimisation. Keep the earlier checkpoint and look again.")),
-            RED: (_("over-optimised"), _(
-                "Stop, and go back to the checkpoint with the best gold: the policy now pleases "
-                "the reward model and not the expert.")),
-            OFF: (_("not measured"), _(
-                "Give evaluations of two rounds or more, for instance from evaluate_round on "
-                "questions of split V.")),
-        },
+    label, value, *lights = {
+        "ratio": (_("ratio on the first minibatch"), _("1, off by at most {off}"),
+            (_("one"), _("Each token has the probability that it was sampled with.")),
+            (_("not quite one"), _("More than rounding: compare precision, padding and batch.")),
+            (_("not one"), _("Stop. Nothing has been learned yet, and sampling and learning "
+                "differ: look for dropout, another temperature, a token that is off by one."))),
+        "kl": (_("KL from the SFT model"),
+            _("{value:.3f} nats exact, k1 {k1:.3f} ± {k1_error:.3f}, k3 {k3:.3f}"),
+            (_("near"), _("The KL is small, and k1 not below 0 by more than chance.")),
+            (_("far"), _("The reward model has seen few answers like these: look at gold, raise "
+                "kl_coef or stop earlier.")),
+            (_("negative"), _("Stop. k1 is below 0 by more than three standard errors, which no KL "
+                "can be: look for a wrong sign or direction."))),
+        "sampling": (_("surprisal of the samples less entropy"),
+            _("{value:+.3f} nats a token ({z:+.1f} standard errors)"),
+            (_("as scored"), _("The samples are as surprising as the policy says.")),
+            (_("doubtful"), _("Rare by chance: if it comes back, compare how answers are sampled "
+                "and scored.")),
+            (_("other distribution"), _("Stop. The answers were drawn from another distribution "
+                "than the one that learns: temperature 1, no filters."))),
+        "entropy": (_("entropy of the next token"),
+            _("{value:.3f} nats ({share:.0%} of the first round's)"),
+            (_("alive"), _("The policy still tries different answers. Some fall is learning.")),
+            (_("low"), _("Little is left to choose from: a smaller rate or a higher kl_coef.")),
+            (_("collapsed"), _("Nothing is left to compare: go back to an earlier round."))),
+        "ended": (_("answers that end by themselves"), _("{value:.0%}"),
+            (_("they end"), _("Answers end with the end token, in time.")),
+            (_("some do not"), _("Read those that were cut off: long, or repeating?")),
+            (_("they do not end"), _("The end token is being unlearned: is a cut-off answer "
+                "punished, and is the end token inside the mask?"))),
+        "reward": (_("mean score of the answers"), _("{value:+.2f} (first round {first:+.2f})"),
+            (_("no fall"), _("The score is not below the first round's.")),
+            (_("no rise"), _("It should be higher by now: is the rate too small, the price of KL "
+                "too high, or does the reward not reach its tokens?")),
+            (_("falls"), _("The policy learns to do worse: look at the signs, then at the rate.")),
+            (_("too early"), _("It is judged after a few rounds."))),
+        "explained": (_("explained variance of the returns"), _("{value:.2f}"),
+            (_("foresees"), _("The value model foresees part of the return.")),
+            (_("foresees little"), _("It adds little yet: more rounds, or a larger value_lr.")),
+            (_("misleads"), _("It is worse than a constant: look at which token its values belong "
+                "to, and at what it is trained on.")),
+            (_("too early"), _("It begins by expecting 0, and is judged after a few rounds."))),
+        "clip": (_("tokens whose gain was clipped"), _("{value:.1%}"),
+            (_("few"), _("The updates stay near the policy that sampled the answers.")),
+            (_("many"), _("The policy moves far within a round: fewer passes, a smaller rate.")),
+            (_("most of the change"), _("Later updates learn from what is left over: fewer passes, "
+                "a smaller rate."))),
+        "gold": (_("gold against proxy"),
+            _("gold {gold:+.2f} (best so far {best:+.2f}), proxy {proxy:+.2f}"),
+            (_("together"), _("Gold is not below its best by more than chance.")),
+            (_("apart"), _("The score has held while gold fell: keep the earlier checkpoint.")),
+            (_("over-optimised"), _("Stop, and go back to the checkpoint with the best gold.")),
+            (_("not measured"), _("It needs evaluations of two rounds or more."))),
     }[name]  # fmt: skip
+    return {"label": label, "value": value, **dict(zip((GREEN, AMBER, RED, OFF), lights))}

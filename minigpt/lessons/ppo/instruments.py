@@ -1,15 +1,8 @@
 """Flight instruments: what each number of a PPO round should be, and what to do when it is not.
 
-    steps = []
-    for step in ppo(...):
-        steps.append(step)
-        print(panel(steps))
-
-`readings` turns the rounds so far into one Reading an instrument: its value, a light (green, amber
-or red; off while there is nothing to judge by), a word, and a sentence that says what to do. Gold
-against proxy needs the known truth, so it reads evaluations that `evaluate_round` makes.
-
-No light proves that a run is right. Each is there because a known mistake moves it.
+`readings` turns the rounds so far into one Reading an instrument. Gold needs the known truth, so it
+reads evaluations that `evaluate_round` makes. No light proves that a run is right; each is there
+because a known mistake moves it.
 """
 
 from collections.abc import Sequence
@@ -19,14 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from minigpt.engine.answers import masked_mean
-from minigpt.lessons.ppo.instrument_texts import (
-    AMBER,
-    GREEN,
-    OFF,
-    RED,
-    instrument_words,
-    light_word,
-)
+from minigpt.lessons.ppo.instrument_texts import AMBER, GREEN, OFF, RED  # isort: split
+
+from minigpt.lessons.ppo.instrument_texts import instrument_words, light_word
 from minigpt.model import GPT
 from minigpt.ppo import PPOStep
 from minigpt.show import style
@@ -45,7 +33,6 @@ class Limits:
     sampling: tuple = (3.0, 5.0)  # above: standard errors
     entropy: tuple = (0.25, 0.1)  # below: share of the first round's entropy
     ended: tuple = (0.9, 0.7)  # below: share of answers
-    spread: tuple = (0.25, 0.05)  # below: standard deviation of the scores
     explained: tuple = (0.1, -0.2)  # below: explained variance
     clip: tuple = (0.1, 0.3)  # above: share of tokens
     early: int = 5  # rounds before the value function, and the rise of the reward, are judged
@@ -56,7 +43,7 @@ class Limits:
 LIMITS = Limits()
 
 NAMES = (
-    "ratio", "kl", "sampling", "entropy", "ended", "reward", "spread", "explained", "clip", "gold",
+    "ratio", "kl", "sampling", "entropy", "ended", "reward", "explained", "clip", "gold",
 )  # fmt: skip
 # A shape for each light, so that nobody needs its colour: (symbol, marker in pictures, colour)
 LIGHTS = {
@@ -101,30 +88,25 @@ def evaluate_round(step: int, policy: GPT, reward: Stage, questions: Sequence) -
 def readings(
     steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = (), limits: Limits = LIMITS
 ) -> list[Reading]:
-    """All instruments after the last of `steps`, in the order of NAMES.
-
-    steps: the rounds so far, from the first. evaluations: any rounds', in order; the first is best
-    made before the first round. ValueError where there is no round.
-    """
+    """All instruments after the last of `steps`, in the order of NAMES. steps: the rounds so far.
+    evaluations: any rounds', in order, best from round 0 on. ValueError where there is no round."""
     if not steps:
         raise ValueError("there is no round to read yet: give the PPOSteps so far")
-    first, now = steps[0], steps[-1]
+    first, now, ratio = steps[0], steps[-1], steps[-1].first_ratio
     gap, error = surprisal_gap(now)
     z = gap / max(error, 1e-6)  # what is smaller is rounding
     share = now.entropy / first.entropy if first.entropy else 1.0
-    seen = derived(now)
-    std, explained = seen["reward_std"], seen["explained_variance"]
+    explained = (seen := derived(now))["explained_variance"]
     negative = seen["k1"] + 3 * seen["k1_error"] < 0
     kl_light = RED if negative else AMBER if now.kl > limits.kl else GREEN
     explained_light = light(explained, limits.explained) if now.step >= limits.early else OFF
     return [
-        reading("ratio", now.first_ratio, light(now.first_ratio, limits.ratio)),
+        reading("ratio", ratio, light(ratio, limits.ratio), off=f"{max(ratio, 1e-4):.2g}"),
         reading("kl", now.kl, kl_light, **seen),
         reading("sampling", gap, light(abs(z), limits.sampling), z=z),
         reading("entropy", now.entropy, light(share, limits.entropy), share=share),
         reading("ended", now.ended, light(now.ended, limits.ended)),
         reading("reward", now.reward, reward_light(steps, limits), first=first.reward),
-        reading("spread", std, light(std, limits.spread)),
         reading("explained", explained, explained_light),
         reading("clip", now.clip_share, light(now.clip_share, limits.clip)),
         gold_reading(evaluations, limits),
@@ -144,19 +126,14 @@ def panel(steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = ()) -> T
 
 
 def derived(step: PPOStep) -> dict[str, float]:
-    """What the instruments show beyond the step's own numbers, from its rollout.
-
-    `k1`, `k3`: means over the answers of two estimates of the KL from the sampled tokens alone, in
-    nats, the first of which may be negative; `k1_error`: its standard error; `reward_std`: standard
-    deviation of the scores; `explained_variance`: of the returns, by the value function.
-    """
+    """Beyond the step's own numbers: `k1` and `k3`, means over the answers of two estimates of the
+    KL, in nats; `k1_error`, the first one's standard error; `explained_variance`."""
     r = step.rollout
     k1, k3 = r.k1.sum(1), r.k3.sum(1)  # (B,) each
     return {
         "k1": k1.mean().item(),
         "k1_error": (k1.std(unbiased=False) / len(k1) ** 0.5).item(),
         "k3": k3.mean().item(),
-        "reward_std": r.score.std(unbiased=False).item(),
         "explained_variance": explained_variance(step.returns, r.values, r.mask),
     }
 
@@ -170,11 +147,8 @@ def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> float:
 
 
 def surprisal_gap(step: PPOStep) -> tuple[float, float]:
-    """Mean surprisal of the sampled tokens less the mean entropy, and its standard error, in nats.
-
-    The first is taken under the distribution that was sampled from, the second under the one that
-    is learned. If they are one and the same, the difference is 0 but for chance.
-    """
+    """Mean surprisal of the sampled tokens, under the distribution that was sampled from, less the
+    mean entropy of the one that is learned, and its standard error, in nats."""
     sums = np.array([-sum(s.logprobs) for s in step.rollout.samples])
     lengths = np.array([len(s.logprobs) for s in step.rollout.samples])
     rest = sums - step.entropy * lengths
@@ -219,8 +193,9 @@ def gold_reading(evaluations: Sequence[Evaluation], limits: Limits) -> Reading:
     return reading("gold", now.gold, found, gold=now.gold, best=best.gold, proxy=now.proxy)
 
 
-def reading(name: str, value: float, light: str, **more: float) -> Reading:
+def reading(name: str, value: float, light: str, **more) -> Reading:
     """A Reading with its words. `more`: the other numbers that its text shows."""
     words = instrument_words(name)
     shown = words["value"].format(value=value, **more) if value == value else "\u2013"
+    shown = shown.replace("-", "\u2212")
     return Reading(name, words["label"], float(value), shown, light, *words[light])

@@ -1,8 +1,7 @@
 """What PPO must be compared with: the SFT model, less random or choosing among its own answers.
 
-PPO lowers the entropy of what it samples, and a less random model errs less. So its answers stand
-beside those of the untouched SFT model at a low temperature, at temperature 0, and at best-of-n,
-each with its distance (KL) from the SFT model at temperature 1.
+PPO lowers the entropy, and a less random model errs less. So its answers stand beside those of the
+untouched SFT model cooled, greedy, and at best-of-n, each with its KL from it at temperature 1.
 """
 
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ import numpy as np
 
 from minigpt.model import GPT
 from minigpt.reward import kl_bound
+from minigpt.show.progress import progress
+from minigpt.show.style import signed
 from minigpt.show.table import Table
-from minigpt.stages.exam import proxy_scores, sample_pool
-from minigpt.stages.scoring import ATTEMPTS, Score, answer_kl, chat_score, judged, mean_of
+from minigpt.stages.exam import sample_pool
+from minigpt.stages.scoring import Score, answer_kl, chat_score, judged, mean_of
 from minigpt.stages.stage import Stage, assistant
 from minigpt.store.words import _
 from minigpt.world.questions import Question
@@ -25,7 +26,6 @@ class Contender:
 
     name: str
     score: Score  # questions, answers, verdicts
-    proxy: np.ndarray  # (questions,) the reward model's scores
     kl: float  # from the SFT model at temperature 1, in nats an answer
     bound: bool = False  # True: the KL is at most this
 
@@ -34,23 +34,10 @@ class Contender:
         found = [v for q, v in zip(self.score.questions, self.score.verdicts) if q.kind == kind]
         return float(np.mean([v in verdicts for v in found])) if found else float("nan")
 
-    @property
-    def attempts_right(self) -> float:
-        """Of the answers about known places that give a value, the share that is correct."""
-        tried = self.share("fact", *ATTEMPTS)
-        return self.share("fact", "correct") / tried if tried else float("nan")
-
-    def gold(self) -> tuple[float, float, float]:
-        """Mean gold and its 95 % interval, drawn by entity."""
-        return self.interval(np.array(self.score.gold))
-
     def ahead_of(self, other: "Contender") -> tuple[float, float, float]:
         """By how much its mean gold is higher, with the 95 % interval: the questions are the same
         for both, so the difference is taken question by question."""
-        return self.interval(np.array(self.score.gold) - np.array(other.score.gold))
-
-    def interval(self, values: np.ndarray) -> tuple[float, float, float]:
-        found = mean_of(self.score.questions, values)
+        found = mean_of(self.score.questions, np.subtract(self.score.gold, other.score.gold))
         return found.value, found.low, found.high
 
 
@@ -60,34 +47,30 @@ def contend(
 ) -> list[Contender]:  # fmt: skip
     """Ask every policy the same questions; the SFT model also as the best of `best_of` answers.
 
-    policies: {name: (model, temperature)}, 0 for the most likely answer.
+    policies: {name: (model, temperature)}, 0 for the most likely answer. Shows how far it is.
     """
     prompts, out = [sft.prompt(q)[0] for q in questions], []
-    for name, (model, temperature) in policies.items():
-        score, ended = chat_score(assistant(model, sft.encoding, sft.world), questions, temperature)
+    for name, (model, temperature) in progress([*policies.items()], _("ways of answering")):
+        stage = assistant(model, sft.encoding, sft.world)
+        score, _ended = chat_score(stage, questions, temperature)
         kl = answer_kl(model, sft.model, prompts, score.ids, temperature)
-        out.append(Contender(name, score, proxy_scores(reward, score, ended), float(kl.mean())))
-    pool = sample_pool(sft, reward, questions, best_of, seed=61)
-    score, proxy = judged(sft.world, questions, pool.best()), pool.scores.max(axis=1)
-    name = _("SFT, best of {n}", n=best_of)
-    return [*out, Contender(name, score, proxy, kl_bound(best_of), bound=True)]
+        out.append(Contender(name, score, float(kl.mean())))
+    best, name = [], _("SFT, best of {n}", n=best_of)
+    for part in progress(questions, _("questions, {n} answers each", n=best_of), by=20):
+        best += sample_pool(sft, reward, part, best_of, seed=61 + len(best)).best()
+    score = judged(sft.world, questions, best)
+    return [*out, Contender(name, score, kl_bound(best_of), bound=True)]
 
 
 def contender_table(found: list[Contender]) -> Table:
-    """A row a contender; gold with its interval, drawn by entity."""
+    """A row a contender."""
     rows = []
     for c in found:
-        value, low, high = c.gold()
-        kl = _("at most {kl}", kl=f"{c.kl:.2f}") if c.bound else f"{c.kl:.2f}"
-        shares = [c.share("fact", "correct"), c.attempts_right,
-                  c.share("unknown", "declined this name"), c.score.share("rude")]  # fmt: skip
-        rows.append([c.name, kl, f"{c.proxy.mean():+.2f}", f"{value:.2f} ({low:.2f} to {high:.2f})",
-                     *(f"{share:.0%}" for share in shares)])  # fmt: skip
-    header = [_("answers of"), _("KL"), _("proxy"), _("gold (95 % interval)"),
-              _("correct, of known places"), _("correct, of attempts"),
-              _("says so, of unknown places"), _("rude")]  # fmt: skip
-    caption = _(
-        "{n} questions of split E. KL in nats an answer, from the SFT model at temperature 1.",
-        n=len(found[0].score.questions),
-    )
+        kl = _("at most {kl}", kl=f"{c.kl:.1f}") if c.bound else f"{c.kl:.1f}"
+        shares = c.share("fact", "correct"), c.share("unknown", "declined this name")
+        rows.append(
+            [c.name, kl, signed(np.mean(c.score.gold)), *(f"{share:.0%}" for share in shares)]
+        )
+    header = [_("answers of"), _("KL, nats"), _("gold"), _("known: right"), _("unknown: says so")]
+    caption = _("{n} questions that no stage has seen", n=len(found[0].score.questions))
     return Table(header, rows, caption)

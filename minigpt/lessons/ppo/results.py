@@ -1,185 +1,190 @@
-"""The results of the experiments on PPO as tables and figures, each with a sentence.
+"""What the lesson on PPO shows of runs: curves, the labelers' models, what had no effect."""
 
-What the runs hold is told by the experiments: `parts` and `kl_strength`. Means are of the seeds,
-with the lowest and the highest; two seeds are shown as they are.
-"""
-
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-from minigpt.lessons.ppo.other_uses import Contender
+from minigpt import ppo
+from minigpt.model import GPT
 from minigpt.show.figure import figure
-from minigpt.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
+from minigpt.show.progress import progress
+from minigpt.show.results import load_results
+from minigpt.show.strip import pieces
+from minigpt.show.style import GREEN, GREY, STAGE_COLOURS, signed
 from minigpt.show.table import Table
+from minigpt.stages.stage import Stage
+from minigpt.store.words import _
 from minigpt.world.labelers import LABELERS
 
-STYLES = ((BLUE, "o-"), (GREEN, "s--"), (PURPLE, "^-."), (VERMILION, "D:"), (GREY, "v-"))
+COLOURS = (STAGE_COLOURS["ppo_overoptimised"], STAGE_COLOURS["ppo_priced"], STAGE_COLOURS["ppo"])
 
 
-def spread(values: Iterable[float], form: str = ".2f") -> str:
-    """The seeds' values: mean (lowest to highest); two of them with a stroke between."""
-    found = [v for v in values if v is not None]
-    if len(found) <= 2:
-        return " / ".join(f"{v:{form}}" for v in found)
-    return f"{np.mean(found):{form}} ({min(found):{form}} to {max(found):{form}})"
+def lines(curves: dict[str, tuple[Sequence, Sequence]], unit: str, along: str, digits=2):
+    """Curves {name: (x, y)} with their names at their ends; the last is the emphasised one."""
+    (fig, ax), said = figure(7, 2.8), []
+    for name, (x, y) in curves.items():
+        mine = name == [*curves][-1]
+        ax.plot(x, y, "-" if mine else "--", color=GREEN if mine else GREY, lw=2 if mine else 1.5)
+        ax.annotate(f" {name}", (x[-1], y[-1]), fontsize=9, va="center", annotation_clip=False,
+                    weight="bold" if mine else "normal")  # fmt: skip
+        said.append(f"{name} {signed(y[-1], digits)}")
+    ax.set_xlabel(along)
+    ax.set_title(unit, loc="left", fontsize=10)
+    ax.locator_params(nbins=4)
+    ends = "; ".join(said)
+    return fig, _("{unit}, at the end: {ends}.", unit=unit, ends=ends)
 
 
-def by(runs: list[dict], key: str) -> dict:
-    """The runs in groups: {value of the key: its runs}, in order of their first."""
-    groups: dict = {}
-    for run in runs:
-        groups.setdefault(run[key], []).append(run)
-    return groups
+def reward_lines(runs: dict[str, list[ppo.PPOStep]]) -> tuple[Figure, str]:
+    """The mean score of the rounds' answers in some runs, over the latest five rounds."""
+    curves = {}
+    for name, steps in runs.items():
+        n = range(1, len(steps) + 1)
+        curves[name] = n, [np.mean([s.reward for s in steps[max(0, i - 5) : i]]) for i in n]
+    return lines(curves, _("score, mean of five rounds"), _("round"))
 
 
-def last(runs: list[dict], name: str) -> list[float]:
-    """A measure after each run's last round."""
-    return [run["points"][-1][name] for run in runs]
+def beside_shipped(evaluations: list, answers: int, shipped: Stage) -> tuple[Figure, str]:
+    """Gold on split V along the learner's run, of so many answers a round, and along the shipped
+    run as its checkpoint tells it; against the answers that were learned from."""
+    curve, per_round = shipped.meta["curve"], shipped.meta["settings"]["prompts"]
+    known = [p["step"] * per_round for p in curve], [p["gold"] for p in curve]
+    own = [e.step * answers for e in evaluations], [e.gold for e in evaluations]
+    return lines({_("shipped run"): known, _("your run"): own}, _("gold, split V"),
+                 _("answers learned from"))  # fmt: skip
 
 
-# ---- what each part mends -----------------------------------------------------------------------
-
-
-def parts_table(results: dict) -> Table:
-    """Versions of PPO after their last round."""
-    versions, seeds = [], len({run["seed"] for run in results["runs"]})
-    for arm, runs in by(results["runs"], "arm").items():
-        shares = [run["last_clip_share"] for run in runs]
-        clipped = spread(shares, ".1%") if any(shares) else "-"  # most versions have no clip
-        ends = [spread(last(runs, k)) for k in ("gold", "proxy", "kl")]
-        random = [spread(run[k] for run in runs) for k in ("entropy", "gain")]
-        versions.append([arm, *ends, *random, clipped])
-    header = ["version", "gold", "proxy", "KL, nats", "entropy", "gain", "clipped, last epoch"]
-    caption = f"After the last round, on split V; {seeds} seeds: mean (lowest to highest)"
-    return Table(header, versions, caption)
-
-
-def parts_figure(results: dict) -> tuple[Figure, str]:
-    """Gold at the end of every run, by version; the lines are the SFT model they began with."""
-    fig, ax = figure(9, 2.8)
-    arms, said = by(results["runs"], "arm"), []
-    for i, (arm, runs) in enumerate(arms.items()):
-        gold = last(runs, "gold")
-        ax.plot([i] * len(gold), gold, "o", color=BLUE, alpha=0.6)
-        ax.plot(i, np.mean(gold), "_", color=BLUE, markersize=22)
-        said.append(f"{arm} {np.mean(gold):.2f}")
-    start = float(np.mean([run["points"][0]["gold"] for run in results["runs"]]))
-    ax.axhline(start, color=ORANGE, linestyle="--")
-    ax.annotate("SFT", (len(arms) - 0.8, start), (0, 3), textcoords="offset points", fontsize=8)
-    together: dict[float, list[dict]] = {}  # lines that nearly coincide share a label
-    for use in results["other_uses"]:
-        ax.axhline(use["gold"], color=ORANGE, linestyle=":", linewidth=1)
-        together.setdefault(round(use["gold"], 1), []).append(use)
-    for uses in together.values():
-        ax.annotate("\n".join(use["use"] for use in uses), (len(arms) - 0.25, uses[0]["gold"]),
-                    fontsize=7, va="bottom", annotation_clip=False)  # fmt: skip
-    parts = [runs[0]["part"] for runs in arms.values()]
-    for i in (i for i, (a, b) in enumerate(zip(parts, parts[1:])) if a != b):
-        ax.axvline(i + 0.5, color=GREY, lw=0.8)
-    names = [re.sub(r"(?<=\w) ", "\n", arm, count=1) for arm in arms]
-    ax.set_xticks(range(len(arms)), names, fontsize=8)
-    ax.set(ylabel="gold at the end", xlim=(-0.5, len(arms) - 0.3))
-    untrained = ", ".join(f"{use['use']} {use['gold']:.2f}" for use in results["other_uses"])
-    return fig, (
-        f"Gold at the end, mean of the seeds: {', '.join(said)}; SFT {start:.2f}. Between the "
-        "lines: eight epochs; right of them: the last norm's gain alone, and all else without it. "
-        f"Dotted, without any training: {untrained}."
-    )
-
-
-# ---- price ------------------------------------------------------------------------------------
-
-
-def by_price(results: dict) -> dict[float, list[dict]]:
-    """The runs by their price of KL, the lowest first."""
-    return dict(sorted(by(results["runs"], "kl_coef").items()))
-
-
-def price_figure(results: dict, contenders: list[Contender]) -> tuple[Figure, str]:
-    """Gold against √KL for each price of KL, mean of the seeds; crosses: the SFT model's other
-    uses among the contenders."""
-    (fig, ax), said = figure(7.5, 3.4), []
-    for (price, runs), (colour, style) in zip(by_price(results).items(), STYLES):
-        kl, gold = (
-            np.mean([[p[name] for p in run["points"]] for run in runs], axis=0)
-            for name in ("kl", "gold")
-        )
-        far = np.sqrt(np.maximum(kl, 0))
-        ax.plot(far, gold, style, color=colour, label=f"PPO, price {price:g}")
-        said.append(f"{price:g}: KL {kl[-1]:.2f}, gold {gold[-1]:.2f}")
-    uses = sorted((c for c in contenders if c.name.startswith("SFT")), key=lambda c: c.kl)
-    for i, c in enumerate(uses):  # the names above and below in turn, or neighbours overlap
-        ax.plot(c.kl**0.5, c.gold()[0], "x", color=ORANGE, markersize=8)
-        ax.annotate(c.name, (c.kl**0.5, c.gold()[0]), (4, -10 if i % 2 else 4), fontsize=7,
-                    textcoords="offset points")  # fmt: skip
-    ax.set(xlabel="square root of KL from the SFT model (nats an answer)", ylabel="gold")
-    ax.legend(frameon=False, fontsize=8)
-    return fig, (
-        f"After the last round, by price of KL (mean of {len(runs)} seeds): {'; '.join(said)}. "
-        "Crosses: the SFT model used in other ways."
-    )
-
-
-def price_table(results: dict) -> Table:
-    """A row a price of KL: where its runs ended."""
-    names = {"KL, nats": "kl", "proxy": "proxy", "gold": "gold", "correct": "correct",
-             "says so, unknown": "unknown_declined"}  # fmt: skip
-    rows = [
-        [f"{price:g}", *(spread(last(runs, name)) for name in names.values())]
-        for price, runs in by_price(results).items()
-    ]
-    return Table(["price of KL", *names], rows, "Mean (lowest to highest) of the seeds")
-
-
-# ---- over-optimisation --------------------------------------------------------------------------
-
-
-def over_figure(curves: dict[str, list[dict]]) -> tuple[Figure, str]:
-    """Gold and proxy against the rounds, each on an axis of its own; a line a run.
+def over_figure(
+    curves: dict[str, list[dict]], rounds: int, covered: bool = False, stop: int | None = None
+) -> tuple[Figure, str]:
+    """Proxy and gold against the rounds, each on an axis of its own; a line a run.
 
     curves: by the run's name what was measured after some rounds, as a checkpoint keeps it.
+    covered: leave gold out. stop: a round to be marked.
     """
-    (fig, axes), said = figure(9, 3.2, columns=2), []
-    for (name, curve), (colour, style) in zip(curves.items(), STYLES):
-        rounds, *both = ([p[key] for p in curve] for key in ("step", "gold", "proxy"))
-        for ax, values in zip(axes, both):
-            ax.plot(rounds, values, style, color=colour, markersize=4, label=name)
+    (fig, axes), said = figure(8, 2.8, columns=2), []
+    styles = zip(COLOURS, ("-", "--", ":"))
+    for (name, curve), (colour, style) in zip(curves.items(), styles):
+        for ax, key in zip(axes, ("proxy", "gold")):
+            if key == "gold" and covered:
+                ax.text(0.5, 0.5, "covered", ha="center", transform=ax.transAxes)
+                continue
+            ax.plot(*zip(*((p["step"], p[key]) for p in curve)), style, color=colour, lw=2)
+            if len(curves) > 1:
+                ax.annotate(f" {name.split(',')[0]}", (curve[-1]["step"], curve[-1][key]),
+                            fontsize=8, va="center", annotation_clip=False)  # fmt: skip
         best = max(curve, key=lambda point: point["gold"])
         said.append(f"{name}: " + ", ".join(
-            f"after round {p['step']} gold {p['gold']:.2f} and proxy {p['proxy']:.2f}"
-            for p in ([best] if best is curve[-1] else [best, curve[-1]])
+            f"after round {p['step']} score {signed(p['proxy'])}"
+            + ("" if covered else f" and gold {signed(p['gold'])}")
+            for p in ([curve[-1]] if covered or best is curve[-1] else [best, curve[-1]])
         ))  # fmt: skip
-    for ax, what in zip(axes, ("gold (expert)", "proxy (reward model)")):
-        ax.set(xlabel="round", ylabel=what)
-    axes[0].legend(frameon=False, fontsize=8)
-    return fig, f"At the most gold and at the end. {'; '.join(said)}."
+    for ax, what in zip(axes, ("reward model's score (proxy)", "expert's judgment (gold)")):
+        ax.set_xlabel("round")
+        ax.set_title(what, loc="left", fontsize=10)
+        ax.set_xlim(0, rounds)
+        ax.locator_params(nbins=4)
+        if stop:
+            ax.axvline(stop, color="black", lw=1)
+    if covered:
+        axes[1].set_yticks([])
+    return fig, f"{'; '.join(said)}."
 
 
-# ---- labelers -----------------------------------------------------------------------------------
+# ---- rounds -----------------------------------------------------------------------------------
 
 
-def labeler_tables(results: dict) -> tuple[Table, Table]:
-    """Of controls.json, a row a labeler: what its model answers, and what it is like; with by how
-    much three judges rate it above the SFT model."""
-    shares = {"polite": "polite", "declines, unread": "unread_declined",
-              "invents, unread": "unread_invented", "correct, known": "known_correct"}  # fmt: skip
-    rises = {"proxy": "proxy_change", "own utility": "utility_change", "gold": "gold_change"}
-    forms = dict.fromkeys(shares.values(), ".0%") | {"tokens": ".1f", "kl": ".2f"}
-    forms |= dict.fromkeys(rises.values(), "+.2f")
+def fresh_answers(policy: GPT, start: Stage, judge: Stage, prompts, config) -> Iterator[tuple]:
+    """Each round the policy's new answers, scored, and the record of the round: (Rollout, PPOStep).
+    For REINFORCE, whose value model learns nothing."""
+    values, rng = ppo.new_value_function(judge.model), np.random.default_rng(config.seed)
+    models, tokens = (policy, start.model, judge.model, values), 0
+    for iteration in range(config.iterations):
+        chosen, asked, seeds = ppo.draw(rng, prompts, config)
+        r = ppo.rollout(*models, asked, seeds, start.encoding, config)
+        tokens += r.idx.numel()
+        none = [torch.zeros(3)]
+        yield r, ppo.step_record(iteration, chosen, r, r.values, none, tokens, config)
 
-    def cell(name: str, key: str) -> str:
-        value, *interval = (f"{x:{forms[key]}}" for x in results["measures"][f"{name}.{key}"])
-        return f"{value} ({' to '.join(interval)})" if interval else value
 
-    names = [name for name in ("sft", *LABELERS, "oracle") if name in results["answers"]]
-    header = ["labeler", *shares, "tokens", "KL", *(f"{judge}: rise" for judge in rises)]
-    return (
-        Table(["labeler", *results["asked"]], [[n, *results["answers"][n]] for n in names],
-              "The most likely answers after PPO", width=44),
-        Table(header, [[n, *(cell(n, key) for key in forms)] for n in names],
-              "One seed; 95 % intervals by place. Shares of the most likely answers; else "
-              "temperature 1", width=16),
-    )  # fmt: skip
+def followed(runs: dict[str, Iterator], rounds: int) -> dict[str, list[ppo.PPOStep]]:
+    """The records of several runs, made one after the other; shows how far they are, of so many
+    rounds in all."""
+    ticks, found = progress(range(rounds), _("rounds of training")), {}
+    next(ticks)
+    for name, run in runs.items():
+        found[name] = []
+        for step in run:
+            found[name].append(step)
+            next(ticks, None)
+    return found
+
+
+def one_answer(policy: Stage, sft: Stage, reward: Stage, prompts, answers=64, updates=15) -> tuple:
+    """What `four_models` draws: of a round's answers the one whose score lies lowest.
+
+    policy: a PPO model, whose value model is not kept: a new one learns from these answers first.
+    Returns (question, tokens, kl_rewards, score, values, advantages).
+    """
+    config = ppo.PPOConfig(prompts=answers, value_lr=0.005, value_clip=10.0)
+    layers, rng = ppo.new_value_function(reward.model), np.random.default_rng(1)
+    _optimizer, optimizer = ppo.optimizers(layers, layers, config)
+    _chosen, asked, seeds = ppo.draw(rng, prompts, config)
+    given = policy.model, sft.model, reward.model, layers, asked, seeds, sft.encoding, config
+    r = ppo.rollout(*given)
+    prices, rewards = (
+        ppo.kl_rewards(r.logp, r.ref_logp, score, r.final, config.kl_coef, r.mask)
+        for score in (0 * r.score, r.score)
+    )
+    _advantages, returns = ppo.gae(rewards, torch.zeros_like(r.values), r.mask, 1.0, 1.0)
+    for _update in range(updates):
+        loss = ppo.value_loss_on(layers, r, torch.arange(answers), returns, config)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    values = ppo.rollout(*given).values
+    advantages, _returns = ppo.gae(rewards, values, r.mask, config.gamma, config.lam)
+    row = torch.where(r.ended, r.score, torch.full_like(r.score, torch.inf)).argmin().item()
+    text, tokens = sft.encoding.decode(asked[row][2:-1]), pieces(sft.encoding, r.samples[row].ids)
+    price, *others = (x[row][r.mask[row].bool()].tolist() for x in (prices, values, advantages))
+    return text, tokens, price, r.score[row].item(), *others
+
+
+# ---- labelers, and what had no effect ---------------------------------------------------------
+
+
+def labelers_table(results: dict) -> Table:
+    """Of controls.json, a row a labeler: what its model most likely answers, and by how much its
+    own labeler and the expert rate it above the SFT model. One seed."""
+    columns = {
+        _("opens politely"): "polite",
+        _("invents about the unread"): "unread_invented",
+        _("labeler's utility"): "utility_change",
+        _("gold"): "gold_over_sft_greedy",
+    }
+    measures, rows = results["measures"], []
+    for name in (n for n in ("sft", *LABELERS, "oracle") if f"{n}.kl" in measures):
+        polite, invents, *rises = (measures[f"{name}.{key}"][0] for key in columns.values())
+        called = _("nobody: the SFT model") if name == "sft" else name
+        rows.append([called, f"{polite:.0%}", f"{invents:.0%}", *map(signed, rises)])
+    caption = _("Utility and gold: the rise above the SFT model. One seed")
+    return Table([_("trained on labels of"), *columns], rows, caption)
+
+
+def tried_table() -> Table:
+    """Experiments without a clear effect, three seeds each: gold at temperature 1, at the end."""
+    arms: dict[str, list[float]] = {}
+    names = {"own scores": _("REINFORCE, the reward model's own zero"), "+ baseline": _(
+        "REINFORCE with a baseline"), "+ KL": _("and the price of KL"), "+ clip": _(
+        "and the clip, one epoch"), "PPO": _("and the value model: PPO")}  # fmt: skip
+    for run in load_results("parts")["runs"]:
+        if run["arm"] in names:
+            arms.setdefault(names[run["arm"]], []).append(run["points"][-1]["gold"])
+    for run in load_results("kl_strength")["runs"]:
+        name = _("PPO, price of KL {price:g}", price=run["kl_coef"])
+        arms.setdefault(name, []).append(run["points"][-1]["gold"])
+    rows = [[name, *map(signed, (np.mean(g), min(g), max(g)))] for name, g in arms.items()]
+    return Table([_("what was trained"), _("gold"), _("lowest"), _("highest")], rows,
+                 _("Three seeds each, on models of an earlier training"), width=44)  # fmt: skip

@@ -1,5 +1,5 @@
-"""The bug museum: what a diagnosis says and what it does not, what each exhibit shows, and that
-each bug moves what should tell it."""
+"""The museum's bugs: their lines, what each exhibit shows, and that each bug moves what should tell
+it."""
 
 import numpy as np
 import pytest
@@ -11,16 +11,14 @@ from minigpt.lessons.ppo.bugs import (
     BUGS,
     EXHIBITS,
     ORDER,
-    choices,
-    diagnose,
+    RUNS,
     difference,
-    exhibit,
+    make_run,
     ppo_with,
-    run,
-    small,
     sources,
 )
 from minigpt.lessons.ppo.instruments import derived, readings
+from minigpt.lessons.ppo.museum import SEED, key
 from minigpt.model import GPT, GPTConfig
 from minigpt.ppo import PPOConfig, ppo
 from minigpt.reward import RewardModel
@@ -49,24 +47,12 @@ def test_every_bug_has_one_letter_and_the_letters_are_in_no_telling_order():
     assert ORDER != list(BUGS) and ORDER != list(BUGS)[::-1]
 
 
-def test_right_diagnoses_come_with_the_lesson():
-    table, *shown = diagnose(EXHIBITS)
-    assert f"{len(BUGS)} of {len(BUGS)} right" in table.caption
-    for letter, bug, said, why in table.rows:
-        assert EXHIBITS[letter] == bug and said == "right"
-        assert why == words()[bug][2]
-    assert [t.caption for t in shown] == [bug for bug in ORDER if bug != "none"]
-
-
-def test_a_right_diagnosis_shows_the_lines_of_the_bug_and_a_wrong_one_does_not():
-    letter, other = (letter_of(bug) for bug in ("kl_sign", "shift"))
-    _, shown = diagnose({letter: "kl_sign", other: "kl_sign"})
-    assert [[kind, str(cell)] for kind, cell in shown.rows if kind] == [
+def test_the_lines_of_the_bug_beside_the_right_ones():
+    assert [[kind, str(cell)] for kind, cell in difference("kl_sign").rows if kind] == [
         ["function", "kl_rewards"],
         ["right", "    rewards = -kl_coef * (logp - ref_logp) * mask"],
         ["bug", "    rewards = kl_coef * (logp - ref_logp) * mask"],
     ]
-    assert len(diagnose({other: "kl_sign"})) == 1
     html = difference("position")._repr_html_()
     assert "&lt;|reward|&gt;" not in html and "white-space:pre" in html
 
@@ -93,56 +79,22 @@ def test_edited_code_is_a_clear_error(monkeypatch):
         sources("shift")
 
 
-def test_a_wrong_diagnosis_says_what_it_would_move_and_nothing_of_the_answer():
-    for bug in BUGS:
-        wrong = [letter for letter in EXHIBITS if EXHIBITS[letter] != bug]
-        (table,) = diagnose(dict.fromkeys(wrong, bug))
-        rows = table.rows
-        # The same words for every exhibit that it is not: they cannot depend on the answer.
-        assert len({tuple(row[1:]) for row in rows}) == 1
-        assert rows[0][2] == "not this" and words()[bug][1] in rows[0][3]
-
-
-def test_letters_in_any_case_and_unknown_ones_refused():
-    assert diagnose({"a": ORDER[0]})[0].rows[0][0] == "A"
-    for letter in ("Z", "", "AB"):
-        with pytest.raises(ValueError, match="choose from A"):
-            diagnose({letter: "none"})
-        with pytest.raises(ValueError, match="choose from A"):
-            exhibit(letter)
-    with pytest.raises(ValueError, match="no key 'dropuot'. Choose from alias"):
-        diagnose({"A": "dropuot"})
-
-
-def test_choices_tell_each_key_and_not_its_letter():
-    table = choices()
-    assert [row[0] for row in table.rows] == list(BUGS)
-    assert all(what.endswith(".") for _, what in table.rows)
-
-
 # The exhibits, on the shipped models
 
 
-def test_an_exhibit_shows_itself_beside_a_run_without_a_bug(monkeypatch):
-    monkeypatch.setenv("MINIGPT_FAST", "1")
-    letter = letter_of("dropout")
-    table, checks = exhibit(letter.lower())
-    assert small().iterations == 2 and f"Exhibit {letter} after 2 rounds" in table.caption
-    assert len({*table.header}) == 5 and table.rows[0][-1] == "red"
-    assert [row[1:3] for row in checks.rows] == [["0", "0"]] * len(check_words())
-    assert run("none", 1, 2).light("ratio") == "green"
-    for shown in (table, checks):
-        assert "dropout" not in repr(shown).lower() + shown._repr_html_().lower()
+def run(bug, seed, rounds):
+    assert list(make_run(bug, seed, rounds)) == list(range(1, rounds + 1))
+    return RUNS[bug, seed, rounds]
 
 
 @pytest.fixture(scope="module")
 def exhibits():
-    return {bug: run(bug, 3 if bug == "none" else 1, 5) for bug in BUGS}
+    return {bug: run(*key(bug, 5)) for bug in BUGS}
 
 
 @pytest.fixture(scope="module")
 def fine():
-    return run("none", 1, 5)
+    return run("none", SEED, 5)
 
 
 def last(shown, name):
@@ -207,7 +159,8 @@ def toy_config(**changed):
 def toy_run(bug, **changed):
     """The policy, the records and the largest of each check of a toy run."""
     policy, reward = awake_gpt(), RewardModel(awake_gpt(2))
-    return policy, *ppo_with(bug, policy, reward, PROMPTS * 4, Toy(), toy_config(**changed))
+    rounds = list(ppo_with(bug, policy, reward, PROMPTS * 4, Toy(), toy_config(**changed)))
+    return policy, [step for step, _found in rounds], rounds[-1][1]
 
 
 @pytest.fixture(scope="module")

@@ -105,8 +105,6 @@ def test_a_good_round_is_green_throughout_but_for_what_was_not_measured():
         ("entropy", {"entropy": 0.29}, GREEN),
         ("ended", {"ended": 0.8}, AMBER),
         ("ended", {"ended": 0.5}, RED),
-        ("spread", {"reward_std": 0.1}, AMBER),
-        ("spread", {"reward_std": 0.0}, RED),
         ("explained", {"explained_variance": 0.0}, AMBER),
         ("explained", {"explained_variance": -2.0}, RED),
         ("clip", {"clip_share": 0.2}, AMBER),
@@ -123,7 +121,7 @@ def test_each_light_changes_at_its_limit_and_alone(name, changed, light):
 
 
 def test_what_is_derived_is_what_the_rollout_says():
-    names = ("k1", "k1_error", "k3", "reward_std", "explained_variance")
+    names = ("k1", "k1_error", "k3", "explained_variance")
     assert derived(GOOD) == pytest.approx({name: getattr(GOOD, name) for name in names}, abs=1e-5)
 
 

@@ -9,11 +9,11 @@ import torch
 from minigpt import generate as generation
 from minigpt.generate import generate, generate_all
 from minigpt.lessons.ppo.other_uses import Contender, answer_kl, contend, contender_table
-from minigpt.ppo import PPOConfig
 from minigpt.reward import RewardModel
 from minigpt.sft import chat_prompt
+from minigpt.show.style import signed
 from minigpt.stages.exam import report_questions, sample_pool
-from minigpt.stages.scoring import Score, mean_kl
+from minigpt.stages.scoring import Score, mean_kl, mean_of
 from toys import tiny_gpt, toy_stage
 
 
@@ -103,7 +103,7 @@ def test_contenders_are_asked_the_same_and_best_of_n_is_one_of_them(sft, reward,
     assert all(list(c.score.questions) == list(questions) for c in found)
     assert found[0].kl == pytest.approx(0, abs=1e-5) and found[1].kl > 0.01
     assert found[-1].bound and found[-1].kl == pytest.approx(np.log(4) - 3 / 4)
-    assert found[-1].proxy.mean() > found[0].proxy.mean()
+    assert found[-1].score.answers != found[0].score.answers
 
 
 def test_no_two_answers_of_one_way_share_their_random_numbers(sft, reward, questions, monkeypatch):
@@ -121,44 +121,36 @@ def test_no_two_answers_of_one_way_share_their_random_numbers(sft, reward, quest
     assert len(used) == len(set(used)) == len(many) * (1 + 4)
 
 
-def test_best_of_n_is_the_best_scored_and_a_cut_off_answer_has_its_penalty(sft, reward, questions):
+def test_best_of_n_is_the_best_scored_and_its_gold_the_one_of_that_answer(sft, reward, questions):
     pool = sample_pool(sft, reward, questions, 4, seed=61)
     best = contend({}, sft, reward, questions, best_of=4)[-1]
     assert best.score.answers == pool.best()
-    np.testing.assert_allclose(best.proxy, pool.scores.max(axis=1), rtol=1e-5)
-    cut_off = ~pool.ended.any(axis=1)
-    assert cut_off.any() and (best.proxy[cut_off] == PPOConfig.cut_off_reward).all()
+    chosen = pool.golds[np.arange(12), pool.scores.argmax(axis=1)]
+    np.testing.assert_allclose(best.score.gold, chosen)
 
 
-def test_shares_count_only_their_kind_and_attempts_only_values(sft, questions):
+def test_shares_count_only_their_kind(sft, questions):
     known = [q for q in questions if q.kind == "fact"][:4]
     unknown = [q for q in questions if q.kind == "unknown"][:2]
-    verdicts = [
-        "correct",
-        "wrong value",
-        "rude",
-        "declined this name",
-        "declined this name",
-        "rude",
-    ]
+    verdicts = ["correct", "wrong value", "rude", "rude", "declined this name", "rude"]
     score = Score([*known, *unknown], ["x"] * 6, verdicts)
-    found = Contender("mine", score, np.zeros(6), 0.5)
-    assert found.share("fact", "correct") == 0.25 and found.attempts_right == 0.5
+    found = Contender("mine", score, 0.5)
+    assert found.share("fact", "correct") == 0.25
     assert found.share("unknown", "declined this name") == 0.5
-    text = repr(contender_table([found]))
-    for cell in ("mine", "0.50", "+0.00", "25%", "50%", "33%"):
-        assert cell in text
+    value = signed(np.mean(score.gold))
+    assert contender_table([found]).rows == [["mine", "0.5", value, "25%", "50%"]]
+    bound = Contender("best", score, 1.84, bound=True)
+    assert contender_table([bound]).rows[0][1] == "at most 1.8"
 
 
 def test_two_are_compared_question_by_question(questions):
     known = [q for q in questions if q.kind == "fact"][:6]
     mixed = ["correct", "rude"] * 3
     better = ["correct", "wrong value"] * 3  # one more of gold wherever the other is rude
-    mine, other = (
-        Contender("", Score(known, ["x"] * 6, v), np.zeros(6), 0) for v in (better, mixed)
-    )
+    mine, other = (Contender("", Score(known, ["x"] * 6, v), 0) for v in (better, mixed))
     value, low, high = mine.ahead_of(other)
     assert value == pytest.approx(0.5) and low >= 0 and high <= 1
     assert mine.ahead_of(mine) == (0, 0, 0)
-    wide = mine.gold()[2] - mine.gold()[1]
+    alone = mean_of(known, np.array(mine.score.gold))
+    wide = alone.high - alone.low
     assert high - low < wide, "what is hard for both does not count"

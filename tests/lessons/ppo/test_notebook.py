@@ -1,0 +1,155 @@
+"""What notebook 06 says of the package and of its own outputs is so; its loop is the package's."""
+
+import copy
+import inspect
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import toys
+from minigpt import ppo
+from minigpt.classroom.notebook import is_exercise, read_notebook, text
+from minigpt.lessons.ppo.other_uses import contend
+from minigpt.lessons.ppo.results import one_answer
+from minigpt.reward import RewardModel
+from minigpt.stages.stage import load_stage
+from minigpt.store.files import ROOT
+from minigpt.world.questions import sample_questions
+
+STEM = "06_ppo"
+SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
+EDITION = ROOT / "notebooks" / "en" / f"{STEM}.ipynb"
+CELLS = {cell["id"]: text(cell) for cell in SOURCE["cells"]}
+MARKDOWN = {c["id"]: text(c) for c in SOURCE["cells"] if c["cell_type"] == "markdown"}
+# Numbers of the literature, of formulas, of notebooks, of questions to oneself.
+OTHERS = {"1992", "2015", "0", "1", "2", "3", "05", "07"}
+NUMBER = re.compile(r"(?<![\w/.])\d+(?:,\d{3})*(?:\.\d+)?")
+V, END, REWARD = 16, 14, 13
+
+
+def bare(source: str) -> str:
+    """Markdown without its links."""
+    return re.sub(r"\]\([^)]*\)", "]", source)
+
+
+def constant(name: str) -> int:
+    return int(re.search(rf"^{name} = (\d+)", CELLS["setup"], re.M)[1])
+
+
+def default(function, name: str):
+    return inspect.signature(function).parameters[name].default
+
+
+def test_every_number_of_the_text_is_the_codes():
+    found = {n for source in MARKDOWN.values() for n in NUMBER.findall(bare(source))} - OTHERS
+    assert found == {"10", "64", "0.5", "16"}
+    assert "r.score + 10" in CELLS["reinforce"] and "10 added" in MARKDOWN["reinforce-intro"]
+    assert constant("ANSWERS") == 64 == default(one_answer, "answers")
+    assert "asks 64 questions" in MARKDOWN["loop-intro"]
+    assert "practised on 64 answers" in MARKDOWN["four-intro"]
+    assert '"SFT, temperature 0.5": (sft.model, 0.5)' in CELLS["beside"]
+    assert default(contend, "best_of") == 16
+
+
+def test_numbers_in_words():
+    assert default(sample_questions, "unknown") == 0.3
+    assert "three in ten are about places" in MARKDOWN["beside-intro"]
+    assert "learn eight times from each round" in MARKDOWN["parts-intro"]
+    assert CELLS["parts"].count("epochs=8") == 2 and "Eight passes" in CELLS["parts"]
+    assert "ten pairs or more" in MARKDOWN["own-intro"] and "len(labels) < 10" in CELLS["own"]
+    assert "else thirty of" in MARKDOWN["own-intro"] and "[:30]" in CELLS["own"]
+    assert "looks=6" in CELLS["train"] and "six times" in CELLS["train"]
+    assert constant("ROUNDS") % 6 == 0  # so that each look is after a whole number of rounds
+    assert "Three recorded runs" in MARKDOWN["cockpit-intro"]
+
+
+def test_the_recorded_runs_are_what_the_text_says():
+    stages = {name: load_stage(name, own=False, quiet=True)
+              for name in ("ppo_overoptimised", "ppo_priced", "ppo_early")}  # fmt: skip
+    free, priced, early = (stage.meta for stage in stages.values())
+    assert "at rates above the course's" in MARKDOWN["cockpit-intro"]
+    assert free["settings"]["muon_lr"] > ppo.PPOConfig.muon_lr
+    assert free["settings"]["lr"] > ppo.PPOConfig.lr
+    same = {"kl_coef": 0, "seed": 0}
+    assert free["settings"] | same == priced["settings"] | same  # one run and its twin
+    assert free["settings"]["kl_coef"] == 0 < priced["settings"]["kl_coef"]
+    assert free["reward"] == priced["reward"] == early["reward"]  # one judge
+    best = max(free["curve"], key=lambda point: point["gold"])
+    assert early["step"] == best["step"] and early["curve"] == free["curve"]
+
+
+def test_it_is_short():
+    lesson = [c for c in SOURCE["cells"] if not is_exercise(c)]
+    tasks = [c for c in lesson if c["id"].startswith(("task-", "open-"))]
+    assert len(lesson) - len(tasks) <= 30
+    assert sum(len(bare(source).split()) for source in MARKDOWN.values()) <= 1950
+    ids = [c["id"] for c in lesson]
+    assert ids.index("alive") - ids.index("setup") <= 2
+    assert len(bare(MARKDOWN["title"]).split()) <= 150
+    assert len(CELLS["loop"].splitlines()) <= 25
+    assert "(loss + v_loss).backward()" in CELLS["loop"]
+    assert "optimizer.step()" in CELLS["loop"]
+
+
+def awake_gpt(seed=1):
+    return toys.awake_gpt(seed, 0.3, vocab_size=V, block_size=16)
+
+
+@pytest.mark.parametrize("changed", [{}, {"epochs": 3, "clip_ratio": 0.05}, {"kl_coef": 0.5}])
+def test_the_loop_is_the_packages_without_the_pretraining_documents(changed):
+    prompts = [[1], [2, 3], [4, 5, 6], [7], [8, 9, 10, 11], [12, 1]]
+    names = {
+        "copy": copy, "np": np, "torch": torch, "ppo": ppo, "prompts": prompts,
+        "encoding": toys.ToyEncoding(END, REWARD),
+        **{f"my_{name}": getattr(ppo, name) for name in ("kl_rewards", "gae", "clipped_loss")},
+    }  # fmt: skip
+    exec(compile(CELLS["loop"], "loop", "exec"), names)
+    config = ppo.PPOConfig(3, 6, 6, minibatch=3, lr=1e-2, value_lr=1e-2, ptx_coef=0.0, **changed)
+    mine, theirs = awake_gpt(), awake_gpt()
+    steps = list(names["my_ppo"](mine, RewardModel(awake_gpt(2)), config))
+    given = RewardModel(awake_gpt(2)), prompts, np.zeros(99, dtype=np.uint16), names["encoding"]
+    for own, packages in zip(steps, ppo.ppo(theirs, *given, config), strict=True):
+        own, packages = ({**vars(s), "rollout": 0, "returns": s.returns.tolist()}
+                         for s in (own, packages))  # fmt: skip
+        assert own == packages
+    assert all(map(torch.equal, mine.parameters(), theirs.parameters()))
+    assert not torch.equal(mine.head.weight, awake_gpt().head.weight)
+
+
+# ---- the edition's outputs ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, str]:
+    """What the edition's cells show, as text."""
+    cells = json.loads(EDITION.read_text(encoding="utf-8"))["cells"]
+    if [c["id"] for c in cells] != list(CELLS):
+        pytest.skip("the edition has not been built from this source yet")
+    return {
+        c["id"]: "\n".join("".join(o.get("text") or o.get("data", {}).get("text/plain", ""))
+                           for o in c["outputs"])
+        for c in cells if c["cell_type"] == "code"
+    }  # fmt: skip
+
+
+def test_words_that_are_seen(said):
+    cells = json.loads(EDITION.read_text(encoding="utf-8"))["cells"]
+    printed = sum(
+        len("".join(o["text"]).split())
+        for c in cells if c["cell_type"] == "code" for o in c["outputs"] if "text" in o
+    )  # fmt: skip
+    read = sum(len(bare(source).split()) for source in MARKDOWN.values())
+    assert read + printed <= 2500
+
+
+def test_sentences_about_outputs(said):
+    assert "It was (b) clearly worse." in said["reinforce"]
+    assert "It was (a) PPO, greedy." in said["beside"]
+    assert "It was (c) that it does not know." in said["over"]
+    assert "It was (b) mediocre's." in said["taste"]
+    first, second = re.search(r"away without.*?([\d.]+) with it", said["parts"]), re.search(
+        r"passes: ([\d.]+) nats", said["parts"])  # fmt: skip
+    assert float(second[1]) > float(first[1])  # the clip holds the policy near
