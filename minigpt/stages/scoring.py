@@ -215,8 +215,9 @@ def prompt_score(
 ) -> Score:
     """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
     lines = document_completions(
-        stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, True, top_p
-    )
+        stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, line=True,
+        top_p=top_p,
+    )  # fmt: skip
     return judged(stage.world, questions, [cut(line) for line in lines])
 
 
