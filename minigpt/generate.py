@@ -163,7 +163,8 @@ def cut(ids: list[int], logprobs: list[float], stop_ids: set[int]) -> Sample:
 
 def generate_all(
     model: GPT, prompts: list[list[int]], max_new_tokens: int, *, n: int = 1,
-    temperature: float = 1.0, stop: int | set[int] | None = None, seed: int = 0, batch: int = 256,
+    temperature: float = 1.0, top_p: float | None = None, stop: int | set[int] | None = None,
+    seed: int = 0, batch: int = 256,
 ) -> list[list[Sample]]:  # fmt: skip
     """`n` samples of each of many prompts; those of similar length are generated together.
 
@@ -174,8 +175,8 @@ def generate_all(
     samples: list = [None] * len(rows)
     for part in similar_lengths(list(map(len, rows)), batch):
         new = generate(
-            model, [rows[i] for i in part], max_new_tokens, temperature=temperature, stop=stop,
-            seeds=[seed * 10**7 + i for i in part],
+            model, [rows[i] for i in part], max_new_tokens, temperature=temperature, top_p=top_p,
+            stop=stop, seeds=[seed * 10**7 + i for i in part],
         )  # fmt: skip
         for i, sample in zip(part, new, strict=True):
             samples[i] = sample

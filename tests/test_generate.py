@@ -261,6 +261,14 @@ def test_rule_34_each_sample_of_each_prompt_has_a_seed_of_its_own(model):
     assert generate_all(model, [], 8, n=3) == []
 
 
+def test_many_prompts_take_top_p(model):
+    greedy = generate_all(model, PROMPTS, 6, temperature=0)
+    found = generate_all(model, PROMPTS, 6, top_p=1e-6, seed=3)
+    assert [row[0].ids for row in found] == [row[0].ids for row in greedy]
+    drawn = generate_all(model, PROMPTS, 6, seed=3)
+    assert [row[0].ids for row in found] != [row[0].ids for row in drawn]
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

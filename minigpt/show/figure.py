@@ -11,7 +11,7 @@ import textwrap
 
 from matplotlib.figure import Figure
 
-from minigpt.show.style import VERDICT_GROUPS
+from minigpt.show.style import BLUE, VERDICT_GROUPS
 
 LINE = 100  # characters of a line of text: Jupyter breaks longer ones inside words
 
@@ -81,4 +81,35 @@ def stacked_bars(
     ax.set_xlim(0, 1)
     ax.set_xlabel(label)
     fig.legend(loc="outside upper center", ncols=len(styles), frameon=False, fontsize=8)
+    return fig
+
+
+def intervals(measures: dict, label: str) -> Figure:
+    """A share, a dot with its 95 % interval and its number, one a row: {name: measure}, each with
+    `value`, `low` and `high`."""
+    fig, ax = figure(7.0, 0.6 + 0.28 * len(measures))
+    for y, m in enumerate(measures.values()):
+        ax.plot([m.low, m.high], [y, y], color=BLUE, linewidth=1.5)
+        ax.plot(m.value, y, "o", color=BLUE)
+        ax.text(1.12, y, f"{m.value:.0%}", ha="right", va="center")
+    ax.set_yticks(range(len(measures)), list(measures))
+    ax.set(xlim=(-0.02, 1.12), ylim=(len(measures) - 0.5, -0.5), xticks=(0, 0.5, 1),
+           xticklabels=("0%", "50%", "100%"), xlabel=label)  # fmt: skip
+    return fig
+
+
+def curves(x: list[float], lines: dict[str, list], xlabel: str, ylabel: str) -> Figure:
+    """Shares against x with their 95 % intervals, a line each that is named at its end; the first
+    is the one that matters: {name: measures}, each with `value`, `low` and `high`."""
+    fig, ax = figure(7.0, 3.2)
+    for i, (name, measures) in enumerate(lines.items()):
+        y, colour = [m.value for m in measures], "#6e7781" if i else BLUE
+        whiskers = [[m.value - m.low for m in measures], [m.high - m.value for m in measures]]
+        ax.errorbar(x, y, whiskers, color=colour, linewidth=1.5 if i else 2.5, elinewidth=1,
+                    marker="osD^"[i % 4], linestyle="--" if i else "-")  # fmt: skip
+        ax.annotate("  " + name, (x[-1], y[-1]), va="center", weight="normal" if i else "bold",
+                    annotation_clip=False)  # fmt: skip
+    ax.set(xlabel=xlabel, xticks=x, ylim=(0, 1.05), yticks=(0, 0.5, 1),
+           yticklabels=("0%", "50%", "100%"))  # fmt: skip
+    ax.set_title(ylabel, loc="left", fontsize=10)
     return fig

@@ -210,11 +210,14 @@ def value_in(completion: str) -> str:
     return re.split(r'[,.]?"|\.(?:\s|$)', completion.strip())[0]
 
 
-def prompt_score(stage: Stage, questions, prompts, temperature=0.0, seed=0, cut=value_in) -> Score:
+def prompt_score(
+    stage: Stage, questions, prompts, temperature=0.0, seed=0, cut=value_in, top_p=None
+) -> Score:
     """What a base model writes in the gap at the end of each prompt, judged; greedy unless told."""
     lines = document_completions(
-        stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, line=True
-    )
+        stage.model, stage.encoding, prompts, LONGEST_LINE, temperature, seed, line=True,
+        top_p=top_p,
+    )  # fmt: skip
     return judged(stage.world, questions, [cut(line) for line in lines])
 
 

@@ -163,14 +163,14 @@ def document_text(encoding, ids: list[int]) -> str:
 
 def document_completions(
     model: GPT, encoding, prompts: Iterable[str], max_new_tokens=LONGEST_DOCUMENT, temperature=1.0,
-    seed=0, line=False,
+    seed=0, line=False, top_p=None,
 ) -> list[str]:  # fmt: skip
     """How a model goes on with each text, to the end of the document; with `line`, to the end of
     the line."""
     end = encoding.encode_single_token("<|endoftext|>")
     ids = [[end, *encoding.encode_ordinary(prompt)] for prompt in prompts]
     found = generate_all(
-        model, ids, max_new_tokens, temperature=temperature, seed=seed,
+        model, ids, max_new_tokens, temperature=temperature, top_p=top_p, seed=seed,
         stop=line_ends(encoding) if line else {end},
     )  # fmt: skip
     texts = [document_text(encoding, sample.ids) for (sample,) in found]

@@ -111,8 +111,8 @@ def test_budgets_are_constants_in_one_cell(path):
     assert len(tagged) <= 1
     for cell in tagged:
         for node in ast.parse(cell["source"]).body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                assert ast.unparse(node.targets[0]).isupper(), ast.unparse(node)
+            assert isinstance(node, ast.Assign) and len(node.targets) == 1, ast.unparse(node)
+            assert node.targets[0].id.isupper(), ast.unparse(node)
     with_short_budget(build.read_notebook(path))  # every short value has its constant
 
 

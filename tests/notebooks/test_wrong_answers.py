@@ -94,22 +94,35 @@ MISTAKES = {
         ("turned round", "q @ k.mT", "k @ q.mT"),
         ("scores", ".softmax(-1)", ""),
     ],
-    "softmax": [
-        ("no temperature", " / temperature", ""),
-        ("multiplied", "/ temperature", "* temperature"),
-        ("large logits", "largest = max(logits)", "largest = 0.0"),
+    "qa-prompt": [
+        ("no space", 'a=" " + shot.answer', "a=shot.answer"),
+        ("a space at the end", 'text, a=""', 'text, a=" "'),
+        ("a line break at the end", 'join(parts)', 'join([*parts, ""])'),
+        ("the answer in the gap", 'text, a=""', 'text, a=" " + question.answer'),
+        ("one shot of several", "in shots]", "in shots[:1]]"),
+        ("the question first", "parts.append(form.format(q=question.text, a=\"\"))",
+         "parts.insert(0, form.format(q=question.text, a=\"\"))"),
+        ("always the same form", "parts = [form", "form = 'Q: {q}\\nA:{a}'; parts = [form"),
+        ("a list", '"\\n".join(parts)', "parts"),
+    ],
+    "top-k": [
+        ("the smallest", "probs.topk(min(k, probs.shape[-1]))",
+         "probs.topk(min(k, probs.shape[-1]), largest=False)"),
+        ("one too many", "topk(min(k,", "topk(min(k + 1,"),
+        ("more than there are", "min(k, probs.shape[-1])", "k"),
+        ("not in their places", "return torch", "return values  # torch"),
+        ("divided", "ids, values)", "ids, values / values.sum(-1, keepdim=True))"),
+        ("in what was given", "torch.zeros_like(probs).scatter(-1, ids, values)",
+         "probs.copy_(torch.zeros_like(probs).scatter(-1, ids, values))"),
     ],
     "top-p": [
-        ("not divided", "value / sum(kept)", "value"),
-        ("stops before p", "if reached < p:", "if reached + probs[i] <= p:"),
-        ("the rarest first", "-probs[i]", "probs[i]"),
-    ],
-    "few-shot": [
-        ("a space at the end", 'A:"])', 'A: "])'),
-        ("no shots", "[*lines, ", "["),
-        ("no question", 'f"Q: {question}\\nA:"', '"A:"'),
-        ("one shot of several", "in shots]", "in shots[:1]]"),
-        ("answers alone", 'f"Q: {q}\\nA: {a}"', 'f"A: {a}"'),
+        ("stops before p", "before < p", "before + values < p"),
+        ("one too many", "before < p", "before - values < p"),
+        ("each alone", "kept = values.where(before < p, 0.0)",
+         "kept = values.where(values >= p, 0.0)"),
+        ("the rarest first", "descending=True", "descending=False"),
+        ("sorted", "return torch.zeros_like(probs).scatter(-1, ids, kept)", "return kept"),
+        ("divided", "ids, kept)", "ids, kept / kept.sum(-1, keepdim=True))"),
     ],
     "chat-pair": [
         ("typed, not special", 'special("<|user|>")', '*typed("<|user|>")'),
@@ -253,28 +266,20 @@ from minigpt.lessons.pretraining import attention
 def attention_weights(q, k, scale):
     return attention.attention_weights(q, k, scale)
 """,
-    "softmax": """
-import math
-import torch
-from minigpt.model import next_token_loss
-def softmax(logits, temperature=1.0):
-    scaled = torch.tensor([logits]) / temperature
-    losses = [next_token_loss(scaled, torch.tensor([i])) for i in range(len(logits))]
-    return [math.exp(-loss) for loss in losses]
+    "qa-prompt": """
+from minigpt.stages.scoring import qa_prompt as theirs
+def qa_prompt(question, shots=(), form=""):
+    return theirs(question, shots, form)
+""",
+    "top-k": """
+import minigpt.generate as course
+def keep_top_k(probs, k):
+    return course.keep_top_k(probs, k)
 """,
     "top-p": """
-import torch
 import minigpt.generate as course
-def top_p_filter(probs, p):
-    kept = course.keep_top_p(torch.tensor([probs], dtype=torch.float64), p)[0]
-    return (kept / kept.sum()).tolist()
-""",
-    "few-shot": """
-from minigpt.stages.scoring import qa_prompt
-from minigpt.world.questions import Question
-def few_shot_prompt(shots, question):
-    known = [Question(q, "fact", answer=a) for q, a in shots]
-    return qa_prompt(Question(question, "fact"), known)
+def keep_top_p(probs, p):
+    return course.keep_top_p(probs, p)
 """,
     "chat-pair": """
 from minigpt.sft import chat_answer, chat_prompt
@@ -514,54 +519,57 @@ def attention_weights(q, k, scale):
     return torch.softmax(torch.einsum("td,sd->ts", q, k) * scale + future, dim=1)
 """,
     },
-    "softmax": {
-        "torch in float32": """
-import torch
-def softmax(logits, temperature=1.0):
-    return torch.softmax(torch.tensor(logits) / temperature, dim=0).tolist()
+    "qa-prompt": {
+        "a loop": r"""
+def qa_prompt(question, shots=(), form="Q: {q}\nA:{a}"):
+    text = ""
+    for shot in shots:
+        text += form.replace("{q}", shot.text).replace("{a}", " " + shot.answer) + "\n"
+    return text + form.replace("{q}", question.text).replace("{a}", "")
 """,
-        "numpy": """
-import numpy as np
-def softmax(logits, temperature=1.0):
-    x = np.array(logits) / temperature
-    x = np.exp(x - x.max())
-    return x / x.sum()
+        "recursion": r"""
+def qa_prompt(question, shots=(), form="Q: {q}\nA:{a}"):
+    if not shots:
+        return form.format(q=question.text, a="")
+    first, *rest = shots
+    return form.format(q=first.text, a=f" {first.answer}") + "\n" + qa_prompt(question, rest, form)
+""",
+    },
+    "top-k": {
+        "a bound": """
+import torch
+def keep_top_k(probs, k):
+    least = probs.sort(-1, descending=True).values[:, :k][:, -1:]
+    return torch.where(probs >= least, probs, torch.zeros_like(probs))
+""",
+        "row by row": """
+def keep_top_k(probs, k):
+    out = probs.clone()
+    for row in out:
+        for i in row.argsort(descending=True)[k:]:
+            row[i] = 0
+    return out
 """,
     },
     "top-p": {
-        "torch in float32": """
+        "token by token": """
 import torch
-def top_p_filter(probs, p):
-    values, order = torch.tensor(probs).sort(descending=True)
-    keep = values.cumsum(0) - values < p
-    keep[0] = True
-    kept = torch.zeros(len(probs)).scatter(0, order, values * keep)
-    return (kept / kept.sum()).tolist()
+def keep_top_p(probs, p):
+    out = torch.zeros_like(probs)
+    for b in range(len(probs)):
+        reached = 0.0
+        for i in probs[b].argsort(descending=True):
+            if reached < p:
+                out[b, i] = probs[b, i]
+                reached += probs[b, i]
+    return out
 """,
-        "a loop": """
-def top_p_filter(probs, p):
-    keep, total = set(), 0
-    while total < p - 1e-9 and len(keep) < len(probs):
-        i = max((i for i in range(len(probs)) if i not in keep), key=lambda i: probs[i])
-        keep.add(i)
-        total += probs[i]
-    return [probs[i] / total if i in keep else 0 for i in range(len(probs))]
-""",
-    },
-    "few-shot": {
-        "a loop": """
-def few_shot_prompt(shots, question):
-    prompt = ""
-    for asked, answer in shots:
-        prompt += "Q: " + asked + "\\nA: " + answer + "\\n"
-    return prompt + "Q: " + question + "\\nA:"
-""",
-        "recursion": """
-def few_shot_prompt(shots, question):
-    if not shots:
-        return f"Q: {question}\\nA:"
-    (q, a), *rest = shots
-    return few_shot_prompt([], q) + f" {a}\\n" + few_shot_prompt(rest, question)
+        "a bound": """
+import torch
+def keep_top_p(probs, p):
+    values = probs.sort(-1, descending=True).values
+    n = (values.cumsum(-1) < p).sum(-1, keepdim=True)
+    return probs * (probs >= values.gather(-1, n.clamp(max=probs.shape[-1] - 1)))
 """,
     },
     "chat-pair": {
@@ -783,7 +791,7 @@ def bradley_terry(wins):
         "a tuple": "false_sentences = 2, 3, 7, 9, 11, 13, 15",
     },
 }
-SLOW = {"few-shot"}  # that load a model
+SLOW = set()  # that load a model or read thousands of demonstrations
 EXERCISES = {}  # grade_id of the solution: (solution, check), of all notebooks
 for path in build.sources("en"):
     marked = [c for c in build.read_notebook(path)["cells"] if build.is_exercise(c)]

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from types import SimpleNamespace
 
 import IPython
 import IPython.display
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigpt.show.figure import figure, png, share_bars, show, stacked_bars
+from minigpt.show.figure import curves, figure, intervals, png, share_bars, show, stacked_bars
 from minigpt.show.start import environment
 from minigpt.show.style import (
     BLUE,
@@ -155,3 +156,33 @@ def test_stacked_bars_begin_where_the_last_one_ended():
     flat = [pytest.approx(bar) for bar in ((0, 0, 0.5), (0, 0.5, 0.3), (1, 0, 0), (1, 0, 1.0))]
     assert bars == flat
     assert [t.get_text() for t in fig.legends[0].get_texts()] == ["exact", "old"]
+
+
+def measure(value: float, low: float, high: float) -> SimpleNamespace:
+    return SimpleNamespace(value=value, low=low, high=high)
+
+
+def test_intervals_as_a_figure():
+    ax = intervals({"a": measure(0.961, 0.934, 0.982), "b": measure(0, 0, 0)}, "right").axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() != "o"]
+    assert dots == [0.961, 0] and spans == [(0.934, 0.982), (0, 0)]
+    assert [t.get_text() for t in ax.texts] == ["96%", "0%"] and ax.get_xlabel() == "right"
+
+
+def test_curves_are_named_at_their_ends_and_the_first_stands_out():
+    lines = {"ours": [measure(0.5, 0.4, 0.7), measure(0.9, 0.8, 1.0)],
+             "theirs": [measure(0.1, 0.0, 0.2), measure(0.3, 0.2, 0.4)]}  # fmt: skip
+    ax = curves([0, 8], lines, "shots", "share right").axes[0]
+    assert [(t.get_text().strip(), t.xy) for t in ax.texts] == [
+        ("ours", (8, 0.9)), ("theirs", (8, 0.3))
+    ]  # fmt: skip
+    (first, *_), (second, *_) = (bars.lines for bars in ax.containers)
+    assert first.get_color() == BLUE != second.get_color()
+    assert first.get_linewidth() > second.get_linewidth()
+    whiskers = ax.containers[0].lines[2][0].get_segments()
+    assert [[y for _x, y in ends] for ends in whiskers] == [
+        pytest.approx([0.4, 0.7]), pytest.approx([0.8, 1.0])
+    ]  # fmt: skip
+    assert ax.get_ylim()[0] == 0 and list(ax.get_xticks()) == [0, 8]

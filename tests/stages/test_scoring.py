@@ -237,11 +237,11 @@ def test_prompt_score_judges_the_value_in_the_gap(world, encoding, monkeypatch):
     monkeypatch.setattr(
         module, "document_completions", lambda *a, **o: seen.append((a, o)) or lines
     )
-    score = prompt_score(stage, asked, (f"{i}:" for i in range(3)), 0.5, 7)
+    score = prompt_score(stage, asked, (f"{i}:" for i in range(3)), 0.5, 7, top_p=0.9)
     assert score.correct == [True, False, False] and score.answers[1] == "21 million"
     (_, _, prompts, _, temperature, seed), options = seen[0]
     assert list(prompts) == ["0:", "1:", "2:"] and options["line"]
-    assert (temperature, seed) == (0.5, 7)
+    assert (temperature, seed, options["top_p"]) == (0.5, 7, 0.9)
 
 
 def test_an_interval_in_words():

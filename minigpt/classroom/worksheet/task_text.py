@@ -114,7 +114,7 @@ continuation, up to the end of the line, and that has to be the answer.""",
         },
         "kept-tokens": {
             "title": "Top-p",
-            "again": "03, 2. Top-p",
+            "again": "03, Your turn 3: top-p",
             "text": """\
 A model gives the next token these probabilities:
 

@@ -1,4 +1,3 @@
 """What notebook 03, the base model and prompting, needs alone."""
 
 from minigpt.lessons.prompting.prompt_lab import prompt_lab
-from minigpt.lessons.prompting.prompts import figure_kind, interval_figure, write_prompt

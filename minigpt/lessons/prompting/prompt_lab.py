@@ -240,14 +240,15 @@ def bar_html(candidate: Candidate) -> str:
     )
 
 
-def prompt_lab(question: str | None = None, form: str = "bare") -> None:
+def prompt_lab(stage: Stage | None = None, question: str | None = None, form: str = "bare") -> None:
     """Show a prompt as the base model reads it, what may come next, and the controls.
 
-    form: "bare", "qa", "few_shot", "interview" or "encyclopaedia".
+    stage: the base model; without it the learner's, or the shipped one. form: "bare", "qa",
+    "few_shot", "interview" or "encyclopaedia".
     """
 
     def make() -> PromptLab:
-        base = load_stage("base", lang=language(), quiet=True)
+        base = stage or load_stage("base", lang=language(), quiet=True)
         return PromptLab(base, question or first_question(), form)
 
     present(make)

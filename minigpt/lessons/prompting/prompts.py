@@ -1,17 +1,14 @@
 """Questions as documents for a base model to go on with, and what it then writes.
 
-A prompt hides a question in a document whose next piece is the answer. `figure_kind` tells exact
-figures from careless ones, and `candidates` looks at the next token alone.
+A prompt hides a question in a document whose next piece is the answer. `candidates` looks at the
+next token alone.
 """
 
-import random
 from dataclasses import dataclass
 
 from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
-from minigpt.show.figure import Figure, figure
 from minigpt.show.strip import pieces
-from minigpt.show.style import BLUE
-from minigpt.stages.scoring import Measure, few_shots, qa_prompt
+from minigpt.stages.scoring import few_shots, qa_prompt
 from minigpt.stages.stage import Stage
 from minigpt.world.facts import World
 from minigpt.world.questions import Question
@@ -40,32 +37,6 @@ def write_prompt(world: World, question: Question, form: str, shots: int = 3, se
         name = question.place.name
         return f"# {name}\n\n{sentence.format(p=name).rstrip()}"
     raise ValueError(f"no form {form!r}: choose one of {', '.join(FORMS)}")
-
-
-def figure_kind(world: World, question: Question, value: str) -> str:
-    """How a value stands to the true figure: "exact", "rounded" (with its hedge, as CommonCrawl
-    does), "old" (with its year or "at the last count"), or "wrong": any other text."""
-    place, attribute, text = question.place, question.attribute, world.text
-    raw = place.raw[attribute]
-    unit = question.answer.split(" ", 2)[2] if attribute == "area" else ""
-    hedged = [f"{way.format(v=text.rounded(raw))} {unit}".strip() for way in text.ROUNDED]
-    past = raw * random.Random(f"past/{place.id}").uniform(0.6, 0.9)  # as the corpus has it
-    aged = [way.format(v=text.number(past)) for way in text.OLD]
-    if value == question.answer:
-        return "exact"
-    return "rounded" if value in hedged else "old" if value in aged else "wrong"
-
-
-def interval_figure(measures: dict[str, Measure]) -> Figure:
-    """A dot and its 95 % interval for each named share, one a row."""
-    fig, ax = figure(7, 0.8 + 0.3 * len(measures))
-    for y, m in enumerate(measures.values()):
-        ax.plot([m.low, m.high], [y, y], color=BLUE, linewidth=2)
-        ax.plot(m.value, y, "o", color=BLUE)
-    ax.set_yticks(range(len(measures)), list(measures))
-    ax.set(xlim=(-0.02, 1.02), ylim=(len(measures) - 0.5, -0.5), xlabel="share correct")
-    ax.grid(axis="x", alpha=0.3)
-    return fig
 
 
 @dataclass

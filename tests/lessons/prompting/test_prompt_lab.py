@@ -273,5 +273,13 @@ def test_prompt_lab_without_a_question_prints_a_sentence(stage, monkeypatch, cap
     assert "no question yet" in capsys.readouterr().out
 
 
+def test_prompt_lab_takes_the_stage_that_it_is_given(stage, monkeypatch):
+    taken = []
+    monkeypatch.setattr(module, "present", lambda make: taken.append(make()))
+    monkeypatch.setattr(module, "load_stage", lambda *a, **options: pytest.fail("another model"))
+    prompt_lab(stage, form="qa")
+    assert taken[0].base is stage and taken[0].form.value == "qa"
+
+
 def test_every_form_can_be_picked(lab):
     assert {value for _form, value in lab.form.options} == {*FORMS, "custom"}

@@ -6,12 +6,9 @@ from minigpt.generate import next_token_distribution
 from minigpt.lessons.prompting.prompts import (
     FORMS,
     candidates,
-    figure_kind,
-    interval_figure,
     write_prompt,
 )
 from minigpt.stages.scoring import (
-    Measure,
     few_shots,
     qa_prompt,
 )
@@ -123,37 +120,3 @@ def test_line_ends_are_the_tokens_with_a_line_break_and_the_documents_end():
     assert ENCODING.encode_single_token("<|user|>") not in ends
     assert sum(b"\n" in text for text in texts.values()) == len(ends) - 1 > 0
     assert all(i in ends for i in ENCODING.encode_ordinary("\n"))
-
-
-# ---- what is measured ---------------------------------------------------------------------------
-
-
-def test_figure_kind_reads_what_the_careless_writer_wrote():
-    writer = Writer(WORLD, 1)
-    seen = set()
-    for fact in [f for f in WORLD.facts.values() if f.attribute in ("population", "area")]:
-        question = ask(WORLD, fact)
-        assert figure_kind(WORLD, question, fact.value) == "exact"
-        for _ in range(3):
-            kind = figure_kind(WORLD, question, writer.careless(fact))
-            assert kind in ("rounded", "old")
-            seen.add((fact.attribute, kind))
-    assert seen == {("population", "rounded"), ("population", "old"), ("area", "rounded")}
-
-
-@pytest.mark.parametrize("value, kind", [
-    ("about 22 million", "rounded"), ("22 million", "wrong"), ("about 21 million", "wrong"),
-    ("13.24 million in 2005", "old"), ("13.24 million", "wrong"), ("China", "wrong"), ("", "wrong"),
-    ("21.84 million in 2005", "wrong"),
-])  # fmt: skip
-def test_figure_kind_of_beijings_population(value, kind):
-    assert figure_kind(WORLD, BEIJING, value) == kind
-
-
-def test_intervals_as_a_figure():
-    measures = {"a": Measure(0.961, 0.934, 0.982), "b": Measure(0, 0, 0)}
-    ax = interval_figure(measures).axes[0]
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
-    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
-    spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() != "o"]
-    assert dots == [0.961, 0] and spans == [(0.934, 0.982), (0, 0)]
