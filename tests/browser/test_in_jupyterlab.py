@@ -398,7 +398,7 @@ def gold_is_uncovered(page) -> None:
 
 
 def a_bug_is_diagnosed(page) -> None:
-    """By keyboard: a wrong diagnosis says what that bug would move, the right one shows the line."""
+    """By keyboard: a wrong diagnosis says what that bug would move, the right one shows it."""
     page.run(f"{control('museum', 'Diagnosis')}.focus()")
     page.type("The ref")
     page.wait(says("museum", "Exhibit A: not this."))

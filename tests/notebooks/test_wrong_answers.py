@@ -791,7 +791,6 @@ def bradley_terry(wins):
         "a tuple": "false_sentences = 2, 3, 7, 9, 11, 13, 15",
     },
 }
-SLOW = set()  # that load a model or read thousands of demonstrations
 EXERCISES = {}  # grade_id of the solution: (solution, check), of all notebooks
 for path in build.sources("en"):
     marked = [c for c in build.read_notebook(path)["cells"] if build.is_exercise(c)]
@@ -821,7 +820,7 @@ def run(answer: str, check: str, seed: int = 0, change: Callable | None = None) 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_model_solution_passes_whatever_the_inputs(name):
-    for seed in range(2 if name in SLOW else 12):
+    for seed in range(12):
         run(*EXERCISES[name], seed)
 
 
@@ -842,7 +841,7 @@ def test_each_exercise_has_another_right_answer():
     "name, what", [(name, what) for name, found in ALTERNATIVES.items() for what in found]
 )
 def test_a_right_answer_of_another_kind_passes(name, what):
-    for seed in range(1 if name in SLOW else 3):
+    for seed in range(3):
         run(ALTERNATIVES[name][what], EXERCISES[name][1], seed)
 
 
