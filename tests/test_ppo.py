@@ -710,7 +710,7 @@ def test_rule_27_gradients_are_shortened(monkeypatch):
 def test_rule_27_rates_are_not_above_those_of_finetuning():
     finetuning = SFTConfig()
     assert PPOConfig().lr < min(finetuning.embedding_lr, finetuning.head_lr)
-    assert PPOConfig().muon_lr <= finetuning.muon_lr
+    assert PPOConfig().muon_lr < finetuning.muon_lr
 
 
 def test_rule_34_every_answer_of_every_round_has_a_seed_of_its_own(monkeypatch):

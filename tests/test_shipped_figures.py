@@ -16,7 +16,7 @@ from minigpt.stages.report import RESULTS, report_on
 from minigpt.stages.stage import SHIPPED
 
 pytestmark = pytest.mark.slow
-SEEDS = ("0", "1")
+SEEDS = ("0", "1", "2")
 LEAST, MOST, ABOVE, BELOW = "at least", "at most", "above", "below"
 BOUNDS = [  # a figure, or KEY.low or KEY.high of its interval
     ("base.bare_continues_with_questions", LEAST, 0.90),
@@ -27,7 +27,8 @@ BOUNDS = [  # a figure, or KEY.low or KEY.high of its interval
     ("base.unseen_format_gain.low", ABOVE, 0),
     ("base.beijing_fewshot_correct", LEAST, 1),
     ("sft.ends", LEAST, 0.98),
-    ("sft.accuracy_gap_to_base", MOST, 0.20),  # contractors who know more cost truth
+    ("sft.accuracy_gap_to_base", MOST, 0.10),
+    ("sft.beijing_correct", LEAST, 1),
     ("sft.accuracy_unseen_phrasing_gap_to_base", MOST, 0.10),
     ("sft.perplexity_ratio.high", MOST, 1.15),
     ("sft.small_talk", LEAST, 0.90),
@@ -35,10 +36,12 @@ BOUNDS = [  # a figure, or KEY.low or KEY.high of its interval
     ("reward.ceiling", LEAST, 0.80),
     ("reward.ceiling", MOST, 0.95),
     ("reward.below_ceiling", MOST, 0.10),
-    ("reward.gold_preference_accuracy", LEAST, 0.90),
+    ("reward.gold_preference_accuracy", LEAST, 0.88),
     ("reward.right_over_wrong", LEAST, 0.80),
     ("ppo.unread_declined_own_name", LEAST, 0.45),
     ("ppo.known_accuracy_change", LEAST, -0.05),
+    ("ppo.gold_over_sft_cool", LEAST, 0.50),
+    ("ppo.gold_over_sft_cool.low", ABOVE, 0.30),
     ("ppo.blind_share", LEAST, 0.60),
     ("ppo.blind_share.low", ABOVE, 0.50),
     ("ppo.attempt_accuracy_change.low", LEAST, 0),
@@ -67,7 +70,9 @@ IN_EVERY_SEED = [  # of the whole chain, from pretraining on
     ("kl_price.gold", LEAST, 0.50),
     ("kl_price.gold.low", ABOVE, 0),
 ]
-EXACT = {"base.beijing_fewshot_correct", "ppo.beijing_correct", "train.seconds"}
+EXACT = {
+    "base.beijing_fewshot_correct", "sft.beijing_correct", "ppo.beijing_correct", "train.seconds"
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def shipped() -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def seeds() -> dict[str, dict[str, float]]:
-    """What `report --seeds 2 --json` printed."""
+    """What `report --seeds 3 --json` printed."""
     return json.loads((RESULTS / "seeds.json").read_text(encoding="utf-8"))
 
 
