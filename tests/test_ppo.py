@@ -707,7 +707,7 @@ def test_rule_27_gradients_are_shortened(monkeypatch):
     assert max(norms) > 0.009
 
 
-def test_rule_27_rates_are_not_above_those_of_finetuning():
+def test_rule_27_rates_are_below_those_of_finetuning():
     finetuning = SFTConfig()
     assert PPOConfig().lr < min(finetuning.embedding_lr, finetuning.head_lr)
     assert PPOConfig().muon_lr < finetuning.muon_lr

@@ -51,6 +51,11 @@ def show(fig: Figure, sentence: str) -> None:
     if get_ipython() is not None:
         data, metadata = picture(fig, sentence)
         display(data, metadata=metadata, raw=True)
+    say(sentence)
+
+
+def say(sentence: str) -> None:
+    """Print a sentence in lines that Jupyter does not break inside words."""
     print(textwrap.fill(sentence, LINE, break_long_words=False, break_on_hyphens=False))
 
 

@@ -173,6 +173,7 @@ MISTAKES = {
          "return values[range(len(scores)), scores[:, :n].argmax(1)]"),
         ("one for all", "@ chance", "@ chance * 0 + values.mean()"),
         ("a sum", "/ math.comb(N, n)", ""),
+        ("nothing returned", "return np.take", "np.take"),
     ],
     "kl-rewards": [
         ("leaving is paid for", "-kl_coef", "kl_coef"),
