@@ -181,12 +181,12 @@ def width(n: int, share: float = 0.03) -> int:
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Means over as many values before as after each, or the curve would trail; at the ends over
-    what there is, so that the last one is the mean of the latest."""
-    reach = width(len(values))
+    """Means over as many values before as after each, or the curve would trail; at the end over
+    those before, so that the last one is the mean of the latest."""
     total = np.cumsum(np.concatenate([[0.0], values]))
     at = np.arange(len(values))
-    start, end = np.maximum(at - reach + 1, 0), np.minimum(at + reach, len(values))
+    reach = np.minimum(at + 1, width(len(values)))
+    start, end = at - reach + 1, np.minimum(at + reach, len(values))
     return (total[end] - total[start]) / (end - start)
 
 

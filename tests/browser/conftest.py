@@ -33,6 +33,7 @@ SETTINGS = {  # all cells in the page, so that a screenshot has them; no news fr
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 NOTEBOOK = "jupyterapp.shell.currentWidget.content"
+KERNEL = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
 FOR_EVER = "import asyncio\nwhile True:\n    await asyncio.sleep(0.02)"
 FLAGS = [
     "--headless", "--no-sandbox", "--no-zygote", "--disable-gpu", "--no-first-run",
@@ -233,8 +234,7 @@ class Page:
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.call("Page.navigate", url=address)
         self.wait("!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')")
-        kernel = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-        self.wait(f"{kernel} === 'idle'")
+        self.wait(f"{KERNEL} === 'idle'")
 
     def run_to(self, cell: str) -> None:
         """Run the cells down to the one with this id, which is then the active one."""

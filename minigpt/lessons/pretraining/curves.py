@@ -21,7 +21,7 @@ def loss_curves(history: History, shipped: list[Stage]) -> None:
     ax.plot(read, loss, color=HAIR, linewidth=0.6)
     ax.plot(read, smooth(loss), color=STAGE_COLOURS["base"], linewidth=2)
     ax.plot(kept, theirs, "o--", color=GREY, markersize=4)
-    ax.text(read[-1] + 0.04, smooth(loss)[-1], _("yours"), weight="bold", va="bottom")
+    ax.text(read[-1], smooth(loss)[-1] - 0.2, _("yours"), weight="bold", ha="right", va="top")
     ax.text(kept[-1], theirs[-1] + 0.3, _("shipped"), ha="right")
     ax.set(xlabel=_("million tokens read"), ylim=(0, 7.2), yticks=(0, 2, 4, 6))
     ax.set_title(_("loss, nats a token"), loc="left", fontsize=10)

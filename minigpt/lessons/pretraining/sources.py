@@ -14,7 +14,6 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.pretrain import PretrainConfig, evaluate_loss, pretrain
 from minigpt.show.figure import figure, show
 from minigpt.show.results import complete, load_results
-from minigpt.show.style import STAGE_COLOURS
 from minigpt.show.table import Table
 from minigpt.stages.scoring import judged, qa_score
 from minigpt.stages.stage import Stage, document_completions
@@ -121,10 +120,11 @@ def ways_of_asking() -> dict[str, list[str]]:
     fig, axes = figure(7.0, 2.1, columns=len(WAYS))
     for (way, title), ax in zip(WAYS.items(), axes):
         for y, name in enumerate(names):
-            colour = STAGE_COLOURS["base"] if way in fallen.get(name, ()) else "#7d8790"
-            ax.barh(y, means[name][way], 0.6, color=colour)
+            weight = "bold" if way in fallen.get(name, ()) else "normal"
+            ax.barh(y, means[name][way], 0.6, color="#d8dde2")
+            ax.text(1.05, y, f"{means[name][way]:.0%}", weight=weight, ha="right", va="center")
             ax.plot(kept(name, way), [y] * len(kept(name, way)), "k.", markersize=4)
-        ax.set(xlim=(0, 1.05), xticks=(0, 1), xticklabels=("0 %", "100 %"))
+        ax.set(xlim=(0, 1.05), xticks=())
         ax.set_yticks(range(3), names if ax is axes[0] else ("", "", ""))
         ax.set_title(title, loc="left", fontsize=10)
         ax.invert_yaxis()
