@@ -1,9 +1,12 @@
 """Tables: HTML in a notebook, aligned text elsewhere."""
 
+import re
 import textwrap
 from dataclasses import dataclass, field
 
 from minigpt.show.style import IGNORE_MATH, escape
+
+NUMBER = re.compile(r"[+−-]?[0-9][0-9,.]*(\s?%|\s?[A-Za-z]{1,3})?(\s\(.*\))?")  # and interval
 
 
 @dataclass
@@ -32,9 +35,10 @@ class Cell:
 class Table:
     """A small table. The first column names the rows.
 
-    header: one text a column. rows: of texts, numbers (shown as they are) or `Cell`s. colours: one
-    a column, or None. width: characters after which a text column is wrapped. tokens: the cells are
-    tokens: small boxes in monospace, whose spaces are kept.
+    header: one text a column. rows: of texts, numbers (shown as they are) or `Cell`s; a column of
+    numbers stands to the right. colours: one a column, or None. width: characters after which a
+    text column is wrapped. tokens: the cells are tokens: small boxes in monospace, whose spaces are
+    kept.
     """
 
     header: list
@@ -50,19 +54,29 @@ class Table:
                 sizes = f"{len(row)} cells, the header {len(self.header)}"
                 raise ValueError(f"the row {row} has {sizes}")
 
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers alone, apart from empty cells."""
+        columns = [[str(cell) for cell in column if str(cell)] for column in zip(*self.rows)]
+        return [
+            bool(column) and not self.tokens and all(map(NUMBER.fullmatch, column))
+            for column in columns or [[]] * len(self.header)
+        ]
+
     def _repr_html_(self) -> str:
         css = "text-align:left;vertical-align:top"
         if self.tokens:
             css += ";font-family:monospace;white-space:pre;padding:1px 4px;border:1px solid #8884"
+        right = css.replace("left", "right") + ";font-variant-numeric:tabular-nums"
+        each = [right if numeric else css for numeric in self.numeric()]
         colours = [*self.colours, *[None] * len(self.header)]
         head = "".join(
             _html("th", name, f"{css};border-top:4px solid {c}" if c else css, ' scope="col"')
-            for name, c in zip(self.header, colours)
+            for name, c, css in zip(self.header, colours, each)
         )
         body = "".join(
             "<tr>"
-            + _html("th", first, css, ' scope="row"')
-            + "".join(_html("td", cell, css) for cell in rest)
+            + _html("th", first, each[0], ' scope="row"')
+            + "".join(_html("td", cell, css) for cell, css in zip(rest, each[1:]))
             + "</tr>"
             for first, *rest in self.rows
         )
@@ -79,11 +93,13 @@ class Table:
         widths = [
             max(len(line) for row in grid for line in row[i]) for i in range(len(self.header))
         ]
-        lines = [self.caption] if self.caption else []
+        numeric, lines = self.numeric(), [self.caption] if self.caption else []
         for number, row in enumerate(grid):
             for part in range(max(map(len, row))):
                 cells = [cell[part] if part < len(cell) else "" for cell in row]
-                lines.append("  ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip())
+                cells = [c.rjust(w) if right else c.ljust(w)
+                         for c, w, right in zip(cells, widths, numeric)]  # fmt: skip
+                lines.append("  ".join(cells).rstrip())
             if number == 0 or max(map(len, row)) > 1:
                 lines.append("-" * (sum(widths) + 2 * len(widths) - 2))
         return "\n".join(lines)
