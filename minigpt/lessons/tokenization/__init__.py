@@ -2,4 +2,5 @@
 
 from minigpt.lessons.tokenization.figures import dots
 from minigpt.lessons.tokenization.token_explorer import explore_tokens
-from minigpt.lessons.tokenization.vocabulary import SIZES, held_out_bits, our_encoding, training
+from minigpt.lessons.tokenization.vocabulary import SIZES, fast_merges, held_out_bits
+from minigpt.lessons.tokenization.vocabulary import our_encoding, training
