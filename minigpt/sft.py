@@ -53,13 +53,10 @@ def chat_prompt(encoding, question: str) -> list[int]:
 
     The question is encoded as plain text: one that contains "<|end|>" cannot end the turn.
     """
-    special = encoding.encode_single_token
-    return [
-        special("<|endoftext|>"),
-        special("<|user|>"),
-        *encoding.encode_ordinary(question),
-        special("<|assistant|>"),
-    ]
+    begin, user, assistant = map(
+        encoding.encode_single_token, ("<|endoftext|>", "<|user|>", "<|assistant|>")
+    )
+    return [begin, user, *encoding.encode_ordinary(question), assistant]
 
 
 def chat_answer(encoding, answer: str) -> list[int]:
@@ -121,10 +118,8 @@ def sft_batches(
     for them, documents have no rows.
     """
     generator = torch.Generator().manual_seed(config.seed)
-    documents = batches(
-        pretraining_tokens,
-        PretrainConfig(config.pretraining_windows, config.block_size, seed=config.seed),
-    )
+    windows = PretrainConfig(config.pretraining_windows, config.block_size, seed=config.seed)
+    documents = batches(pretraining_tokens, windows)
     if not config.pretraining_weight:
         documents = repeat(torch.empty(2, 0, config.block_size, dtype=torch.long))
     while True:
