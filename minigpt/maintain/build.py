@@ -18,6 +18,7 @@ from minigpt.classroom.notebook import (
     sources,
     to_bytes,
 )
+from minigpt.maintain.badges import COLAB
 from minigpt.setup.common import git, option_parser
 from minigpt.setup.working_copy import choose
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
@@ -26,6 +27,10 @@ ENVIRONMENT = "test"  # nbgrader and nbclient
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 900  # seconds a cell
+CLEAR = {  # by language: below the title, for these open the edition as it is
+    "en": " In Colab (*Edit > Clear all outputs*) and in VS Code (*Clear All Outputs*), clear the "
+    "outputs first: the answers to what you are asked to predict stand there.",
+}
 THREADS = "2"  # of PyTorch, where OMP_NUM_THREADS does not say: sums, and so losses, depend on it
 
 
@@ -96,7 +101,15 @@ def release(paths: list[Path]) -> dict[str, dict]:
             if not made.is_file():
                 raise Problem(f"nbgrader made no release of {path.name}")
             out[path.stem] = mark_exercises(read_notebook(made))
+            tell_how_to_clear(out[path.stem], CLEAR.get(path.parent.name, ""))
     return out
+
+
+def tell_how_to_clear(notebook: dict, sentence: str) -> None:
+    """Add a sentence to the line below the title that opens the notebook in Colab."""
+    lines = notebook["cells"][0]["source"].split("\n")
+    lines = [line + sentence if COLAB in line else line for line in lines]
+    notebook["cells"][0]["source"] = "\n".join(lines)
 
 
 def run_nbgrader(course: Path) -> None:

@@ -1,8 +1,9 @@
 """The learner's own copies of the notebooks: what they change is theirs, and git never sees it.
 
-The copies lie in .minigpt/notebooks/LANG/ (or under MINIGPT_HOME). Beside them, .origin.json holds
-for each the hash of the course's notebook that it was copied from: a copy that still has that hash
-was not touched, so a newer notebook of the course may take its place.
+The copies lie in .minigpt/notebooks/LANG/ (or under MINIGPT_HOME), without the outputs that the
+course's notebooks have: what a cell shows is seen when it is run, and no guess is answered before.
+Beside them, .origin.json holds the hash that each had when it was made: one that still has it was
+not touched, so a newer notebook of the course may take its place.
 """
 
 import datetime
@@ -62,6 +63,26 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def without_outputs(notebook: Path) -> bytes:
+    """The course's notebook as nobody has run it; the file as it is where it is none."""
+    data = notebook.read_bytes()
+    try:
+        content = json.loads(data.decode("utf-8"))
+        for cell in content["cells"]:
+            if cell["cell_type"] == "code":
+                cell.update(outputs=[], execution_count=None)
+    except (ValueError, KeyError, TypeError):
+        return data
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+    return (text + "\n").encode("utf-8")
+
+
+def clear_course() -> None:
+    """Take the outputs out of the course's own notebooks: for Binder, which opens these."""
+    for path in sorted((ROOT / "notebooks").glob("[a-z][a-z]/*.ipynb")):
+        atomic_write(path, without_outputs(path))
+
+
 def read_origins(folder: Path) -> dict[str, str]:
     """File name -> hash of the notebook it was copied from; what cannot be read counts as none."""
     try:
@@ -71,8 +92,8 @@ def read_origins(folder: Path) -> dict[str, str]:
 
 
 def copy(source: Path, folder: Path) -> None:
-    """Copy one notebook of the course into the folder and note where it came from."""
-    content = source.read_bytes()
+    """Copy one notebook of the course into the folder and note what it is."""
+    content = without_outputs(source)
     atomic_write(folder / source.name, content)
     origins = {**read_origins(folder), source.name: digest(content)}
     atomic_write(folder / ORIGIN, json.dumps(origins, indent=1, sort_keys=True).encode("utf-8"))
@@ -83,7 +104,7 @@ def update_copies(lang: str) -> list[str]:
     sources, folder, notes = course_notebooks(lang), copies_folder(lang), []
     origins = read_origins(folder)
     for source in sources:
-        mine, course = folder / source.name, digest(source.read_bytes())
+        mine, course = folder / source.name, digest(without_outputs(source))
         content = digest(mine.read_bytes()) if mine.exists() else None
         origin = origins.get(source.name)
         if content is None:
@@ -108,7 +129,7 @@ def reset_copy(source: Path, folder: Path) -> Path | None:
     Where that cannot be written, the learner's is in its place again.
     """
     mine, backup = folder / source.name, None
-    if mine.exists() and mine.read_bytes() != source.read_bytes():
+    if mine.exists() and mine.read_bytes() != without_outputs(source):
         moment = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
         names = itertools.chain([moment], (f"{moment}-{n}" for n in itertools.count(2)))
         backups = (folder / f"{source.stem}.{name}.ipynb" for name in names)

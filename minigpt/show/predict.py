@@ -1,11 +1,15 @@
 """Predict first, then see: the learner's guesses, kept and counted.
 
-    predict("00-bare-question", ["the right number", "a wrong number", "something else"])
-    ...
-    reveal("00-bare-question", 2)   # It was (c) something else. You had predicted (b) a wrong …
+    def answer():
+        print("It asks further questions.")
+        return 2  # the number of the option that came true
 
-Keys are unique in the course and begin with the notebook's number. A prediction can be changed
-until its result has been shown; what is clicked later is not counted.
+    predict("00-bare-question", ["the right number", "a wrong number", "something else"], answer)
+
+The answer is computed and shown once a button is pressed. Where the next cell computes it, that
+cell ends with `reveal("00-bare-question", 2)`. Keys are unique in the course and begin with the
+notebook's number. A prediction can be changed until its result has been shown; what is clicked
+later is not counted.
 """
 
 import operator
@@ -13,32 +17,51 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
+from minigpt.show.captured import Captured, failure
 from minigpt.show.table import Table
-from minigpt.show.widget import Widget, present
+from minigpt.show.widget import Widget, has_learner, present
 from minigpt.store.kept import Kept
 from minigpt.store.words import _, language
 
 FILE = "predictions.json"  # {lang: {key: {"options": [...], "choice": 0, "right": 2}}}
 LETTERS = "abcdefgh"
+CHOICES = "minigpt-choices"  # the class of the buttons, which are as high as their texts need
+STYLE = f"""<style>
+.{CHOICES} {{ margin-bottom: 8px }}
+.{CHOICES} > div {{ display: flex; flex-wrap: wrap; gap: 8px }}
+.{CHOICES} button {{ height: auto; min-height: 32px; max-width: 100%; margin: 0; padding: 4px 12px;
+  white-space: normal; overflow: visible; overflow-wrap: anywhere; text-align: left;
+  line-height: 1.4 }}
+</style>"""
 
 
 class Prediction(Widget):
-    """One button an option, none pressed unless there is a choice, and under them what is kept."""
+    """One button an option, none pressed unless there is a choice, and under them what is kept.
 
-    def __init__(self, key: str, options: list[str]) -> None:
+    With an `answer` there is one more, to skip, and the first one pressed uncovers the answer.
+    """
+
+    def __init__(self, key: str, options: list[str], answer: Callable[[], int] | None = None):
         super().__init__()
-        self.key, self.options = key, options
+        self.key, self.options, self.answer = key, options, answer
         entry = keep(key, options)
         self.toggles = self.control(
-            widgets.ToggleButtons, "", self._clicked, tooltips=list(options),
-            options=[(f"({LETTERS[i]})", i) for i in range(len(options))],
-            value=entry.get("choice"), style={"button_width": "4em"},
+            widgets.ToggleButtons, "", self._clicked, wide=True, tooltips=list(options),
+            options=[(named(options, i), i) for i in range(len(options))],
+            value=entry.get("choice"), style={"button_width": "auto"},
         )  # fmt: skip
-        self.view = widgets.VBox([self.toggles, self.status])
+        self.toggles.add_class(CHOICES)
+        place = {"width": "auto", "align_self": "flex-start"}
+        self.skip = self.button(_("Skip: just show me"), self.uncover, layout=place)
+        self.skip.layout.display = None if answer else "none"
+        self.captured = Captured()
+        head = widgets.HTML(STYLE + _("Your prediction:"))
+        self.view = widgets.VBox([head, self.toggles, self.skip, self.status, self.captured.view])
         self._tell(entry)
 
     def _clicked(self) -> None:
         self._tell(keep(self.key, self.options, self.toggles.value, self.notes.append))
+        self.uncover()
 
     def _tell(self, entry: dict) -> None:
         choice = self.toggles.value
@@ -51,6 +74,25 @@ class Prediction(Widget):
             said = _("You had predicted {yours}")
         self.say(said.format(yours=sentence(self.options, choice)))
 
+    def seen(self) -> bool:
+        """Whether a choice was made, or the result shown, when the cell ran before."""
+        return not {"choice", "right"}.isdisjoint(keep(self.key, self.options))
+
+    def uncover(self) -> None:
+        """Show the answer, the first time; where it fails, each button tries it again."""
+        answer, self.answer = self.answer, None
+        if answer is None:
+            return
+        self.say(_("One moment …"))
+        try:
+            with self.captured.taking():
+                right = answer()
+            self.say(outcome(self.key, right))
+            self.skip.layout.display = "none"
+        except Exception as error:
+            self.answer = answer
+            self.status.value = failure(error)
+
     def static(self) -> list:
         *letters, last = LETTERS[: len(self.options)]
         letters = ", ".join(letters)
@@ -58,14 +100,22 @@ class Prediction(Widget):
         return ["\n  ".join([head, *(named(self.options, i) for i in range(len(self.options)))])]
 
 
-def predict(key: str, options: list[str]) -> None:
-    """Show the options and a button for each; a click keeps the choice at once.
+def predict(key: str, options: list[str], answer: Callable[[], int] | None = None) -> None:
+    """Show a button for each option; a click keeps the choice at once, and uncovers the answer.
 
-    key: its name, unique in the course. options: two to eight short texts.
+    key: its name, unique in the course. options: two to eight short texts. answer: computes the
+    answer, prints and displays it, and returns the number of the option that came true, from 0. It
+    is called once a button is pressed ("skip" is one), or was when the cell ran before; where no
+    learner is there to press one, at once. Without it, another cell has to `reveal`.
     Raises ValueError for a missing key or options that are too few, too many, empty or the same.
     """
     check_options(key, options)
-    present(lambda: Prediction(key, options))
+    shown = present(lambda: Prediction(key, options, answer))
+    if answer and has_learner():
+        if shown.seen():
+            shown.uncover()
+    elif answer:
+        print(outcome(key, answer()))
 
 
 def reveal(key: str, right: int) -> None:
@@ -73,10 +123,15 @@ def reveal(key: str, right: int) -> None:
 
     right: index of the option that came true. Raises ValueError if there is no such option.
     """
+    print(outcome(key, right))
+
+
+def outcome(key: str, right: int) -> str:
+    """What `reveal` prints."""
     known = read().get(key)
     if known is None:
         lost = _("There is no prediction {key!r} yet: run the cell that asks for it first.")
-        return print(lost.format(key=key))
+        return lost.format(key=key)
     right, options, choice = operator.index(right), known["options"], known.get("choice")
     if not 0 <= right < len(options):
         raise ValueError(f"prediction {key!r} has options 0 to {len(options) - 1}, not {right}")
@@ -86,7 +141,7 @@ def reveal(key: str, right: int) -> None:
         said += " " + _("That is what you had predicted.")
     elif choice is not None:
         said += " " + _("You had predicted {yours}", yours=sentence(options, choice))
-    print(said)
+    return said
 
 
 def scoreboard() -> Table:

@@ -5,6 +5,7 @@ It says what to do where something is missing: a package, or a name that another
 
 import importlib
 import importlib.util
+import inspect
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -31,12 +32,38 @@ def require_packages() -> None:
         )
 
 
+def shell():
+    """The notebook's shell, None elsewhere."""
+    ipython = sys.modules.get("IPython")  # a notebook has it already; elsewhere it takes a while
+    return ipython.get_ipython() if ipython else None
+
+
 def explain_missing_names() -> None:
     """From now on a notebook says under a NameError which cells to run."""
-    ipython = sys.modules.get("IPython")  # a notebook has it already; elsewhere it takes a while
-    shell = ipython.get_ipython() if ipython else None
-    if shell is not None:
-        shell.events.register("post_run_cell", _explain)
+    if found := shell():
+        found.events.register("post_run_cell", _explain)
+
+
+def keep_widgets_alive() -> None:
+    """From now on a widget that is used while an `await` cell runs can be used again.
+
+    The browser holds a control's next value back until the kernel says that it is idle after the
+    one before. ipykernel 7.4 takes values while such a cell runs, and does not say so: one letter
+    typed meanwhile, and the box was dead for ever.
+    """
+    kernel = getattr(shell(), "kernel", None)
+    dispatch = getattr(kernel, "dispatch_shell", None)
+    if not dispatch or "concurrent" not in inspect.signature(dispatch).parameters:
+        return  # another version: its widgets wait for the cell, or have a thread of their own
+
+    async def told(message, /, subshell_id=None, *, concurrent=False):
+        cell = kernel.get_parent("shell")
+        await dispatch(message, subshell_id=subshell_id, concurrent=concurrent)
+        if concurrent:
+            kernel._publish_status("idle", "shell")  # of the message
+            kernel._publish_status("busy", "shell", cell)
+
+    kernel.dispatch_shell = told
 
 
 def _explain(result) -> None:
@@ -71,3 +98,4 @@ def _version(package: str) -> str:
 
 require_packages()
 explain_missing_names()
+keep_widgets_alive()

@@ -62,6 +62,12 @@ def escape(text: str) -> str:
     return html.escape(_CONTROL.sub("\ufffd", str(text))).replace("\n", "<br>")
 
 
+def preformatted(text: str) -> str:
+    """Any text as HTML in a monospaced font, its spaces kept, its lines folded where need be."""
+    style = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
+    return f'<pre class="{IGNORE_MATH}" style="{style}">{escape(text)}</pre>'
+
+
 def signed(value: float, digits: int = 2) -> str:
     """A number with its sign, so that no colour or place need say it."""
     return f"{value:+.{digits}f}".replace("-", "\u2212")

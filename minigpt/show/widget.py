@@ -1,15 +1,19 @@
 """What all widgets are made of: controls with a word beside them, errors in words, one entry."""
 
+import asyncio
+import time
 from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from minigpt.show.style import GREY, escape
+from minigpt.show.style import GREY, escape, preformatted
 from minigpt.store.words import _
 from minigpt.world.facts import World
 from minigpt.world.questions import Question, ask
 
 PLACES = 60  # the best known ones, to pick from
+VIEW = "application/vnd.jupyter.widget-view+json"
+SETTLED = 0.1  # seconds, twice, from the key Enter until the text before it has come as well
 
 
 def first_question() -> str:
@@ -22,8 +26,20 @@ def no_question() -> str:
     return _("There is no question yet. Type one, or pick a place and what to ask.")
 
 
-def control(kind, word: str = "", changed: Callable | None = None, wide=False, **options):
-    """A control with its word beside it; `changed()` is called once a new value is settled."""
+def has_learner() -> bool:
+    """Whether somebody is there to press a button. Where a program runs the cells (builds, tests,
+    nbconvert) it tells the kernel that nobody will answer `input()`."""
+    from IPython import get_ipython
+
+    return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
+
+
+def control(
+    kind, word: str = "", changed: Callable | None = None, wide=False,
+    entered: Callable | None = None, **options,
+):  # fmt: skip
+    """A control with its word beside it; `changed()` is called once a new value is settled, and
+    `entered()` on Enter in a text box: what the button beside it does."""
     if hasattr(kind, "continuous_update"):
         options.setdefault("continuous_update", False)
     layout = widgets.Layout(width="auto") if wide else widgets.Layout()  # one each
@@ -31,7 +47,19 @@ def control(kind, word: str = "", changed: Callable | None = None, wide=False, *
     made = kind(description=word, style=style, layout=layout, **options)
     if changed:
         made.observe(lambda change: changed(), "value")
+    if entered:
+        made.on_msg(lambda box, said, buffers: said.get("event") == "submit" and soon(entered))
     return made
+
+
+def soon(work: Callable) -> None:
+    """Do it when the text is here: the browser tells of Enter first. Where a step of a run held
+    everything up, the text is behind the first wait, so there is a second one."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # no kernel
+        return work()
+    loop.call_later(SETTLED, loop.call_later, SETTLED, work)
 
 
 class Widget:
@@ -50,14 +78,25 @@ class Widget:
         self.status = widgets.HTML()
         self.shown = widgets.HTML(layout=widgets.Layout(width="auto"))
 
-    def control(self, kind, word: str = "", changed: Callable | None = None, **options):
+    def control(
+        self, kind, word: str = "", changed: Callable | None = None,
+        entered: Callable | None = None, **options,
+    ):  # fmt: skip
         """`control`, whose errors become sentences."""
 
+        done = 0.0
+
         def settled() -> None:
+            nonlocal done
             if changed and not self.quiet:
                 self.guarded(changed)
+                done = time.monotonic()
 
-        return control(kind, word, settled, **options)
+        def enter() -> None:
+            if entered != changed or time.monotonic() - done > 3 * SETTLED:  # or it is done already
+                self.guarded(entered)
+
+        return control(kind, word, settled, entered=entered and enter, **options)
 
     def quietly(self, control: widgets.Widget, **traits) -> None:
         """Set a control's traits, in order, without doing what its change would do."""
@@ -95,8 +134,9 @@ class Widget:
 
 
 def present(make: Callable[[], Widget]) -> Widget | None:
-    """Show a widget: its static form, then its controls. Where a stage is missing or an argument
-    does not fit, a sentence says so, and there is no widget."""
+    """Show a widget, once: to a learner, as it is used, beginning with its static form where it has
+    no result yet; where nobody is there, its static form first, for the file. Where a stage is
+    missing or an argument does not fit, a sentence says so, and there is no widget."""
     from IPython.display import display
 
     try:
@@ -105,6 +145,13 @@ def present(make: Callable[[], Widget]) -> Widget | None:
     except (FileNotFoundError, ValueError) as error:
         print(error)
         return None
+    if has_learner() and not any(isinstance(part, widgets.Widget) for part in static):
+        if static and not widget.shown.value:
+            widget.shown.value = rendered(*static)
+        shown = {"version_major": 2, "version_minor": 0, "model_id": widget.view.model_id}
+        text = "\n".join(map(str, static))  # for whoever shows no widgets, as GitHub
+        display({VIEW: shown, "text/plain": text}, raw=True)
+        return widget
     for part in static:
         print(part) if isinstance(part, str) else display(part)
     display(widget.view)
@@ -139,10 +186,12 @@ def uploaded(value) -> tuple[str, bytes] | None:
 
 
 def rendered(*parts) -> str:
-    """Tables, strips and grids one below the other, as HTML for a widget: in JupyterLab's style of
-    tables, which it gives to outputs alone, and at the left, where its rule has the middle."""
+    """Tables, strips, grids and texts one below the other, as HTML for a widget: in JupyterLab's
+    style of tables, which it gives to outputs alone, and at the left, where its rule has the
+    middle."""
     style = 'class="jp-RenderedHTMLCommon" style="width:fit-content;max-width:100%"'
-    return "".join(f"<div {style}>{part._repr_html_()}</div>" for part in parts)
+    texts = (preformatted(p) if isinstance(p, str) else p._repr_html_() for p in parts)
+    return "".join(f"<div {style}>{text}</div>" for text in texts)
 
 
 def problem(error: Exception) -> str:

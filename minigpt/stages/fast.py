@@ -1,6 +1,7 @@
 """MINIGPT_FAST=1: the same cells with a twentieth of the steps, to see that everything runs.
 
-Tests and grading set it. The figures then mean nothing, so nothing checks them.
+Tests and grading set it. The figures then mean nothing, so nothing checks them. A notebook with a
+cell tagged `budget` needs none of this: `classroom.notebook.with_short_budget` replaces its values.
 """
 
 import os

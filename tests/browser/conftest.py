@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.classroom.notebook import read_notebook, to_bytes, with_short_budget
 from minigpt.store.files import ROOT
 
 WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
@@ -32,6 +33,7 @@ SETTINGS = {  # all cells in the page, so that a screenshot has them; no news fr
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 NOTEBOOK = "jupyterapp.shell.currentWidget.content"
+FOR_EVER = "import asyncio\nwhile True:\n    await asyncio.sleep(0.02)"
 FLAGS = [
     "--headless", "--no-sandbox", "--no-zygote", "--disable-gpu", "--no-first-run",
     "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no network
@@ -82,21 +84,14 @@ def lab(request, tmp_path):
     """Starts JupyterLab on a copy of a notebook; `lab(path)` is the address of the copy.
 
     The copies lie where nothing of the course is above them, as in the launcher's lab. The
-    notebooks run under MINIGPT_FAST=1, unless it is set otherwise or `full` is asked for.
+    notebooks run with a short budget, and under MINIGPT_FAST=1, unless it is set otherwise or
+    `full` is asked for.
     """
     children = []
 
     def start(path: Path, full: bool = False) -> str:
         work, settings = tmp_path / "work", tmp_path / "settings" / "@jupyterlab"
         work.mkdir()
-        shutil.copy(path, work / path.name)
-        for name, content in SETTINGS.items():
-            file = settings / f"{name}.jupyterlab-settings"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(content), encoding="utf-8")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -108,6 +103,17 @@ def lab(request, tmp_path):
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
             "IPYTHONDIR": str(tmp_path / "ipython"),
         }
+        notebook = read_notebook(path)
+        if environment["MINIGPT_FAST"] != "0":
+            notebook = with_short_budget(notebook)
+        (work / path.name).write_bytes(to_bytes(notebook))
+        for name, content in SETTINGS.items():
+            file = settings / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(content), encoding="utf-8")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         with open(tmp_path / "lab.log", "wb") as log:
             children.append(subprocess.Popen(
                 [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
@@ -244,6 +250,17 @@ class Page:
         self.run(f"{ran}.finally(() => {{ window.ranAll = true }}); 0")
         self.wait("window.ranAll")
         time.sleep(1)  # the last outputs are drawn
+
+    def keep_running(self) -> None:
+        """Add a cell below the last one and run it: it awaits something that never comes."""
+        last, source = f"{NOTEBOOK}.widgets.length - 1", json.dumps(FOR_EVER)
+        self.run(f"""
+            {NOTEBOOK}.activeCellIndex = {last};
+            jupyterapp.commands.execute('notebook:insert-cell-below').then(() => {{
+              {NOTEBOOK}.activeCell.model.sharedModel.setSource({source});
+              jupyterapp.commands.execute('notebook:run-cell');
+            }}); 0""")
+        self.wait(f"{NOTEBOOK}.activeCell.node.textContent.includes('[*]')")
 
     def screenshots(self, folder: Path, name: str) -> list[Path]:
         """The whole notebook in pictures of one screen each, named NAME-01.png and so on."""

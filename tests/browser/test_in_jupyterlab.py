@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.classroom.notebook import new_notebook, to_bytes
+from minigpt.show.predict import CHOICES
 from minigpt.store.files import ROOT
 from minigpt.store.words import CATALOGUES, read_catalogue
 
@@ -48,8 +50,7 @@ BROKEN = """
 """
 BACKGROUND = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
 TOGGLES = "[...document.querySelectorAll('.jp-OutputArea .widget-toggle-buttons')]"
-LETTERS = "[...t.querySelectorAll('button')].every(b => /^\\([a-h]\\)$/.test(b.textContent.trim()))"
-PREDICTIONS = f"{TOGGLES}.filter(t => {LETTERS})"  # those of the concept test have a button more
+PREDICTIONS = f"[...document.querySelectorAll('.jp-OutputArea .{CHOICES}')]"
 SHIFT = 8  # a modifier key of the DevTools protocol
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
@@ -73,8 +74,8 @@ def test_notebook(path, chromium, lab, page):
             page.screenshots(Path(SHOTS), f"{path.stem}-{name}")
         clipped[name] = what_stays(page, CLIPPED)
     page.view("light")
-    if page.run(f"{PREDICTIONS}.length"):
-        a_late_prediction_is_told(page, path.parent.name)
+    predictions_are_answered(page, path.parent.name)
+    page.keep_running()  # a widget works, and goes on working, while a cell is awaited
     for act in ACTS[path.stem]:
         try:
             act(page)
@@ -100,6 +101,118 @@ def test_training_pauses_and_goes_on(chromium, lab, page):
     looks = [int(line.split()[1]) for line in seen]
     assert looks == sorted(set(looks)) and len(looks) == 10  # none is lost, none seen twice
     assert step < looks[-1]
+
+
+LONG = (
+    "It goes on with a whole list of further questions about the same place, as pages of the "
+    "web do, and with <b>none</b> of the answers that a reader might have hoped to find there"
+)
+COVERED = {  # cell: source
+    "setup": """
+import asyncio
+import ipywidgets
+from IPython.display import display
+from minigpt.show import Table, environment, figure, predict, show
+from minigpt.show.widget import Widget
+environment()
+def answer():
+    print("The model <i>asks</i> back.")
+    display(Table(["question", "times"], [["<b>how many</b>", "3"]]))
+    show(figure()[0], "Nothing is drawn.")
+    return 1""",
+    "mouse": f'predict("00-mouse", ["the right number", {LONG!r}], answer)',
+    "keys": f'predict("00-keys", ["the right number", {LONG!r}], answer)',
+    "skipped": 'predict("00-skipped", ["yes", "no"], answer)',
+    "fails": 'predict("00-fails", ["yes", "no"], lambda: 1 // 0)',
+    "boxes": """
+class Boxes(Widget):
+    def __init__(self):
+        super().__init__()
+        self.typed = self.control(ipywidgets.Text, "Typed", self.tell, continuous_update=True)
+        self.sent = self.control(ipywidgets.Text, "Sent", entered=self.tell)
+        self.heat = self.control(ipywidgets.IntSlider, "Heat", self.tell, max=9)
+        self.times, self.over = 0, False
+        self.view = ipywidgets.VBox([self.typed, self.sent, self.heat, self.status,
+                                     self.button("End", self.end)])
+    def tell(self):
+        self.say(f"[{self.typed.value}|{self.sent.value}|{self.heat.value}]")
+    def end(self):
+        self.over = True
+boxes = Boxes()
+display(boxes.view)""",
+    "run": """
+while not boxes.over:
+    await asyncio.sleep(0.02)
+print("It is over.")""",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["while a cell runs", "idle"])
+def test_answers_are_covered_until_one_is_chosen_or_skipped(live, lab, page, tmp_path):
+    """By mouse and by keyboard; and boxes that are typed into meanwhile take what is typed next."""
+    cells = [new_code_cell(name, source.strip()) for name, source in COVERED.items()]
+    (tmp_path / "covered.ipynb").write_bytes(to_bytes(new_notebook(cells)))
+    page.open_notebook(lab(tmp_path / "covered.ipynb"))
+    page.run_to("run")
+    page.wait(f"{PREDICTIONS}.length === 4 && !!{control('boxes', 'Heat')}")
+    if not live:
+        page.click(button("boxes", "End"))
+        page.wait(says("run", "It is over."))
+    for cell in ("mouse", "keys", "skipped", "fails"):
+        assert not page.run(says(cell, "It was")), "nobody has chosen yet"
+        assert page.run(f"{text(cell)}.split('(a)').length") == 2, "it is shown once"
+    for name, size in VIEWS.items():
+        page.view(name.split("-")[0], *size)
+        picture(page, f"covered-{live}-{name}")
+        assert what_stays(page, CLIPPED) == []
+        assert page.run(says("mouse", LONG))
+    page.view("light")
+
+    choose_button(page, option("mouse", 1), by_key=False)
+    choose_button(page, option("keys", 0), by_key=True)
+    choose_button(page, button("skipped", "Skip: just show me"), by_key=True)
+    for cell, had in (("mouse", "That is what you had"), ("keys", "You had predicted (a)")):
+        page.wait(says(cell, had))
+    page.wait(says("skipped", "It was (b) no."))
+    for cell in ("mouse", "keys", "skipped"):
+        page.wait(says(cell, "The model <i>asks</i> back."))
+        page.wait(f"{output(cell)}.querySelector('td, tbody th').textContent === '<b>how many</b>'")
+        page.wait(f"{output(cell)}.querySelector('img').naturalWidth > 0")
+        assert page.run(f"{button(cell, 'Skip: just show me')}.offsetParent === null")
+    choose_button(page, button("fails", "Skip: just show me"), by_key=False)
+    page.wait(says("fails", "ZeroDivisionError"))
+    assert not page.run(f"{output('fails')}.querySelector('details').open")
+    assert page.run(BROKEN) == [] and what_stays(page, CLIPPED) == []
+
+    for typed in ("Paris", "Rome & <b>"):
+        page.fill(control("boxes", "Typed"), typed)
+        page.wait(says("boxes", f"[{typed}|"))
+    for sent in ("one", "two"):
+        page.click(control("boxes", "Sent"))
+        page.run(f"{control('boxes', 'Sent')}.select()")
+        page.type(sent)
+        page.press("Enter")
+        page.wait(says("boxes", f"|{sent}|"))
+    page.click(control("boxes", "Heat"))
+    for _ in range(2):
+        page.press("ArrowRight")
+    page.wait(says("boxes", "|2]"))
+    picture(page, f"covered-{live}-done")
+    if live:
+        assert not page.run(says("run", "It is over.")), "the cell ran all the while"
+        page.click(button("boxes", "End"))
+        page.wait(says("run", "It is over."))
+        page.fill(control("boxes", "Typed"), "after it")
+        page.wait(says("boxes", "[after it|"))
+
+
+def option(cell: str, number: int) -> str:
+    return f"{output(cell)}.querySelectorAll('.{CHOICES} button')[{number}]"
+
+
+def new_code_cell(name: str, source: str) -> dict:
+    return {"cell_type": "code", "id": name, "metadata": {}, "source": source, "outputs": [],
+            "execution_count": None}  # fmt: skip
 
 
 def what_stays(page, script: str) -> list:
@@ -156,20 +269,35 @@ def spelled(cell: str) -> str:
 # ---- what a learner does ------------------------------------------------------------------------
 
 
-def a_late_prediction_is_told(page, lang: str) -> None:
-    """A click presses the button; as all cells have run, the line below says that it is late."""
-    choice = f"{PREDICTIONS}[0].querySelectorAll('button')[1]"
-    assert not page.run(f"{choice}.classList.contains('mod-active')")
-    page.click(choice)
-    page.wait(f"{choice}.classList.contains('mod-active')")
-    said = "You have seen the result of this one already, so it is not counted."
-    late = json.dumps(read_catalogue(CATALOGUES / f"{lang}.po")[said] or said)
-    page.wait(f"{PREDICTIONS}[0].closest('.jp-OutputArea-output').textContent.includes({late})")
+def predictions_are_answered(page, lang: str) -> None:
+    """Each in turn by mouse or keyboard: a covered answer is shown, or the line below says that its
+    cell has shown it already."""
+    catalogue = read_catalogue(CATALOGUES / f"{lang}.po")
+    said = [
+        "It was {option}",
+        "You have seen the result of this one already, so it is not counted.",
+    ]
+    parts = [(catalogue.get(text) or text).split("{")[0] for text in said]
+    for number in range(page.run(f"{PREDICTIONS}.length")):
+        group = f"{PREDICTIONS}[{number}]"
+        choice = f"{group}.querySelectorAll('button')[1]"
+        assert not page.run(f"{choice}.classList.contains('mod-active')")
+        choose_button(page, choice, by_key=number % 2 == 1)
+        page.wait(f"{choice}.classList.contains('mod-active')")
+        told = f"{group}.closest('.jp-OutputArea-output').textContent"
+        page.wait(f"{json.dumps(parts)}.some(part => {told}.includes(part))")
+
+
+def choose_button(page, button: str, by_key: bool) -> None:
+    if not by_key:
+        return page.click(button)
+    page.run(f"{button}.focus()")
+    page.press("Enter")
 
 
 def concept_test_counts(page) -> None:
     """The line below the questions counts a click."""
-    page.click(f"{TOGGLES}.find(t => !({LETTERS})).querySelectorAll('button')[0]")
+    page.click(f"{TOGGLES}.find(t => !t.matches('.{CHOICES}')).querySelectorAll('button')[0]")
     page.wait("document.querySelector('.jp-Notebook').textContent.includes('1 of 10 answered')")
 
 

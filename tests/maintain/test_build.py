@@ -266,3 +266,10 @@ def test_a_lesson_that_fails_or_checks_nothing_is_not_built():
     empty = build.mark_exercises(notebook(code("b", "assert True", nbgrader=CHECK)))
     with pytest.raises(Problem, match="the check b passes though nothing is solved"):
         build.execute(empty, "empty")
+
+
+def test_an_edition_says_below_its_title_how_to_clear_its_outputs():
+    title = f"# Title\n\n[Open it]({build.COLAB}x.ipynb), or elsewhere.\n\nText."
+    made = notebook({"cell_type": "markdown", "id": "t", "metadata": {}, "source": title})
+    build.tell_how_to_clear(made, " Clear all.")
+    assert made["cells"][0]["source"] == title.replace("elsewhere.", "elsewhere. Clear all.")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.classroom.notebook import KERNELSPEC
+from minigpt.classroom.notebook import BUDGET, KERNELSPEC, with_short_budget
 from minigpt.maintain import build
 from minigpt.maintain.badges import BRANCH, REPOSITORY, binder_link, colab_link
 from minigpt.setup.working_copy import LANGUAGES
@@ -104,6 +104,18 @@ def test_nothing_is_installed_and_no_machine_is_named(path):
         assert not re.search(machine, str(output)), cell["id"]
 
 
+@each(SOURCES)
+def test_budgets_are_constants_in_one_cell(path):
+    """So that a learner finds them, and a test that replaces them misses none."""
+    tagged = [c for c in cells(path, "code") if BUDGET in c["metadata"].get("tags", [])]
+    assert len(tagged) <= 1
+    for cell in tagged:
+        for node in ast.parse(cell["source"]).body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                assert ast.unparse(node.targets[0]).isupper(), ast.unparse(node)
+    with_short_budget(build.read_notebook(path))  # every short value has its constant
+
+
 @each(SOURCES + EDITIONS)
 def test_bootstrap_is_the_same_in_all_and_short(path):
     bootstrap = next(cell for cell in cells(path, "code"))
@@ -124,6 +136,8 @@ def test_below_the_title_are_links_that_open_the_edition_elsewhere(path):
         colab_link(REPOSITORY, BRANCH, edition), binder_link(REPOSITORY, BRANCH, edition)
     ]  # fmt: skip
     assert "![" not in text
+    clear = build.CLEAR[path.parent.name]
+    assert links.endswith(clear) == (path in EDITIONS), "an edition has outputs, a source has none"
 
 
 @each(SOURCES + EDITIONS)
@@ -295,12 +309,13 @@ socket.socket.connect = only_this_computer
 @pytest.mark.place("offline: sockets only to itself")
 @each(SOURCES)
 def test_source_runs_solved_and_offline_from_another_folder(path, tmp_path):
-    """Every cell, a twentieth of the steps; the exercises' asserts must hold."""
+    """Every cell, with a short budget; the exercises' asserts must hold."""
     pytest.importorskip("nbval", reason="needs nbval: run `python3 -m minigpt test`")
     (tmp_path / "sitecustomize.py").write_text(OFFLINE, encoding="utf-8")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / path.name).write_bytes(path.read_bytes())
+    short = with_short_budget(build.read_notebook(path))
+    (elsewhere / path.name).write_bytes(build.to_bytes(short))
     environment = {
         **os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
         "MINIGPT_FAST": "1", "MINIGPT_HOME": str(tmp_path / "home"),

@@ -49,7 +49,8 @@ def test_binder_scripts():
     assert (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8") == "python-3.12\n"
     start = (ROOT / "binder" / "start").read_text(encoding="utf-8")
     assert "export OMP_NUM_THREADS=1" in start and start.rstrip().endswith('exec "$@"')
-    assert "set -e" in (ROOT / "binder" / "postBuild").read_text(encoding="utf-8")
+    post = (ROOT / "binder" / "postBuild").read_text(encoding="utf-8")
+    assert "set -e" in post and "clear_course()" in post
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file modes are Unix's")

@@ -23,8 +23,11 @@ def course(tmp_path, monkeypatch):
 
 
 def write(path, text):
+    """A notebook of one cell that has run."""
+    outputs = [{"name": "stdout", "output_type": "stream", "text": ["the answer\n"]}]
+    cell = {"cell_type": "code", "source": [text], "outputs": outputs, "execution_count": 1}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"cells": [text]}), encoding="utf-8")
+    path.write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
 
 
 def mine(name):
@@ -33,7 +36,11 @@ def mine(name):
 
 def test_copies_are_made_once_and_silently(course):
     assert working_copy.update_copies("en") == []
-    assert mine("03_prompting").read_bytes() == (course / "03_prompting.ipynb").read_bytes()
+    (cell,) = json.loads(mine("03_prompting").read_text(encoding="utf-8"))["cells"]
+    assert cell == {
+        "cell_type": "code", "source": ["03_prompting"], "outputs": [], "execution_count": None
+    }  # fmt: skip
+    assert "the answer" in (course / "03_prompting.ipynb").read_text(encoding="utf-8")
     assert working_copy.update_copies("en") == []
     assert not list(working_copy.copies_folder("en").glob("*.part"))
 
@@ -57,6 +64,33 @@ def test_untouched_copy_follows_the_course(course):
     assert working_copy.update_copies("en") == []
 
 
+def test_a_copy_with_outputs_that_was_not_touched_gives_way_to_one_without(course):
+    """Copies made before they lost their outputs have the course's own hash."""
+    source = course / "03_prompting.ipynb"
+    working_copy.update_copies("en")
+    mine("03_prompting").write_bytes(source.read_bytes())
+    origins = {"03_prompting.ipynb": working_copy.digest(source.read_bytes())}
+    record = working_copy.copies_folder("en") / working_copy.ORIGIN
+    record.write_text(json.dumps(origins), encoding="utf-8")
+    (note,) = working_copy.update_copies("en")
+    assert "you have it now" in note
+    assert mine("03_prompting").read_bytes() == working_copy.without_outputs(source)
+
+
+def test_binders_image_has_the_courses_notebooks_without_outputs(course):
+    working_copy.clear_course()
+    for path in course.iterdir():
+        assert path.read_bytes() == working_copy.without_outputs(path)
+        assert b"the answer" not in path.read_bytes() and path.stem.encode() in path.read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b"{}", b'{"cells": [1]}'])
+def test_what_is_no_notebook_is_copied_as_it_is(course, content):
+    (course / "00_overview.ipynb").write_bytes(content)
+    assert working_copy.update_copies("en") == []
+    assert mine("00_overview").read_bytes() == content
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]"])
 def test_lost_record_never_costs_a_learner_the_file(course, content):
     working_copy.update_copies("en")
@@ -73,12 +107,11 @@ def test_reset_keeps_the_learners_version_beside_it(course, name, capsys):
     for answer in ("first", "second"):  # twice in a second: two backups
         write(mine("03_prompting"), answer)
         assert reset.main([name]) == 0
-    assert mine("03_prompting").read_bytes() == (course / "03_prompting.ipynb").read_bytes()
+    fresh = working_copy.without_outputs(course / "03_prompting.ipynb")
+    assert mine("03_prompting").read_bytes() == fresh and b"the answer" not in fresh
     backups = sorted(working_copy.copies_folder("en").glob("03_prompting.2*.ipynb"))
-    assert {json.loads(b.read_text(encoding="utf-8"))["cells"][0] for b in backups} == {
-        "first",
-        "second",
-    }
+    kept = [json.loads(b.read_text(encoding="utf-8"))["cells"][0]["source"] for b in backups]
+    assert sorted(kept) == [["first"], ["second"]]
     assert backups[0].name in capsys.readouterr().out
     assert working_copy.update_copies("en") == []
 

@@ -1,10 +1,13 @@
 """Predictions: kept at the click, closed by the result, never lost, the same text each time."""
 
+import html
 import importlib
 import json
+import threading
 
 import pytest
 
+from minigpt.show import widget
 from minigpt.show.predict import FILE, Prediction, predict, reveal, scoreboard
 from minigpt.store import words
 
@@ -24,14 +27,15 @@ def shown(monkeypatch):
     import IPython.display
 
     views = []
-    monkeypatch.setattr(IPython.display, "display", views.append)
+    monkeypatch.setattr(IPython.display, "display", lambda part, raw=False: views.append(part))
     return views
 
 
 def ask(shown, key=KEY, options=OPTIONS):
     """The buttons and the status line of a prediction that was just asked for."""
     predict(key, options)
-    return shown[-1].children
+    _head, toggles, _skip, status, _answer = shown[-1].children
+    return toggles, status
 
 
 def on_disk(home):
@@ -46,7 +50,8 @@ def test_prints_how_to_use_it_and_every_option(shown, capsys):
         "  (b) a <wrong> number",
         "  (c) something else",
     ]
-    assert [label for label, _ in toggles.options] == ["(a)", "(b)", "(c)"]
+    labels = [label for label, _ in toggles.options]
+    assert labels == [f"({letter}) {text}" for letter, text in zip("abc", OPTIONS)]
     assert list(toggles.tooltips) == OPTIONS
 
 
@@ -158,6 +163,191 @@ def test_scoreboard_counts_what_was_predicted_and_shown(shown):
     assert [row[3] for row in table.rows] == ["right", "not this time", "", ""]
     assert table.rows[2][2] == "not shown yet" and table.rows[3][1] == "no prediction"
     assert "<wrong>" not in table._repr_html_()
+
+
+# ---- an answer that is covered ------------------------------------------------------------------
+
+
+@pytest.fixture
+def learner(monkeypatch):
+    """Somebody is there to press a button."""
+    for module in (predictions, widget):
+        monkeypatch.setattr(module, "has_learner", lambda: True)
+
+
+def answering(right=2, calls=None):
+    """An answer, and how often it was asked for."""
+    calls = [] if calls is None else calls
+
+    def answer():
+        calls.append(right)
+        print("It asks <b>back</b>,")
+        print("twice.", end="")
+        return right
+
+    return calls, answer
+
+
+def told(prediction):
+    """What stands where the answer goes, as text."""
+    return html.unescape("".join(part.value for part in prediction.captured.view.children))
+
+
+def skip(prediction):
+    return prediction.skip.layout.display != "none" and prediction.skip
+
+
+def test_where_nobody_can_choose_the_answer_comes_at_once(home, capsys):
+    """As in builds and tests, which need it for the file."""
+    calls, answer = answering()
+    predict(KEY, OPTIONS, answer)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "VBox" not in line]
+    assert lines[0] == "Your prediction: choose a, b or c."
+    assert lines[4:] == ["It asks <b>back</b>,", "twice.It was (c) something else."]
+    assert on_disk(home)[KEY] == {"options": OPTIONS, "right": 2}
+
+
+def test_an_answer_that_fails_fails_a_build(home):
+    with pytest.raises(ZeroDivisionError):
+        predict(KEY, OPTIONS, lambda: 1 // 0)
+    with pytest.raises(ValueError, match="has options 0 to 2, not 3"):
+        predict(KEY, OPTIONS, lambda: 3)
+
+
+def test_a_learner_sees_the_answer_after_the_choice(learner, shown, home, capsys):
+    calls, answer = answering()
+    predict(KEY, OPTIONS, answer)
+    assert calls == [] and capsys.readouterr().out == ""
+    assert "right" not in on_disk(home)[KEY]
+    prediction = Prediction(KEY, OPTIONS, answer)
+    assert skip(prediction) and not prediction.captured.view.children
+    prediction.toggles.value = 1
+    assert calls == [2] and not skip(prediction)
+    assert prediction.status.value == (
+        "It was (c) something else. You had predicted (b) a &lt;wrong&gt; number."
+    )
+    (text,) = prediction.captured.view.children
+    assert "It asks &lt;b&gt;back&lt;/b&gt;,<br>twice.</pre>" in text.value  # never markup
+    assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": 1, "right": 2}
+    prediction.toggles.value = 2
+    assert calls == [2] and prediction.status.value == LATE and "twice" in told(prediction)
+    assert capsys.readouterr().out == ""
+
+
+def test_skipping_shows_the_answer_and_is_no_choice(learner, home):
+    calls, answer = answering()
+    prediction = Prediction(KEY, OPTIONS, answer)
+    prediction.skip.click()
+    assert prediction.status.value == "It was (c) something else." and "twice" in told(prediction)
+    prediction.skip.click()
+    prediction.toggles.value = 2
+    assert calls == [2] and prediction.status.value == LATE
+    assert on_disk(home)[KEY] == {"options": OPTIONS, "right": 2}
+
+
+@pytest.mark.parametrize("choice", [1, None])
+def test_who_has_chosen_or_skipped_sees_it_at_once_when_the_cell_runs_again(
+    learner, choice, monkeypatch
+):
+    calls, answer = answering()
+    first = Prediction(KEY, OPTIONS, answer)
+    first.skip.click() if choice is None else setattr(first.toggles, "value", choice)
+    again = []
+    present = predictions.present
+    monkeypatch.setattr(
+        predictions, "present", lambda make: again.append(present(make)) or again[0]
+    )
+    predict(KEY, OPTIONS, answer)
+    assert calls == [2, 2] and again[0].toggles.value == choice
+    assert "It was (c) something else." in again[0].status.value and "twice" in told(again[0])
+
+
+def test_an_answer_that_fails_says_so_and_is_tried_again(learner, home):
+    """The sentence is plain, the traceback folded; what was chosen is kept."""
+    tries = iter([lambda: [][7], lambda: 5, lambda: 1])
+    prediction = Prediction(KEY, OPTIONS, lambda: next(tries)())
+    prediction.toggles.value = 0
+    said = prediction.status.value
+    assert said.startswith('<div role="alert"><b>This did not work: IndexError: list index')
+    assert "<details><summary>" in said and "Traceback (most recent call last)" in said
+    assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": 0} and skip(prediction)
+    prediction.skip.click()
+    assert "has options 0 to 2, not 5" in prediction.status.value
+    prediction.skip.click()
+    assert prediction.status.value.startswith("It was (b)") and not skip(prediction)
+
+
+def test_an_error_is_never_markup(learner):
+    def answer():
+        raise ValueError("<script>alert(1)</script>")
+
+    prediction = Prediction(KEY, OPTIONS, answer)
+    prediction.skip.click()
+    assert "&lt;script&gt;" in prediction.status.value and "<script" not in prediction.status.value
+
+
+def test_what_other_threads_print_stays_where_it_belongs(learner, capsys):
+    """A run may be watched in a cell while the answer is computed."""
+
+    def answer():
+        thread = threading.Thread(target=print, args=["step 7 of 12"])
+        thread.start()
+        thread.join()
+        print("mine")
+        return 0
+
+    prediction = Prediction(KEY, OPTIONS, answer)
+    prediction.skip.click()
+    assert capsys.readouterr().out == "step 7 of 12\n" and "step" not in told(prediction)
+    assert "mine" in told(prediction)
+    print("and afterwards")
+    assert capsys.readouterr().out == "and afterwards\n"
+
+
+IN_A_KERNEL = """
+from IPython.display import SVG, clear_output, display
+from minigpt.show import Table, figure, predict, show
+from minigpt.show.predict import Prediction
+from minigpt.show.widget import has_learner
+import ipywidgets
+
+def answer():
+    print("gone")
+    clear_output()
+    print("A table")
+    display(Table(["<a>"], [["1"]]))
+    show(figure()[0], "Nothing is in it.")
+    handle = display("first", display_id=True)
+    handle.update({"text/plain": "<second>"}, raw=True)
+    display(SVG("<svg xmlns='http://www.w3.org/2000/svg'><title>drawn</title></svg>"))
+    display(ipywidgets.IntSlider())
+    return 1
+"""
+SEEN = """
+for part in covered.captured.view.children:
+    print(type(part).__name__, str(part.value)[:400])
+print(covered.status.value)
+"""
+
+
+def test_in_a_kernel_everything_displayed_comes_after_the_click(kernel):
+    kernel.run(IN_A_KERNEL)
+    nobody = kernel.run("predict('00-nobody', ['yes', 'no'], answer)", learner=False)
+    assert "A table" in nobody and "It was (b) no." in nobody
+    assert kernel.run("predict('00-kernel', ['yes', 'no'], answer)") == ""
+    comm = kernel.run("covered = Prediction('00-kernel', ['yes', 'no'], answer)\n"
+                      "print(covered.toggles.comm.comm_id)")  # fmt: skip
+    kernel.until_idle(kernel.use(comm, method="update", state={"index": 0}, buffer_paths=[]))
+    text, table, picture, sentence, renewed, drawing, slider, *said = kernel.run(SEEN).splitlines()
+    assert text.startswith("HTML <pre") and "A table" in text and "gone" not in text
+    assert "<table" in table and "&lt;a&gt;" in table
+    assert picture.startswith('HTML <img style="max-width:100%" alt="Nothing is in it."')
+    assert "Nothing is in it." in sentence and "&lt;second&gt;" in renewed
+    assert "<svg" in drawing and slider == "IntSlider 0"
+    assert said == ["It was (b) no. You had predicted (a) yes."]
+
+
+# ---- what is kept -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

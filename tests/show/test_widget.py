@@ -1,8 +1,13 @@
 """What widgets share: picking a fact asks once, and an error becomes a sentence."""
 
+import asyncio
+
+import IPython.display
 import ipywidgets
 import pytest
 
+from minigpt.show import widget as module
+from minigpt.show.table import Table
 from minigpt.show.widget import (
     PLACES,
     FactPicker,
@@ -97,3 +102,126 @@ def test_a_control_waits_until_its_value_is_settled_and_keeps_the_style_it_is_gi
     assert seen == [7] and slider.continuous_update is False and slider.description == "Steps"
     toggles = control(ipywidgets.ToggleButtons, "", options=[1], style={"button_width": "4em"})
     assert toggles.style.button_width == "4em"
+
+
+# ---- shown once ---------------------------------------------------------------------------------
+
+
+class Asker(Widget):
+    """Has a table for a file, and a result once it is asked."""
+
+    def __init__(self, shown=""):
+        super().__init__()
+        self.view = ipywidgets.VBox([self.shown])
+        self.shown.value = shown
+
+    def static(self):
+        return ["a <text>", Table(["<a>"], [["1"]])]
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    parts = []
+    monkeypatch.setattr(IPython.display, "display", lambda part, raw=False: parts.append(part))
+    return parts
+
+
+def test_a_learner_sees_a_widget_once_and_its_static_form_in_it(displayed, monkeypatch, capsys):
+    monkeypatch.setattr(module, "has_learner", lambda: True)
+    made = present(Asker)
+    (bundle,) = displayed
+    assert bundle[module.VIEW]["model_id"] == made.view.model_id
+    assert bundle["text/plain"] == f"a <text>\n{Table(['<a>'], [['1']])}"  # where none is shown
+    assert set(bundle) == {module.VIEW, "text/plain"} and capsys.readouterr().out == ""
+    assert "a &lt;text&gt;</pre>" in made.shown.value and "&lt;a&gt;" in made.shown.value
+
+
+def test_a_result_that_is_there_stays(displayed, monkeypatch):
+    monkeypatch.setattr(module, "has_learner", lambda: True)
+    assert present(lambda: Asker("a result")).shown.value == "a result"
+
+
+def test_a_file_gets_the_static_form(displayed, capsys):
+    made = present(Asker)
+    assert capsys.readouterr().out == "a <text>\n" and made.shown.value == ""
+    assert isinstance(displayed[0], Table) and displayed[1:] == [made.view]
+
+
+# ---- Enter, and a cell that runs ----------------------------------------------------------------
+
+
+def press_enter(box):
+    """As the browser tells it."""
+    data = {"method": "custom", "content": {"event": "submit"}}
+    box._handle_msg({"content": {"data": data}, "buffers": []})
+
+
+class Sender(Widget):
+    """A box whose button sends what stands in it; a second box does the same at each change."""
+
+    def __init__(self):
+        super().__init__()
+        self.sent, self.asked = [], []
+        self.box = self.control(ipywidgets.Text, "Text", entered=self.send)
+        self.other = self.control(ipywidgets.Text, "Text", self.ask, entered=self.ask)
+
+    def send(self):
+        self.sent.append(int(self.box.value))
+
+    def ask(self):
+        self.asked.append(self.other.value)
+
+
+def test_enter_does_what_the_button_does_and_errors_are_sentences():
+    sender = Sender()
+    sender.box.value = "7"
+    assert sender.sent == []  # leaving a box is not pressing a button
+    press_enter(sender.box)
+    assert sender.sent == [7]
+    sender.box.value = "x"
+    press_enter(sender.box)
+    assert sender.sent == [7] and "invalid literal" in sender.status.value
+
+
+def test_enter_waits_for_the_text_that_the_browser_sends_after_it(monkeypatch):
+    monkeypatch.setattr(module, "SETTLED", 0.02)
+
+    async def cell():
+        sender = Sender()
+        press_enter(sender.box)
+        press_enter(sender.other)
+        await asyncio.sleep(0.005)
+        assert sender.sent == []
+        sender.box.value, sender.other.value = "12", "new"
+        await asyncio.sleep(0.1)
+        press_enter(sender.other)  # nothing new is in it
+        await asyncio.sleep(0.1)
+        return sender
+
+    sender = asyncio.run(cell())
+    assert sender.sent == [12]
+    assert sender.asked == ["new", "new"]  # the change and its Enter are one
+
+
+BOX = """
+import asyncio
+import ipywidgets
+from minigpt.show.widget import control
+box = control(ipywidgets.Text, "Text", continuous_update=True)
+print(box.comm.comm_id)
+"""
+
+
+def test_a_box_is_alive_while_and_after_an_await_cell_runs(kernel):
+    """The browser sends the next value when the kernel has said that it is done with the last."""
+    comm = kernel.run(BOX)
+    cell = kernel.send("while box.value != 'ab': await asyncio.sleep(0.01)")
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=60)
+        if message["msg_type"] == "execute_input":
+            break
+    for text in ("a", "ab"):
+        sent = kernel.use(comm, method="update", state={"value": text}, buffer_paths=[])
+        assert ("idle", cell) not in kernel.until_idle(sent)
+    assert kernel.until_idle(cell) == [("busy", cell), ("idle", cell)]  # it ran all the while
+    assert kernel.run("print(box.value)") == "ab\n"

@@ -22,7 +22,7 @@ class Comparer(Widget):
         world = next(iter(stages.values())).world
         self.picker = FactPicker(self, world, question, self._picked)
         self.question = self.control(widgets.Text, _("Question"), self.ask, wide=True,
-                                     value=question)  # fmt: skip
+                                     value=question, entered=self.ask)  # fmt: skip
         self.temperature = self.control(widgets.FloatSlider, _("Temperature"), self.ask,
                                         value=temperature, max=2.0, step=0.1)  # fmt: skip
         self.ask_button = self.button(_("Ask"), self.ask, button_style="primary")
@@ -31,7 +31,7 @@ class Comparer(Widget):
         self.view = widgets.VBox(
             [self.picker.view, self.question, buttons, self.status, self.shown]
         )
-        self.say(_("The table above has the answers to this question. Change it, or press Ask."))
+        self.say(_("The table has the answers to this question. Change it, or press Ask."))
 
     def _picked(self, question: Question) -> None:
         self.question.value = question.text  # asks, through its observer

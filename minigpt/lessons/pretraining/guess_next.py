@@ -94,7 +94,7 @@ class Game(Widget):
         self.model_hits = [0] * len(stages)
         self.guessed = False
         self.text = widgets.HTML(layout=widgets.Layout(width="auto"))
-        self.guess = self.control(widgets.Text, _("Next word"), continuous_update=True)
+        self.guess = self.control(widgets.Text, _("Next word"), entered=self.submit)
         self.submit_button = self.button(_("Guess"), self.submit, button_style="primary")
         self.next_button = self.button(_("Next text"), self.next)
         controls = side_by_side(self.guess, self.submit_button, self.next_button)

@@ -149,7 +149,7 @@ class MixtureExplorer(Widget):
             side_by_side(self.measure_button, self.reset_button), self.status, self.shown,
         ])  # fmt: skip
         self.moved()
-        self.say(_("The table above is of LLaMA's mixture. Move a slider, then press the button."))
+        self.say(_("The table is of LLaMA's mixture. Move a slider, then press the button."))
 
     def _slider(self, name: str, percent: float) -> widgets.FloatSlider:
         return self.control(

@@ -49,7 +49,8 @@ class PromptLab(Widget):
             (_("your own text"), "custom"),
         ]  # fmt: skip
         self.picker = FactPicker(self, self.world, question, self._picked, "population")
-        self.question = self.control(widgets.Text, _("Question"), over, wide=True, value=question)
+        self.question = self.control(widgets.Text, _("Question"), over, wide=True, value=question,
+                                     entered=self.complete)  # fmt: skip
         self.form = self.control(widgets.Dropdown, _("Form"), self._form_picked, options=forms,
                                  value=form)  # fmt: skip
         self.shots = self.control(slider, _("Shots"), over, value=shots, max=8)

@@ -92,13 +92,15 @@ class Labeler(Widget):
         )  # fmt: skip
         self.bar = widgets.IntProgress(value=0, min=0, max=len(pairs))
         self.name = self.control(widgets.Text, _("Your name"), value="you")
-        self.path = self.control(widgets.Text, _("File"), value="labels.json")
+        self.path = self.control(widgets.Text, _("File"), entered=self.export, value="labels.json")
         self.export_button = self.button(_("Export"), self.export)
         self.upload = widgets.FileUpload(description=_("Import"), accept=".json")
         self.upload.observe(lambda change: self.guarded(self.take_in, change["new"]), "value")
         self.start = self.button(_("Start the clock"), self.start_clock)
         self.stop = self.button(_("Done"), self.stop_clock)
-        self.written = self.control(widgets.Text, _("Write it here"), wide=True)
+        self.written = self.control(
+            widgets.Text, _("Write it here"), wide=True, entered=self.stop_clock
+        )
         self.stopwatch = widgets.HTML(layout={"width": "auto"})
         self.view = widgets.VBox([
             self.shown, side_by_side(*self.buttons.values(), self.undo_button),

@@ -131,6 +131,15 @@ def test_one_guess_a_text_and_an_empty_one_does_not_count(game):
     assert game.played == 1 and "Press Next text" in game.status.value
 
 
+def test_enter_is_the_button(game):
+    word = game.task.word.strip()
+    game.guess.value = word
+    assert game.played == 0
+    data = {"method": "custom", "content": {"event": "submit"}}  # as the browser tells it
+    game.guess._handle_msg({"content": {"data": data}, "buffers": []})
+    assert (game.played, game.hits) == (1, 1) and word in game.status.value
+
+
 def test_the_texts_come_round_again(game):
     first = game.text.value
     for _ in game.tasks:
