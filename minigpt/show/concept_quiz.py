@@ -1,7 +1,7 @@
 """The concept test: ten questions, answered before the course and again after it.
 
-`ten_questions()` in notebook 00 is a button that opens `concept_test("before")`, which gives nothing
-away; `concept_test("after")` in notebook 07 shows both scores, with a sentence for each question.
+`ten_questions()` in notebook 00 is a button that opens `concept_test("before")`, which gives
+nothing away; `concept_test("after")` in notebook 07 shows both scores, with a sentence a question.
 """
 
 from dataclasses import dataclass
