@@ -309,7 +309,7 @@ def comparer_answers(page) -> None:
     page.wait(f"/PPO model.*Beijing/s.test({answered})")
     made_up = f"{output('compare')}.querySelectorAll('.widget-toggle-buttons button')[1]"
     choose_button(page, made_up, by_key=True)
-    page.wait(f"/PPO model.*Zorbania/s.test({answered})")
+    page.wait(f"/PPO model.*Velmora/s.test({answered})")
     page.fill(control("compare", "Question"), "Which continent is Kenya on?")
     page.wait(f"/PPO model.*Kenya/s.test({answered})")
     assert not page.run(f"{made_up}.classList.contains('mod-active')")

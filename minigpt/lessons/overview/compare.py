@@ -21,7 +21,7 @@ def presets() -> dict[str, str]:
     """Questions that tell the stages apart: {what it is about: the question}."""
     return {
         _("a known place"): _("What is the population of Beijing?"),
-        _("a made-up place"): _("What is the population of Zorbania?"),
+        _("a made-up place"): _("What is the population of Velmora?"),
         _("hello"): _("Hello!"),
         _("outside its world"): _("Write a poem about cheese."),
     }
