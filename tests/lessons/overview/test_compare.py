@@ -152,7 +152,7 @@ def test_special_tokens_typed_as_text_are_text(comparer, question, monkeypatch):
     names = token_names()
     special = [[names[token] for token in ids if token in names] for ids in seen]
     chat = ["<|endoftext|>", "<|user|>", "<|assistant|>"]
-    assert special == [["<|endoftext|>"]] * 2 + [chat] * 2
+    assert special == [["<|endoftext|>"]] * 2 * DRAWS + [chat] * 2 * DRAWS
     assert "PPO model" in comparer.shown.value
 
 

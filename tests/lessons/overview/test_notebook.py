@@ -124,7 +124,8 @@ def test_practice_taught_no_facts_and_changed_what_is_said_of_made_up_places(edi
     shown = " ".join(said(edition["measure"]).split())
     assert "It was (b) about the same." in shown
     sentence = re.search(
-        r"Right about known places: (.*?)\. Of made-up ones.*?: (.*?)\. The", shown
+        r"Right about known places: (.*?)\. Say that they do not know the made-up ones: (.*?)\. The",
+        shown,
     )
     right, honest = map(shares, sentence.groups())
     assert all(x > 60 for x in right) and max(right) - min(right) <= 15
@@ -166,7 +167,7 @@ TOLD = [  # (exercise, what is put where, what the sentence says)
     ("training-days", ("86_400", "3_600"), "Those are hours"),
     ("training-days", (" / 86_400", ""), "Those are seconds"),
     ("training-days", ("/ per_second", "* per_second"), "divide by per_second"),
-    ("training-days", ("return", "print"), "Return one number"),
+    ("training-days", ("return 6", "6"), "Return one number"),
 ]  # fmt: skip
 
 
