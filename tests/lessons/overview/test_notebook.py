@@ -125,7 +125,7 @@ def test_practice_taught_no_facts_and_changed_what_is_said_of_made_up_places(edi
     assert "It was (b) about the same." in shown
     known, made_up = shown.partition("Right about known places: ")[2].split(". Say that they")[:2]
     right, honest = shares(known), shares(made_up.split(". The facts")[0])[:3]
-    assert all(x > 60 for x in right) and max(right) - min(right) <= 15
+    assert min(right[:3]) > 60 and abs(right[1] - right[2]) <= 10
     assert honest[0] < 20 and honest[1] < 30 and honest[2] > 60
 
 
