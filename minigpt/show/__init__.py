@@ -5,7 +5,7 @@ A notebook imports from here, and first, for it says which package is missing.
 
 from minigpt.show.start import environment  # isort: skip
 
-from minigpt.show.concept_quiz import concept_test
+from minigpt.show.concept_quiz import concept_test, ten_questions
 from minigpt.show.figure import curves, figure, intervals, say, share_bars, show, stacked_bars
 from minigpt.show.live import live
 from minigpt.show.predict import predict, reveal, scoreboard

@@ -1,13 +1,14 @@
 """The concept test: ten questions, answered before the course and again after it.
 
-`concept_test("before")` stands in notebook 00 and gives nothing away; `concept_test("after")`
-stands in notebook 07 and shows both scores, with a sentence for each question.
+`ten_questions()` in notebook 00 is a button that opens `concept_test("before")`, which gives
+nothing away; `concept_test("after")` in notebook 07 shows both scores, with a sentence a question.
 """
 
 from dataclasses import dataclass
 
 import ipywidgets as widgets
 
+from minigpt.show.captured import Captured
 from minigpt.show.concept_items import ITEMS
 from minigpt.show.style import IGNORE_MATH, escape
 from minigpt.show.table import Table
@@ -165,3 +166,18 @@ KEPT = Kept(FILE, valid)
 def concept_test(when: str) -> None:
     """Show the ten questions, each with its buttons; `when` is "before" or "after" the course."""
     present(lambda: ConceptTest(when))
+
+
+def ten_questions() -> None:
+    """Show a button that opens the questions below it, for who wants them before the course."""
+    from IPython.display import display
+
+    opened, button = Captured(), widgets.Button(description=_("Ten questions"))
+
+    def open_(button) -> None:
+        with opened.taking():
+            concept_test("before")
+
+    button.on_click(open_)
+    print(_("Press the button, and ten questions open below it."))
+    display(widgets.VBox([button, opened.view]))

@@ -74,24 +74,25 @@ def check_question(stages: dict[str, Stage], question: str, temperature: float) 
 
 
 def replies(
-    stages: dict[str, Stage], question: str, temperature: float = 1.0, seed: int = 0
-) -> list[Reply]:
+    stages: dict[str, Stage], question: str, temperature: float = 1.0, seed: int = 0,
+    draws: int = 1,
+) -> list[Reply]:  # fmt: skip
     """The replies of `stages`, in their order: of a base model two, as a bare document and after
-    `Q: … A:`, of an assistant one. With "reward" or "your reward" among them, assistants' answers
-    are scored.
+    `Q: … A:`, of an assistant one; of each so many draws, one after the other. With "reward" or
+    "your reward" among them, assistants' answers are scored.
 
     Raises ValueError for a question that is empty or too long for the models' context.
     """
     question, out = check_question(stages, question, temperature), []
-    judges = [stages.get(name) for name in ("reward", "your reward")]
+    asked, judges = [question] * draws, [stages.get(name) for name in ("reward", "your reward")]
     for stage in (stage for stage in stages.values() if not isinstance(stage.model, RewardModel)):
         if stage.is_chat:
-            (answer,) = stage.ask([question], temperature, seed)
-            score, own = (judge and judge.score(question, answer.text) for judge in judges)
-            said = Reply(stage.name, "chat", answer.text, answer.ended, score, stage.own, own)
-            out.append(said)
+            for answer in stage.ask(asked, temperature, seed):
+                score, own = (judge and judge.score(question, answer.text) for judge in judges)
+                said = Reply(stage.name, "chat", answer.text, answer.ended, score, stage.own, own)
+                out.append(said)
             continue
         for form in ("bare", "qa"):
-            (answer,) = stage.ask([question], temperature, seed, form == "bare", LONGEST_DOCUMENT)
-            out.append(Reply(stage.name, form, answer.text, own=stage.own))
+            found = stage.ask(asked, temperature, seed, form == "bare", LONGEST_DOCUMENT)
+            out += [Reply(stage.name, form, answer.text, own=stage.own) for answer in found]
     return out

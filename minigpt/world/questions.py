@@ -1,6 +1,7 @@
 """Questions about the micro-web and their true answers."""
 
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -44,6 +45,36 @@ def ask(world: World, fact: Fact, phrasing: int = 0) -> Question:
 def fact_questions(world: World, split: str = "E", phrasing: int = 0) -> Questions:
     """Every fact of a split asked once, in order of popularity; the tail is among them."""
     return Questions(ask(world, fact, phrasing) for fact in world.of_split(split))
+
+
+def understood(world: World, text: str) -> Question | None:
+    """What somebody typed, as a question whose answers can be judged: a fact in one of the world's
+    phrasings, the same of a place that the world does not have, small talk, or a question outside
+    the world. None for other words."""
+    said, typed = world.text, " ".join(text.split())
+    for attribute, templates in said.QUESTIONS.items():
+        for template in templates:
+            if not (name := _filled(template, typed)):
+                continue
+            known = [p for p in world.places if p.name.casefold() == name.casefold()]
+            if known and attribute in known[0].values:
+                return Question(text, "fact", known[0], attribute, known[0].values[attribute])
+            if not known:
+                nowhere = Place("typed", "city", name, -1, True, False, {}, {})
+                return Question(text, "unknown", nowhere, attribute)
+    for asks, kind in said.SMALL_TALK:
+        if typed.casefold() in map(str.casefold, asks):
+            return Question(text, "chat", replies=tuple(kind))
+    if any(_filled(template, typed) is not None for template in said.OFF_WORLD):
+        return Question(text, "other", replies=tuple(said.OFF_WORLD_REPLY))
+    return None
+
+
+def _filled(template: str, typed: str) -> str | None:
+    """What stands in the template's first gap; "" where it has none, None for another text."""
+    pattern = re.sub(r"\\\{\w\\\}", "(.+)", re.escape(template))
+    match = re.fullmatch(pattern, typed, re.IGNORECASE)
+    return match and "".join(match.groups()[:1])
 
 
 def seen_phrasings(world: World) -> range:

@@ -49,7 +49,6 @@ BROKEN = """
   .map(e => e.textContent.slice(0, 80))
 """
 BACKGROUND = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
-TOGGLES = "[...document.querySelectorAll('.jp-OutputArea .widget-toggle-buttons')]"
 PREDICTIONS = f"[...document.querySelectorAll('.jp-OutputArea .{CHOICES}')]"
 SHIFT = 8  # a modifier key of the DevTools protocol
 
@@ -296,32 +295,28 @@ def choose_button(page, button: str, by_key: bool) -> None:
 
 
 def concept_test_counts(page) -> None:
-    """The line below the questions counts a click."""
-    page.click(f"{TOGGLES}.find(t => !t.matches('.{CHOICES}')).querySelectorAll('button')[0]")
+    """A button opens the questions, and the line below them counts a click."""
+    page.click(button("ten-questions", "Ten questions"))
+    first = f"{output('ten-questions')}.querySelector('.widget-toggle-buttons button')"
+    page.wait(f"!!{first}")
+    page.click(first)
     page.wait("document.querySelector('.jp-Notebook').textContent.includes('1 of 10 answered')")
 
 
 def comparer_answers(page) -> None:
-    """Another place is chosen with the keyboard, a question typed: the answers are to them."""
-    answered = f"{output('compare')}.querySelector('[role=status]')?.textContent"
-    assert not page.run(answered), "the widget's own answers come only when it is used"
-    choose(page, "compare", "Place", "Tokyo")
-    page.wait(f"/PPO model.*Tokyo/s.test({answered})")
+    """An example is chosen with the keyboard, a question typed: the cards are answers to them."""
+    answered = f"{output('compare')}.querySelector('.cards')?.textContent"
+    page.wait(f"/PPO model.*Beijing/s.test({answered})")
+    made_up = f"{output('compare')}.querySelectorAll('.widget-toggle-buttons button')[1]"
+    choose_button(page, made_up, by_key=True)
+    page.wait(f"/PPO model.*Velmora/s.test({answered})")
     page.fill(control("compare", "Question"), "Which continent is Kenya on?")
     page.wait(f"/PPO model.*Kenya/s.test({answered})")
-    page.click(button("compare", "New sample"))
-    page.wait(says("compare", "At temperature 0 every sample is the same."))
-
-
-def choose(page, cell: str, words: str, name: str) -> None:
-    """Choose from a menu by its first letter, which goes through the names that begin so."""
-    chosen = f"{control(cell, words)}.selectedOptions[0].text"
-    page.run(f"{control(cell, words)}.focus()")
-    for _ in range(page.run(f"{control(cell, words)}.options.length")):
-        if page.run(chosen) == name:
-            return
-        page.type(name[0])
-    raise AssertionError(f"the letter {name[0]} never came to {name}")
+    assert not page.run(f"{made_up}.classList.contains('mod-active')")
+    page.click(button("compare", "New draws"))
+    page.wait(says("compare", "Seed 1, temperature 1.0."))
+    narrow = f"{output('compare')}.querySelector('.card')?.getBoundingClientRect().width"
+    assert page.run(narrow) > 200, "the cards take the room that there is"
 
 
 def tokens_of_what_is_typed(page) -> None:

@@ -24,20 +24,19 @@ from minigpt.maintain import build
 
 # grade_id of the solution: (what went wrong, a piece of the solution, what stands there instead)
 MISTAKES = {
-    "is-more-questions": [
-        ("one is enough", ">= 2", ">= 1"),
-        ("spaces at the end", "line.strip().endswith", "line.endswith"),
-        ("anywhere in the line", '.strip().endswith("?")', '.count("?") > 0'),
-    ],
     "training-days": [
         ("forward pass alone", "6 *", "2 *"),
         ("hours", "86_400", "3_600"),
+        ("seconds", " / 86_400", ""),
         ("multiplied", "/ per_second", "* per_second"),
     ],
     "best-of": [
         ("the score", "max(answers, key=score)", "max(map(score, answers))"),
         ("the last of equals", "max(answers,", "max(reversed(answers),"),
         ("nothing for nothing", 'raise ValueError("there are no answers to pick from")', "return"),
+        ("the lowest", "max(", "min("),
+        ("its place", "max(answers, key=score)",
+         "max(range(len(answers)), key=lambda i: score(answers[i]))"),
     ],
     "count-pairs": [
         ("across words", "in words:", "in [([token for w, n in words for token in w], 1)]:"),
@@ -220,10 +219,10 @@ MISTAKES = {
 # Answers that let the package do the work. It has no function for training days, decoding and the
 # pairs of a ranking.
 SHORTCUTS = {
-    "is-more-questions": """
-from minigpt.stages.scoring import more_questions
-def is_more_questions(text):
-    return more_questions(text) >= 2
+    "training-days": """
+from minigpt.lessons import overview
+def training_days(parameters, tokens, per_second):
+    return overview.training_days(parameters, tokens, per_second)
 """,
     "best-of": """
 import numpy as np
@@ -344,22 +343,6 @@ def bradley_terry(wins):
 }
 # Right answers that are not the model solution.
 ALTERNATIVES = {
-    "is-more-questions": {
-        "a loop": """
-def is_more_questions(text):
-    found = 0
-    for line in text.splitlines():
-        line = line.rstrip()
-        if line and line[-1] == "?":
-            found += 1
-    return found > 1
-""",
-        "a pattern": r"""
-import re
-def is_more_questions(text):
-    return len(re.findall(r"\?[ \t]*$", text, flags=re.MULTILINE)) >= 2
-""",
-    },
     "training-days": {
         "in steps": """
 def training_days(parameters, tokens, per_second):

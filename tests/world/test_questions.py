@@ -14,6 +14,7 @@ from minigpt.world.questions import (
     fact_questions,
     sample_questions,
     seen_phrasings,
+    understood,
 )
 
 WORLD = load_world("en")
@@ -159,3 +160,27 @@ def test_head():
 def test_ask_unknown_uses_the_name():
     for place in WORLD.held_out[:50]:
         assert place.name in ask_unknown(WORLD, place, random.Random(0)).text
+
+
+def test_what_is_typed_in_the_worlds_words_is_understood():
+    for split in ("A", "E"):
+        for question in fact_questions(WORLD, split)[::7] + sample_questions(
+            WORLD, split, 60, seed=5
+        ):
+            found = understood(WORLD, f"  {question.text} ".replace(" ", "  "))
+            assert found.kind == question.kind, question
+            if question.kind == "fact":
+                same = (found.place, found.attribute, found.answer)
+                assert same == (question.place, question.attribute, question.answer)
+            elif question.kind == "unknown":
+                assert found.place.name.casefold() == question.place.name.casefold()
+                assert found.answer is None
+    talk = sample_questions(WORLD, "A", 200, chat=1.0, unknown=0)
+    assert all(understood(WORLD, q.text).replies == q.replies for q in talk)
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "Beijing", "Which country is France in?", "(.*)", "Is it far?"]
+)
+def test_other_words_are_not_understood(typed):
+    assert understood(WORLD, typed) is None

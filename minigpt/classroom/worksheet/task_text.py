@@ -17,7 +17,7 @@ in this run they reach **{u} %** of it. How many **days** does the training take
 Set `training_days` to the number. 1 % more or less counts as right.""",
             "mistakes": (
                 "how many operations does one parameter take for one token? Two on the way forward "
-                "are not all: notebook 00, *What would it cost?*",
+                "are not all: notebook 00, *The cost of training*",
                 "the GPUs do not run at full speed: does that make it longer or shorter?",
                 "that is for one GPU, and they share the work",
                 "those are hours",
