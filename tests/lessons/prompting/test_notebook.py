@@ -236,6 +236,12 @@ def test_the_form_decides(edition):
     assert "The number was in there all along" in markdown("task-prompt")
 
 
+def test_a_space_brings_numbers(edition):
+    found = re.findall(r"(\d+) ask for a \w+: (\d+) right, (\d+) ", printed(edition["space"]))
+    (n, right, _digits), (words_, few, digits) = (map(int, row) for row in found)
+    assert right > 0.95 * n and few < 0.1 * words_ and digits > 0.8 * words_
+
+
 def test_the_most_likely_answer_is_exact_nearly_always(edition):
     assert "exact nearly always" in printed(edition["average"])
     (table,) = [o["data"]["text/plain"] for o in edition["average"]["outputs"]
