@@ -308,8 +308,8 @@ def test_qa_score_asks_for_one_line_and_judges_it(monkeypatch):
     """A stand-in that knows every fact scores 1, whatever the shots and the form."""
     asked = []
 
-    def knows(model, encoding, prompts, max_new_tokens, temperature, seed, line):
-        assert line and temperature == 0
+    def knows(model, encoding, prompts, max_new_tokens, temperature, seed, line, top_p):
+        assert line and temperature == 0 and top_p is None
         asked.extend(prompts)
         return [f" {q.answer}" for q in QUESTIONS[:5]]
 
