@@ -65,8 +65,7 @@ def over_figure(
     covered: leave gold out. stop: a round to be marked.
     """
     (fig, axes), said = figure(8, 2.8, columns=2), []
-    styles = zip(COLOURS, ("-", "--", ":"))
-    for (name, curve), (colour, style) in zip(curves.items(), styles):
+    for (name, curve), colour, style in zip(curves.items(), COLOURS, ("-", "--", ":")):
         for ax, key in zip(axes, ("proxy", "gold")):
             if key == "gold" and covered:
                 ax.text(0.5, 0.5, "covered", ha="center", transform=ax.transAxes)
@@ -174,14 +173,15 @@ def labelers_table(results: dict) -> Table:
 
 
 def tried_table() -> Table:
-    """Experiments without a clear effect, three seeds each: gold at temperature 1, at the end."""
-    arms: dict[str, list[float]] = {}
-    names = {"own scores": _("REINFORCE, the reward model's own zero"), "+ baseline": _(
-        "REINFORCE with a baseline"), "+ KL": _("and the price of KL"), "+ clip": _(
-        "and the clip, one epoch"), "PPO": _("and the value model: PPO")}  # fmt: skip
+    """Kept runs of PPO with parts left out, three seeds each: gold at temperature 1, at the end."""
+    names = {"own scores": _("REINFORCE, the reward model's own zero"), "+ baseline":
+             _("and a baseline"), "+ KL": _("and the price of KL"), "+ clip": _("and the clip"),
+             "PPO": _("and the value model: PPO"), "with clip": _("PPO, eight passes"),
+             "without clip": _("PPO, eight passes, no clip")}  # fmt: skip
+    arms: dict[str, list[float]] = {name: [] for name in names.values()}
     for run in load_results("parts")["runs"]:
-        if run["arm"] in names:
-            arms.setdefault(names[run["arm"]], []).append(run["points"][-1]["gold"])
+        if run["part"] != "gain" and run["arm"] in names:
+            arms[names[run["arm"]]].append(run["points"][-1]["gold"])
     for run in load_results("kl_strength")["runs"]:
         name = _("PPO, price of KL {price:g}", price=run["kl_coef"])
         arms.setdefault(name, []).append(run["points"][-1]["gold"])

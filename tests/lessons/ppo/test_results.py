@@ -82,12 +82,13 @@ def test_what_was_tried_has_mean_lowest_and_highest(monkeypatch):
     def run(gold, **more):
         return {"points": [{"gold": 9.0}, {"gold": gold}], **more}
 
-    made = {"parts": {"runs": [run(g, arm=arm) for arm in ("PPO", "other") for g in (1.0, 2.0)]},
+    made = {"parts": {"runs": [run(g, arm=arm, part="steps") for g in (1.0, 2.0) for arm in (
+        "own scores", "+ baseline", "+ KL", "+ clip", "PPO", "with clip", "without clip", "x")]},
             "kl_strength": {"runs": [run(-0.5, kl_coef=0.05)]}}  # fmt: skip
     monkeypatch.setattr(results, "load_results", made.get)
     found = tried_table().rows
-    assert [row[1:] for row in found] == [["+1.50", "+1.00", "+2.00"], [signed(-0.5)] * 3]
-    assert "0.05" in found[1][0]
+    assert [row[1:] for row in found] == [["+1.50", "+1.00", "+2.00"]] * 7 + [[signed(-0.5)] * 3]
+    assert "0.05" in found[-1][0]
 
 
 # ---- rounds, on toys ----------------------------------------------------------------------------
