@@ -18,7 +18,7 @@ import torch
 
 from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark
-from minigpt.classroom.grading.your_own import trial_random, your_own
+from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
 from minigpt.classroom.notebook import without_solutions
 from minigpt.maintain import build
 
@@ -768,7 +768,8 @@ FUNCTIONS = {
 
 def run(answer: str, check: str, seed: int = 0, change: Callable | None = None) -> None:
     """Both cells, in a kernel that ran the imports alone. change: (functions by name) → None."""
-    names = {"__name__": "__main__", "trial_random": trial_random, "your_own": your_own}
+    given = {"check_passed": check_passed, "trial_random": trial_random, "your_own": your_own}
+    names = {"__name__": "__main__", **given}
     seeded = mock.patch.dict(os.environ, MINIGPT_TRIAL_SEED=str(seed))
     with contextlib.redirect_stdout(io.StringIO()), seeded:
         exec(compile(answer, "answer", "exec"), names)

@@ -21,7 +21,7 @@ SECONDS = 60.0  # of one cell
 IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
 IMPORTS = "imports of the lesson"  # the name of the step that runs them
 CHECKERS = "minigpt.classroom.grading.your_own"
-GIVEN = ("trial_random", "your_own")  # what checks use of it: an answer leaves these names alone
+GIVEN = ("check_passed", "trial_random", "your_own")  # an answer leaves these names alone
 TEACHERS = "minigpt.classroom"  # there a worksheet's tasks and their answers can be looked up
 
 

@@ -5,7 +5,7 @@ function while it runs, and refuse one that calls into minigpt, by whatever name
 refuses results that are no plain values, since an object of one's own class may claim to equal
 anything, and tries inputs that are new each time. It is no lock: who means to get round it can copy
 the package's text. It tells an honest learner apart from a shortcut, before the next lesson builds
-on what was not understood.
+on what was not understood. Once its check has passed, the lesson runs with the function itself.
 """
 
 import os
@@ -15,6 +15,8 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+
+from minigpt.store.words import _
 
 PACKAGE = Path(__file__).parents[2].as_posix() + "/"  # spelled as Python found it, like all code's
 SEED = "MINIGPT_TRIAL_SEED"  # the environment variable with which a grader fixes the random inputs
@@ -121,6 +123,48 @@ def is_plain(value: object) -> bool:
         or bool(numpy) and (kind is numpy.ndarray or kind in numpy.sctypeDict.values())
         or bool(torch) and kind is torch.Tensor and not vars(value)  # no method of its own
     )  # fmt: skip
+
+
+# ---- what has passed, in the lesson's loops -----------------------------------------------------
+
+_PASSED: dict[str, Callable] = {}
+
+
+class Stopped(Exception):
+    """A learner's function failed within a loop. IPython shows the message alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def check_passed(function: Callable) -> None:
+    """The last line of a check: say so, and let the lesson's loops take this function (`yours`)."""
+    function = getattr(function, "is_watched", function)
+    _PASSED[function.__name__] = function
+    print(_("All checks pass."))
+
+
+def yours(name: str, stand_in: Callable) -> Callable:
+    """The learner's function of that name where its check has passed, else the package's
+    `stand_in`; a line says which. An error in the learner's function is a Stopped that names it."""
+    own = _PASSED.get(name)
+    print(_("{name}: yours", name=name) if own else
+          _("{name}: the package's, until your check has passed", name=name))  # fmt: skip
+    if not own:
+        return stand_in
+
+    @wraps(own)
+    def called(*args, **kwargs):
+        try:
+            return own(*args, **kwargs)
+        except Exception as error:
+            raise Stopped(_(
+                "Your {name} stopped this: {kind}: {error}. Mend it in its exercise and run its "
+                "check, then run the cell that makes the run again.",
+                name=name, kind=type(error).__name__, error=error,
+            )) from error  # fmt: skip
+
+    return called
 
 
 def trial_random() -> random.Random:

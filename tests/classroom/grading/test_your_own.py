@@ -237,3 +237,29 @@ def test_random_inputs_are_new_ones_or_those_of_the_seed(monkeypatch):
     assert draw() == first == random.Random("17").random()
     monkeypatch.setenv("MINIGPT_TRIAL_SEED", "18")
     assert draw() != first
+
+
+# ---- what has passed, in the lesson's loops ------------------------------------------------------
+
+
+def test_a_loop_takes_the_function_whose_check_has_passed(monkeypatch, capsys):
+    monkeypatch.setattr(watch, "_PASSED", {})
+    assert watch.yours("honest", merge_pair) is merge_pair
+    watch.check_passed(your_own(honest))
+    mine = watch.yours("honest", merge_pair)
+    assert mine(["a", "b"], PAIR) == ["ab"] and mine.__wrapped__ is honest
+    said = capsys.readouterr().out.split("\n")
+    assert said[0] == "honest: the package's, until your check has passed"
+    assert said[1:3] == ["All checks pass.", "honest: yours"]
+
+
+def test_a_loop_names_the_function_that_fails_in_it(monkeypatch):
+    monkeypatch.setattr(watch, "_PASSED", {})
+
+    def half(x):
+        return x / 0
+
+    watch.check_passed(half)
+    with pytest.raises(watch.Stopped, match="Your half stopped this: ZeroDivisionError") as caught:
+        watch.yours("half", abs)(1)
+    assert caught.value._render_traceback_() == [str(caught.value)]
