@@ -28,15 +28,15 @@ from minigpt.reward import RewardModel, new_value_function, reward_input
 
 @dataclass
 class PPOConfig:
-    iterations: int = 40  # rounds of sampling and learning
+    iterations: int = 60  # rounds of sampling and learning
     prompts: int = 256  # answers sampled a round, one a prompt
     max_new_tokens: int = 40  # longest answer
     epochs: int = 1  # times that each round's answers are learned from
     minibatch: int = 64  # answers an update
-    muon_lr: float = 0.006  # rate of the matrices inside the blocks; all of the policy's rates
+    muon_lr: float = 0.005  # rate of the matrices inside the blocks; all of the policy's rates
     lr: float = 1.5e-3  # of all else                                  fall linearly to 0
     value_lr: float = 0.002  # value function's rate
-    kl_coef: float = 0.05  # β: price of one nat of KL from the SFT model, in rewards
+    kl_coef: float = 0.03  # β: price of one nat of KL from the SFT model, in rewards
     clip_ratio: float = 0.2  # ε: how far a probability ratio may pay off
     gamma: float = 1.0  # discount: none, answers are short
     lam: float = 0.95  # λ of GAE

@@ -42,8 +42,8 @@ class Demonstration:
 
 
 def sentence(world: World, question: Question, value: str, rng: random.Random) -> str:
-    """The value in one of a contractor's three full sentences."""
-    template = rng.choice(world.text.STATEMENTS[question.attribute][:3])
+    """The value in one of a contractor's three full sentences, mostly the plainest."""
+    (template,) = rng.choices(world.text.STATEMENTS[question.attribute][:3], (4, 1, 1))
     return template.format(p=question.place.name, v=value)
 
 
