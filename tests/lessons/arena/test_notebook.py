@@ -102,6 +102,8 @@ def test_numbers_in_words():
     assert "sixteen answers to each question" in MARKDOWN["diversity-intro"]
     assert "range(16)" in CELLS["diversity"]
     assert "two hundred times" in MARKDOWN["task-fit"] and "range(200)" in CELLS["fit-exercise"]
+    assert '("Ada", "Bo"): (10, 1)' in CELLS["example"]
+    assert "Ada won ten votes of eleven" in MARKDOWN["vote-intro"]
     assert len(ITEMS["en"]) == 10 and "The ten questions" in MARKDOWN["box"]
 
 
