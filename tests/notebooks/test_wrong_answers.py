@@ -153,6 +153,8 @@ MISTAKES = {
         ("no mean of 1000", "1000 + r - sum(ratings) / len(ratings)", "r"),
         ("natural logarithm", "math.log10", "math.log"),
         ("losses", "sum(wins[i]) /", "sum(row[i] for row in wins) /"),
+        ("strengths", "return [1000 + r - sum(ratings) / len(ratings) for r in ratings]",
+         "return strength"),
         ("shares of wins", "(wins[i][j] + wins[j][i]) / (strength[i] + strength[j])",
          "wins[i][j] + wins[j][i]"),
     ],
@@ -835,8 +837,9 @@ SAID = {  # the sentences that the arena's commonest mistakes get
     ("elo-exercise", "turned round"): "Who is expected to win",
     ("elo-exercise", "both gain"): "What one gains the other loses",
     ("elo-exercise", "one of two"): "return two ratings",
-    ("fit-exercise", "no mean of 1000"): "shift the ratings so that their mean is 1000",
+    ("fit-exercise", "no mean of 1000"): "Shift the ratings so that their mean is 1000",
     ("fit-exercise", "natural logarithm"): "logarithm to base 10",
+    ("fit-exercise", "strengths"): "These are strengths",
     ("fit-exercise", "losses"): "Those who lost are on top",
 }
 

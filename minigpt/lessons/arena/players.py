@@ -56,10 +56,12 @@ def document_bits(stage: Stage, corpus: Corpus) -> float:
     return bits_per_byte(loss, len(corpus.tokens), count_bytes(corpus.documents))
 
 
-def places_named(stage: Stage, opening: str, samples: int) -> int:
-    """How many different known places come next in a document, in so many samples."""
-    given = stage.model, stage.encoding, [opening] * samples
-    texts = document_completions(*given, max_new_tokens=12, seed=11, line=True)
+def places_named(stage: Stage, text: str, samples: int, document: bool = False) -> int:
+    """How many different known places the answers to a text begin with, or what follows it in a
+    document, in so many samples."""
+    given = stage.model, stage.encoding, [text] * samples
+    texts = (document_completions(*given, max_new_tokens=12, seed=11, line=True)
+             if document else stage.sample(text, samples, seed=11))  # fmt: skip
     names = sorted((p.name for p in stage.world.places), key=len, reverse=True)
     found = (next((n for n in names if text.strip().startswith(n)), None) for text in texts)
     return len({*found} - {None})

@@ -17,6 +17,7 @@ from minigpt.show.style import STAGE_NAMES, stage_name
 from minigpt.stages.exam import report_questions
 from minigpt.stages.report import RESULTS
 from minigpt.stages.stage import load_stage
+from minigpt.store.checkpoint import file_hash
 from minigpt.store.files import ROOT
 from minigpt.world.facts import load_world
 from minigpt.world.judge import BEST, GOLD
@@ -96,7 +97,9 @@ def test_numbers_in_words():
     assert "Seven players" in MARKDOWN["title"] and "is the eighth" in MARKDOWN["title"]
     seven = re.search(r"players = \{(.*?)\}", CELLS["setup"], re.S)[1]
     assert seven.count('":') == 7 and CELLS["setup"].count("players[") == 1
-    assert "two hundred beginnings" in MARKDOWN["tax-intro"] and constant("STORIES") == 200
+    assert MARKDOWN["tax-intro"].count("two hundred") == 2 and constant("STORIES") == 200
+    opener = load_world("en").text.BOOK_OPENERS[0].partition("{p}")[0].format(n="Mara").rstrip()
+    assert f'that begin "{opener}"' in MARKDOWN["tax-intro"]
     assert "writes sixteen answers" in MARKDOWN["judge-intro"]
     assert "part, 16, seed" in CELLS["judge"] and "(1, 2, 4, 8, 16)" in CELLS["judge"]
     assert "sixteen answers to each question" in MARKDOWN["diversity-intro"]
@@ -123,7 +126,7 @@ def test_the_spoiled_player_is_what_the_text_says():
     settings = spoiled.meta["settings"]
     assert settings["kl_coef"] == 0 and "without a price on KL" in MARKDOWN["title"]
     assert settings["ptx_coef"] == 0 and "no documents mixed" in CELLS["tax"]
-    assert spoiled.meta["reward_file"] == "reward_ordinary.safetensors"
+    assert spoiled.meta["reward"] == file_hash(judge.path)
     assert "practised against this very judge" in " ".join(CELLS["voters"].split('"\n          f"'))
     assert not judge.model.sees_surprisal
 
@@ -236,8 +239,9 @@ def test_what_the_retelling_and_the_errata_say_is_measured_here(edition):
     table = said(edition["tax"])
     facts = [int(n) for n in re.findall(r" (\d+)%", table)]
     assert facts[0] > facts[2] > facts[3]  # RLHF adds no knowledge
-    places = re.search(r"PPO names (\d+) different places, the base model (\d+)", table)
-    assert int(places[2]) >= int(places[1])  # for many different ideas
+    places = re.search(r"name (\d+) different .*?, (\d+) with PPO; .*? names (\d+)", table)
+    base, ppo, chat = (int(n) for n in places.groups())
+    assert base >= ppo and chat < base / 4  # for many different ideas
     repeats = [float(n) for n in re.findall(r"(\d+\.\d)%", said(edition["diversity"]))]
     assert max(repeats[:4]) < 1  # what is lost is no repetition
     left = re.search(

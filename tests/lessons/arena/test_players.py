@@ -53,7 +53,10 @@ def test_entropy_of_a_model_that_knows_nothing_is_ln_v_and_of_a_sure_one_small(q
 def test_places_are_counted_once_each_and_by_their_whole_names(tmp_path, monkeypatch):
     said = [" Rome.", " Rome again", " Niger", " Nigeria, he said", " nowhere", ""]
     monkeypatch.setattr(players, "document_completions", lambda *a, **k: said)
-    assert places_named(stage("base", tmp_path), "Mara had never seen", 6) == 3
+    assert places_named(stage("base", tmp_path), "Mara had never seen", 6, document=True) == 3
+    sft = stage("sft", tmp_path)
+    monkeypatch.setattr(sft, "sample", lambda *a, **k: ["Why do you ask?", "Peru.", "Peru"])
+    assert places_named(sft, "Name a place.", 3) == 1
 
 
 @pytest.mark.parametrize(
