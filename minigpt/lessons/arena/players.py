@@ -92,4 +92,5 @@ def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, st
         )  # fmt: skip
         said.append(_("{voter}: first {best}, last {last}", voter=voter, **dict(
             zip(("best", "last"), ends))))  # fmt: skip
+    fig.supxlabel("rating (mean 1000)", fontsize=9)
     return fig, _("Ratings with 95 % intervals. {said}.", said="; ".join(said))

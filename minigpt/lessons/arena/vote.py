@@ -94,7 +94,6 @@ class Arena(Widget):
         return None
 
     def _change(self, change) -> None:
-        """Let `change` alter the list of kept votes."""
         KEPT.change(lambda kept: change(kept.setdefault(language(), [])), self.notes.append)
 
     def vote(self, choice: str) -> None:
