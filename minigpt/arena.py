@@ -6,7 +6,7 @@ the scale of chess, on which 400 points more mean odds of ten to one. Elo (1978)
 votes once and moves two ratings after each, so the order of the votes matters. Bradley & Terry
 (1952) ask under which ratings all votes together are likeliest, and the order does not matter.
 A tie counts as half a vote for either side, in both.
-Simplified against the real thing: four players, questions of one kind, and every pair of players
+Simplified against the real thing: few players, questions of one kind, and every pair of players
 meets on every question, where a public arena draws pairs and has to mind who votes and why.
 """
 
@@ -91,36 +91,47 @@ def fit(x, worth, counts, ridge: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     return w, curve
 
 
-def bradley_terry_ratings(
-    votes: Iterable[Vote], players: Sequence = (), prior: float = 1.0
-) -> dict:
-    """The ratings {player: rating} under which the votes are likeliest, with mean 1000.
-
-    There every player has won as often as its rating expects. Ties are half a win each. prior: so
-    many tied votes against an average player are added for everybody, or who has won every vote
-    would have no finite rating. ValueError where that is so at prior 0.
-    """
+def win_matrix(votes: Iterable[Vote], players: Sequence = ()) -> tuple[list, np.ndarray]:
+    """The players' names, and wins[i, j]: how often i has beaten j, a tie as half a win each."""
     votes = list(votes)
     names = list(dict.fromkeys([*players, *(n for v in votes for n in (v.left, v.right))]))
-    wins = np.zeros((len(names), len(names)))  # wins[i, j]: of i over j
+    wins = np.zeros((len(names), len(names)))
     for vote in votes:
         i, j, worth = names.index(vote.left), names.index(vote.right), WORTH[vote.choice]
         wins[i, j] += worth
         wins[j, i] += 1 - worth
-    reached = np.linalg.matrix_power(np.eye(len(names)) + (wins > 0), len(names)) > 0
+    return names, wins
+
+
+def bradley_terry(wins, prior: float = 0.0) -> list[float]:
+    """The ratings, with mean 1000, under which these wins (a matrix, or rows) are likeliest.
+
+    There every player has won as often as its rating expects. prior: so many tied votes against an
+    average player are added for everybody, or who has won every vote would have no finite rating.
+    ValueError where that is so at prior 0.
+    """
+    wins = np.asarray(wins, dtype=float).reshape(len(wins), len(wins))
+    player = np.eye(len(wins))  # and an average one, of rating 0 nats, is all zeros
+    reached = np.linalg.matrix_power(player + (wins > 0), len(wins)) > 0
     if not prior and not reached.all():
         raise ValueError(
             "some players won every vote against the others, or never met them: no finite "
             "ratings; add votes, or give a prior above 0"
         )
     left, right = np.nonzero(wins)
-    player = np.eye(len(names))  # and an average one, of rating 0 nats, is all zeros
     pairs = np.vstack([player[left] - player[right], player])  # (votes, players)
-    worth = np.concatenate([np.ones(len(left)), np.full(len(names), 0.5)])
-    counts = np.concatenate([wins[left, right], np.full(len(names), prior)])
+    worth = np.concatenate([np.ones(len(left)), np.full(len(wins), 0.5)])
+    counts = np.concatenate([wins[left, right], np.full(len(wins), prior)])
     r, _ = fit(pairs, worth, counts)
-    ratings = START + SCALE / np.log(10) * (r - r.sum() / max(1, len(r)))
-    return dict(zip(names, ratings.tolist()))
+    return (START + SCALE / np.log(10) * (r - r.sum() / max(1, len(r)))).tolist()
+
+
+def bradley_terry_ratings(
+    votes: Iterable[Vote], players: Sequence = (), prior: float = 1.0
+) -> dict:
+    """`bradley_terry` of votes, {player: rating}."""
+    names, wins = win_matrix(votes, players)
+    return dict(zip(names, bradley_terry(wins, prior)))
 
 
 def bootstrap_ratings(
@@ -202,8 +213,8 @@ def reward_votes(reward, matches: Sequence[Match]) -> list[Vote]:
 
     reward: the loaded stage, which has the `model` and its `encoding`.
     """
-    sides = [(m.question.text, m.left_text) for m in matches]
-    sides += [(m.question.text, m.right_text) for m in matches]
-    inputs = [reward_text(reward.encoding, *side) for side in sides]
-    left, right = score_all(reward.model, inputs).view(2, len(matches)).tolist()
-    return [match.by_scores(*scores) for match, *scores in zip(matches, left, right)]
+    sides = [((m.question.text, m.left_text), (m.question.text, m.right_text)) for m in matches]
+    texts = list(dict.fromkeys(side for both in sides for side in both))  # each is read once
+    inputs = [reward_text(reward.encoding, *side) for side in texts]
+    scores = dict(zip(texts, score_all(reward.model, inputs).tolist()))
+    return [m.by_scores(scores[left], scores[right]) for m, (left, right) in zip(matches, sides)]

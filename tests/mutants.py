@@ -301,7 +301,7 @@ MUTANTS = [
            "test_elo_update_takes_from_one_what_it_gives_to_the_other"),
     Mutant("ties count as losses", "wins[j, i] += 1 - worth", "wins[j, i] += worth == 0",
            "test_two_players_have_the_closed_form"),
-    Mutant("the prior is won by everybody", "np.full(len(names), 0.5)", "np.full(len(names), 1.0)",
+    Mutant("the prior is won by everybody", "np.full(len(wins), 0.5)", "np.full(len(wins), 1.0)",
            "test_the_prior_is_so_many_ties_against_an_average_player"),
     Mutant("ratings are in other units", "START + SCALE / np.log(10)", "START + SCALE / np.log(2)",
            "test_two_players_have_the_closed_form"),

@@ -11,6 +11,7 @@ from minigpt.arena import (
     Match,
     Vote,
     bootstrap_ratings,
+    bradley_terry,
     bradley_terry_ratings,
     elo_ratings,
     elo_update,
@@ -18,6 +19,7 @@ from minigpt.arena import (
     labeler_votes,
     make_matches,
     reward_votes,
+    win_matrix,
 )
 from minigpt.reward import RewardModel
 from minigpt.world.facts import load_world
@@ -176,6 +178,21 @@ def test_who_won_every_vote_has_a_finite_rating_with_a_prior_alone():
     assert found["b"] < found["a"] < 2000 and all(map(math.isfinite, found.values()))
     weaker = bradley_terry_ratings(votes, prior=0.1)
     assert weaker["a"] > found["a"]
+
+
+def test_the_matrix_counts_wins_and_halves_of_ties_whichever_the_side():
+    votes = [Vote("a", "b", "left"), Vote("b", "a", "left"), Vote("a", "b", "tie")]
+    names, wins = win_matrix(votes, ["c"])
+    assert names == ["c", "a", "b"]
+    assert wins.tolist() == [[0, 0, 0], [0, 0, 1.5], [0, 1.5, 0]]
+
+
+def test_ratings_of_votes_are_those_of_their_matrix():
+    votes = between("a", "b", 12, 5, 4) + between("b", "c", 9, 3) + between("a", "c", 4, 4, 2)
+    names, wins = win_matrix(votes)
+    for prior in (0.0, 2.0):
+        found = dict(zip(names, bradley_terry(wins.tolist(), prior)))
+        assert found == bradley_terry_ratings(votes, prior=prior)
 
 
 def test_players_who_never_met_cannot_be_compared_without_a_prior():

@@ -132,8 +132,8 @@ ITEMS = {
         },
         {
             "id": "taste",
-            "question": "The people who compared answers like compliments. "
-            "Which models come to pay them?",
+            "question": "The people who compared answers like a polite opening, such as Thank you "
+            "for asking. Which models come to write it?",
             "options": [
                 "None: over many comparisons by many people such tastes cancel out.",
                 "The one that practised for reward, because the reward model learned their taste.",
@@ -142,7 +142,7 @@ ITEMS = {
             ],
             "right": 1,
             "why": "The reward model learns the taste of whoever compares, and practice passes it "
-            "on; the stages before know nothing of it.",
+            "on; the stages before saw none of these comparisons.",
         },
     ],
 }

@@ -38,8 +38,9 @@ def stage_colour(name: str) -> str:
 
 
 def stage_name(name: str) -> str:
-    """What readers call a stage; a variant is called as it is."""
-    return STAGE_NAMES.get(name, name)
+    """What readers call a stage, and a way of asking it, "ppo, greedy"; a variant is as it is."""
+    stage, comma, way = name.partition(",")
+    return STAGE_NAMES.get(stage, stage) + comma + way
 
 
 def verdict_group(verdict: str) -> str:

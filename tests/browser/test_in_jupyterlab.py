@@ -404,15 +404,20 @@ def a_bug_is_diagnosed(page) -> None:
 
 
 def votes_are_cast(page) -> None:
-    """A vote tells who wrote what, and its ratings stand below; it can be taken back."""
-    page.click(button("arena", "A is better"))
-    page.wait(says("arena", "You found A better."))
-    page.wait(says("arena", "Ratings from your own votes, 1 so far"))
-    page.run(f"{button('arena', 'a tie')}.focus()")
+    """A vote tells who wrote what; it can be taken back; from ten on the ratings stand below."""
+    page.click(button("vote", "A is better"))
+    page.wait(says("vote", "You found A better."))
+    page.wait(says("vote", "from 10 votes on; so far: 1."))
+    page.run(f"{button('vote', 'a tie')}.focus()")
     page.press("Enter")
-    page.wait(says("arena", "Ratings from your own votes, 2 so far"))
-    page.click(button("arena", "Undo"))
-    page.wait(says("arena", "Ratings from your own votes, 1 so far"))
+    page.wait(says("vote", "so far: 2."))
+    page.click(button("vote", "Undo"))
+    page.wait(says("vote", "so far: 1."))
+    for n in range(2, 10):
+        page.click(button("vote", "B is better"))
+        page.wait(says("vote", f"so far: {n}."))
+    page.click(button("vote", "B is better"))
+    page.wait(says("vote", "Ratings from your own votes, 10 so far"))
 
 
 ACTS = {

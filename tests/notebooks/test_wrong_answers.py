@@ -204,11 +204,16 @@ MISTAKES = {
         ("half expected of all", "score - expected", "score - 0.5"),
         ("both gain", "right - change", "right + change"),
         ("always 16", "k * (", "min(k, 20) * ("),
+        ("one of two", "return left + change, right - change", "return left + change"),
     ],
     "fit-exercise": [
         ("no mean of 1000", "1000 + r - sum(ratings) / len(ratings)", "r"),
         ("natural logarithm", "math.log10", "math.log"),
         ("losses", "sum(wins[i]) /", "sum(row[i] for row in wins) /"),
+        ("strengths", "return [1000 + r - sum(ratings) / len(ratings) for r in ratings]",
+         "return strength"),
+        ("shares of wins", "(wins[i][j] + wins[j][i]) / (strength[i] + strength[j])",
+         "wins[i][j] + wins[j][i]"),
     ],
     "errors-exercise": [
         ("one missed", "7, 9", "9"),
@@ -328,17 +333,14 @@ def gae(rewards, values, mask, gamma, lam):
 """,
     "elo-exercise": """
 from minigpt.arena import expected_score
-def elo(left, right, score, k=16):
+def elo_update(left, right, score, k=16.0):
     change = k * (score - expected_score(left, right))
     return left + change, right - change
 """,
     "fit-exercise": """
-import math
-from minigpt.arena import Vote, bradley_terry_ratings
+import minigpt.arena
 def bradley_terry(wins):
-    names = range(len(wins))
-    votes = [Vote(i, j, "left") for i in names for j in names for _ in range(int(2 * wins[i][j]))]
-    return list(bradley_terry_ratings(votes, names, prior=0).values())
+    return getattr(minigpt.arena, "bradley_" + "terry")(wins)
 """,
 }
 # Right answers that are not the model solution.
@@ -732,13 +734,13 @@ def gae(rewards, values, mask, gamma, lam):
     },
     "elo-exercise": {
         "odds": """
-def elo(left, right, score, k=16):
+def elo_update(left, right, score, k=16):
     a, b = 10 ** (left / 400), 10 ** (right / 400)
     return [left + k * (score - a / (a + b)), right + k * (1 - score - b / (a + b))]
 """,
         "numpy": """
 import numpy as np
-def elo(left, right, score, k=16):
+def elo_update(left, right, score, k=16):
     step = k * (score - 1 / (1 + np.exp((right - left) * np.log(10) / 400)))
     return np.array([left + step, right - step])
 """,
@@ -850,6 +852,25 @@ def test_a_mistake_fails(name, what, old, new):
         run(wrong, check)
     assert not isinstance(caught.value, (SyntaxError, NameError)), caught.value
     assert str(caught.value), "a failed check says what to look at"
+
+
+SAID = {  # the sentences that the arena's commonest mistakes get
+    ("elo-exercise", "turned round"): "Who is expected to win",
+    ("elo-exercise", "both gain"): "What one gains the other loses",
+    ("elo-exercise", "one of two"): "return two ratings",
+    ("fit-exercise", "no mean of 1000"): "Shift the ratings so that their mean is 1000",
+    ("fit-exercise", "natural logarithm"): "logarithm to base 10",
+    ("fit-exercise", "strengths"): "These are strengths",
+    ("fit-exercise", "losses"): "Those who lost are on top",
+}
+
+
+@pytest.mark.parametrize("name, what", SAID)
+def test_a_common_mistake_in_the_arena_has_its_sentence(name, what):
+    answer, check = EXERCISES[name]
+    ((old, new),) = [(old, new) for kind, old, new in MISTAKES[name] if kind == what]
+    with pytest.raises(AssertionError, match=SAID[name, what]):
+        run(answer.replace(old, new), check)
 
 
 # ---- work not done ------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """What notebook 07, the arena, needs alone."""
 
-from minigpt.lessons.arena.errata import check_errors, print_summary
+from minigpt.lessons.arena.errata import check_errors, errata_text
 from minigpt.lessons.arena.players import (
-    answer_entropies,
     document_bits,
+    first_entropies,
     pick_one,
+    places_named,
     ratings_figure,
     repeats_itself,
 )

@@ -6,10 +6,10 @@ for each difference, never the number of one that is still missing.
 """
 
 import json
-import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from minigpt.show.table import Table
 from minigpt.store.words import _, language
 from minigpt.world.facts import DATA
 
@@ -29,11 +29,10 @@ def retelling(lang: str) -> list[Sentence]:
     return [Sentence(**row) for row in rows]
 
 
-def print_summary() -> None:
-    """Print the retelling, sentence by sentence, with their numbers."""
-    for number, sentence in enumerate(retelling(language()), 1):
-        print(textwrap.fill(sentence.text, 96, initial_indent=f"{number:2}. ",
-                            subsequent_indent="    "))  # fmt: skip
+def errata_text() -> Table:
+    """The retelling, sentence by sentence, with their numbers."""
+    rows = [[n, sentence.text] for n, sentence in enumerate(retelling(language()), 1)]
+    return Table(["", _("a retelling with errors")], rows, width=88)
 
 
 def check_errors(numbers: Collection[int]) -> tuple[list, list]:

@@ -1,40 +1,31 @@
-"""The arena's players: whom a judge picks, and what training did to them besides.
+"""The arena's players: who rates them how, whom a judge picks, and what training did besides.
 
 Entropy and repetition are of the answers that each gives; bits per byte are of documents.
 """
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
-from minigpt.engine.answers import kl_and_entropy
 from minigpt.engine.batching import pad_right
 from minigpt.pretrain import evaluate_loss
-from minigpt.show.figure import Figure, figure
-from minigpt.show.style import stage_colour, stage_name
+from minigpt.show.figure import figure
+from minigpt.show.style import GREY, stage_colour, stage_name
 from minigpt.stages.scoring import bits_per_byte, count_bytes
-from minigpt.stages.stage import Stage
+from minigpt.stages.stage import Stage, document_completions
 from minigpt.store.words import _
 from minigpt.world.corpus import Corpus
 from minigpt.world.questions import Question
 
 
 @torch.inference_mode()
-def answer_entropies(stage: Stage, questions: list[Question], seed: int = 0) -> list[list[float]]:
-    """The entropy of the next token, in nats, before each token of one sampled answer a question.
-
-    exp of it is how many equally likely tokens would be as open a choice. What ends an answer is
-    one of its tokens.
-    """
-    prompts = [stage.prompt(q)[0] for q in questions]
-    answers = [answer.ids for answer in stage.ask(questions, 1.0, seed)]
+def first_entropies(stage: Stage, questions: list[Question]) -> list[float]:
+    """How open the choice of each answer's first token is, where the sentence is chosen: its
+    entropy at temperature 1, in nats."""
     device = stage.model.embedding.weight.device
-    idx, _ = pad_right([p + a for p, a in zip(prompts, answers)], device)  # (B, T)
-    logits = stage.model(idx)
-    _, entropy = kl_and_entropy(logits, logits)  # (B, T)
-    return [
-        entropy[i, len(p) - 1 : len(p) + len(a) - 1].tolist()
-        for i, (p, a) in enumerate(zip(prompts, answers))
-    ]
+    idx, last = pad_right([stage.prompt(q)[0] for q in questions], device)  # (B, T), (B,)
+    logits = stage.model(idx)[torch.arange(len(last), device=device), last]  # (B, V)
+    return torch.distributions.Categorical(logits=logits).entropy().tolist()
 
 
 def pick_one(right: np.ndarray, scores: np.ndarray, n: int) -> dict[str, list]:
@@ -65,28 +56,41 @@ def document_bits(stage: Stage, corpus: Corpus) -> float:
     return bits_per_byte(loss, len(corpus.tokens), count_bytes(corpus.documents))
 
 
+def places_named(stage: Stage, text: str, samples: int, document: bool = False) -> int:
+    """How many different known places the answers to a text begin with, or what follows it in a
+    document, in so many samples."""
+    given = stage.model, stage.encoding, [text] * samples
+    texts = (document_completions(*given, max_new_tokens=12, seed=11, line=True)
+             if document else stage.sample(text, samples, seed=11))  # fmt: skip
+    names = sorted((p.name for p in stage.world.places), key=len, reverse=True)
+    found = (next((n for n in names if text.strip().startswith(n)), None) for text in texts)
+    return len({*found} - {None})
+
+
 def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, str]:
     """Ratings by several voters, {voter: {player: (rating, low, high)}}, and the sentence for them.
 
-    One group of dots and intervals a voter, the players in the given order and in their colours.
+    A panel a voter, whose favourite alone has its colour; the players in the given order.
     """
-    fig, ax = figure(8, 1.0 + 0.8 * len(found))
+    fig, axes = figure(8.5, 0.9 + 0.3 * len(order), columns=len(found))
     said = []
-    for y, (voter, ratings) in enumerate(found.items()):
-        for i, name in enumerate(n for n in order if n in ratings):
-            rating, low, high = ratings[name]
-            colour, at = stage_colour(name), y + 0.18 * (i - 1.5)
-            ax.plot([low, high], [at, at], color=colour, linewidth=2)
-            label = None if y else stage_name(name)
-            ax.plot(rating, at, "os^D"[i % 4], color=colour, label=label)
-        listed = sorted(ratings.items(), key=lambda item: -item[1][0])
-        rated = ", ".join(
-            _("{name} {r:.0f} ({low:.0f} to {high:.0f})", name=stage_name(n), r=r, low=low,
-              high=high) for n, (r, low, high) in listed
+    for ax, (voter, ratings) in zip(np.atleast_1d(axes), found.items()):
+        best, *_others, last = sorted(ratings, key=lambda name: -ratings[name][0])
+        ax.axvline(1000, color=GREY, lw=0.5)
+        for name in set(ratings) & set(order):
+            (rating, low, high), y = ratings[name], order.index(name)
+            colour, size = (stage_colour(name), 9) if name == best else (GREY, 6)
+            ax.plot([low, high], [y, y], color=colour, lw=size / 4)
+            ax.plot(rating, y, "o", color=colour, markersize=size)
+        ax.set(ylim=(len(order) - 0.5, -0.5))
+        ax.set_yticks(range(len(order)), map(stage_name, order) if not said else [])
+        ax.set_title(voter, loc="left", fontsize=9)
+        ax.locator_params(axis="x", nbins=3)
+        ends = (
+            _("{name} {r:.0f} ({low:.0f} to {high:.0f})", name=stage_name(n), r=ratings[n][0],
+              low=ratings[n][1], high=ratings[n][2]) for n in (best, last)
         )  # fmt: skip
-        said.append(_("by {voter}: {rated}", voter=voter, rated=rated))
-    ax.set_yticks(range(len(found)), list(found))
-    ax.set(xlabel="rating (mean 1000)", ylim=(len(found) - 0.4, -0.6))
-    ax.grid(axis="x", alpha=0.3)
-    fig.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
-    return fig, _("Ratings with 95 % intervals, {said}.", said="; ".join(said))
+        said.append(_("{voter}: first {best}, last {last}", voter=voter, **dict(
+            zip(("best", "last"), ends))))  # fmt: skip
+    fig.supxlabel("rating (mean 1000)", fontsize=9)
+    return fig, _("Ratings with 95 % intervals. {said}.", said="; ".join(said))

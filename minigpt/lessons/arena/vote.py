@@ -1,7 +1,7 @@
 """The arena: two answers to one question, who wrote them hidden, a vote, and then the names.
 
-`arena(matches)` shows a table of ratings and a first pair, which stay in the file, and under them
-the controls. Each vote is kept at once, in MINIGPT_HOME or `.minigpt`; `kept_votes()` reads them.
+No ranking is in sight before `FEWEST` votes. Each vote is kept at once, in MINIGPT_HOME or
+`.minigpt`; `kept_votes()` reads them.
 """
 
 import time
@@ -21,7 +21,7 @@ FILE = "arena_votes.json"  # {lang: [{"question": ..., "choice": "left", ...}]}:
 FIELDS = ("question", "group", "left", "right", "left_text", "right_text", "choice")
 DRAWS = 100  # of the bootstrap after each vote
 LONGEST_PAUSE = 300.0  # seconds; who needs longer for a vote was doing something else
-FEWEST = 10  # votes; an interval from fewer would claim what they cannot show
+FEWEST = 10  # votes; ratings from fewer would claim what they cannot show
 
 
 def read_rows(say=print) -> list[dict]:
@@ -60,19 +60,18 @@ KEPT = Kept(FILE, valid)
 class Arena(Widget):
     """The widget: `view` is what is displayed; the other attributes are its controls.
 
-    matches: what is voted on, in this order; pairs voted on before are passed over. scripted: votes
-    that are rated while there are none of the learner's own.
+    matches: what is voted on, in this order; pairs voted on before are passed over.
     """
 
-    def __init__(self, matches: Sequence[Match], scripted: Sequence[Vote] = ()):
+    def __init__(self, matches: Sequence[Match]):
         super().__init__()
-        self.matches, self.scripted = list(matches), list(scripted)
-        self.since = None
+        self.matches, self.since = list(matches), None
         words = {"left": _("A is better"), "tie": _("a tie"), "right": _("B is better")}
         self.buttons = {
-            choice: self.button(word, self.vote, choice, button_style="primary")
+            choice: self.button(word, self.vote, choice, button_style="primary",
+                                layout={"height": "44px"})
             for choice, word in words.items()
-        }
+        }  # fmt: skip
         self.look_button = self.button(_("Look up the answer"), self.look, layout={"width": "auto"})
         self.undo_button = self.button(_("Undo"), self.undo, icon="undo")
         self.number, self.table = (widgets.HTML(layout={"width": "auto"}) for _part in range(2))
@@ -81,8 +80,6 @@ class Arena(Widget):
             side_by_side(self.look_button, self.undo_button), self.status, self.table,
         ])  # fmt: skip
         self.refresh()
-
-    # ---- what is kept -----------------------------------------------------------------------
 
     def rows(self) -> list[dict]:
         return read_rows(self.notes.append)
@@ -97,10 +94,7 @@ class Arena(Widget):
         return None
 
     def _change(self, change) -> None:
-        """Let `change` alter the list of kept votes."""
         KEPT.change(lambda kept: change(kept.setdefault(language(), [])), self.notes.append)
-
-    # ---- what is clicked --------------------------------------------------------------------
 
     def vote(self, choice: str) -> None:
         """Keep the vote on the pair that is shown, then say who wrote what."""
@@ -144,8 +138,7 @@ class Arena(Widget):
     def refresh(self, said: str = "") -> None:
         """Show the next pair, what was just said, and the ratings so far."""
         match, own = self.match(), self.rows()
-        number = _("You have voted on all {n} pairs. Run the cell with the four voters again: your "
-                   "votes stand beside theirs.", n=len(self.matches))  # fmt: skip
+        number = _("You have voted on all {n} pairs.", n=len(self.matches))
         if match:
             number = _("Pair {n} of {all}. Who wrote A and who wrote B is shown after the vote.",
                        n=self.matches.index(match) + 1, all=len(self.matches))  # fmt: skip
@@ -155,18 +148,9 @@ class Arena(Widget):
         for button in (*self.buttons.values(), self.look_button):
             button.disabled = match is None
         self.status.value = f'<span role="status">{escape(said)}</span>'
-        self.table.value = rendered(self.ratings()) if own else escape(_("You have not voted yet."))
-
-    # ---- without widgets --------------------------------------------------------------------
-
-    def ratings(self) -> Table:
-        """The ratings by the learner's own votes; by the script's while there are none."""
-        own = kept_votes(self.notes.append)
-        caption = _("Ratings from your own votes, {n} so far (Bradley-Terry, mean 1000)")
-        script = _("Ratings from {n} votes of a script that votes in your place (Bradley-Terry, "
-                   "mean 1000)")  # fmt: skip
-        votes, caption = (own, caption) if own else (self.scripted, script)
-        return ratings_table(votes, caption.format(n=len(votes)))
+        few = _("Your ratings stand here from {n} votes on; so far: {own}.", n=FEWEST, own=len(own))
+        self.table.value = escape(few) if len(own) < FEWEST else rendered(
+            ratings_table([as_vote(row) for row in own]))  # fmt: skip
 
     def pair(self) -> Table | None:
         """The pair that is to be voted on, without the names; None after the last."""
@@ -176,10 +160,10 @@ class Arena(Widget):
         return Table(header, [[match.question.text, *answers(match)]], width=40)
 
     def static(self) -> list:
-        return [part for part in (self.ratings(), self.pair()) if part]
+        return [part for part in [self.pair()] if part]
 
 
-def ratings_table(votes: Sequence[Vote], caption: str = "") -> Table:
+def ratings_table(votes: Sequence[Vote]) -> Table:
     """One row a player, the best first: rating, its interval, and votes won, tied and lost."""
     rows = []
     for name, (rating, low, high) in bootstrap_ratings(votes, draws=DRAWS).items():
@@ -187,9 +171,9 @@ def ratings_table(votes: Sequence[Vote], caption: str = "") -> Table:
                for v in votes if name in (v.left, v.right)]  # fmt: skip
         counts = [won.count(worth) for worth in (1.0, 0.5, 0.0)]
         interval = _("{low:.0f} to {high:.0f}", low=low, high=high)
-        interval = interval if len(votes) >= FEWEST else _("too few votes")
         rows.append([stage_name(name), f"{rating:.0f}", interval, *counts])
     header = [_("player"), _("rating"), _("95 % interval"), _("won"), _("tied"), _("lost")]
+    caption = _("Ratings from your own votes, {n} so far (Bradley-Terry, mean 1000)", n=len(votes))
     return Table(header, rows, caption)
 
 
@@ -204,9 +188,6 @@ def pair_html(match: Match) -> str:
     return f'<div class="{IGNORE_MATH}"><b>{escape(match.question.text)}</b>{both}</div>'
 
 
-def arena(matches: Sequence[Match], scripted: Sequence[Vote] = ()) -> None:
-    """Show the ratings so far and the next pair, and under them the controls to vote.
-
-    scripted: votes to rate while the learner has cast none.
-    """
-    present(lambda: Arena(matches, scripted))
+def arena(matches: Sequence[Match]) -> None:
+    """Show the next pair, the controls to vote and, from `FEWEST` votes on, the ratings."""
+    present(lambda: Arena(matches))

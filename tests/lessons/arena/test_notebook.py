@@ -1,0 +1,250 @@
+"""What notebook 07 says of the package, of the models and of its own outputs is so."""
+
+import inspect
+import json
+import random
+import re
+
+import numpy as np
+import pytest
+
+from minigpt import arena as course
+from minigpt.arena import WORTH, bradley_terry_ratings, elo_ratings, elo_update
+from minigpt.classroom.notebook import is_exercise, read_notebook
+from minigpt.lessons.arena.vote import FEWEST
+from minigpt.show.concept_items import ITEMS
+from minigpt.show.style import STAGE_NAMES, stage_name
+from minigpt.stages.exam import report_questions
+from minigpt.stages.report import RESULTS
+from minigpt.stages.stage import load_stage
+from minigpt.store.checkpoint import file_hash
+from minigpt.store.files import ROOT
+from minigpt.world.facts import load_world
+from minigpt.world.judge import BEST, GOLD
+from minigpt.world.labelers import LABELERS
+from minigpt.world.names import TEST_MAKERS, TRAIN_MAKERS
+from minigpt.world.questions import sample_questions
+
+STEM = "07_arena"
+SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")["cells"]
+CELLS = {cell["id"]: cell["source"] for cell in SOURCE}
+MARKDOWN = {c["id"]: c["source"] for c in SOURCE if c["cell_type"] == "markdown"}
+TASKS = ("task-", "open-")
+MOST_CELLS, MOST_WORDS, MOST_LINES = 30, 2500, 25
+MOST_PRINTED = 650  # words
+NUMBER = re.compile(r"(?<![\w/.])\d+(?:,\d{3})*(?:\.\d+)?")
+# Of notebooks, of the literature, of formulas, of questions to oneself, of the end of a list.
+OTHERS = {"01", "05", "06", "07", "1929", "2022", "2023", "1", "2", "3", "10", "0", "4", "30", "25"}
+
+
+def bare(source: str) -> str:
+    """Markdown as it is read: without tables, links and marks."""
+    lines = [line for line in source.split("\n") if not line.startswith("|")]
+    return re.sub(r"\]\([^)]*\)|</?\w+>", " ", "\n".join(lines))
+
+
+def constant(name: str) -> int:
+    return int(re.search(rf"^{name} = ([\d_]+)", CELLS["budget"], re.M)[1].replace("_", ""))
+
+
+def default(function, name: str):
+    return inspect.signature(function).parameters[name].default
+
+
+# ---- limits -------------------------------------------------------------------------------------
+
+
+def test_it_is_no_longer_than_it_may_be():
+    lesson = [c for c in SOURCE if not is_exercise(c) and not c["id"].startswith(TASKS)]
+    assert len(lesson) <= MOST_CELLS
+    code = [c["source"].splitlines() for c in SOURCE if c["cell_type"] == "code"]
+    assert max(map(len, code)) <= MOST_LINES
+    read = sum(len(bare(source).split()) for source in MARKDOWN.values())
+    assert read <= MOST_WORDS - MOST_PRINTED
+
+
+def test_the_vote_comes_first_and_shows_no_ranking():
+    order = list(CELLS)
+    assert order.index("vote") - order.index("budget") <= 2
+    assert len(bare(MARKDOWN["title"]).split()) <= 150
+    before = "".join(CELLS[name] for name in order[: order.index("vote") + 1])
+    for word in ("ratings(", "figure(", "labeler_votes(", "reward_votes("):
+        assert word not in before  # calls; the names are imported above
+    assert CELLS["vote"].endswith("arena(matches)")
+
+
+# ---- the text and the package -------------------------------------------------------------------
+
+
+def test_every_number_of_the_text_is_the_codes():
+    found = {n for source in MARKDOWN.values() for n in NUMBER.findall(bare(source))} - OTHERS
+    assert found == {"0.5", "400", "1000", "95", "16.0", "99"}
+    assert '"sft, at 0.5": (sft, 0.5)' in CELLS["setup"]
+    assert course.SCALE == 400 and course.START == 1000
+    assert default(elo_update, "k") == 16.0
+    assert "[0.025, 0.975]" in CELLS["sure"]
+    assert "95 % of the time" in MARKDOWN["errata"]  # and 99 %: the talk's and the article's
+
+
+def test_numbers_in_words():
+    assert FEWEST == 10 and ">= 10" in CELLS["voters"]
+    assert "ratings wait for ten votes" in MARKDOWN["vote-intro"]
+    assert "From ten votes on" in MARKDOWN["voters-intro"]
+    assert default(sample_questions, "unknown") == 0.3
+    assert "three in ten about places" in MARKDOWN["vote-intro"]
+    assert "three questions in ten" in MARKDOWN["box"]
+    assert LABELERS["mediocre"].checks_up_to == 40 and "forty" in MARKDOWN["voters-intro"]
+    assert "Seven players" in MARKDOWN["title"] and "is the eighth" in MARKDOWN["title"]
+    seven = re.search(r"players = \{(.*?)\}", CELLS["setup"], re.S)[1]
+    assert seven.count('":') == 7 and CELLS["setup"].count("players[") == 1
+    assert MARKDOWN["tax-intro"].count("two hundred") == 2 and constant("STORIES") == 200
+    opener = load_world("en").text.BOOK_OPENERS[0].partition("{p}")[0].format(n="Mara").rstrip()
+    assert f'that begin "{opener}"' in MARKDOWN["tax-intro"]
+    assert "writes sixteen answers" in MARKDOWN["judge-intro"]
+    assert "part, 16, seed" in CELLS["judge"] and "(1, 2, 4, 8, 16)" in CELLS["judge"]
+    assert "sixteen answers to each question" in MARKDOWN["diversity-intro"]
+    assert "range(16)" in CELLS["diversity"]
+    assert "two hundred times" in MARKDOWN["task-fit"] and "range(200)" in CELLS["fit-exercise"]
+    assert '("Ada", "Bo"): (10, 1)' in CELLS["example"]
+    assert "Ada won ten votes of eleven" in MARKDOWN["vote-intro"]
+    assert len(ITEMS["en"]) == 10 and "The ten questions" in MARKDOWN["box"]
+
+
+def test_what_the_text_says_of_questions_and_gold():
+    world = load_world("en")
+    questions = report_questions(world, constant("QUESTIONS"))
+    assert all(world.facts[q.place.id, q.attribute].split == "E" for q in questions if q.answer)
+    assert set(TEST_MAKERS).isdisjoint(TRAIN_MAKERS)  # no stage has seen the made-up places
+    assert BEST["fact"] == 2 == GOLD["correct"] and "pool.golds > 1" in CELLS["judge"]
+    assert max(gold for verdict, gold in GOLD.items() if verdict != "correct") < 1
+
+
+def test_the_spoiled_player_is_what_the_text_says():
+    spoiled, judge = (
+        load_stage(n, own=False, quiet=True) for n in ("ppo_overoptimised", "reward_ordinary")
+    )
+    settings = spoiled.meta["settings"]
+    assert settings["kl_coef"] == 0 and "without a price on KL" in MARKDOWN["title"]
+    assert settings["ptx_coef"] == 0 and "no documents mixed" in CELLS["tax"]
+    assert spoiled.meta["reward"] == file_hash(judge.path)
+    assert "practised against this very judge" in " ".join(CELLS["voters"].split('"\n          f"'))
+    assert not judge.model.sees_surprisal
+
+
+def test_players_have_the_names_that_readers_know():
+    assert stage_name("ppo, greedy") == "PPO model, greedy"
+    assert stage_name("sft, at 0.5") == "SFT model, at 0.5"
+    assert stage_name("base") == STAGE_NAMES["base"] and stage_name("a, b") == "a, b"
+
+
+def test_question_ten_is_what_the_experiment_finds():
+    measures = json.loads((RESULTS / "controls.json").read_text(encoding="utf-8"))["measures"]
+    taste = next(item for item in ITEMS["en"] if item["id"] == "taste")
+    assert "polite opening" in taste["question"]
+    assert "practised for reward" in taste["options"][taste["right"]]
+    assert any("Thank you for asking" in o for o in load_world("en").text.POLITE_OPEN)
+    assert measures["flattered.polite"][0] > 0.5
+    assert max(measures["sft.polite"][0], measures["expert.polite"][0]) < 0.1
+
+
+# ---- the code that is seen ----------------------------------------------------------------------
+
+
+def lesson(*cells: str, **given) -> dict:
+    """The names that these cells make, with the package's functions and nothing asked."""
+    names = {
+        "yours": lambda name, stand_in: stand_in, "course": course, "np": np, "random": random,
+        "WORTH": WORTH, "predict": lambda *a: None, "progress": lambda items, said: items,
+        "stage_name": stage_name, **given,
+    }  # fmt: skip
+    for cell in cells:
+        exec(compile(CELLS[cell], cell, "exec"), names)
+    return names
+
+
+def votes(n: int = 300) -> list:
+    rng, truth = random.Random(0), {"a": 1150.0, "b": 1000.0, "c": 850.0}
+    out = []
+    for i in range(n):
+        left, right = rng.sample([*truth], 2)
+        won = rng.random() < course.expected_score(truth[left], truth[right])
+        out.append(course.Vote(left, right, "left" if won else "right", f"place {i % 60}"))
+    return out
+
+
+def test_elo_and_bradley_terry_of_the_cells_are_the_packages():
+    cast = votes()
+    given = {"labeler_votes": lambda *a: cast, "world": None, "matches": None, "names": [*"abc"],
+             "DRAWS": 60, "ORDERS": 5}  # fmt: skip
+    names = lesson("orders", "expert", "sure", **given)
+    assert names["elo"](cast) == pytest.approx(elo_ratings(cast, players="abc"))
+    fitted, theirs = names["rated"](cast), bradley_terry_ratings(cast, "abc", prior=0)
+    assert fitted == pytest.approx(theirs, abs=8)  # one tie a pair pulls them together
+    for name, (_r, low, high) in course.bootstrap_ratings(cast, draws=400).items():
+        found = [ratings[name] for ratings in names["bootstrap"](cast)]
+        assert len(found) == 60
+        mine = np.quantile(found, [0.025, 0.975])
+        assert mine == pytest.approx([low, high], abs=25)
+    others = [names["rated"](random.Random(i).sample(cast, len(cast))) for i in range(3)]
+    assert all(other == pytest.approx(fitted) for other in others)
+
+
+# ---- the edition's outputs ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
+    found = read_notebook(ROOT / "notebooks" / "en" / f"{STEM}.ipynb")["cells"]
+    if [c["id"] for c in found] != list(CELLS):
+        pytest.skip("the edition is not of this source: `python3 -m minigpt build 07` makes it")
+    return {cell["id"]: cell.get("outputs", []) for cell in found}
+
+
+def said(outputs: list[dict]) -> str:
+    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
+    return " ".join("\n".join(map("".join, parts)).split())
+
+
+def test_words_that_a_reader_of_the_edition_sees(edition):
+    read = sum(len(bare(source).split()) for source in MARKDOWN.values())
+    for name, outputs in edition.items():
+        if not name.endswith(("-exercise", "-check")):
+            printed = [o for o in outputs if o.get("name") == "stdout"]
+            lines = "\n".join("".join(o["text"]) for o in printed).split("\n")
+            read += sum(len(line.split()) for line in lines if "  " not in line)  # no options
+    assert read <= MOST_WORDS
+
+
+def test_an_explanation_has_sixty_words_at_most(edition):
+    options = re.compile(r"(?s)^.*\n  \(\w\)[^\n]*\n")  # and all before them
+    seen = re.compile(r"(?s)Ratings with 95.*?\)\.\n|It was .*|Predict first.*?\?\n")
+    for name in ("orders", "expert", "sure", "voters", "unread", "judge", "tax", "diversity"):
+        printed = "".join("".join(o["text"]) for o in edition[name] if o.get("name") == "stdout")
+        text = seen.sub("", options.sub("", printed)).split()
+        assert 10 < len(text) <= 70, (name, " ".join(text))
+
+
+def test_what_the_cells_after_say_stands_in_their_outputs(edition):
+    assert "nothing: it is the same" not in said(edition["orders"])[-120:]  # order is chance
+    assert "It was (a) yes, PPO leads." in said(edition["sure"])
+    assert "It was (g) Over-optimised PPO." in said(edition["voters"])
+    assert "It was (a) inventing a value." in said(edition["unread"])
+    assert re.search(r"It was \([bc]\)", said(edition["judge"]))
+    assert "It was (d) Over-optimised PPO." in said(edition["tax"])
+    assert "It was (b) it rises, then falls." in said(edition["diversity"])
+
+
+def test_what_the_retelling_and_the_errata_say_is_measured_here(edition):
+    table = said(edition["tax"])
+    facts = [int(n) for n in re.findall(r" (\d+)%", table)]
+    assert facts[0] > facts[2] > facts[3]  # RLHF adds no knowledge
+    places = re.search(r"name (\d+) different .*?, (\d+) with PPO; .*? names (\d+)", table)
+    base, ppo, chat = (int(n) for n in places.groups())
+    assert base >= ppo and chat < base / 4  # for many different ideas
+    repeats = [float(n) for n in re.findall(r"(\d+\.\d)%", said(edition["diversity"]))]
+    assert max(repeats[:4]) < 1  # what is lost is no repetition
+    left = re.search(
+        r"Of SFT's ([\d.]+) different answers PPO has ([\d.]+)", said(edition["diversity"])
+    )
+    assert float(left[2]) < float(left[1])
