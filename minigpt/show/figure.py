@@ -96,9 +96,9 @@ def intervals(measures: dict, label: str) -> Figure:
     for y, m in enumerate(measures.values()):
         ax.plot([m.low, m.high], [y, y], color=BLUE, linewidth=1.5)
         ax.plot(m.value, y, "o", color=BLUE)
-        ax.text(1.12, y, f"{m.value:.0%}", ha="right", va="center")
+        ax.text(1.16, y, f"{m.value:.0%}", ha="right", va="center")
     ax.set_yticks(range(len(measures)), list(measures))
-    ax.set(xlim=(-0.02, 1.12), ylim=(len(measures) - 0.5, -0.5), xticks=(0, 0.5, 1),
+    ax.set(xlim=(-0.02, 1.16), ylim=(len(measures) - 0.5, -0.5), xticks=(0, 0.5, 1),
            xticklabels=("0%", "50%", "100%"), xlabel=label)  # fmt: skip
     return fig
 

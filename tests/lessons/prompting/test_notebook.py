@@ -124,6 +124,14 @@ def test_without_knobs_it_draws(write):
     assert first <= {"Rome is" + ENCODING.decode([i]) for i in likely} and len(first) > 1
 
 
+def test_top_p_is_of_what_top_k_leaves_as_in_the_package(write):
+    ids = [END, *ENCODING.encode_ordinary("Rome is")]
+    probs = awake_gpt(block_size=64)(torch.tensor([ids]))[:, -1].softmax(-1)
+    kept = keep_top_p(keep_top_k(probs, 8), 0.5)[0].nonzero()[:, 0].tolist()
+    found = {write("Rome is", 1, top_k=8, top_p=0.5, seed=seed) for seed in range(60)}
+    assert 1 < len(kept) < 8 and found == {"Rome is" + ENCODING.decode([i]) for i in kept}
+
+
 def test_the_loop_hides_nothing_and_takes_the_learners_functions():
     loop = source("loop")
     for line in ("softmax(-1)", "multinomial", "ids.append(", "top_k_of(p", "top_p_of(p"):
