@@ -39,7 +39,8 @@ Helvetica,Arial,sans-serif;--ink:light-dark(#1b1f24,#e8eaed);
 .mg-card{container:mg-card/inline-size;display:flex;flex-direction:column;background:var(--paper);
 border:1px solid var(--hair);border-top:4px solid var(--c);border-radius:8px;overflow:hidden}
 .mg-top{display:flex;align-items:baseline;justify-content:space-between;gap:8px;
-padding:12px 12px 8px}.mg-top b{font-size:16px;font-weight:600}.mg-how{color:var(--soft);font-size:13px}
+padding:12px 12px 8px}.mg-top b{font-size:16px;font-weight:600}
+.mg-how{color:var(--soft);font-size:13px}
 .mg-head{color:var(--soft);font-size:12px;text-align:right;padding:0 12px 3px;line-height:1}
 .mg-draws{flex:1;padding:0 12px}
 .mg-draw{display:grid;grid-template-columns:20px 1fr auto;gap:0 8px;padding:7px 0;
@@ -53,7 +54,8 @@ svg{width:20px;height:20px;margin-top:1px;display:block}
 .mg-rude .mg-frame{fill:var(--ink)}.mg-rude .mg-glyph{stroke:var(--paper)}
 .mg-right .mg-frame,.mg-wrong .mg-frame{stroke:light-dark(#1b1f24,transparent)}
 .mg-right .mg-glyph,.mg-wrong .mg-glyph{stroke:#1b1f24}
-.mg-none .mg-frame{stroke:var(--line);stroke-dasharray:2.5 2.5}.mg-none .mg-glyph{stroke:var(--line)}
+.mg-none .mg-frame{stroke:var(--line);stroke-dasharray:2.5 2.5}
+.mg-none .mg-glyph{stroke:var(--line)}
 .mg-score{display:grid;grid-template-columns:64px auto;align-items:center;gap:6px;min-height:21px;
 font-size:13px;font-variant-numeric:tabular-nums}
 .mg-score b{min-width:40px;text-align:right;font-weight:400;white-space:nowrap}
@@ -71,7 +73,8 @@ QUERIES = """
 @container mg-page (min-width:600px){.mg-sc .mg-cards{grid-template-columns:1fr 1fr}}
 @container mg-page (min-width:1100px){.mg-sc .mg-cards{grid-template-columns:repeat(4,1fr)}}
 @container mg-card (max-width:380px){.mg-sc .mg-score{grid-column:2/4;
-grid-template-columns:96px auto;justify-content:start}.mg-sc .mg-head{text-align:left;padding-left:40px}}
+grid-template-columns:96px auto;justify-content:start}
+.mg-sc .mg-head{text-align:left;padding-left:40px}}
 @media (forced-colors:active){.mg-sc .mg-card,.mg-sc .mg-bar i{forced-color-adjust:none}}
 [data-jp-theme-light=true] .mg-sc .mg-page{color-scheme:light}
 [data-jp-theme-light=false] .mg-sc .mg-page{color-scheme:dark}
