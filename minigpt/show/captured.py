@@ -97,8 +97,8 @@ class _Stream:
 def as_html(data: dict, metadata: dict) -> str:
     """A display's data as HTML: its own, its drawing, its picture, or else its text."""
     if html := data.get("text/html") or data.get("image/svg+xml"):
-        style = 'class="jp-RenderedHTMLCommon" style="width:fit-content;max-width:100%"'
-        return f"<div {style}>{html}</div>"
+        fit = ' style="width:fit-content"' if "<table" in html else ""
+        return f'<div class="jp-RenderedHTMLCommon"{fit}>{html}</div>'
     for kind in ("image/png", "image/jpeg"):
         if kind in data:
             alt, source = metadata.get(kind, {}).get("alt", ""), f"data:{kind};base64,{data[kind]}"

@@ -39,5 +39,4 @@ from minigpt.stages.scoring import (
     with_interval,
 )
 from minigpt.stages.stage import SHIPPED, chat_answers, document_completions, load_stage, snapshots
-from minigpt.store.checkpoint import file_hash
 from minigpt.store.kept import writing_seconds

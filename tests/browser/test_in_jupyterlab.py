@@ -305,7 +305,7 @@ def concept_test_counts(page) -> None:
 
 def comparer_answers(page) -> None:
     """An example is chosen with the keyboard, a question typed: the cards are answers to them."""
-    answered = f"{output('compare')}.querySelector('.cards')?.textContent"
+    answered = f"{output('compare')}.querySelector('.mg-cards')?.textContent"
     page.wait(f"/PPO model.*Beijing/s.test({answered})")
     made_up = f"{output('compare')}.querySelectorAll('.widget-toggle-buttons button')[1]"
     choose_button(page, made_up, by_key=True)
@@ -315,8 +315,13 @@ def comparer_answers(page) -> None:
     assert not page.run(f"{made_up}.classList.contains('mod-active')")
     page.click(button("compare", "New draws"))
     page.wait(says("compare", "Seed 1, temperature 1.0."))
-    narrow = f"{output('compare')}.querySelector('.card')?.getBoundingClientRect().width"
-    assert page.run(narrow) > 200, "the cards take the room that there is"
+    for cell in ("made-up", "compare"):  # four cards, or two and two, in the room that there is
+        boxes = (
+            f"[...{output(cell)}.querySelectorAll('.mg-card')].map(c => c.getBoundingClientRect())"
+        )
+        room = page.run(f"{output(cell)}.getBoundingClientRect().right")
+        assert 0 < page.run(f"Math.max(...{boxes}.map(b => b.right))") <= room + 1
+        assert page.run(f"Math.min(...{boxes}.map(b => b.width))") > 200
 
 
 def tokens_of_what_is_typed(page) -> None:

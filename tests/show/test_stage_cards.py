@@ -97,7 +97,7 @@ def test_text_is_escaped_and_numbers_stay_with_their_units():
 
 def test_what_is_no_answer_is_soft_and_on_one_line():
     shown = cards(Draw(MORE, "none", "more questions"))._repr_html_()
-    assert 'class="t many"' in shown and "Bursa? / How" in shown
+    assert 'class="mg-text mg-many"' in shown and "Bursa? / How" in shown
 
 
 def test_every_rule_is_of_the_cards_alone():

@@ -71,13 +71,15 @@ class Comparer(Widget):
     def ask(self) -> None:
         """Put the question to all stages and show their cards."""
         self.say(_("Asking …"))
-        self.shown.value = self.static()[0]._repr_html_()
+        self.static()
         self.say(_("Seed {n}, temperature {heat:.1f}.", n=self.seed, heat=self.temperature.value))
 
     def static(self) -> list:
-        """The stages' cards."""
+        """The stages' cards, which it shows itself: they take all the width that there is."""
         heat = round(self.temperature.value, 2)
-        return [ask_all(self.question.value, heat, self.seed, self.stages)]
+        cards = ask_all(self.question.value, heat, self.seed, self.stages)
+        self.shown.value = cards._repr_html_()
+        return [cards]
 
 
 def ask_all(
@@ -90,9 +92,8 @@ def ask_all(
     found, asked = replies(stages, question, temperature, seed, n), understood(world, question)
     forms = {"bare": _("bare question"), "qa": _("as Q: … A:"), "chat": _("as a chat")}
     cards = []
-    for first in found[::n]:
-        name = stage_name(first.stage)
-        draws, found = found[:n], found[n:]
+    for i, first in enumerate(found[::n]):
+        name, draws = stage_name(first.stage), found[n * i : n * i + n]
         card = StageCard(
             first.stage, _("{stage}, yours", stage=name) if first.own else name, forms[first.form],
             tuple(drawn(world, asked, reply) for reply in draws),
@@ -103,8 +104,7 @@ def ask_all(
 
 def drawn(world: World, asked: Question | None, reply: Reply) -> Draw:
     """A reply with its verdict, and what says that there is none or that it was cut off."""
-    text = reply.text or _("(nothing)")
-    text += "" if reply.ended else f" ({_('cut off')})"
+    text = (reply.text or _("(nothing)")) + ("" if reply.ended else f" ({_('cut off')})")
     found = verdict(world, asked, reply.text, reply.form == "bare")
     return Draw(text, *found, reply.score, reply.own_score)
 

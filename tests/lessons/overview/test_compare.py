@@ -46,7 +46,7 @@ def test_ask_shows_five_draws_of_every_stage_and_scores_the_assistants(comparer)
     assert [shown.count(name) for name in names] == [2, 1, 1]
     assert all(STAGE_COLOURS[stage] in shown for stage in ("base", "sft", "ppo"))
     assert shown.count('role="listitem"') == 4 * DRAWS == 20
-    assert shown.count('class="score"') == 2 * DRAWS
+    assert shown.count('class="mg-score"') == 2 * DRAWS
     assert "Seed 0, temperature 1.0" in comparer.status.value
 
 
