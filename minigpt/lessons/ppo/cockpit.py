@@ -75,8 +75,7 @@ class Cockpit(Widget):
             turns = max(curve, key=lambda p: p["gold"]), curve[-1]
             for p in turns[: 1 + (turns[0] is not turns[1])]:
                 rows.append([name, p["step"], signed(p["proxy"]), signed(p["gold"])])
-        header = [_("run: at the most gold, and at the end"), _("round"), _("score"), _("gold")]
-        return [Table(header, rows, width=44)]
+        return [Table([_("run"), _("round"), _("score"), _("gold")], rows, width=44)]
 
 
 def drawn(fig: Figure, said: str) -> str:
