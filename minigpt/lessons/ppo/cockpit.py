@@ -70,13 +70,12 @@ class Cockpit(Widget):
         self.shown.value = drawn(fig, said)
 
     def static(self) -> list:
-        rows = [
-            [name, p["step"], signed(p["proxy"]), signed(p["gold"])]
-            for name, curve in self.runs.items()
-            for p in (max(curve, key=lambda p: p["gold"]), curve[-1])
-        ]
-        header = [_("run: at the most gold, and at the end"), _("round"), _("score"), _("gold")]
-        return [Table(header, rows, width=44)]
+        rows = []
+        for name, curve in self.runs.items():
+            turns = max(curve, key=lambda p: p["gold"]), curve[-1]
+            for p in turns[: 1 + (turns[0] is not turns[1])]:
+                rows.append([name, p["step"], signed(p["proxy"]), signed(p["gold"])])
+        return [Table([_("run"), _("round"), _("score"), _("gold")], rows, width=44)]
 
 
 def drawn(fig: Figure, said: str) -> str:

@@ -70,7 +70,8 @@ def over_figure(
             if key == "gold" and covered:
                 ax.text(0.5, 0.5, "covered", ha="center", transform=ax.transAxes)
                 continue
-            ax.plot(*zip(*((p["step"], p[key]) for p in curve)), style, color=colour, lw=2)
+            rounds_of, values = zip(*((p["step"], p[key]) for p in curve))
+            ax.plot(rounds_of, values, f"o{style}", color=colour, lw=2, ms=3)
             if len(curves) > 1:
                 ax.annotate(f" {name.split(',')[0]}", (curve[-1]["step"], curve[-1][key]),
                             fontsize=8, va="center", annotation_clip=False)  # fmt: skip
