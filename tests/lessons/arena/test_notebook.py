@@ -4,6 +4,7 @@ import inspect
 import json
 import random
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -159,6 +160,19 @@ def lesson(*cells: str, **given) -> dict:
     for cell in cells:
         exec(compile(CELLS[cell], cell, "exec"), names)
     return names
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_ppo_model_that_was_kept_plays_too(kept):
+    def load(name, own=True, **options):
+        return SimpleNamespace(name=name, own=own and kept, world="world")
+
+    names = lesson("setup", load_stage=load, LANG="en")
+    assert names["names"][7:] == (["ppo, yours"] if kept else [])
+    assert not any(
+        stage.own for name, (stage, _t) in names["players"].items() if "yours" not in name
+    )
+    assert all(names["players"][name][0] is stage for name, stage in names["models"].items())
 
 
 def votes(n: int = 300) -> list:
