@@ -91,7 +91,7 @@ def test_numbers_in_words():
     assert "ratings wait for ten votes" in MARKDOWN["vote-intro"]
     assert "From ten votes on" in MARKDOWN["voters-intro"]
     assert default(sample_questions, "unknown") == 0.3
-    assert "three in ten about places" in MARKDOWN["vote-intro"]
+    assert "three in ten are about places" in MARKDOWN["vote-intro"]
     assert "three questions in ten" in MARKDOWN["box"]
     assert LABELERS["mediocre"].checks_up_to == 40 and "forty" in MARKDOWN["voters-intro"]
     assert "Seven players" in MARKDOWN["title"] and "is the eighth" in MARKDOWN["title"]
