@@ -28,7 +28,6 @@ c.Execute.interrupt_on_timeout = True
 root = {root!r}
 paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 os.environ["PYTHONPATH"] = os.pathsep.join([root, *(p for p in paths if p and p != root)])
-os.environ["MINIGPT_FAST"] = "1"  # cells that train make a twentieth of their steps
 os.environ["MINIGPT_TRIAL_SEED"] = "{seed}"  # of the checks' random inputs: tell no student
 os.environ["MINIGPT_HOME"] = os.path.join(os.getcwd(), ".minigpt")  # not your own checkpoints
 '''

@@ -135,7 +135,7 @@ def kernel_environment(temporary: Path) -> dict[str, str]:
         "IPYTHONDIR": str(temporary / "ipython"), "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", THREADS),
     }  # fmt: skip
-    return {k: v for k, v in os.environ.items() if k != "MINIGPT_FAST"} | settings
+    return os.environ | settings
 
 
 def execute(notebook: dict, name: str) -> dict:

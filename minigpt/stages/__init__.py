@@ -9,7 +9,6 @@ from minigpt.stages.exam import (
     sample_pool,
     unknown_questions,
 )
-from minigpt.stages.fast import shorten
 from minigpt.stages.from_labels import (
     even_attention,
     few_labels_config,

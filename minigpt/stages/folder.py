@@ -19,9 +19,8 @@ from minigpt.engine.parallel import is_first, world_size
 from minigpt.generate import Sample
 from minigpt.model import GPT
 from minigpt.reward import RewardModel, sample_answers
-from minigpt.stages.fast import SHARE
 from minigpt.stages.from_labels import with_refusals
-from minigpt.stages.recipe import Plan, Recipe
+from minigpt.stages.recipe import SHARE, Plan, Recipe
 from minigpt.stages.sizes import DEFAULT
 from minigpt.stages.stage import Stage, read_stage
 from minigpt.store import checkpoint

@@ -66,13 +66,6 @@ def read_labels(source: str | os.PathLike | bytes, encoding, lang="en", name="")
     return parse_labels(contents, encoding, lang, called)
 
 
-def labeler_of(source: str | os.PathLike | bytes) -> str:
-    """The name of the labeler that stands in a labels file. Errors as read_labels."""
-    contents, name = _contents(source)
-    check_header(contents, name)
-    return contents["labeler"]
-
-
 def write_labels(path, labels: Sequence[Label], encoding, labeler: str = "you") -> None:
     """Write labels so that `read_labels` gives the same ones back; whole, or not at all."""
     atomic_write(path, labels_bytes(labels, encoding, labeler))

@@ -9,7 +9,6 @@ from minigpt.ppo import PPOConfig
 from minigpt.pretrain import PretrainConfig
 from minigpt.reward import RewardConfig
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt
-from minigpt.stages.fast import SHARE
 from minigpt.stages.sizes import DEFAULT, SIZES
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
 from minigpt.world.contractors import demonstrations
@@ -18,6 +17,7 @@ from minigpt.world.facts import ASKED, DATA, load_world
 from minigpt.world.questions import Questions, sample_questions
 
 HELD_OUT_TOKENS = 150_000  # documents that are read for the held-out loss alone
+SHARE = 20  # of this many steps a fast run takes one
 SNAPSHOTS = (0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
 
 

@@ -63,11 +63,6 @@ class Score:
         """Share that gives a value for what was asked, right or wrong."""
         return self.share(*GIVEN)
 
-    @property
-    def continued(self) -> float:
-        """Share that goes on with two or more further questions."""
-        return float(np.mean([more_questions(a) >= 2 for a in self.answers]))
-
     def share(self, *verdicts: str) -> float:
         return float(np.mean(self.has(*verdicts))) if self.verdicts else 0.0
 

@@ -281,7 +281,7 @@ def test_exercises_bind_no_name_that_the_lesson_reads(path):
 def test_exercises_pass_when_solved_with_nothing_before_but_the_imports(path):
     code = cells(path, "code")
     chosen = [*code[:2], *(cell for cell in code if build.is_exercise(cell))]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MINIGPT_FAST": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         [sys.executable, "-"], input="\n\n".join(cell["source"] for cell in chosen),
         capture_output=True, text=True, encoding="utf-8", env=environment, timeout=120,
@@ -317,7 +317,7 @@ def test_source_runs_solved_and_offline_from_another_folder(path, tmp_path):
     (elsewhere / path.name).write_bytes(build.to_bytes(short))
     environment = {
         **os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
-        "MINIGPT_FAST": "1", "MINIGPT_HOME": str(tmp_path / "home"),
+        "MINIGPT_HOME": str(tmp_path / "home"),
     }  # fmt: skip
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax",

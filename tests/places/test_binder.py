@@ -73,7 +73,7 @@ def test_its_packages_postbuild_and_start_run_a_notebook(path, run, tmp_path, sa
     if tried.returncode:
         pytest.skip(f"pip has no {torch} here: Binder takes it from PyTorch's own index")
     run([bin_ / "pip", "install", "-q", "-r", tmp_path / "all.txt"])
-    env = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MINIGPT_FAST")}
+    env = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     env |= {"PATH": os.pathsep.join([str(bin_), os.environ["PATH"]]), "PYTHONPATH": str(ROOT)}
     env |= {"MINIGPT_HOME": str(tmp_path / "home"), "IPYTHONDIR": str(tmp_path / "ipython")}
     image = tmp_path / "image"  # it clears the notebooks

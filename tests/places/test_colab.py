@@ -83,7 +83,7 @@ def colab(tmp_path_factory, run):
     git.chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MINIGPT_", "PYTHON"))}
     environment |= {
-        "MINIGPT_FAST": "1", "PYTHONPATH": str(folder), "IPYTHONDIR": str(folder / "ipython"),
+        "PYTHONPATH": str(folder), "IPYTHONDIR": str(folder / "ipython"),
         "PATH": os.pathsep.join([str(git.parent), str(python.parent), os.environ["PATH"]]),
     }  # fmt: skip
     return SimpleNamespace(folder=folder, python=python, pip=pip, env=environment)

@@ -7,7 +7,6 @@ from minigpt.stages import labels as module
 from minigpt.stages.labels import (
     Label,
     keep_labels,
-    labeler_of,
     labels_bytes,
     own_labels,
     read_labels,
@@ -48,7 +47,6 @@ def test_written_labels_are_read_back(tmp_path):
     assert read_labels(path, ENCODING) == SOME
     assert read_labels(path.read_bytes(), ENCODING) == SOME
     assert read_labels(b"\xef\xbb\xbf" + path.read_bytes(), ENCODING) == SOME  # an editor's mark
-    assert labeler_of(path) == "ann"
 
 
 def test_a_file_shows_the_texts():

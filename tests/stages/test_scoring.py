@@ -126,7 +126,6 @@ def test_shares_of_a_score_by_hand():
     assert score.correct == [True, False, False, False]
     assert score.accuracy == pytest.approx(0.25)
     assert score.answered == 0.5
-    assert score.continued == 0.25  # two further questions or more
     assert score.share("malformed", "declined this name") == 0.5
     assert score.gold == [2.0, -1.5, -1.0, -0.5]
     assert Score([], [], []).share("correct") == 0.0

@@ -33,7 +33,7 @@ class Process:
         paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONIOENCODING": "utf-8", "MINIGPT_FAST": "1", "MINIGPT_HOME": f"{here}/home",
+            "PYTHONIOENCODING": "utf-8", "MINIGPT_HOME": f"{here}/home",
             "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MPLCONFIGDIR": here, "HOME": here,
             "TMPDIR": here, SEED: seed, GRADER: student,
         }  # fmt: skip
