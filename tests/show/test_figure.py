@@ -87,12 +87,12 @@ def test_table_as_text_is_aligned_and_wrapped():
 
 
 def test_a_column_of_numbers_stands_to_the_right():
-    rows = [["base", "−0.5", "3 of 4", "0.12 (0.1 to 0.2)"], ["ppo", "1,234", "", "7 %"]]
+    rows = [["base", "−0.5", "3 of 4", "0.12 (0.1 to 0.2)"], ["ppo", "1,234", "", "< 7 %"]]
     table = Table(["who", "gold", "right", "share"], rows)
     assert table.numeric() == [False, True, False, True]
     assert repr(table).split("\n")[2:] == [
         "base   −0.5  3 of 4  0.12 (0.1 to 0.2)",
-        "ppo   1,234                        7 %",
+        "ppo   1,234                      < 7 %",
     ]
     html = table._repr_html_()
     assert html.count("text-align:right") == 6 and html.count("text-align:left") == 6

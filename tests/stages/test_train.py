@@ -20,10 +20,9 @@ from minigpt.sft import answer_text
 from minigpt.stages import controls, recipe
 from minigpt.stages import train as module
 from minigpt.stages.exam import report_questions
-from minigpt.stages.fast import SHARE
 from minigpt.stages.folder import form_of
 from minigpt.stages.from_labels import simulated_pairs
-from minigpt.stages.recipe import Recipe, tokenizer_text
+from minigpt.stages.recipe import SHARE, Recipe, tokenizer_text
 from minigpt.stages.scoring import Measure
 from minigpt.stages.sizes import SIZES, flops_per_token
 from minigpt.stages.train import EXTRAS, Course, make_ppo, make_reward, run
