@@ -71,7 +71,7 @@ def oracle(course: Course, sft: Stage):
     questions, world = course.questions("practised"), course.world
     asked_as = {tuple(p): q for p, q in zip(course.prompts(questions), questions)}
     golds = chat_score(sft, Questions(questions[:400]), 1.0)[0].gold
-    mean, std = float(np.mean(golds)), float(np.std(golds))
+    mean, std = float(np.mean(golds)), float(np.std(golds)) or 1.0  # all alike: not scaled
 
     def rollout_of_truth(policy, reference, reward_model, layers, asked, seeds, encoding, config):
         r = rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config)
