@@ -18,6 +18,7 @@ ENVIRONMENT = None
 CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""
 
 import os
+import sys
 
 c = get_config()
 c.CourseDirectory.course_id = "minigpt"
@@ -30,6 +31,23 @@ paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 os.environ["PYTHONPATH"] = os.pathsep.join([root, *(p for p in paths if p and p != root)])
 os.environ["MINIGPT_TRIAL_SEED"] = "{seed}"  # of the checks' random inputs: tell no student
 os.environ["MINIGPT_HOME"] = os.path.join(os.getcwd(), ".minigpt")  # not your own checkpoints
+
+# Exercises are graded, so the cells that train do a few steps.
+sys.path.insert(0, root)
+from minigpt.classroom.notebook import with_short_budget
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+
+class ShortBudget(NbGraderPreprocessor):
+    def preprocess(self, nb, resources):
+        try:
+            return with_short_budget(nb), resources
+        except (SyntaxError, ValueError):  # a student has changed the budgets
+            return nb, resources
+
+
+c.Autograde.autograde_preprocessors = [ShortBudget, *Autograde.autograde_preprocessors.default()]
 '''
 
 
