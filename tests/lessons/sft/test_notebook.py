@@ -171,7 +171,7 @@ def shares(line: str) -> list[int]:
 def test_the_form_is_learned_first(edition):
     looks = re.findall(r"after \d+ steps: (.*)", said(edition["live"][:1]))
     assert len(looks) == 6 and "Beijing" in looks[0] and len(looks[0].split()) < 12
-    assert "21.84" not in looks[0] and re.search(r"\d+\.\d+", looks[-1])  # its population, by then
+    assert len({*looks}) > 2 and re.search(r"\d+\.\d+", looks[-1])  # a population in the end
 
 
 def test_five_demonstrations_change_the_manner_and_cost_some_truth(edition):
