@@ -89,9 +89,7 @@ def played_in_the_lesson(notebook):
 
 
 def imports_of_the_lesson(notebook):
-    with_answer("decode", "return ", "assert len(SPLIT_PATTERN) > 9\n    return ")(
-        notebook
-    )
+    with_answer("decode", "return ", "assert len(SPLIT_PATTERN) > 9\n    return ")(notebook)
 
 
 def lists_of_lines(notebook):

@@ -46,7 +46,7 @@ def default(function, name: str):
 
 def test_every_number_of_the_text_is_the_codes():
     found = {n for source in MARKDOWN.values() for n in NUMBER.findall(bare(source))} - OTHERS
-    assert found == {"10", "64", "0.5", "16"}
+    assert found == {"100", "64", "0.5", "16"}
     assert "r.score + 100" in CELLS["reinforce"] and "100 added" in MARKDOWN["reinforce-intro"]
     assert constant("ANSWERS") == 64 == default(one_answer, "answers")
     assert "asks 64 questions" in MARKDOWN["loop-intro"]
