@@ -75,3 +75,9 @@ def complete(
             results[part] = make()
             save_results(name, results, path)
     return results
+
+
+def means(losses: list[float], size: int) -> list[float]:
+    """The mean of each `size` losses, rounded for a file; the last mean may be of fewer."""
+    parts = [losses[i : i + size] for i in range(0, len(losses), size)]
+    return [round(sum(part) / len(part), 4) for part in parts]

@@ -5,13 +5,14 @@ between the two is noise. A learner's own curve is drawn beside them. `python3 -
 recorded_reward` writes data/results/recorded_reward.json.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from minigpt.reward import RewardConfig, RewardModel, reward_inputs, sample_answers, train_reward
 from minigpt.show.figure import figure
-from minigpt.show.results import complete, load_results
+from minigpt.show.results import complete, load_results, means
 from minigpt.show.style import GREY, STAGE_COLOURS
 from minigpt.stages.from_labels import simulated_pairs, with_refusals
 from minigpt.stages.recipe import Plan, Recipe
@@ -21,6 +22,7 @@ from minigpt.world.labelers import chooser
 
 NAME = "recorded_reward"
 UPDATES = 3  # whose mean loss is one point of a curve
+curve = partial(means, size=UPDATES)
 RECIPE = Recipe()
 SEEDS = (0, 1)
 OPTIONS = {"seeds": SEEDS}
@@ -47,12 +49,6 @@ def run(seeds=SEEDS, out: Path | None = None) -> dict:
         return {"losses": curve(shipped_run(seed))}
 
     return complete(NAME, {"updates": UPDATES}, [{"seed": seed} for seed in seeds], one, out)
-
-
-def curve(losses: list[float]) -> list[float]:
-    """The mean loss of each UPDATES updates; the last mean may be of fewer."""
-    parts = [losses[i : i + UPDATES] for i in range(0, len(losses), UPDATES)]
-    return [round(float(np.mean(part)), 4) for part in parts]
 
 
 def beside_shipped(losses: list[float]):

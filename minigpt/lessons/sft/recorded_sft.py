@@ -7,6 +7,7 @@ experiment recorded_sft` writes data/results/recorded_sft.json.
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from minigpt.pretrain import Step
 from minigpt.sft import SFTConfig, introduce_chat_tokens, sft
 from minigpt.show.figure import figure
-from minigpt.show.results import complete, load_results
+from minigpt.show.results import complete, load_results, means
 from minigpt.show.style import GREY, ORANGE
 from minigpt.stages.recipe import Plan
 from minigpt.stages.stage import load_stage
@@ -22,6 +23,7 @@ from minigpt.store.words import _
 
 NAME = "recorded_sft"
 UPDATES = 8  # whose mean loss is one point of a curve
+curve = partial(means, size=UPDATES)
 SEEDS = (0, 1)
 OPTIONS, THREADS = {"seeds": SEEDS}, 2
 
@@ -43,12 +45,6 @@ def run(seeds=SEEDS, out: Path | None = None) -> dict:
         return {"losses": curve([step.loss for step in shipped_run(seed)])}
 
     return complete(NAME, {"updates": UPDATES}, [{"seed": seed} for seed in seeds], one, out)
-
-
-def curve(losses: list[float]) -> list[float]:
-    """The mean loss of each UPDATES updates; the last mean may be of fewer."""
-    parts = [losses[i : i + UPDATES] for i in range(0, len(losses), UPDATES)]
-    return [round(float(np.mean(part)), 4) for part in parts]
 
 
 def beside_shipped(steps: list):
