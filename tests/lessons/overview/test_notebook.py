@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from editions import edition_outputs, said
 from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.stages.exam import known_questions
@@ -31,16 +32,7 @@ MOST_CELLS, MOST_WORDS, MOST_LINES, BEFORE_THE_FIRST = 30, 1500, 25, 150
 @pytest.fixture(scope="module")
 def edition() -> dict[str, list]:
     """The executed edition's outputs, by cell."""
-    found = read_notebook(NOTEBOOKS / "en" / "00_overview.ipynb")["cells"]
-    if [c["id"] for c in found] != list(CELLS):
-        pytest.skip("the edition is not of this source: `python3 -m minigpt build 00` makes it")
-    return {cell["id"]: cell.get("outputs", []) for cell in found}
-
-
-def said(outputs: list[dict]) -> str:
-    """The outputs of a cell as text."""
-    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
-    return "\n".join(map("".join, parts))
+    return edition_outputs("00_overview", CELLS)
 
 
 def shares(text: str) -> list[int]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import minigpt.sft as course
+from editions import edition_outputs, said
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.model import IGNORE, next_token_loss
@@ -42,16 +43,7 @@ def encoding():
 @pytest.fixture(scope="module")
 def edition() -> dict[str, list]:
     """The executed edition's outputs, by cell."""
-    found = read_notebook(NOTEBOOKS / "en" / "04_sft.ipynb")["cells"]
-    if [c["id"] for c in found] != list(CELLS):
-        pytest.skip("the edition is not of this source: `python3 -m minigpt build 04` makes it")
-    return {cell["id"]: cell.get("outputs", []) for cell in found}
-
-
-def said(outputs: list[dict]) -> str:
-    """The outputs of a cell as text."""
-    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
-    return "\n".join(map("".join, parts))
+    return edition_outputs("04_sft", CELLS)
 
 
 # ---- limits -------------------------------------------------------------------------------------
