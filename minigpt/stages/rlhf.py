@@ -35,6 +35,7 @@ from minigpt.world.names import TEST_MAKERS
 from minigpt.world.questions import Questions, fact_questions, sample_questions
 
 NAMES = 300  # of each unseen maker; of real ones as many as there are
+WANTED_OVER_REFUSAL = 0.88  # of known places on V, before RL; below it PPO refuses more of them
 RANKS = (0, 40, 100, 180, 1000)  # of popularity, between which known places are told apart
 READS = ((1, 3), (4, 200), (201, 400), (401, 10**9))  # documents that state a fact of a place
 
@@ -101,6 +102,9 @@ def measure_reward(reward: Stage, sft: Stage, key: str = "reward") -> dict[str, 
         hits, asked = exam.right_over(reward, *args)
         return share(asked, hits, **options)
 
+    before_rl = right("refusal", "V")
+    if before_rl.value < WANTED_OVER_REFUSAL:
+        before_rl.note = f"below {WANTED_OVER_REFUSAL}: PPO may decline known places"
     return {
         f"{key}.pair_accuracy": share(about, noisy),
         f"{key}.ceiling": mean_of(about, test.agreed),
@@ -108,7 +112,7 @@ def measure_reward(reward: Stage, sft: Stage, key: str = "reward") -> dict[str, 
         f"{key}.gold_preference_accuracy": share([test.about[p] for p in test.certain], certain),
         f"{key}.right_over_wrong": right("wrong", by_attribute=True),
         f"{key}.right_over_refusal": right("refusal"),
-        f"{key}.right_over_refusal_on_v": right("refusal", "V"),
+        f"{key}.right_over_refusal_on_v": before_rl,
     }
 
 

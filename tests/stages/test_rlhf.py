@@ -137,6 +137,8 @@ def test_measures_of_a_reward_model_that_likes_short_answers(few, monkeypatch):
     }  # fmt: skip
     assert value["pair_accuracy"] == 0.75 and value["ceiling"] == 0.625
     assert value["below_ceiling"] == -0.125 and value["gold_preference_accuracy"] == 1
+    on_v = table["reward_ordinary.right_over_refusal_on_v"]
+    assert ("PPO may decline" in on_v.note) == (on_v.value < m.WANTED_OVER_REFUSAL)
     assert all(measure.low is not None for measure in table.values())
 
 
