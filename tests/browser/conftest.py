@@ -28,7 +28,7 @@ from minigpt.store.files import ROOT
 WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
 WAIT = 600  # seconds; it only ends a test that hangs
 KEYS = {  # names and codes
-    "Tab": 9, "Enter": 13, "Space": 32, "Home": 36,
+    "Tab": 9, "Enter": 13, "Space": 32, "End": 35, "Home": 36,
     "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
 }  # fmt: skip
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}

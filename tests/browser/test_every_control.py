@@ -126,13 +126,13 @@ def use(page, cell: str, kind: str, word: str, number: int, how: str) -> None:
     before = page.run(state)
     (by_mouse if how == "mouse" else by_key)(page, kind, word, element)
     silent = word in SILENT or "I do not know" in word  # another answer to a question of the test
-    end = time.monotonic() + (1 if silent else SHOWN)
+    end = time.monotonic() + (0.5 if silent else SHOWN)
     while before == (now := page.run(state)) and time.monotonic() < end:
         time.sleep(0.1)
     assert silent or now != before, f"{cell}: {kind} {word!r} does nothing by {how}"
     seen = []
     while len(seen) < 3 or len(set(seen[-3:])) > 1:
-        time.sleep(0.15)
+        time.sleep(0.1)
         seen.append(page.run(state))
     said = page.run(text(cell))
     assert "did not work" not in said and "Traceback" not in said, (cell, word, said)

@@ -83,10 +83,13 @@ def test_notebook(path, chromium, lab, page):
 
 
 def test_training_pauses_and_goes_on(chromium, lab, page):
-    """■ in the toolbar ends the cell after an update, and Shift+Enter goes on to the end."""
+    """Widgets answer meanwhile. ■ in the toolbar ends the cell after an update, and Shift+Enter goes
+    on to the end."""
     page.open_notebook(lab(ROOT / "notebooks" / "en" / "02_pretraining.ipynb", full=True))
     page.run_to("train-live")
     page.wait(f"{text('train-live')}.match(/^step [1-9]\\d+ .* left/)")
+    a_word_is_guessed(page)
+    assert not page.run(says("train-live", "done: ")), "it trained all the while"
     page.click("document.querySelector('[data-jp-item-name=\"interrupt\"]')")
     page.wait(says("train-live", "Paused after step"))
     step = int(page.run(f"{text('train-live')}.match(/Paused after step (\\d+) of/)[1]"))
@@ -99,6 +102,25 @@ def test_training_pauses_and_goes_on(chromium, lab, page):
     looks = [int(line.split()[1]) for line in seen]
     assert looks == sorted(set(looks)) and len(looks) == 10  # none is lost, none seen twice
     assert step < looks[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["01_tokenization", "04_sft", "05_reward_model", "06_ppo"])
+def test_widgets_answer_while_a_model_trains(name, lab, page):
+    """Those above the cell that trains, with its whole budget."""
+    cell, act = {
+        "01_tokenization": ("own-tokenizer", tokens_of_what_is_typed),
+        "04_sft": ("live", lambda page: predictions_are_answered(page, "en")),
+        "05_reward_model": ("train", ten_pairs_are_labeled),
+        "06_ppo": ("train", lambda page: predictions_are_answered(page, "en")),
+    }[name]
+    page.open_notebook(lab(ROOT / "notebooks" / "en" / f"{name}.ipynb", full=True))
+    page.run_to(cell)
+    page.wait(f"/step \\d+ of/.test({text(cell)})")
+    act(page)
+    picture(page, f"{name}-while-it-trains")
+    assert not page.run(says(cell, "done: ")), "it trained all the while"
+    assert page.run(ERRORS) == [] and page.errors == []
 
 
 LONG = (

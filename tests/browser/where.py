@@ -12,8 +12,9 @@ CELLS = "jupyterapp.shell.currentWidget.content.widgets"
 ERRORS = f"""
 {CELLS}.filter(cell => cell.model.type === 'code')
   .filter(cell => cell.model.outputs.toJSON().some(output =>
-    output.name === 'stderr' || output.output_type === 'error' &&
-    !(cell.model.getMetadata('tags') || []).includes('raises-exception')))
+    output.name === 'stderr' || output.output_type === 'error' && (
+      !(cell.model.getMetadata('tags') || []).includes('raises-exception') ||
+      output.traceback.join().includes('Traceback'))))  // an exercise says that it is not answered
   .map(cell => [cell.model.id, JSON.stringify(cell.model.outputs.toJSON()).slice(0, 2000)])
 """
 CLIPPED = """ // in a narrow window a wide table may be scrolled sideways, as code may
