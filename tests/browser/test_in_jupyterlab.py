@@ -83,8 +83,8 @@ def test_notebook(path, chromium, lab, page):
 
 
 def test_training_pauses_and_goes_on(chromium, lab, page):
-    """Widgets answer meanwhile. ■ in the toolbar ends the cell after an update, and Shift+Enter goes
-    on to the end."""
+    """Widgets answer meanwhile; ■ in the toolbar ends the cell after an update, and Shift+Enter
+    goes on to the end."""
     page.open_notebook(lab(ROOT / "notebooks" / "en" / "02_pretraining.ipynb", full=True))
     page.run_to("train-live")
     page.wait(f"{text('train-live')}.match(/^step [1-9]\\d+ .* left/)")
@@ -94,6 +94,7 @@ def test_training_pauses_and_goes_on(chromium, lab, page):
     page.wait(says("train-live", "Paused after step"))
     step = int(page.run(f"{text('train-live')}.match(/Paused after step (\\d+) of/)[1]"))
     picture(page, "02_pretraining-paused")
+    page.click(f"{output('train-live')}.closest('.jp-Cell').querySelector('.jp-InputPrompt')")
     page.press("Enter", modifiers=SHIFT)
     page.wait(f"!{says('train-live', 'Paused after step')}")
     page.wait(says("train-live", "done: "))
