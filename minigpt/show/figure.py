@@ -103,18 +103,35 @@ def intervals(measures: dict, label: str) -> Figure:
     return fig
 
 
-def curves(x: list[float], lines: dict[str, list], xlabel: str, ylabel: str) -> Figure:
-    """Shares against x with their 95 % intervals, a line each that is named at its end; the first
-    is the one that matters: {name: measures}, each with `value`, `low` and `high`."""
+def curves(lines: dict[str, tuple], xlabel: str, ylabel: str, colour: str = BLUE) -> Figure:
+    """Lines {name: (x, y)}, each named at its end; the first is the one that matters, and one
+    without a name is raw data.
+
+    y: numbers, or shares as measures, with `value`, `low` and `high`: then with 95 % intervals.
+    """
     fig, ax = figure(7.0, 3.2)
-    for i, (name, measures) in enumerate(lines.items()):
-        y, colour = [m.value for m in measures], "#6e7781" if i else BLUE
-        whiskers = [[m.value - m.low for m in measures], [m.high - m.value for m in measures]]
-        ax.errorbar(x, y, whiskers, color=colour, linewidth=1.5 if i else 2.5, elinewidth=1,
-                    marker="osD^"[i % 4], linestyle="--" if i else "-")  # fmt: skip
-        ax.annotate("  " + name, (x[-1], y[-1]), va="center", weight="normal" if i else "bold",
-                    annotation_clip=False)  # fmt: skip
-    ax.set(xlabel=xlabel, xticks=x, ylim=(0, 1.05), yticks=(0, 0.5, 1),
-           yticklabels=("0%", "50%", "100%"))  # fmt: skip
+    shares = hasattr(next(iter(lines.values()))[1][0], "low")
+    end, lowest = max(x[-1] for x, _y in lines.values()), 0
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        first, whiskers = i == 0, None
+        if shares:
+            whiskers = [[m.value - m.low for m in y], [m.high - m.value for m in y]]
+            y = [m.value for m in y]
+        ax.errorbar(x, y, whiskers, color=colour if first else "#6e7781" if name else "#d8dde2",
+                    linewidth=2.5 if first else 1.5 if name else 0.8, elinewidth=1,
+                    marker="osD^"[i % 4] if name and len(x) < 10 else "", markersize=5,
+                    linestyle="-" if first or not name else "--", zorder=3 - i / 9)  # fmt: skip
+        beyond = x[-1] == end  # or the name stands over the end, where other lines may go on
+        ax.annotate(name, (x[-1], y[-1]), (6, 0) if beyond else (0, 11), va="center", zorder=4,
+                    textcoords="offset points", ha="left" if beyond else "center",
+                    weight="bold" if first else "normal", annotation_clip=False)  # fmt: skip
+        lowest = min([lowest, *y])
+    if shares:
+        ax.set(xticks=x, ylim=(0, 1.05), yticks=(0, 0.5, 1), yticklabels=("0%", "50%", "100%"))
+    else:
+        ax.locator_params(nbins=4)
+        ax.set_ylim(None if lowest < 0 else 0)
+        ax.xaxis.set_major_formatter("{x:,g}")
+    ax.set_xlabel(xlabel)
     ax.set_title(ylabel, loc="left", fontsize=10)
     return fig

@@ -185,13 +185,11 @@ def test_intervals_as_a_figure():
     assert [t.get_text() for t in ax.texts] == ["96%", "0%"] and ax.get_xlabel() == "right"
 
 
-def test_curves_are_named_at_their_ends_and_the_first_stands_out():
-    lines = {"ours": [measure(0.5, 0.4, 0.7), measure(0.9, 0.8, 1.0)],
-             "theirs": [measure(0.1, 0.0, 0.2), measure(0.3, 0.2, 0.4)]}  # fmt: skip
-    ax = curves([0, 8], lines, "shots", "share right").axes[0]
-    assert [(t.get_text().strip(), t.xy) for t in ax.texts] == [
-        ("ours", (8, 0.9)), ("theirs", (8, 0.3))
-    ]  # fmt: skip
+def test_curves_of_shares_are_named_at_their_ends_and_the_first_stands_out():
+    lines = {"ours": ([0, 8], [measure(0.5, 0.4, 0.7), measure(0.9, 0.8, 1.0)]),
+             "theirs": ([0, 8], [measure(0.1, 0.0, 0.2), measure(0.3, 0.2, 0.4)])}  # fmt: skip
+    ax = curves(lines, "shots", "share right").axes[0]
+    assert [(t.get_text(), t.xy) for t in ax.texts] == [("ours", (8, 0.9)), ("theirs", (8, 0.3))]
     (first, *_), (second, *_) = (bars.lines for bars in ax.containers)
     assert first.get_color() == BLUE != second.get_color()
     assert first.get_linewidth() > second.get_linewidth()
@@ -200,3 +198,16 @@ def test_curves_are_named_at_their_ends_and_the_first_stands_out():
         pytest.approx([0.4, 0.7]), pytest.approx([0.8, 1.0])
     ]  # fmt: skip
     assert ax.get_ylim()[0] == 0 and list(ax.get_xticks()) == [0, 8]
+
+
+def test_curves_of_numbers_begin_at_zero_unless_some_lie_below():
+    yours, theirs, raw = ([1, 2], [3.0, 2.0]), ([1, 4], [5.0, 1.0]), ([1, 2], [3.5, 2.5])
+    ax = curves({"yours": yours, "theirs": theirs, "": raw}, "read", "nats", GREEN).axes[0]
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines]
+    assert drawn == [yours, theirs, raw]
+    widths = [line.get_linewidth() for line in ax.lines]
+    assert widths == sorted(widths, reverse=True) and ax.lines[0].get_color() == GREEN
+    over, beyond, _raw = ax.texts
+    assert (over.get_ha(), beyond.get_ha()) == ("center", "left")  # where no other line goes on
+    assert ax.get_ylim()[0] == 0 and (ax.get_xlabel(), ax.get_title("left")) == ("read", "nats")
+    assert curves({"a": ([0, 1], [-2.0, 1.0])}, "", "").axes[0].get_ylim()[0] < -2
