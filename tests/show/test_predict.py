@@ -262,6 +262,16 @@ def test_who_has_chosen_or_skipped_sees_it_at_once_when_the_cell_runs_again(
     assert "It was (c) something else." in again[0].status.value and "twice" in told(again[0])
 
 
+def test_a_covered_answer_reads_its_names_as_they_were_in_its_cell(learner):
+    names = {"size": 1}
+    exec("def less(n, *, by=3):\n    return n - by + size - 1", names)
+    exec("def answer():\n    return less(5)", names)
+    prediction = Prediction(KEY, OPTIONS, names["answer"])
+    names |= dict.fromkeys(("size", "less", "answer"))  # a later cell has other uses for them
+    prediction.toggles.value = 2
+    assert prediction.status.value == ("It was (c) something else. That is what you had predicted.")
+
+
 def test_an_answer_that_fails_says_so_and_is_tried_again(learner, home):
     """The sentence is plain, the traceback folded; what was chosen is kept."""
     tries = iter([lambda: [][7], lambda: 5, lambda: 1])
