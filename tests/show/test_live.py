@@ -103,6 +103,17 @@ def test_an_interrupt_in_the_middle_of_an_update_waits_for_its_end(whole, monkey
     assert torch.equal(weights(model), whole[1])
 
 
+def test_a_paused_run_says_whether_its_cell_goes_on_or_begins_anew(monkeypatch):
+    _, run = new_run()
+    names = {"run": run, "other": None}
+    monkeypatch.setattr(module, "get_ipython", lambda: SimpleNamespace(user_ns=names))
+    step = Step(3, 12, 1.0, 0)
+    assert live(run).paused(step) == "Paused after step 3 of 12. Run this cell again to go on."
+    names["run"] = None  # as in `await live(pretrain(...))`
+    said = live(run).paused(step)
+    assert said.startswith("Paused after step 3 of 12. ") and said.endswith("it begins anew.")
+
+
 def module_step():
     from minigpt.engine.optim import Optimizer
 

@@ -146,5 +146,5 @@ def test_words_that_are_seen(said):
 def test_sentences_about_outputs(said):
     assert "It was (b) clearly worse." in said["reinforce"]
     assert "It was (a) PPO, greedy." in said["beside"]
-    assert "It was (b) answers to another question." in said["over"]
+    assert "It was (b) answers to another question." in said["cockpit"]
     assert "It was (b) mediocre's." in said["taste"]
