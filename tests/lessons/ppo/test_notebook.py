@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import json
 import re
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import torch
 
 import toys
+from editions import edition_outputs, said
 from minigpt import ppo
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.ppo.other_uses import contend
@@ -21,7 +21,6 @@ from minigpt.world.questions import sample_questions
 
 STEM = "06_ppo"
 SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
-EDITION = ROOT / "notebooks" / "en" / f"{STEM}.ipynb"
 CELLS = {cell["id"]: text(cell) for cell in SOURCE["cells"]}
 MARKDOWN = {c["id"]: text(c) for c in SOURCE["cells"] if c["cell_type"] == "markdown"}
 # Numbers of the literature, of formulas, of notebooks, of questions to oneself.
@@ -121,30 +120,19 @@ def test_the_loop_is_the_packages_without_the_pretraining_documents(changed):
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """What the edition's cells show, as text."""
-    cells = json.loads(EDITION.read_text(encoding="utf-8"))["cells"]
-    if [c["id"] for c in cells] != list(CELLS):
-        pytest.skip("the edition has not been built from this source yet")
-    return {
-        c["id"]: "\n".join("".join(o.get("text") or o.get("data", {}).get("text/plain", ""))
-                           for o in c["outputs"])
-        for c in cells if c["cell_type"] == "code"
-    }  # fmt: skip
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
+    return edition_outputs(STEM, CELLS)
 
 
-def test_words_that_are_seen(said):
-    cells = json.loads(EDITION.read_text(encoding="utf-8"))["cells"]
-    printed = sum(
-        len("".join(o["text"]).split())
-        for c in cells if c["cell_type"] == "code" for o in c["outputs"] if "text" in o
-    )  # fmt: skip
-    read = sum(len(bare(source).split()) for source in MARKDOWN.values())
-    assert read + printed <= 2500
+def test_words_that_are_seen(edition):
+    streams = ["".join(o["text"]) for outputs in edition.values() for o in outputs if "text" in o]
+    read = [*map(bare, MARKDOWN.values()), *streams]
+    assert sum(len(text.split()) for text in read) <= 2500
 
 
-def test_sentences_about_outputs(said):
-    assert "It was (b) clearly worse." in said["reinforce"]
-    assert "It was (a) PPO, greedy." in said["beside"]
-    assert "It was (b) answers to another question." in said["cockpit"]
-    assert "It was (b) mediocre's." in said["taste"]
+def test_sentences_about_outputs(edition):
+    assert "It was (b) clearly worse." in said(edition["reinforce"])
+    assert "It was (a) PPO, greedy." in said(edition["beside"])
+    assert "It was (b) answers to another question." in said(edition["cockpit"])
+    assert "It was (b) mediocre's." in said(edition["taste"])
