@@ -44,10 +44,11 @@ def image(kind: str, data: str, alt: str, width: int | None = None) -> str:
     """A picture with its alt text as HTML. kind: such as `image/png`; data: in base64; width:
     pixels, without it its own. Where there is less room it is smaller, in the same shape.
 
-    JupyterLab 4, Notebook 7 and nbconvert 7 show an output `image/png` or `image/svg+xml` as an
-    image without alt text, whatever its metadata say, JupyterLab no SVG where a notebook is not
-    trusted. HTML they take first, and so do GitHub, Colab and VS Code; this piece of it passes
-    JupyterLab's sanitizer whole. Whoever leaves the image out shows its alt text.
+    An output `image/png` or `image/svg+xml` becomes, whatever its metadata say, an image without
+    alt text in JupyterLab 4 and Notebook 7, and one that "no description has been provided for"
+    in nbconvert 7; an SVG is not shown where a notebook is not trusted. HTML they take first, and
+    so do GitHub, Colab and VS Code; this passes JupyterLab's sanitizer whole, and an SVG in it
+    follows the page's theme. Where the image is left out, its alt text stands.
     """
     size = "" if width is None else f' width="{width}"'
     return f'<img{size} style="max-width:100%" alt="{escape(alt)}" src="data:{kind};base64,{data}">'

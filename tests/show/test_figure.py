@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
@@ -110,6 +111,12 @@ def test_a_column_of_numbers_stands_to_the_right():
     assert html.count("text-align:right") == 6 and html.count("text-align:left") == 6
     assert Table(["a"], []).numeric() == [False]
     assert Table(["a"], [["1"]], tokens=True).numeric() == [False]
+
+
+def test_an_empty_header_is_no_header():
+    shown = Table(["", "points"], [["", "1"], ["PPO", "2"]])._repr_html_()
+    assert re.findall("<th [^>]*>([^<]*)<", shown) == ["points", "PPO"]
+    assert shown.count('scope="col"') == shown.count('scope="row"') == 1
 
 
 def test_table_refuses_a_row_of_another_length():
