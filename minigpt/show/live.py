@@ -114,7 +114,7 @@ class Live:
             for step, text in self.history.samples
         ]
         said = "\n".join([self.line(final), *samples])
-        # shown twice, because JupyterLab does not show a picture's alt text
+        # the words twice: as the picture's alt text, and for whoever sees the picture
         parts = [picture(self._figure(), said), ({"text/plain": said}, {})]
         for handle, (data, metadata) in zip(self.handles, parts):
             handle.update(data, metadata=metadata, raw=True)

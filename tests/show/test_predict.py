@@ -330,6 +330,7 @@ def answer():
     handle = display("first", display_id=True)
     handle.update({"text/plain": "<second>"}, raw=True)
     display(SVG("<svg xmlns='http://www.w3.org/2000/svg'><title>drawn</title></svg>"))
+    display({"image/png": "AAAA"}, metadata={"image/png": {"alt": "another's"}}, raw=True)
     display(ipywidgets.IntSlider())
     return 1
 """
@@ -348,10 +349,13 @@ def test_in_a_kernel_everything_displayed_comes_after_the_click(kernel):
     comm = kernel.run("covered = Prediction('00-kernel', ['yes', 'no'], answer)\n"
                       "print(covered.toggles.comm.comm_id)")  # fmt: skip
     kernel.until_idle(kernel.use(comm, method="update", state={"index": 0}, buffer_paths=[]))
-    text, table, picture, sentence, renewed, drawing, slider, *said = kernel.run(SEEN).splitlines()
+    text, table, picture, sentence, renewed, *others = kernel.run(SEEN).splitlines()
+    drawing, png, slider, *said = others
     assert text.startswith("HTML <pre") and "A table" in text and "gone" not in text
     assert "<table" in table and "&lt;a&gt;" in table
-    assert picture.startswith('HTML <img style="max-width:100%" alt="Nothing is in it."')
+    image = '<img style="max-width:100%" alt="Nothing is in it." src="data:image/png;base64,'
+    assert picture.startswith(f'HTML <div class="jp-RenderedHTMLCommon">{image}')
+    assert 'alt="another&#x27;s" src="data:image/png;base64,AAAA"' in png
     assert "Nothing is in it." in sentence and "&lt;second&gt;" in renewed
     assert "<svg" in drawing and slider == "IntSlider 0"
     assert said == ["It was (b) no. You had predicted (a) yes."]
