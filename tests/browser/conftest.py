@@ -88,13 +88,13 @@ def chromium(tmp_path_factory):
 def lab(request, tmp_path):
     """Starts JupyterLab on a copy of a notebook; `lab(path)` is the address of the copy.
 
-    The copies have no outputs, as the launcher makes them, and lie where nothing of the course is
+    The copies have no outputs, as the launcher makes them, unless asked for, and lie where nothing of the course is
     above them, as in its lab. The notebooks run with a short budget, and under MINIGPT_FAST=1,
     unless it is set otherwise or `full` is asked for.
     """
     children = []
 
-    def start(path: Path, full: bool = False) -> str:
+    def start(path: Path, full: bool = False, outputs: bool = False) -> str:
         work, settings = tmp_path / "work", tmp_path / "settings" / "@jupyterlab"
         work.mkdir()
         environment = {
@@ -108,7 +108,7 @@ def lab(request, tmp_path):
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
             "IPYTHONDIR": str(tmp_path / "ipython"),
         }
-        notebook = json.loads(without_outputs(path))
+        notebook = json.loads(path.read_bytes() if outputs else without_outputs(path))
         if environment["MINIGPT_FAST"] != "0":
             notebook = with_short_budget(notebook)
         (work / path.name).write_bytes(to_bytes(notebook))

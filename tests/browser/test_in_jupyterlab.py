@@ -22,6 +22,7 @@ import pytest
 
 from browser.where import (
     BROKEN,
+    CELLS,
     CLIPPED,
     ERRORS,
     PREDICTIONS,
@@ -41,6 +42,10 @@ from minigpt.store.words import CATALOGUES, read_catalogue
 EDITIONS = sorted((ROOT / "notebooks").glob("[a-z][a-z]/*.ipynb"))
 SHOTS = os.environ.get("MINIGPT_SHOTS")
 VIEWS = {"light": (), "dark": (), "light-800": (800,), "dark-zoomed": (1280, 2)}  # width, zoom
+PICTURES = "[...document.querySelectorAll('.jp-OutputArea-output img')]"
+UNTOLD = f"""
+{PICTURES}.filter(e => !e.naturalWidth || e.alt.length < 20).map(e => e.outerHTML.slice(0, 99))
+"""
 BACKGROUND = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
 ABOVE = """ // what stands above an element for a reader who reads no code
 (e => [...document.querySelectorAll('.jp-RenderedMarkdown, .jp-OutputArea-output')]
@@ -56,8 +61,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 @pytest.mark.place("JupyterLab in Chromium")
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_notebook(path, chromium, lab, page):
-    page.open_notebook(lab(path))
+    page.open_notebook(lab(path, outputs=True))
+    assert page.run(f"{CELLS}.some(cell => cell.model.trusted === false)")
+    page.wait(f"{PICTURES}.length")
+    assert what_stays(page, UNTOLD) == [], "no picture, or no alt text, before it is trusted"
     page.run_all()
+    assert what_stays(page, UNTOLD) == [], "a picture that is not shown, or without alt text"
     assert page.run(ERRORS) == [], "an error or a warning outside the exercises"
     assert page.run(BROKEN) == [], "a widget that cannot be shown"
     predictions_are_answered(page, path.parent.name)
