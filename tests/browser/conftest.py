@@ -88,9 +88,9 @@ def chromium(tmp_path_factory):
 def lab(request, tmp_path):
     """Starts JupyterLab on a copy of a notebook; `lab(path)` is the address of the copy.
 
-    The copies have no outputs, as the launcher makes them, unless asked for, and lie where nothing of the course is
-    above them, as in its lab. The notebooks run with a short budget, and under MINIGPT_FAST=1,
-    unless it is set otherwise or `full` is asked for.
+    The copies have no outputs, as the launcher makes them, unless `outputs` are asked for, and lie
+    where nothing of the course is above them, as in its lab. The notebooks run with a short budget,
+    and under MINIGPT_FAST=1, unless it is set otherwise or `full` is asked for.
     """
     children = []
 

@@ -147,7 +147,7 @@ def by_mouse(page, kind: str, word: str, element: str) -> None:
         handle = f"{element}.querySelector('.noUi-handle').getBoundingClientRect().x"
         base = f"{element}.querySelector('.noUi-base')"
         left = page.run(f"(r => {handle} > r.x + r.width / 2)({base}.getBoundingClientRect())")
-        page.click(base, 0.4 if left else 0.6)
+        page.click(base, 0.9 if word.startswith("Top-p") else 0.4 if left else 0.6)
     else:
         page.click(element)
         if kind == "select":
@@ -164,7 +164,8 @@ def by_key(page, kind: str, word: str, element: str) -> None:
         page.type(TYPED["key"])
         page.press("Enter" if kind == "text" else "Tab")
     elif kind == "slider":
-        for key in ["End"] if word == "Temperature" else ["Home", "ArrowRight"]:  # 0 hides the rest
+        # of the sliders of one widget each leaves something to the next
+        for key in ["End"] if word == "Temperature" else ["Home", *["ArrowRight"] * 3]:
             page.press(key)
     elif kind == "select":  # closed, it leaves the arrow keys to JupyterLab, which goes to a cell
         page.press("Space")
