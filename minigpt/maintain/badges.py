@@ -15,6 +15,7 @@ from minigpt.setup.common import LANGUAGES, option_parser, require_repository
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = None
+UNSET = "OWNER/minigpt"  # what the name is until one is set
 REPOSITORY = "OWNER/minigpt"  # where the course is on GitHub
 BRANCH = "main"  # that its links name
 CONSTANTS = "minigpt/maintain/badges.py"  # whose lines above are written with the links
