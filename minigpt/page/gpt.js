@@ -225,11 +225,12 @@ function uniform(...numbers) {
 export class RewardModel {
   constructor(take, gpt, seesSurprisal) {
     const C = gpt.config.n_embd;
-    [this.gpt, this.seesSurprisal] = [gpt, seesSurprisal];
+    Object.assign(this, { gpt, seesSurprisal });
     this.direction = take("layers.direction", C);
     this.blocks = [0, 1].map((i) => new Block(take, `layers.blocks.${i}`, gpt.config));
     this.head = take("layers.head.weight", 1, C);
-    [this.bias, this.mean, this.std] = [["layers.head.bias", 1], ["mean"], ["std"]].map((a) => take(...a)[0]);
+    const numbers = [["layers.head.bias", 1], ["mean"], ["std"]].map((asked) => take(...asked)[0]);
+    [this.bias, this.mean, this.std] = numbers;
   }
 
   /* The score of a prompt, an answer and <|reward|>: 0 ± 1 on the SFT model's own answers. */
