@@ -31,7 +31,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def links() -> dict[str, str] | None:
     """The addresses that the last card has; None where the repository's name is not set."""
     name, branch = badges.REPOSITORY, badges.BRANCH
-    if name == badges.UNSET:
+    if name.startswith(badges.UNSET):
         return None
     return {"repository": f"{badges.GITHUB}{name}", "name": name.split("/")[1],
             "colab": badges.colab_link(name, branch, FIRST),

@@ -57,7 +57,7 @@ def single(files: dict[str, bytes]) -> bytes:
     scripts = [f'type="text/plain" id="worker">\n{joined(files, "worker.js")}']
     scripts += [f'type="text/plain" data-file="{path}">{encoded(path)}'
                 for path in files if path.startswith("data/")]  # fmt: skip
-    scripts += [f">{START}", f">\n{joined(files, 'page.js')}"]
+    scripts += [f">{START}", f'type="module">\n{joined(files, "page.js")}']
     body = "".join(f"<script {script}</script>\n" for script in scripts)
     html, style = files[ENTRY].decode(), f"<style>\n{files['page.css'].decode()}</style>"
     for old, new in (
