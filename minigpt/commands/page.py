@@ -17,12 +17,7 @@ FIRST = "notebooks/en/00_overview.ipynb"
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves the page; on some Windows the registry calls scripts text, which browsers refuse."""
-
-    extensions_map = {
-        **http.server.SimpleHTTPRequestHandler.extensions_map,
-        ".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8",
-    }  # fmt: skip
+    """Serves the page, and says nothing of each file."""
 
     def log_message(self, *told) -> None:
         pass
@@ -38,8 +33,9 @@ def links() -> dict[str, str] | None:
             "binder": badges.binder_link(name, branch, FIRST)}  # fmt: skip
 
 
-def serve(folder: Path, port: int, browser: bool) -> None:
+def serve(folder: Path, port: int) -> None:
     """Serve a page on this computer alone until Ctrl-C. Problem where the port is taken."""
+    Handler.extensions_map[".js"] = "text/javascript"  # some Windows call scripts plain text
     handler = functools.partial(Handler, directory=str(folder))
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -49,8 +45,7 @@ def serve(folder: Path, port: int, browser: bool) -> None:
     address = f"http://127.0.0.1:{server.server_port}/?local"
     with server:
         print(f"The page: {address}\nTo end it, press Ctrl-C.", flush=True)
-        if browser:
-            webbrowser.open(address)
+        webbrowser.open(address)
         server.serve_forever()
 
 
@@ -62,7 +57,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--open", action="store_true", help="show it in your browser")
     parser.add_argument("--own", action="store_true", help="your own models, where there are some")
     parser.add_argument("--port", type=int, default=0, help="of --open (default: one that is free)")
-    parser.add_argument("--no-browser", action="store_true", help="--open only tells the address")
     args = parser.parse_args(argv)
 
     from minigpt.page.site import build
@@ -84,7 +78,7 @@ def main(argv: list[str]) -> int:
         size = sum(map(len, files.values())) / 1e6
         print(f"{folder}: {len(files)} files, {size:.1f} MB. `{PROGRAM} page --open` shows them.")
     if args.open and to_folder:
-        serve(folder, args.port, not args.no_browser)
-    elif args.open and not args.no_browser:
+        serve(folder, args.port)
+    elif args.open:
         webbrowser.open(file.as_uri())
     return 0

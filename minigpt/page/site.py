@@ -14,8 +14,7 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from minigpt.engine.ranks import DATA, GPT2_PATTERN
-from minigpt.model import SHARPNESS
+from minigpt.engine.ranks import DATA
 from minigpt.reward import RewardModel
 from minigpt.show.diagrams import pipeline
 from minigpt.show.style import amount, stage_name
@@ -24,7 +23,6 @@ from minigpt.store.checkpoint import as_text, find_parent
 from minigpt.store.files import is_checkpoint
 from minigpt.store.leaves import pack
 from minigpt.store.words import _
-from minigpt.tokenizer import SPECIAL_TOKENS, SPLIT_PATTERN
 from minigpt.world import judge
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import documents
@@ -34,7 +32,7 @@ SOURCE = Path(__file__).parent
 SOURCES = (".html", ".css", ".js", ".svg", ".webmanifest")  # what of this folder is the page's
 STAGES = ("base", "sft", "ppo", "reward")  # in the order in which they are fetched
 SNAPSHOTS = 3  # of pretraining; with one more, all files together would pass 7 MB
-MANIFEST, WORKER, ENTRY = "data/manifest.json", "sw.js", "index.html"
+MANIFEST, WORKER, ENTRY = "data/" + "manifest.json", "sw.js", "index.html"
 PHRASES = """STOP QUESTIONS STATEMENTS LABELS ASKED_FOR ROUNDED OLD POLITE_OPEN POLITE_CLOSE PADDING
     RUDE DECLINE SMALL_TALK OFF_WORLD OFF_WORLD_REPLY""".split()
 STAMP = 'const VERSION = "{}";\nconst FILES = {};\n'  # two lines of the service worker
@@ -60,22 +58,20 @@ def build(own: bool = False, lang: str = "en", links: dict | None = None) -> dic
     packed = {stage.name: weights(stage) for stage in [*stages, *history[1:]]}
     told = {stage.name: entry(stage, packed.get(stage.name)) for stage in [*stages, *history]}
     told["reward"] |= {"parent": "sft" if len(stages) == len(STAGES) else "reward_sft"}
-    gpt2 = gzip.compress((DATA / "tiktoken/r50k_base.tiktoken").read_bytes(), 9, mtime=0)
+    ours = (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()
+    gpt2 = (DATA / "tiktoken/r50k_base.tiktoken").read_bytes()
+    facts = json.dumps(facts_table(lang), ensure_ascii=False).encode()  # whose order counts
+    tables = {
+        "tokenizer": ("data/tokenizer.tiktoken", ours),
+        "facts": ("data/facts.json", facts),
+        "gpt2": ("data/gpt2.tiktoken", gzip.compress(gpt2, 9, mtime=0)),
+    }
     files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
-    files |= {f"data/{name}.weights": data for name, data in packed.items()} | {
-        "data/tokenizer.tiktoken": (DATA / f"tokenizer-{lang}.tiktoken").read_bytes(),
-        "data/facts.json": json.dumps(facts_table(lang), ensure_ascii=False).encode(),
-        "data/gpt2.tiktoken": gpt2, ENTRY: filled(files[ENTRY].decode(), links, lang).encode(),
-    }  # fmt: skip
+    files |= dict(tables.values()) | {f"data/{name}.weights": data for name, data in packed.items()}
+    files[ENTRY] = filled(files[ENTRY].decode(), links, lang).encode()
     known = {
-        "format": 1, "own": own, "lang": lang, "sharpness": SHARPNESS, "rope_base": 1000,
-        "longest": {"line": trained.LONGEST_LINE, "document": trained.LONGEST_DOCUMENT,
-                    "answer": trained.LONGEST_ANSWER},
-        "special": {token: base.encoding.encode_single_token(token) for token in SPECIAL_TOKENS},
-        "pattern": SPLIT_PATTERN, "gpt2": {**file_entry(files, "gpt2.tiktoken"),
-                                           "pattern": GPT2_PATTERN},
-        "tokenizer": file_entry(files, "tokenizer.tiktoken"),
-        "facts": file_entry(files, "facts.json"), "files": sorted([*files, MANIFEST]),
+        "format": 1, "own": own, "lang": lang, "files": sorted([*files, MANIFEST]),
+        **{key: {"file": path, "bytes": len(data)} for key, (path, data) in tables.items()},
         "stages": [told[stage.name] for stage in stages],
         "snapshots": [told[stage.name] for stage in [*history, base]],
     }  # fmt: skip
@@ -95,10 +91,6 @@ def sha256(data: bytes) -> str:
 
 def hash_of(stage: trained.Stage) -> str | None:
     return getattr(stage.model, "origin", {}).get("hash")
-
-
-def file_entry(files: dict[str, bytes], name: str) -> dict:
-    return {"file": f"data/{name}", "bytes": len(files[f"data/{name}"])}
 
 
 def weights(stage: trained.Stage) -> bytes:
@@ -139,9 +131,9 @@ def facts_table(lang: str = "en") -> dict:
 
 
 def filled(html: str, links: dict | None, lang: str) -> str:
-    """The page's HTML with its drawing and its links; without links, without their part."""
+    """The page's HTML with its drawing and its links; without links, without what needs them."""
     if not links:
-        html = re.sub(r"<!-- links -->.*?<!-- /links -->", "", html, flags=re.DOTALL)
+        html = re.sub(r"(?s)<!-- links -->.*?<!-- /links -->|git clone [^\n]*\n", "", html)
     for key, address in (links or {}).items():
         html = html.replace(f"{{{{{key}}}}}", address)
     drawn = stages_drawn(lang)
@@ -154,16 +146,13 @@ def filled(html: str, links: dict | None, lang: str) -> str:
 def stages_drawn(lang: str) -> str:
     """The four stages and what the course's own were trained on, as SVG."""
     base, sft, ppo, reward = (trained.load_stage(n, False, lang, "cpu", True) for n in STAGES)
-    world = base.world
-    read = next(d for d in documents(world, "CommonCrawl") if d.endswith("?") and "\n" in d)
-    shown = next(d for d in demonstrations(world, 100) if (d.question.answer or "?") in d.answer)
-    asked = shown.question.text
+    read = next(d for d in documents(base.world, "CommonCrawl") if d.endswith("?") and "\n" in d)
+    told = demonstrations(base.world, 100)
+    asked, shown = next((d.question.text, d.answer) for d in told if d.question.kind == "fact")
     scored = sorted((reward.score(asked, answer), answer) for answer in sft.sample(asked, 8))
-    (low, worse), (high, better) = scored[0], scored[-1]
+    best, worst = (answer_score[::-1] for answer_score in (scored[-1], scored[0]))
+    kinds = _("demonstrations"), _("comparisons"), _("answers scored")
+    samples = [asked, shown], [best[0], worst[0]], [best, worst]
     counts = [amount(stage.meta["examples"]) for stage in (sft, reward, ppo)]
-    return pipeline([
-        (amount(base.meta["tokens"]), _("tokens of text"), [read]),
-        (counts[0], _("demonstrations"), [asked, shown.answer]),
-        (counts[1], _("comparisons"), [better, worse]),
-        (counts[2], _("answers scored"), [(better, high), (worse, low)]),
-    ]).svg  # fmt: skip
+    first = (amount(base.meta["tokens"]), _("tokens of text"), [read])
+    return pipeline([first, *zip(counts, kinds, samples)]).svg

@@ -118,14 +118,16 @@ def test_the_version_goes_with_every_file_and_the_service_worker_knows_all(files
     assert f'const VERSION = "{version}";' in script
     kept = json.loads(re.search(r"^const FILES = (.*);$", script, re.M)[1])
     assert kept == {p: site.sha256(d) for p, d in files.items() if p != site.WORKER}
-    monkeypatch.setattr(site, "SPLIT_PATTERN", "another")
+    monkeypatch.setattr(site, "SNAPSHOTS", 2)
     assert manifest(site.build())["version"] != version
 
 
 def test_links_and_what_wants_them(files):
     assert b"{{" not in files[site.ENTRY]
     links = {"repository": "https://github.com/a/b", "name": "b", "colab": "C1", "binder": "B1"}
+    assert "git clone" not in files[site.ENTRY].decode()
     html = site.filled((site.SOURCE / site.ENTRY).read_text(encoding="utf-8"), links, "en")
+    assert "git clone --depth 1 https://github.com/a/b &amp;&amp; cd b\n" in html
     assert "{{" not in html and all(address in html for address in ("github.com/a/b", "C1", "B1"))
     assert "C1" not in files[site.ENTRY].decode()
 
@@ -173,6 +175,9 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         self.script = dict(attrs).get("data-file") if tag == "script" else None
+
+    def handle_endtag(self, tag):
+        self.script = None
 
     def handle_data(self, data):
         if self.script:
