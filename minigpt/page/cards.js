@@ -1,8 +1,8 @@
 /* What the page shows, as elements: marks, stage cards, scores, tokens, bars. All text goes into
-   text nodes, never into HTML, whoever wrote it. */
+   text nodes, never into HTML, whoever wrote it; the page's own words stand in index.html. */
 
-import {w} from "./words.js";
-
+export const at = (id) => document.getElementById(id);
+const WORDS = JSON.parse(at("words").textContent);
 const CIRCLE = ["circle", {cx: 10, cy: 10, r: 8.5}];
 const MARKS = {  // the frame says it without the colour, the glyph without the frame
   right: [CIRCLE, "M6 10.4l2.7 2.7L14 7.6"],
@@ -12,176 +12,148 @@ const MARKS = {  // the frame says it without the colour, the glyph without the 
   none: [CIRCLE, "M6 10h.01M10 10h.01M14 10h.01"],
 };
 const VISIBLE = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"};
-const SVG = "http://www.w3.org/2000/svg";
+const LEAST_SCALE = 1.5;  // a score that fills half a bar, where none is larger
 
-/** An element with attributes and children; of an attribute that is null there is none. */
-export function el(name, attributes = {}, ...children) {
-  return fill(document.createElement(name), attributes, children);
+/** The page's words of that name, {gaps} filled in; or the list or table that stands there. */
+export function w(name, values = {}) {
+  if (!(name in WORDS)) throw new Error(`index.html has no words "${name}"`);
+  const fill = (text) => text.replace(/\{(\w+)\}/g, (gap, key) => values[key] ?? gap);
+  return typeof WORDS[name] === "string" ? fill(WORDS[name]) : WORDS[name];
 }
 
-function fill(node, attributes, children = []) {
-  for (const [key, value] of Object.entries(attributes))
-    if (value !== null && value !== undefined) node.setAttribute(key, value);
+/** An element with attributes (none where the value is null) and children. */
+export function el(name, attributes = {}, ...children) {
+  const svg = ["svg", "circle", "rect", "path"].includes(name) ? "http://www.w3.org/2000/svg" : null;
+  const node = svg ? document.createElementNS(svg, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== null) node.setAttribute(key, value);
   node.append(...children);
   return node;
 }
 
-function drawn(name, attributes, ...children) {
-  return fill(document.createElementNS(SVG, name), attributes, children);
+export function button(text, attributes, onClick) {
+  const node = el("button", {type: "button", class: "quiet", ...attributes}, ...[text].flat());
+  node.addEventListener("click", onClick);
+  return node;
 }
 
-export function mark(kind) {
+function mark(kind) {
   const [[shape, where], glyph] = MARKS[kind];
-  return drawn("svg", {class: `mark ${kind}`, viewBox: "0 0 20 20", "aria-hidden": "true"},
-    drawn(shape, {class: "frame", ...where}), drawn("path", {class: "glyph", d: glyph}));
+  return el("svg", {class: `mark ${kind}`, viewBox: "0 0 20 20", "aria-hidden": "true"},
+    el(shape, {class: "frame", ...where}), el("path", {class: "glyph", d: glyph}));
 }
 
 // ---- numbers and text as readers see them
 
 export const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(2);
-
-export function percent(p) {
-  if (p > 0 && p < 0.0005) return "< 0.1\u00a0%";
-  return `${(100 * p).toFixed(p < 0.0995 && p > 0 ? 1 : 0)}\u00a0%`;
-}
-
 export const grouped = (n) => n.toLocaleString("en-US");
+export const percent = (p) => (p > 0 && p < 0.0005 ? "<\u00a00.1\u00a0%"
+  : `${(100 * p).toFixed(p > 0 && p < 0.0995 ? 1 : 0)}\u00a0%`);
 
 /** An answer in one line: its line breaks as strokes, a number and its unit never parted. */
-export function inLine(text) {
-  return text.trim().replace(/\s*\n+\s*/g, " / ").replace(/(\d) (?=[a-z])/g, "$1\u00a0");
-}
+const inLine = (text) => text.trim().replace(/\s*\n\s*/g, " / ").replace(/(\d) (?=[a-z])/g, "$1\u00a0");
 
 /** A token's text with nothing hidden in it; bytes that are no whole letter as \xe4. */
 export function visible({text, bytes}) {
-  const letters = !text.includes("\ufffd") ? [...text] : Array.from(bytes, (byte) =>
-    byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`);
-  return letters.map((c) => VISIBLE[c] ?? (c < " " || c === "\x7f"
-    ? `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}` : c)).join("");
+  const hex = (code) => `\\x${code.toString(16).padStart(2, "0")}`;
+  const letters = text.includes("\ufffd")
+    ? Array.from(bytes, (byte) => (byte < 128 ? String.fromCharCode(byte) : hex(byte))) : [...text];
+  return letters.map((c) => VISIBLE[c] ?? (c < " " || c === "\x7f" ? hex(c.charCodeAt(0)) : c)).join("");
 }
 
 /** The mark of an answer and the word for it, as the notebooks' cards have them. */
-export function verdictOf(question, answer, form) {
-  const words = w("verdicts"), bare = form === "bare";
-  if (bare && answer.text.split("\n").some((line) => line.trimEnd().endsWith("?")))
-    return ["none", words.questions];
-  if (!question || !answer.verdict) return ["none", words.open];
-  const {kind} = question, about = !bare && (kind === "fact" || kind === "unknown");
-  switch (answer.verdict) {
-    case "correct": return ["right", kind === "fact" ? words.right : words.fitting];
-    case "declined this name":
-      return kind === "unknown" ? ["right", words.honest] : ["unsure", words.unsure];
-    case "declined another name": return ["unsure", words.another];
-    case "rude": return ["rude", words.rude];
-    case "malformed": return ["none", about ? words.none : words.beside];
-    default: return ["wrong", kind === "unknown" ? words.madeUp : words.wrong];
-  }
-}
-
-// ---- scores: one scale in all cards of a part, wide enough for the largest
-
-const LEAST_SCALE = 1.5;
-
-function score(value) {
-  return el("span", {class: "score", "data-score": value},
-    el("span", {class: "bar"}, el("i")), el("b", {}, signed(value)));
-}
-
-export function rescale(part) {
-  const bars = [...part.querySelectorAll("[data-score]")];
-  const scale = Math.max(LEAST_SCALE, ...bars.map((bar) => Math.abs(bar.dataset.score)));
-  for (const bar of bars) {
-    const value = Number(bar.dataset.score), {style} = bar.querySelector("i");
-    style.width = `${(50 * Math.abs(value)) / scale}%`;
-    style[value < 0 ? "right" : "left"] = "50%";
-  }
+export function verdictOf(question, {text, verdict}, form) {
+  const words = w("verdicts"), kind = question?.kind, madeUp = kind === "unknown";
+  const asksOn = form === "bare" && text.split("\n").some((line) => line.trimEnd().endsWith("?"));
+  if (asksOn || !question || !verdict) return ["none", asksOn ? words.questions : words.open];
+  const about = form !== "bare" && (kind === "fact" || madeUp);
+  return {
+    "correct": ["right", kind === "fact" ? words.right : words.fitting],
+    "declined this name": madeUp ? ["right", words.honest] : ["unsure", words.unsure],
+    "declined another name": ["unsure", words.another],
+    "rude": ["rude", words.rude],
+    "malformed": ["none", about ? words.none : words.beside],
+  }[verdict] ?? ["wrong", madeUp ? words.madeUp : words.wrong];
 }
 
 // ---- a stage card: its answers one below the other, their counts at its foot
 
 export class Card {
-  /** scored: whether its answers get scores; what: a sentence to stand there before any. */
-  constructor({stage, form, name, how, scored, what}) {
-    Object.assign(this, {stage, form, name, rows: [], marks: []});
-    this.label = `${name}, ${how}`;
-    this.list = el("ol", {class: "draws", role: "list", hidden: ""});
-    this.what = el("p", {class: "what"}, what ?? "");
+  /** scored: whether its answers have scores; what: a sentence that stands there before any. */
+  constructor({stage, form, name, how, scored, what = ""}) {
+    Object.assign(this, {stage, form, scored, rows: [], label: `${name}, ${how}`});
+    this.body = el("div", {class: "body"}, el("p", {class: "what"}, what));
     this.foot = el("footer");
-    this.head = el("div", {class: "head", hidden: ""}, w("scoreHead"));
-    this.scored = scored;
     this.node = el("section", {class: "card", "data-stage": stage, "aria-label": this.label},
-      el("header", {}, el("h3", {}, name), el("span", {class: "how"}, how)),
-      this.head, this.what, this.list, this.foot);
+      el("header", {}, el("h3", {}, name), el("span", {class: "how"}, how)), this.body, this.foot);
   }
 
   /** n rows that wait for their answers. */
   ask(n) {
-    this.what.hidden = true;
-    this.list.hidden = false;
-    this.head.hidden = !this.scored;
     this.rows = Array.from({length: n}, () => el("li", {"data-stage": this.stage,
       "data-form": this.form, "data-answer": ""}, mark("none"), el("span", {class: "said"}, "…")));
-    this.list.replaceChildren(...this.rows);
+    this.body.replaceChildren(...(this.scored ? [el("div", {class: "head"}, w("scoreHead"))] : []),
+      el("ol", {class: "draws", role: "list"}, ...this.rows));
     this.foot.replaceChildren();
   }
 
   /** An answer as far as it has come. */
   grow(draw, text) {
-    this.rows[draw].querySelector(".said").textContent = inLine(text) || "…";
-    this.rows[draw].querySelector(".said").classList.toggle("many", this.form === "bare");
+    const said = this.rows[draw].querySelector(".said");
+    said.textContent = inLine(text) || "…";
+    said.classList.toggle("many", this.form === "bare");
   }
 
   /** All answers, with the question as the judge understood it. */
   finish(question, answers) {
-    this.answers = answers;
-    this.marks = answers.map((answer) => verdictOf(question, answer, this.form));
-    answers.forEach((answer, i) => this.whole(answer, ...this.marks[i]));
     const counts = new Map();
-    for (const kind of Object.keys(MARKS))
-      for (const [found, word] of this.marks)
-        if (found === kind) counts.set(word, [kind, (counts.get(word)?.[1] ?? 0) + 1]);
-    this.counts = [...counts].map(([word, [, n]]) => `${n} ${word}`).join(", ");
-    this.foot.replaceChildren(...[...counts].map(([word, [kind, n]]) =>
-      el("span", {}, mark(kind), `${n} ${word}`)));
+    for (const answer of answers) {
+      const [kind, word] = verdictOf(question, answer, this.form);
+      counts.set(word, {kind, n: (counts.get(word)?.n ?? 0) + 1});
+      this.whole(answer, kind, word);
+    }
+    const order = Object.keys(MARKS);
+    const found = [...counts].sort(([, a], [, b]) => order.indexOf(a.kind) - order.indexOf(b.kind));
+    this.counts = found.map(([word, {n}]) => `${n} ${word}`).join(", ");
+    this.foot.replaceChildren(...found.map(([word, {kind, n}]) => el("span", {}, mark(kind), `${n} ${word}`)));
   }
 
-  whole(answer, kind, word) {
-    const cut = this.form === "chat" && !answer.ended ? ` ${w("cutOff")}` : "";
-    const text = (inLine(answer.text) || w("nothing")) + cut;
-    const row = this.rows[answer.draw];
-    row.setAttribute("data-done", "");
-    row.setAttribute("data-verdict", kind);
-    row.replaceChildren(mark(kind), el("span", {class: kind === "none" ? "said many" : "said"},
-      text, el("span", {class: "sr"}, ` (${word})`)));
-    if (this.scored && typeof answer.score === "number") row.append(score(answer.score));
+  whole({draw, text, ended, score}, kind, word) {
+    const cut = this.form === "chat" && !ended ? ` ${w("cutOff")}` : "";
+    this.rows[draw].dataset.done = "";
+    this.rows[draw].dataset.verdict = kind;
+    this.rows[draw].replaceChildren(mark(kind), el("span", {class: kind === "none" ? "said many" : "said"},
+      (inLine(text) || w("nothing")) + cut, el("span", {class: "sr"}, ` (${word})`)));
+    if (this.scored && typeof score === "number") this.rows[draw].append(el("span",
+      {class: "score", "data-score": score}, el("span", {class: "bar"}, el("i")), el("b", {}, signed(score))));
+  }
+}
+
+/** One scale for all scores in a box, wide enough for the largest. */
+export function rescale(box) {
+  const bars = [...box.querySelectorAll("[data-score]")];
+  const scale = Math.max(LEAST_SCALE, ...bars.map((bar) => Math.abs(bar.dataset.score)));
+  for (const bar of bars) {
+    const {style} = bar.querySelector("i"), value = Number(bar.dataset.score);
+    style.width = `${(50 * Math.abs(value)) / scale}%`;
+    style[value < 0 ? "right" : "left"] = "50%";
   }
 }
 
 // ---- tokens and their probabilities
 
-/** Tokens in a row. under: what stands below each; kind: a class for each; both functions. */
-export function strip(list, pieces, under, kind = () => "") {
-  list.replaceChildren(...pieces.map((piece, i) => el("li", {class: kind(piece, i)},
+/** Tokens in a row; under: what stands below each, of: how many were given and not drawn. */
+export function strip(list, pieces, under, given = 0) {
+  list.replaceChildren(...pieces.map((piece, i) => el("li", {class: given && (i < given ? "given" : "drawn")},
     el("span", {class: "piece"}, visible(piece)), el("span", {class: "under"}, under(piece)))));
 }
 
-/** A token that may come next: its box, its bar and the share. onClick: null for one to look at. */
+/** A token that may come next: its box, its bar, its share. onClick: none for one to look at. */
 export function chance(token, stage, onClick) {
-  const cut = token.kept === false;
-  const long = el("span", {class: "long"}, el("i"), el("i", {class: "raw"}));
-  const share = cut ? w("cut") : percent(token.p);
-  long.firstChild.style.width = `${100 * token.p}%`;
-  long.lastChild.style.width = onClick ? `${100 * token.raw}%` : 0;
-  const parts = [el("span", {class: "piece"}, visible(token)), long, el("span", {class: "part"}, share)];
-  const shape = {class: cut ? "chance cut" : "chance", "data-stage": stage};
-  if (!onClick) return el("li", {}, el("div", shape, ...parts));
-  const label = w("goOn", {piece: visible(token), share});
-  const button = el("button", {...shape, type: "button", "aria-label": label}, ...parts);
-  button.addEventListener("click", onClick);
-  return el("li", {}, button);
-}
-
-export function restOf(n, p) {
-  return el("li", {}, el("div", {class: "chance rest"}, el("span", {}, w("others", {n: grouped(n)})),
-    el("span"), el("span", {class: "part"}, percent(p))));
+  const cut = token.kept === false, bar = el("i"), thin = el("i", {class: "raw"});
+  bar.style.width = `${100 * token.p}%`;
+  thin.style.width = onClick && Math.abs(token.raw - token.p) > 0.001 ? `${100 * token.raw}%` : 0;
+  const parts = [el("span", {class: "piece"}, visible(token)), el("span", {class: "long"}, bar, thin),
+    el("span", {class: "part"}, cut ? w("cut") : percent(token.p))];
+  const look = {class: cut ? "chance cut" : "chance", "data-stage": stage};
+  return el("li", {}, onClick ? button(parts, look, onClick) : el("div", look, ...parts));
 }

@@ -3,98 +3,81 @@
    `#pretraining=TEXT`, `#best=QUESTION`. */
 
 import {askPart, bestPart} from "./asking.js";
-import {el, percent} from "./cards.js";
-import {Refused, connect, load, stages} from "./models.js";
+import {at, button, el, percent, w} from "./cards.js";
+import {FIRST, Refused, connect, load, stages} from "./models.js";
 import {nextPart, pretrainingPart, tokensPart} from "./parts.js";
-import {translate, w} from "./words.js";
 
-const FIRST = ["base", "sft", "reward", "ppo"];
-const at = (id) => document.getElementById(id);
 const nameOfPage = document.title;
-let parts = {}, shownPart = "ask";
+let parts = {}, shown = "ask";
 
 const page = {
   /** Tell screen readers, politely. */
   say(text) { at("status").textContent = text; },
 
-  /** Show what is wrong and what to do, with a button that tries `retry` again. */
+  /** Show what is wrong and what to do, with a button that tries again. */
   trouble(text, retry) {
-    const button = el("button", {type: "button", class: "quiet"}, w("retry"));
-    button.addEventListener("click", () => {
+    const again = () => {
       at("trouble").replaceChildren();
       retry();
-    });
-    at("trouble").replaceChildren(el("p", {}, text), ...(retry ? [button] : []));
+    };
+    at("trouble").replaceChildren(el("p", {}, text), ...(retry ? [button(w("retry"), {}, again)] : []));
   },
 
-  /** What a promise brings; null, and the trouble on the page, if it fails. */
+  /** What a promise brings; null, and the trouble on the page, where it fails. */
   async guarded(retry, promise) {
     try {
       const found = await promise;
-      if (found) at("trouble").replaceChildren();
+      at("trouble").replaceChildren();
       return found;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      page.trouble(error.message, error.code === "input" ? null : retry);
+      page.trouble(error.message, error.code === "input" ? null : () => retry());
       return null;
     }
   },
 
-  /** The address is a link to what is shown. */
+  /** Make the address a link to what is shown. */
   link(part, value) {
-    if (part === shownPart)
-      history.replaceState(null, "", `#${part}${value ? `=${encodeURIComponent(value)}` : ""}`);
+    const hash = `#${part}${value ? `=${encodeURIComponent(value.toWellFormed?.() ?? value)}` : ""}`;
+    if (part === shown) history.replaceState(null, "", hash);
   },
 };
 
 function showLoads() {
-  const rows = [...stages].filter(([name, {here, share}]) =>
-    FIRST.includes(name) || (share !== undefined && !here));
-  at("loads").replaceChildren(...rows.map(([name, {label, here, share, failed}]) => {
+  const others = [...stages.keys()].filter((name) => !FIRST.includes(name) && stages.get(name).loading);
+  const rows = [...FIRST, ...others.filter((name) => !stages.get(name).here)].filter((name) => stages.has(name));
+  at("loads").replaceChildren(...rows.map((name) => {
+    const {label, here, share, failed, loading} = stages.get(name);
     const row = el("li", {"data-stage": name, "data-here": here ? "" : null}, el("b", {}, label));
-    if (here) row.append(w("here"));
-    else if (failed) row.append(w("failed"));
-    else if (share === undefined) row.append(w("waiting"));
-    else {
-      const words = w("loading", {share: percent(share)});
-      row.append(el("progress", {max: 1, value: share, "aria-label": label}), words);
-    }
+    if (loading && !here) row.append(el("progress", {max: 1, value: share, "aria-label": label}));
+    row.append(here ? w("here") : failed ? w("failed")
+      : loading ? w("loading", {share: percent(share)}) : w("waiting"));
     return row;
   }));
 }
 
-/** The part and the text that the address names. */
-function address() {
-  const [, part, value] = /^#?(\w*)=?(.*)$/s.exec(location.hash);
-  try {
-    return [part, decodeURIComponent(value)];
-  } catch {
-    return [part, value];
-  }
-}
-
+/** Show the part that the address names, with the text that it names. */
 function route() {
-  const [part, value] = address();
-  shownPart = part in parts ? part : "ask";
-  for (const section of document.querySelectorAll("[id^=part-]"))
-    section.hidden = section.id !== `part-${shownPart}`;
+  const [, part, value] = /^#?(\w*)=?(.*)$/s.exec(location.hash);
+  let text = value;
+  try {
+    text = decodeURIComponent(value);
+  } catch {}  // somebody wrote a % as it is
+  shown = part in parts ? part : "ask";
+  for (const section of document.querySelectorAll("[id^=part-]")) section.hidden = section.id !== `part-${shown}`;
   for (const link of document.querySelectorAll("nav a")) {
-    const here = link.hash === `#${shownPart}`;
-    if (here) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    const here = link.hash === `#${shown}`;
+    link.ariaCurrent = here ? "page" : null;
     if (here) document.title = w("title", {part: link.textContent, page: nameOfPage});
   }
   at("trouble").replaceChildren();
-  parts[shownPart](value);
+  parts[shown](text);
 }
 
-/** The stages one after the other, the base model first. */
 async function loadAll() {
-  for (const name of FIRST.filter((stage) => stages.has(stage)))
-    if (!(await page.guarded(loadAll, load(name)))) return;
+  if (!(await page.guarded(loadAll, load(...FIRST)))) return;
   page.say(w("allHere"));
-  if (globalThis.minigptSingle || !isSecureContext) return;
-  if (new URLSearchParams(location.search).has("local")) return;
+  if (globalThis.minigptSingle || !isSecureContext || new URLSearchParams(location.search).has("local")) return;
   try {
     await navigator.serviceWorker.register("sw.js");
     await navigator.serviceWorker.ready;
@@ -105,19 +88,17 @@ async function loadAll() {
 }
 
 async function begin() {
-  const manifest = await page.guarded(() => location.reload(), connect((text) =>
-    at("loads").after(el("p", {class: "hint"}, text)), showLoads));
+  const hint = (text) => at("loads").after(el("p", {class: "hint"}, text));
+  const manifest = await page.guarded(() => location.reload(), connect(hint, showLoads));
   if (!manifest) return;
-  if (!FIRST.every((name) => stages.has(name))) page.trouble(w("missing"));
-  parts = {ask: askPart(page), tokens: tokensPart(page, manifest), next: nextPart(page),
+  parts = {ask: askPart(page), tokens: tokensPart(page, manifest), next: nextPart(page, manifest),
     pretraining: pretrainingPart(page), best: bestPart(page)};
-  showLoads();
   addEventListener("hashchange", route);
   addEventListener("online", () => at("trouble").querySelector("button")?.click());
   loadAll();
   route();
+  if (!FIRST.every((name) => stages.has(name))) page.trouble(w("missing"));
 }
 
 at("start").remove();
-translate(document);
 begin();
