@@ -150,6 +150,7 @@ class Page:
         with urllib.request.urlopen(request, timeout=60) as response:
             tab = json.load(response)
         self.numbers = itertools.count(1)
+        self.events: list[dict] = []  # of the protocol's domains that were enabled
         self.socket = websocket.create_connection(
             tab["webSocketDebuggerUrl"], timeout=120, suppress_origin=True
         )
@@ -161,7 +162,7 @@ class Page:
         number = next(self.numbers)
         self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while (answer := json.loads(self.socket.recv())).get("id") != number:
-            pass  # an event
+            self.events.append(answer)
         assert "error" not in answer, answer
         return answer["result"]
 
