@@ -9,18 +9,16 @@ const DRAWS = 5, SIZES = [1, 2, 4, 8, 16];
 /** A part's field and its examples: `go(text)` when one is pressed or the form is sent. Gives the
     function that puts a text into the field. */
 export function fieldOf(part, field, go) {
-  const buttons = w("presets")[part].map(([label, value]) => button(label, {value}, () => go(value)));
-  const press = () => buttons.forEach((one) => one.setAttribute("aria-pressed", one.value === field.value));
-  at(`part-${part}`).querySelector(".presets").append(...buttons);
-  field.addEventListener("input", press);
-  at(`part-${part}`).querySelector("form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    go(field.value);
-  });
-  return (text) => {
-    field.value = text;
-    press();
+  const [box, form] = [".presets", "form"].map((one) => at(`part-${part}`).querySelector(one));
+  const put = (text) => {
+    if (field.value !== text) field.value = text;  // the caret stays where it is
+    for (const one of box.querySelectorAll("button"))
+      one.setAttribute("aria-pressed", one.value === text);
   };
+  for (const [label, value] of w("presets")[part]) box.append(button(label, {value}, () => go(value)));
+  field.addEventListener("input", () => put(field.value));
+  form.addEventListener("submit", (event) => event.preventDefault() ?? go(field.value));
+  return put;
 }
 
 /** A slider with its value, as `shown` writes it, beside it. Gives the function that reads it. */
@@ -68,9 +66,9 @@ export function askPart(page) {
   }
 
   at("ask-again").addEventListener("click", () => {
-    if (heat() === 0) return page.say(note.textContent = w("sameDraws"));
     seed += 1;
-    ask();
+    if (heat() > 0) ask();
+    else page.say(note.textContent = w("sameDraws"));
   });
   return (value) => {
     if (value) return ask(value);

@@ -3,20 +3,12 @@
 import {w} from "./cards.js";
 
 export const FIRST = ["base", "sft", "reward", "ppo"];  // in the order in which they are loaded
-export const stages = new Map();  // name → {label, step, tokens, loss, share, here, failed}
+export const stages = new Map();  // name → {label, step, tokens, loss, loading, share, here}
 const waiting = new Map();  // id → {request, on, resolve, reject, value}
 let post, number = 0, spoken = false, changed;
 
-/** An error whose message tells people what to do. */
-export class Refused extends Error {
-  constructor({code, message}) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /** Send a request; `on` has functions for its events. `result` is a promise of what it brought,
-    null if it was cancelled; it fails with a Refused. */
+    null if it was cancelled; it fails with an event "error", whose message is for people. */
 export function call(request, on = {}) {
   const id = ++number;
   const result = new Promise((resolve, reject) =>
@@ -38,13 +30,12 @@ function receive(event) {
   if (event.event === "result" && entry) entry.value = event;
   if (event.event !== "done" && event.event !== "error") return;
   waiting.delete(event.id);
-  if (event.event === "error") entry?.reject(new Refused(event));
+  if (event.event === "error") entry?.reject(event);
   else entry?.resolve(event.cancelled ? null : entry.value);
 }
 
 function fail(message) {
-  for (const {reject} of waiting.values()) reject(new Refused({code: "internal", message}));
-  waiting.clear();
+  for (const id of waiting.keys()) receive({id, event: "error", code: "internal", message});
 }
 
 /** Start the worker and get the manifest. say: told a sentence where the models run in the page
@@ -80,22 +71,17 @@ export async function load(...names) {
   let known;
   for (const name of names.filter((one) => stages.has(one))) {
     known = stages.get(name);
-    known.loading ??= fetched(name, known);
-    await known.loading;
+    known.loading ??= call({do: "load", stage: name}).result;
+    changed();
+    try {
+      await known.loading;
+      known.here = true;
+    } catch (error) {
+      known.loading = null;
+      throw error;
+    } finally {
+      changed();
+    }
   }
   return known;
-}
-
-async function fetched(name, known) {
-  Object.assign(known, {share: 0, failed: false});
-  changed();
-  try {
-    await call({do: "load", stage: name}).result;
-    known.here = true;
-  } catch (error) {
-    Object.assign(known, {failed: true, loading: undefined});
-    throw error;
-  } finally {
-    changed();
-  }
 }

@@ -4,34 +4,40 @@
 
 import {askPart, bestPart} from "./asking.js";
 import {at, button, el, percent, w} from "./cards.js";
-import {FIRST, Refused, connect, load, stages} from "./models.js";
+import {FIRST, connect, load, stages} from "./models.js";
 import {nextPart, pretrainingPart, tokensPart} from "./parts.js";
 
 const nameOfPage = document.title;
+const failed = new Set();  // functions that try again what went wrong
 let parts = {}, shown = "ask";
 
 const page = {
   /** Tell screen readers, politely. */
   say(text) { at("status").textContent = text; },
 
-  /** Show what is wrong and what to do, with a button that tries again. */
+  /** Show what is wrong and what to do, with a button that tries again all that failed. */
   trouble(text, retry) {
-    const again = () => {
-      at("trouble").replaceChildren();
-      retry();
-    };
-    at("trouble").replaceChildren(el("p", {}, text), ...(retry ? [button(w("retry"), {}, again)] : []));
+    const again = () => page.clear().forEach((one) => one());
+    if (retry) failed.add(retry);
+    at("trouble").replaceChildren(el("p", {}, text), ...(failed.size ? [button(w("retry"), {}, again)] : []));
+  },
+
+  clear() {
+    const all = [...failed];
+    failed.clear();
+    at("trouble").replaceChildren();
+    return all;
   },
 
   /** What a promise brings; null, and the trouble on the page, where it fails. */
   async guarded(retry, promise) {
     try {
       const found = await promise;
-      at("trouble").replaceChildren();
+      if (!failed.size) page.clear();
       return found;
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      page.trouble(error.message, error.code === "input" ? null : () => retry());
+      if (!error.code) throw error;  // not one of the models'
+      page.trouble(error.message, error.code === "input" ? null : retry);
       return null;
     }
   },
@@ -44,15 +50,13 @@ const page = {
 };
 
 function showLoads() {
-  const others = [...stages.keys()].filter((name) => !FIRST.includes(name) && stages.get(name).loading);
-  const rows = [...FIRST, ...others.filter((name) => !stages.get(name).here)].filter((name) => stages.has(name));
-  at("loads").replaceChildren(...rows.map((name) => {
-    const {label, here, share, failed, loading} = stages.get(name);
-    const row = el("li", {"data-stage": name, "data-here": here ? "" : null}, el("b", {}, label));
-    if (loading && !here) row.append(el("progress", {max: 1, value: share, "aria-label": label}));
-    row.append(here ? w("here") : failed ? w("failed")
-      : loading ? w("loading", {share: percent(share)}) : w("waiting"));
-    return row;
+  const onWay = [...stages.keys()].filter((name) => stages.get(name).loading && !stages.get(name).here);
+  const names = new Set([...FIRST.filter((name) => stages.has(name)), ...onWay]);
+  at("loads").replaceChildren(...Array.from(names, (name) => {
+    const {label, here, share = 0} = stages.get(name), loading = onWay.includes(name);
+    return el("li", {"data-stage": name, "data-here": here ? "" : null}, el("b", {}, label),
+      ...(loading ? [el("progress", {max: 1, value: share, "aria-label": label})] : []),
+      here ? w("here") : loading ? w("loading", {share: percent(share)}) : w("waiting"));
   }));
 }
 
@@ -70,7 +74,7 @@ function route() {
     link.ariaCurrent = here ? "page" : null;
     if (here) document.title = w("title", {part: link.textContent, page: nameOfPage});
   }
-  at("trouble").replaceChildren();
+  if (!failed.size) page.clear();
   parts[shown](text);
 }
 

@@ -29,7 +29,7 @@ PARTS = {  # what the address names, and when all of it is there
     "next": ("The population of Beijing is", "document.querySelectorAll('#chances button').length"),
     "pretraining": ("Q: What is the capital of France?\nA:",
                     "document.querySelectorAll('#grown [data-done]').length == 3"),
-    "best": ("What is the population of Beijing?", "document.querySelector('.first')"),
+    "best": ("What is the population of Beijing?", "!!document.querySelector('.first')"),
 }  # fmt: skip
 LOADED = "document.querySelectorAll('#loads [data-here]').length == 4"
 TROUBLE = "document.querySelector('#trouble p')?.textContent"
@@ -251,13 +251,13 @@ def test_the_base_model_answers_while_the_others_are_on_their_way(server, files,
 
 def test_one_prompt_through_pretraining(server, tab):
     go(tab, server.address("pretraining", PARTS["pretraining"][0]))
-    tab.wait("document.querySelector('[data-stage=base][data-done]')")
+    tab.wait("!!document.querySelector('[data-stage=base][data-done]')")
     step = "document.getElementById('step')"
     last = tab.run(f"document.getElementById('grown').textContent + {step}.value")
     tab.run(f"{step}.focus(); 0")
     for _ in range(int(tab.run(f"{step}.value"))):
         tab.press("ArrowLeft")
-    tab.wait("document.querySelector('[data-stage=base_step_00000][data-done]')")
+    tab.wait("!!document.querySelector('[data-stage=base_step_00000][data-done]')")
     assert tab.run(f"{step}.getAttribute('aria-valuetext')") == "step 0"
     first = tab.run("document.getElementById('step-name').textContent")
     assert "a loss of 6.93 nats" in first  # ln 1,024: it knows nothing
@@ -266,7 +266,7 @@ def test_one_prompt_through_pretraining(server, tab):
 
 def test_best_of_n_shows_the_best_of_the_first_n(server, tab):
     go(tab, server.address("best", "What is the population of Beijing?"))
-    tab.wait("document.querySelector('.first')")
+    tab.wait("!!document.querySelector('.first')")
     for at, n in enumerate((1, 2, 4, 8, 16)):
         tab.run(f"""(e => {{ e.value = {at}; e.dispatchEvent(new Event('input')) }})(
             document.getElementById('best-n')); 0""")
@@ -357,7 +357,7 @@ def test_a_bad_file_is_a_sentence_and_can_be_tried_again(kind, server, files, ta
     server.lost = (path,) if kind == "lost midway" else ()
     go(tab, server.address("ask", "Hello!"))
     said = tab.wait(TROUBLE)
-    assert len(said) > 30 and said.strip().endswith("."), said
+    assert path in said and re.search(r"Load the page again|Try again", said), said
     tab.wait("document.querySelectorAll('[data-stage=base][data-done]').length == 10")
     assert tab.run("document.querySelector('#trouble').getAttribute('role')") == "alert"
     server.change.clear()

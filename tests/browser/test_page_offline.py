@@ -1,6 +1,7 @@
 """The page in a real browser where there is no network: as one file, and after its first visit."""
 
 import functools
+import json
 import threading
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ import pytest
 
 from minigpt.commands.page import Handler, http
 from minigpt.page import site, writing
+from tests.browser.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 ASKED = "#ask=What is the capital of France?"
@@ -48,33 +50,40 @@ def test_the_one_file_answers_and_asks_for_nothing(page, files, tmp_path):
     assert all(name.startswith(("data:", "blob:")) for name in names.split()), names
 
 
+def promised(page, script):
+    """The value of a promise."""
+    found = page.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+    return found["result"].get("value")
+
+
+def kept(page):
+    """The versions of the page that the browser keeps."""
+    return set(promised(page, "caches.keys()"))
+
+
 def test_after_one_visit_it_works_offline_and_a_new_version_takes_its_place_whole(
     page, files, tmp_path, monkeypatch
 ):
     folder = tmp_path / "site"
-    writing.write(folder, files)
-    # caches and workers are asked for by promises, whose values are kept where `run` finds them.
-    ask = "caches.keys().then((found) => {{ {0} = found.join(' ') }}); window.{0}".format("kept")
-    version = {name: f"minigpt-page-{site.json.loads(made[site.MANIFEST])['version']}"
-               for name, made in (("old", files),)}  # fmt: skip
-    with served(folder) as port:
-        answered(page, f"http://127.0.0.1:{port}/")
-        page.wait(f"({ask.replace('window.kept', 'true')}) && window.kept === '{version['old']}'")
-        page.run("navigator.serviceWorker.ready.then(() => { window.ready = true }); 0")
-        page.wait("window.ready")
-    answered(page, f"http://127.0.0.1:{port}/")  # nobody serves it any more
-
     monkeypatch.setattr(site, "SNAPSHOTS", 2)
     newer = site.build()
-    version["new"] = f"minigpt-page-{site.json.loads(newer[site.MANIFEST])['version']}"
+    old, new = (json.loads(made[site.MANIFEST])["version"] for made in (files, newer))
+    seen = "fetch('data/manifest.json').then((r) => r.json()).then((m) => m.version)"
+    writing.write(folder, files)
+    with served(folder) as port:
+        address = f"http://127.0.0.1:{port}/"
+        answered(page, address)
+        promised(page, "navigator.serviceWorker.ready.then(() => true)")
+        assert kept(page) == {f"minigpt-page-{old}"}
+    answered(page, address)  # nobody serves it any more
+    assert promised(page, seen) == old
+
     writing.write(folder, newer)
     with served(folder, port):
-        answered(page, f"http://127.0.0.1:{port}/")
-        page.run("navigator.serviceWorker.ready.then((r) => r.update()); 0")
-        both = f"['{version['old']}', '{version['new']}'].every((v) => kept.split(' ').includes(v))"
-        page.wait(f"({ask.replace('window.kept', 'true')}) && window.kept && {both}")
-        steps = "caches.match('data/manifest.json')"
-        page.run(f"{steps}.then((r) => r.json()).then((m) => {{ window.seen = m.version }}); 0")
-        assert page.wait("window.seen") in version["old"]  # until the last window has closed
-    answered(page, f"http://127.0.0.1:{port}/")
-    page.wait(f"({ask.replace('window.kept', 'true')}) && window.kept === '{version['new']}'")
+        answered(page, address)
+        promised(page, "navigator.serviceWorker.ready.then((r) => r.update()).then(() => true)")
+        wait_until(lambda: len(kept(page)) == 2, "the new version is fetched")
+        assert promised(page, seen) == old  # until the last window of the old one has closed
+    answered(page, address)
+    wait_until(lambda: kept(page) == {f"minigpt-page-{new}"}, "the old version is dropped")
+    assert promised(page, seen) == new
