@@ -45,7 +45,7 @@ function mark(kind) {
 // ---- numbers and text as readers see them
 
 export const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(2);
-export const grouped = (n) => n.toLocaleString("en-US");
+export const grouped = (n) => n.toLocaleString(document.documentElement.lang);
 export const percent = (p) => (p > 0 && p < 0.0005 ? "<\u00a00.1\u00a0%"
   : `${(100 * p).toFixed(p > 0 && p < 0.0995 ? 1 : 0)}\u00a0%`);
 

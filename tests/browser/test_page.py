@@ -136,6 +136,12 @@ def go(tab, address: str) -> None:
     tab.wait("document.readyState == 'complete'")
 
 
+def change(tab, name: str, value) -> None:
+    """Give a control another value, as a hand does: its events are sent."""
+    tab.run(f"""(e => {{ e.value = {json.dumps(value)}; for (const name of ["input", "change"])
+        e.dispatchEvent(new Event(name)); }})(document.getElementById("{name}")); 0""")
+
+
 def before_it_loads(tab, script: str) -> None:
     tab.call("Page.addScriptToEvaluateOnNewDocument", source=script)
 
@@ -249,6 +255,40 @@ def test_the_base_model_answers_while_the_others_are_on_their_way(server, files,
     tab.wait(PARTS["ask"][1])
 
 
+def test_at_temperature_0_there_is_one_draw(server, tab):
+    go(tab, server.address("ask", "What is the capital of France?"))
+    tab.wait(PARTS["ask"][1])
+    first = tab.run("document.getElementById('cards').textContent")
+    tab.click("document.getElementById('ask-again')")
+    tab.wait("document.getElementById('ask-note').textContent.includes('Seed 1')")
+    tab.wait(PARTS["ask"][1])
+    assert tab.run("document.getElementById('cards').textContent") != first
+    change(tab, "ask-temperature", 0)
+    tab.wait(f"{DONE}.length == 4")
+    assert "Paris" in tab.run("document.querySelector('[data-stage=ppo][data-done]').textContent")
+    tab.click("document.getElementById('ask-again')")
+    tab.wait("document.getElementById('status').textContent.startsWith('At temperature 0')")
+    assert tab.run(f"{DONE}.length") == 4
+
+
+def test_the_knobs_change_the_distribution(server, tab):
+    shares = "[...document.querySelectorAll('#chances .part')].map(e => e.textContent)"
+    go(tab, server.address("next", "The population of Beijing is"))
+    tab.wait(PARTS["next"][1])
+    at_1 = tab.run(shares)
+    change(tab, "next-temperature", 2)
+    tab.wait(f"{shares}[0] != '{at_1[0]}'")
+    assert int(tab.run(shares)[0].split("\u00a0")[0]) < int(at_1[0].split("\u00a0")[0])
+    change(tab, "top-k", 1)
+    tab.wait(f"{shares}[1] == 'cut off'")
+    assert tab.run(shares) == ["100\u00a0%", *["cut off"] * 9, "0\u00a0%"]
+    tab.click("document.getElementById('draw-one')")
+    tab.wait("document.querySelectorAll('#so-far .drawn').length == 1")
+    change(tab, "next-stage", "ppo")
+    tab.wait("document.getElementById('so-far').textContent.includes('<|assistant|>')")
+    assert tab.run("document.querySelectorAll('#so-far .drawn').length") == 0
+
+
 def test_one_prompt_through_pretraining(server, tab):
     go(tab, server.address("pretraining", PARTS["pretraining"][0]))
     tab.wait("!!document.querySelector('[data-stage=base][data-done]')")
@@ -268,8 +308,7 @@ def test_best_of_n_shows_the_best_of_the_first_n(server, tab):
     go(tab, server.address("best", "What is the population of Beijing?"))
     tab.wait("!!document.querySelector('.first')")
     for at, n in enumerate((1, 2, 4, 8, 16)):
-        tab.run(f"""(e => {{ e.value = {at}; e.dispatchEvent(new Event('input')) }})(
-            document.getElementById('best-n')); 0""")
+        change(tab, "best-n", at)
         rows = tab.run("""[...document.querySelectorAll('#best-card [data-answer]')].map(e =>
             [Number(e.querySelector('[data-score]').dataset.score), e.classList.contains('first'),
              e.dataset.verdict])""")
@@ -422,7 +461,7 @@ def test_the_single_file_answers_from_the_disk(files, tab, tmp_path):
     assert errors(tab) == []
 
 
-# ---- words ------------------------------------------------------------------------------------
+# ---- the files themselves ----------------------------------------------------------------------
 
 
 def test_the_table_has_the_scripts_words_and_no_others():
@@ -435,3 +474,9 @@ def test_the_table_has_the_scripts_words_and_no_others():
     assert used - set(table) == set() and set(table) - used == set()
     assert not any(re.search(r"innerHTML|insertAdjacentHTML|outerHTML|document\.write", text)
                    for text in scripts)  # fmt: skip
+
+
+def test_the_javascript_is_short_enough_to_be_read():
+    files = [file.read_text(encoding="utf-8") for file in PAGE.glob("*.js")]
+    code = [re.sub(r"/\*.*?\*/|^\s*//.*$", "", text, flags=re.S | re.M) for text in files]
+    assert sum(bool(line.strip()) for text in code for line in text.splitlines()) <= 1300
