@@ -225,12 +225,11 @@ function uniform(...numbers) {
 export class RewardModel {
   constructor(take, gpt, seesSurprisal) {
     const C = gpt.config.n_embd;
-    Object.assign(this, { gpt, seesSurprisal });
-    this.direction = take("layers.direction", C);
+    Object.assign(this, { gpt, seesSurprisal, direction: take("layers.direction", C) });
     this.blocks = [0, 1].map((i) => new Block(take, `layers.blocks.${i}`, gpt.config));
     this.head = take("layers.head.weight", 1, C);
-    const numbers = [["layers.head.bias", 1], ["mean"], ["std"]].map((asked) => take(...asked)[0]);
-    [this.bias, this.mean, this.std] = numbers;
+    [this.bias] = take("layers.head.bias", 1);
+    [[this.mean], [this.std]] = [take("mean"), take("std")];
   }
 
   /* The score of a prompt, an answer and <|reward|>: 0 ± 1 on the SFT model's own answers. */

@@ -1,17 +1,19 @@
-/* The judge: whether somebody's question is one of the world's, and what an answer to it is worth.
+/* The judge: what somebody's question asks for, and the verdict on an answer to it.
 
-   As minigpt/world/questions.py (`understood`) and judge.py, word for word the same verdicts; those
-   say why. Their tables, places and phrases, come as data/facts.json (site.py, `facts_table`).
-   Python's white space, letters and small letters are not JavaScript's, so they are spelled out. */
+   As minigpt/world/questions.py (`understood`) and judge.py, which say why. Their places and
+   phrases come as data/facts.json. White space and letters are spelled out as Python has them. */
 
-const SPACE = "[\\p{White_Space}\\x1c-\\x1f]";
-const WORD = "[\\p{L}\\p{N}_]";
-const SPACES = new RegExp(`${SPACE}+`, "gu");
-const ENDS = new RegExp(`^${SPACE}+|${SPACE}+$`, "gu");
+const SPACE = "[\\p{White_Space}\\x1c-\\x1f]", WORD = "[\\p{L}\\p{N}_]";
+const [SPACES, ENDS, BETWEEN] = [`${SPACE}+`, `^${SPACE}+|${SPACE}+$`, `(?<=\\.)${SPACE}+`].map(
+  (source) => new RegExp(source, "gu"));
 
 export const strip = (text) => text.replace(ENDS, "");
 const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-const filled = (template, values) => template.replace(/\{(\w)\}/g, (_, key) => values[key]);
+const first = (forms, text) => forms.map((form) => form.exec(text)).find(Boolean)?.groups;
+const mapped = (table, make) =>
+  Object.fromEntries(Object.entries(table).map(([key, value]) => [key, make(value, key)]));
+const pairs = (table, make) => // [attribute, form] of each template of a table
+  Object.entries(table).flatMap(([key, templates]) => templates.map((words) => [key, make(words)]));
 
 /* A text in which capital and small letters are one, letter by letter. */
 function folded(text) {
@@ -25,40 +27,30 @@ function pattern(template, value = "[^\\n]+?") {
   return new RegExp(`^(?:${source.replace("\\{v\\}", () => `(?<v>${value})`)})$`, "u");
 }
 
-function first(patterns, text) {
-  for (const form of patterns) {
-    const match = form.exec(text);
-    if (match) return match.groups;
-  }
-  return null;
+/* A question's form: anything in its gaps, in capital or small letters. */
+function asked(template) {
+  return new RegExp(`^${escaped(template).replace(/\\\{\w\\\}/g, "(.+)")}$`, "iu");
 }
 
 export class Judge {
   constructor(facts) {
     this.facts = facts;
-    // Of two of a name the first counts: it is the last that is put into the map.
+    // Of two places of a name the first counts: it is the last that is put into the map.
     this.places = new Map(facts.places.map((place) => [folded(place.name), place]).reverse());
-    this.known = Object.fromEntries(
-      Object.entries(facts.values).map(([attribute, values]) => [attribute, new Set(values)]));
-    this.forms = Object.entries(facts.statements).flatMap(([attribute, templates]) =>
-      templates.map((template) => [attribute, pattern(template)]));
-    this.decline = facts.decline.map((template) => pattern(template));
-    this.leads = facts.decline.map((template) => template.split("{p}")[0]);
-    this.numbers = {};
-    for (const [attribute, shape] of Object.entries(facts.shapes)) {
-      const ways = ["{v}", ...(facts.numeric.includes(attribute) ? facts.rounded : [])];
-      this.numbers[attribute] = ways.map((way) => pattern(way, shape));
-    }
-    this.old = facts.old.map((way) => pattern(way, facts.number));
-    this.inside = {};
-    for (const [attribute, values] of Object.entries(facts.values)) {
-      const shape = facts.inside[attribute] ?? values.map(escaped).join("|");
-      this.inside[attribute] = new RegExp(
-        `(?<!${WORD}|\\.)(?:${shape})(?!(?:${WORD}|\\.)*${WORD})`, "gu");
-    }
-    this.questions = Object.entries(facts.questions).flatMap(([attribute, templates]) =>
-      templates.map((template) => [attribute, asked(template)]));
+    this.forms = pairs(facts.statements, (words) => pattern(words));
+    this.questions = pairs(facts.questions, asked);
     this.offWorld = facts.off_world.map(asked);
+    this.decline = facts.decline.map((words) => pattern(words));
+    this.leads = facts.decline.map((words) => words.split("{p}")[0]);
+    this.numbers = mapped(facts.shapes, (shape, attribute) => {
+      const hedges = facts.numeric.includes(attribute) ? facts.rounded : [];
+      return ["{v}", ...hedges].map((way) => pattern(way, shape));
+    });
+    this.old = facts.old.map((way) => pattern(way, facts.number));
+    this.inside = mapped(facts.values, (values, attribute) => {
+      const shape = facts.inside[attribute] ?? values.map(escaped).join("|");
+      return new RegExp(`(?<!${WORD}|\\.)(?:${shape})(?!(?:${WORD}|\\.)*${WORD})`, "gu");
+    });
   }
 
   /* What somebody typed as a question whose answers can be judged, {kind, place, attribute, answer,
@@ -94,16 +86,16 @@ export class Judge {
     const { attribute } = question, place = folded(question.place);
     const declined = this.declinedName(body);
     if (declined !== null) {
-      const label = filled(this.facts.asked_for, { a: this.facts.labels[attribute], p: place });
-      const same = [place, label].includes(folded(declined));
+      const label = this.facts.asked_for.replace("{a}", this.facts.labels[attribute]);
+      const same = [place, label.replace("{p}", () => place)].includes(folded(declined));
       return same ? "declined this name" : "declined another name";
     }
     const { stop } = this.facts;
     const bare = body.endsWith(stop) ? body.slice(0, -stop.length) : body;
     const value = this.value(bare, attribute);
     if (value) return value === question.answer ? "correct" : "wrong value";
-    if (Object.keys(this.known).some((other) => this.value(bare, other))) return "wrong subject";
-    const claims = this.sentences(body).map((sentence) => this.read(sentence));
+    if (Object.keys(this.inside).some((other) => this.value(bare, other))) return "wrong subject";
+    const claims = body.split(BETWEEN).filter(Boolean).map((sentence) => this.read(sentence));
     if (!claims.length || claims.some((readings) => !readings.length)) {
       return this.valuesIn(body, attribute).size > 1 ? "several values" : "malformed";
     }
@@ -141,14 +133,10 @@ export class Judge {
 
   /* The text as a value of this attribute, without a hedge; null where it is none. */
   value(text, attribute) {
-    if (!(attribute in this.numbers)) return this.known[attribute].has(text) ? text : null;
+    if (!(attribute in this.numbers)) return this.facts.values[attribute].includes(text) ? text : null;
     const match = first(this.numbers[attribute], text);
     if (match) return match.v;
     return attribute === "population" && first(this.old, text) ? text : null;
-  }
-
-  sentences(body) {
-    return body.split(new RegExp(`(?<=\\.)${SPACE}+`, "u")).filter(Boolean);
   }
 
   /* All readings {attribute, place, value} of a sentence. */
@@ -172,9 +160,4 @@ export class Judge {
   valuesIn(body, attribute) {
     return new Set(body.match(this.inside[attribute]) ?? []);
   }
-}
-
-/* A question's form, whatever is in its gaps and whether in capital or small letters. */
-function asked(template) {
-  return new RegExp(`^${escaped(template).replace(/\\\{\w\\\}/g, "(.+)")}$`, "iu");
 }

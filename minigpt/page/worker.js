@@ -1,77 +1,65 @@
 /* The page's models, in a Web Worker, so that the page never freezes.
 
-   The page sends requests and gets events; each carries the `id` that the page gave the request.
-   Each request ends with one "done" or one "error". Files are loaded beside all else, a request
-   waits for its own stage alone; models compute for one request after another.
+   The page sends requests {id, do, ...} and gets events {id, event, ...}, with the id of the
+   request. Each request ends with one "done" or one "error". Files are loaded beside all else, and
+   a request waits for its own stage alone; models compute for one request after another.
 
-   Requests: {id, do, ...}
-     start     {base, files?}            once, first. base: the address of the folder with index.html
-               and data/; files: {path: Uint8Array or base64}, what is not to be fetched
-               → result {manifest, verdicts}    manifest.stages with the snapshots after the stages;
-               verdicts: {verdict: [gold, gold where the place is not in the world]}
-     load      {stage}                   says early what other requests do when they need a stage
-               → result {stage, label, parameters, meta}
-     complete  {stage, question or prompt, form, more, n, temperature, topK, topP, seed, maxTokens}
-               question: asked as the stage is asked: an assistant in the chat template, a base
-               model as form "qa" (Q: … A:, one line) or "bare" (the question alone). prompt: a
-               text that goes on as a document. more: ids after it, such as those somebody clicked.
-               Defaults: qa, n 1, temperature 1 (0: the likeliest), topK and topP none, seed 0,
-               maxTokens as in Python: 24 for qa, 40 in the chat template, else 60. Draw i of a
-               seed is the same whatever n is.
-               → token {draw, token: PIECE, text}: the answer so far
-               → answer ANSWER, of each draw
-               → result {question: QUESTION or null, answers: [ANSWER]}
-     best      as complete, of stage "sft" unless given, with all answers scored
-               → result {question, answers, winner, order}    draws: the best; the best first
-     score     {question, answer}        → result {score, verdict, question}
-     next      {stage, question or prompt, form, more, temperature, topK, topP, most = 20}
-               → result {prompt: [PIECE], tokens: [{...PIECE, p, raw, kept}], rest, entropy}
-               the `most` likeliest tokens. p: under the knobs, 0 where topK or topP cut it off
-               (kept is false); raw: at temperature 1, uncut; rest: p of all others; entropy: bits
-     encode    {text, gpt2}              → result {pieces: [PIECE], bytes, gpt2: [PIECE] or null}
-               gpt2: true loads GPT-2's ranks first
-     cancel    {of}                      ends the request of that id at once, running or waiting:
-               it gets "done" with cancelled: true. There is no event for the cancel itself.
+   start     {base, files?} first. base: the address of the folder of index.html and data/; files:
+             {path: Uint8Array or base64}, those that are not to be fetched
+             → result {manifest}, its snapshots at the end of manifest.stages
+   load      {stage}, only to say early what is needed → result {stage}
+   complete  {stage, question or prompt, form, more, n, temperature, topK, topP, seed, maxTokens}
+             question: asked as the stage is asked, an assistant in the chat template, a base model
+             as form "qa" (Q: … A:, one line) or "bare" (the question alone). prompt: a text that
+             goes on as a document. more: ids after it, such as those that somebody clicked.
+             Default: qa, n 1, temperature 1 (0: the likeliest token), all tokens, seed 0, maxTokens
+             as in Python. Draw i of a seed is the same whatever n is.
+             → token {draw, token: PIECE, text}, the answer so far → answer ANSWER, of each draw
+             → result {question: QUESTION or null, answers: [ANSWER]}
+   best      as complete; stage "sft" unless given, and all answers have scores
+             → result {question, answers, winner, order}: the best draw; all draws, the best first
+   score     {question, answer} → result {score, verdict, true, question}
+   next      {stage, question or prompt, form, more, temperature, topK, topP, most = 20}
+             → result {prompt: [PIECE], tokens: [PIECE with p, raw, kept], rest, entropy}: the `most`
+             likeliest tokens; p: under the knobs, 0 where topK or topP cut it off (then not kept);
+             raw: at temperature 1, uncut; rest: p of all other tokens; entropy: in bits
+   encode    {text, gpt2} → result {pieces: [PIECE], bytes, gpt2: [PIECE] or null}. gpt2: as well as
+             by GPT-2's tokenizer, whose ranks are loaded first
+   cancel    {of: id}: that request, running or waiting, is "done" at once, with cancelled: true
 
-   Events: {id, event, ...}
-     progress  {stage, file, loaded, total}    bytes; stage: null for what is no model's
-     token, answer, result                     as above
-     done      {cancelled}
-     error     {code, message}           message: for people, what to do included. code: "offline",
-               "missing" (no such file), "damaged", "input" (what was asked is no good), "internal".
-               The same request can be sent again: what was not loaded is fetched anew.
+   Other events: progress {stage or null, file, loaded, total}, in bytes; done {cancelled};
+   error {code, message}: for people, what to do included. code: "offline", "missing", "damaged",
+   "input" or "internal". The same request can be sent again: what is not here is fetched anew.
 
-   PIECE     {id, text, special, bytes, p?}    text: "�" for part of a letter; special: <|end|> and
-             the like; p: of a drawn token, its probability before topK and topP
-   ANSWER    {draw, text, ended, ids, tokens: [PIECE], verdict, true, score}
-             ended: false if cut off. verdict: one of minigpt/world/judge.py's VERDICTS, of a bare
-             document's first line; null where nobody can judge, or a document asks more questions.
-             true: whether nothing better can be said. score: the reward model's, null before it is
-             loaded, and for base models and prompts.
+   PIECE     {id, text, special, bytes}, drawn ones with p, their probability before topK and topP.
+             text: "�" for part of a letter; special: true of <|end|> and the like
+   ANSWER    {draw, text, ended, ids, tokens: [PIECE], verdict, true, score}. ended: false if cut
+             off. verdict: as world/judge.py's, of a bare document's first line; null where nobody
+             can judge, or a document asks on. true: nothing better can be said. score: null before
+             the reward model is loaded, and of base models and prompts
    QUESTION  {kind: "fact", "unknown", "chat" or "other", place, attribute, answer, replies}
 
-   Where a browser has no workers, `serve` does the same on the page's own thread, which it gives
-   back every few milliseconds: const receive = serve(onEvent); receive({id: 1, do: "start", base}). */
+   Where a browser has no workers, `serve` does the same on the page's own thread and gives it back
+   every few milliseconds: const receive = serve(onEvent); receive({id: 1, do: "start", base}); */
 
 import { GPT, GPT2_SPLIT, RewardModel, Tokenizer, cut, generate, softmax } from "./gpt.js";
 import { Judge, strip } from "./judge.js";
 import { failure, readFile, readTensors, takeFrom } from "./weights.js";
 
 const MOST = { qa: 24, chat: 40, bare: 60, document: 60 }; // tokens of an answer
-const PAUSE = 10; // milliseconds between looks at what the page has sent
 const LONGEST = 20000; // letters of a text
-
-function readJson(text, name) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw failure("damaged", `${name} is damaged or cut off. Load the page again.`);
-  }
-}
+const PAUSE = 10; // milliseconds between looks at what the page has sent
 
 function demand(good, message) {
   if (!good) throw failure("input", message);
 }
+
+/* Let what has been sent in the meantime come in; unlike a timer, this does not wait. */
+const pause = () => new Promise((resolve) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => resolve(port1.close());
+  port2.postMessage(null);
+});
 
 export function serve(post) {
   const running = new Map(); // id of a request → a function that cancels it
@@ -83,43 +71,60 @@ export function serve(post) {
   function receive({ id, do: what, ...asked }) {
     if (what === "cancel") return running.get(asked.of)?.();
     const task = { cancelled: false };
+    task.say = (event, more) => task.cancelled || post({ ...more, id, event });
     const end = (event, more) => {
       task.say(event, more);
       task.cancelled = true; // whatever it still does is not told
       running.delete(id);
     };
-    task.say = (event, more) => task.cancelled || post({ ...more, id, event });
-    running.set(id, () => end("done", { cancelled: true }));
-    (async () => {
+    const work = async () => {
       demand(Object.hasOwn(requests, what), `The models know no request "${what}".`);
       demand(started || what === "start", "The first request is start.");
       task.say("result", await requests[what](asked, task));
       end("done", { cancelled: false });
-    })().catch(({ code = "internal", message }) => {
-      if (code === "internal") message = `Something went wrong (${message}). Load the page again.`;
-      end("error", { code, message });
+    };
+    running.set(id, () => end("done", { cancelled: true }));
+    work().catch(({ code, message }) => {
+      if (typeof code === "string") return end("error", { code, message });
+      message = `Something went wrong (${message}). Load the page again.`;
+      end("error", { code: "internal", message });
     });
   }
 
+  /* Run `work` when no other request computes. It calls `rest` between tokens. */
+  function compute(task, work) {
+    let last = performance.now();
+    const rest = async () => {
+      if (performance.now() - last > PAUSE) last = await pause().then(() => performance.now());
+      if (task.cancelled) throw failure("cancelled", "");
+    };
+    const done = turn.then(rest).then(() => work(rest));
+    turn = done.catch(() => {});
+    return done;
+  }
+
   // ---- loading ----
-  function read(file, task, stage = null, wanted = {}) {
+  function read({ file, ...wanted }, task, parse, stage = null) {
     const tell = (loaded, total) => task.say("progress", { stage, file, loaded, total });
-    return readFile(file, { here, base, tell, wanted });
+    return readFile(file, { here, base, tell, wanted, parse });
+  }
+
+  function readText({ file, bytes }, task, parse) {
+    return read({ file, size: bytes }, task, (data) => parse(new TextDecoder().decode(data)));
   }
 
   async function start(asked, task) {
     base = asked.base;
     Object.assign(here, asked.files);
-    const text = async (file) => new TextDecoder().decode(await read(file, task));
-    const manifest = readJson(await text("data/manifest.json"), "data/manifest.json");
-    const facts = readJson(await text(manifest.facts.file), manifest.facts.file);
-    const tokenizer = new Tokenizer(await text(manifest.tokenizer.file));
-    const names = manifest.stages.map((stage) => stage.name);
-    manifest.stages.push(...(manifest.snapshots ?? []).filter(({ name }) => !names.includes(name)));
-    return { manifest, facts, tokenizer, judge: new Judge(facts) };
+    const manifest = await readText({ file: "data/manifest.json" }, task, JSON.parse);
+    const judge = await readText(manifest.facts, task, (facts) => new Judge(JSON.parse(facts)));
+    const tokenizer = await readText(manifest.tokenizer, task, (ranks) => new Tokenizer(ranks));
+    const names = manifest.stages.map(({ name }) => name);
+    manifest.stages.push(...manifest.snapshots.filter(({ name }) => !names.includes(name)));
+    return { manifest, judge, tokenizer };
   }
 
-  /* The promise of a stage, loaded once; if that fails, anew for the next request. */
+  /* The promise of a stage: loaded once; if that fails, anew for the next request. */
   function need(name, task) {
     if (!stages.has(name)) {
       const loading = load(name, task);
@@ -131,25 +136,24 @@ export function serve(post) {
 
   async function load(name, task) {
     const known = (await started).manifest.stages, entry = known.find((s) => s.name === name);
-    demand(entry, `There is no stage "${name}". There are: ${known.map((s) => s.name).join(", ")}.`);
+    demand(entry, `There is no stage "${name}", but ${known.map((s) => s.name).join(", ")}.`);
     const under = entry.parent && (await need(entry.parent, task));
-    const file = entry.file && (await read(entry.file, task, name, entry));
-    const { tensors = null, meta = {} } = file ? readTensors(file, entry.file) : {};
-    const take = takeFrom(tensors, entry.file), config = entry.config ?? meta.config;
-    const model = !under ? new GPT(take, config)
-      : new RewardModel(take, under.model, entry.sees_surprisal ?? meta.sees_surprisal ?? true);
-    const sizes = Object.values(tensors ?? {}).map(({ data }) => data.length);
-    return { ...entry, model, meta, parameters: sizes.reduce((a, b) => a + b, 0) };
+    const build = (file) => {
+      const take = takeFrom(file && readTensors(file));
+      if (under) return new RewardModel(take, under.model, entry.sees_surprisal);
+      return new GPT(take, entry.config);
+    };
+    return { ...entry, model: entry.file ? await read(entry, task, build, name) : build(null) };
   }
 
   // ---- asking ----
-  /* How a stage is asked: the ids it goes on from, what ends its answer, how many tokens it has. */
+  /* How a stage is asked: the ids it goes on from, what ends its answer, and how to draw it. */
   async function asking(asked, task) {
     const { tokenizer, judge } = await started, stage = await need(asked.stage, task);
-    const { question, prompt, form = "qa", more = [] } = asked, words = strip(question ?? "");
+    const { question, prompt, form = "qa", more = [] } = asked;
     demand(stage.kind !== "reward", "A reward model cannot write, only score.");
-    const chat = stage.chat ?? /^(sft|ppo)/.test(stage.name);
-    const kind = prompt !== undefined ? "document" : chat ? "chat" : form;
+    const kind = prompt !== undefined ? "document" : stage.chat ? "chat" : form;
+    const words = strip(question ?? "");
     const text = { qa: `Q: ${words}\nA:`, bare: `${words}\n`, chat: words, document: prompt }[kind];
     demand(text !== undefined, `A question has no form "${kind}".`);
     demand(kind === "document" || words, "There is no question yet. Type one.");
@@ -157,14 +161,22 @@ export function serve(post) {
     const [begin, user, assistant, end] = Object.values(tokenizer.special);
     const [before, after] = kind === "chat" ? [[begin, user], [assistant]] : [[begin], []];
     const ids = [...before, ...tokenizer.encode(text), ...after, ...more];
-    const most = asked.maxTokens ?? MOST[kind], room = stage.model.config.block_size - most - 1;
+    const { n = 1, temperature = 1, topK = null, topP = null, seed = 0 } = asked;
+    const most = asked.maxTokens ?? MOST[kind], context = stage.config.block_size;
+    const room = context - most - 1; // <|reward|> comes after the answer
+    const share = (x, from, to) => typeof x === "number" && x >= from && x <= to;
+    demand(Number.isInteger(n) && share(n, 1, 1000), `${n} draws: choose 1 to 1,000.`);
+    demand(share(temperature, 0, 100), `The temperature is ${temperature}: choose 0 to 100.`);
+    demand(topK === null || share(topK, 1, Infinity), `Top-k is ${topK}: choose 1 or more.`);
+    demand(topP === null || share(topP, 1e-9, 1), `Top-p is ${topP}: choose 1 or less, above 0.`);
     demand(most >= 1, "An answer has one token or more.");
-    demand(ids.length <= room, `This text has ${ids.length} tokens. The models read ${room + most + 1} `
-      + `at once, answer included: ${room} are left for it. Please shorten it.`);
+    demand(ids.length <= room, `This has ${ids.length} tokens. The models read ${context} at once, `
+      + `answer included: ${room} are left. Please shorten it.`);
     const stop = new Set(kind === "chat" ? [end] : [begin]);
     tokenizer.tokens.forEach((token, id) => kind === "qa" && token.includes("\n") && stop.add(id));
     const known = kind === "document" ? null : judge.understood(words);
-    return { model: stage.model, kind, ids, most, stop, question: known };
+    const drawn = { n, temperature, topK, topP, seed, most, stop };
+    return { model: stage.model, kind, ids, question: known, options: drawn };
   }
 
   function piece(id, tokenizer, more = {}) {
@@ -173,140 +185,104 @@ export function serve(post) {
     return { id, text: tokenizer.decode([id]), special, bytes, ...more };
   }
 
-  /* An answer as people read it: the first line of `Q: … A:`, without what ended it. */
-  function readable(ids, kind, stop, tokenizer) {
-    const text = tokenizer.decode(ids.filter((id) => kind === "qa" || !stop.has(id)));
-    if (kind === "chat") return text.replace(/^ /, "");
-    if (kind === "document") return text;
-    return strip(kind === "qa" ? text.replace("<|endoftext|>", "").split("\n")[0] : text);
+  /* An answer as people read it: without the special token that ended it. */
+  function readable(ids, kind, tokenizer) {
+    const end = tokenizer.special[kind === "chat" ? "<|end|>" : "<|endoftext|>"];
+    const said = tokenizer.decode(ids.filter((id) => id !== end));
+    if (kind === "chat") return said.replace(/^ /, "");
+    return kind === "document" ? said : strip(kind === "qa" ? said.split("\n")[0] : said);
   }
 
-  function verdict(question, text, kind, judge) {
+  function judged(judge, question, text, kind) {
     const lines = text.split("\n"), asksOn = lines.some((line) => strip(line).endsWith("?"));
     if (!question || (kind === "bare" && asksOn)) return { verdict: null, true: null };
-    const found = judge.verdict(question, kind === "bare" ? lines[0] : text);
-    return { verdict: found, true: judge.isBest(question, found) };
-  }
-
-  /* Run `work` when no other request computes; it calls `rest` between tokens, so that the page
-     is heard: it throws when the request was cancelled. */
-  function compute(task, work) {
-    let last = performance.now();
-    const rest = async () => {
-      if (performance.now() - last > PAUSE) {
-        await new Promise((resolve) => {
-          const { port1, port2 } = new MessageChannel(); // unlike a timer, it does not wait
-          port1.onmessage = () => resolve(port1.close());
-          port2.postMessage(null);
-        });
-        last = performance.now();
-      }
-      if (task.cancelled) throw failure("cancelled", "");
-    };
-    const done = turn.then(rest).then(() => work(rest));
-    turn = done.catch(() => {});
-    return done;
+    const verdict = judge.verdict(question, kind === "bare" ? lines[0] : text);
+    return { verdict, true: judge.isBest(question, verdict) };
   }
 
   // ---- requests ----
-  async function complete(asked, task) {
-    const { tokenizer, judge } = await started;
-    const { model, kind, ids, most, stop, question } = await asking(asked, task);
-    const { n = 1, temperature = 1, topK = null, topP = null, seed = 0 } = asked;
-    check({ n, temperature, topK, topP });
-    const options = { most, stop, temperature, topK, topP, seed };
-    return compute(task, async (rest) => {
-      const answers = [];
-      for (let draw = 0; draw < n; draw++) {
-        const tokens = [], said = () => tokens.map(({ id }) => id);
-        for (const { id, p } of generate(model, ids, { ...options, draw })) {
-          tokens.push(piece(id, tokenizer, { p }));
-          const text = readable(said(), kind, stop, tokenizer);
-          task.say("token", { draw, token: tokens.at(-1), text });
-          await rest();
-        }
-        const text = readable(said(), kind, stop, tokenizer), ended = stop.has(said().at(-1));
-        const reward = kind === "chat" ? stages.get("reward")?.stage : null;
-        const score = reward?.model.score([...ids, ...said(), tokenizer.special["<|reward|>"]]) ?? null;
-        const judged = verdict(question, text, kind, judge);
-        answers.push({ draw, text, ended, ids: said(), tokens, ...judged, score });
-        task.say("answer", answers.at(-1));
-        await rest();
-      }
-      return { question, answers };
-    });
-  }
-
-  async function best(asked, task) {
-    await need("reward", task);
-    const found = await complete({ stage: "sft", ...asked }, task);
-    const order = found.answers.map((answer) => answer.draw);
-    order.sort((a, b) => found.answers[b].score - found.answers[a].score);
-    return { ...found, winner: order[0], order };
-  }
-
-  async function score({ question, answer, stage = "reward" }, task) {
-    const { tokenizer, judge } = await started, reward = await need(stage, task);
-    demand(reward.kind === "reward", `The stage "${stage}" gives no scores.`);
-    const { special } = tokenizer, words = strip(question), known = judge.understood(words);
-    const [asked, said] = [words, ` ${answer}`].map((text) => tokenizer.encode(text));
-    const ids = [special["<|endoftext|>"], special["<|user|>"], ...asked, special["<|assistant|>"],
-      ...said, special["<|end|>"], special["<|reward|>"]];
-    demand(ids.length <= reward.model.gpt.config.block_size, "This is too long. Please shorten it.");
-    const found = await compute(task, () => reward.model.score(ids));
-    return { score: found, question: known, ...verdict(known, answer, "chat", judge) };
-  }
-
-  async function next(asked, task) {
-    const { tokenizer } = await started, { temperature = 1, topK = null, topP = null } = asked;
-    const { model, ids } = await asking({ ...asked, maxTokens: 1 }, task);
-    check({ n: 1, temperature, topK, topP });
-    const logits = await compute(task, () => model.logits(ids));
-    const raw = softmax(logits), order = Array.from(raw.keys()).sort((a, b) => raw[b] - raw[a]);
-    const kept = temperature ? cut(softmax(logits, temperature), topK, topP) : cut(raw, 1);
-    const sum = kept.reduce((a, b) => a + b), p = kept.map((number) => number / sum);
-    const shown = order.slice(0, asked.most ?? 20);
-    return {
-      prompt: ids.map((id) => piece(id, tokenizer)),
-      tokens: shown.map((id) => piece(id, tokenizer, { p: p[id], raw: raw[id], kept: p[id] > 0 })),
-      rest: Math.max(0, shown.reduce((left, id) => left - p[id], 1)),
-      entropy: p.reduce((bits, share) => bits - (share && share * Math.log2(share)), 0),
-    };
-  }
-
-  async function encode({ text, gpt2: both = false }, task) {
-    const { tokenizer, manifest } = await started;
-    demand(text.length <= LONGEST, "This text is too long to be cut here. Please shorten it.");
-    if (both && !gpt2) {
-      const ranks = new TextDecoder().decode(await read(manifest.gpt2.file, task));
-      gpt2 = new Tokenizer(ranks, GPT2_SPLIT, ["<|endoftext|>"]);
-    }
-    const pieces = (by) => by.encode(text).map((id) => piece(id, by));
-    const bytes = new TextEncoder().encode(text).length;
-    return { pieces: pieces(tokenizer), bytes, gpt2: both ? pieces(gpt2) : null };
-  }
-
   const requests = {
-    complete, best, score, next, encode,
     async start(asked, task) {
       started = start(asked, task);
-      const { manifest, facts } = await started;
-      return { manifest, verdicts: facts.verdicts };
+      return { manifest: (await started).manifest };
     },
+
     async load({ stage }, task) {
-      const { label, parameters, meta } = await need(stage, task);
-      return { stage, label, parameters, meta };
+      await need(stage, task);
+      return { stage };
+    },
+
+    async complete(asked, task) {
+      const { tokenizer, judge } = await started;
+      const { model, kind, ids, question, options } = await asking(asked, task);
+      return compute(task, async (rest) => {
+        const answers = [];
+        for (let draw = 0; draw < options.n; draw++) {
+          const said = [], tokens = [];
+          let text = "";
+          for (const { id, p } of generate(model, ids, { ...options, draw })) {
+            said.push(id);
+            tokens.push(piece(id, tokenizer, { p }));
+            text = readable(said, kind, tokenizer);
+            task.say("token", { draw, token: tokens.at(-1), text });
+            await rest();
+          }
+          const reward = kind === "chat" ? stages.get("reward")?.stage : null;
+          const read = [...ids, ...said, tokenizer.special["<|reward|>"]];
+          const score = reward?.model.score(read) ?? null, ended = options.stop.has(said.at(-1));
+          const verdict = judged(judge, question, text, kind);
+          answers.push({ draw, text, ended, ids: said, tokens, ...verdict, score });
+          task.say("answer", answers.at(-1));
+          await rest();
+        }
+        return { question, answers };
+      });
+    },
+
+    async best(asked, task) {
+      await need("reward", task);
+      const { question, answers } = await requests.complete({ stage: "sft", ...asked }, task);
+      const scores = answers.map(({ score }) => score), order = Array.from(scores.keys());
+      order.sort((a, b) => scores[b] - scores[a]);
+      return { question, answers, winner: order[0], order };
+    },
+
+    async score({ question, answer }, task) {
+      const { tokenizer, judge } = await started, { model, parent } = await need("reward", task);
+      demand(answer.length <= LONGEST, "This answer is too long. Please shorten it.");
+      const { special } = tokenizer, said = [...tokenizer.encode(` ${answer}`), special["<|end|>"]];
+      const asked = await asking({ stage: parent, question, maxTokens: said.length }, task);
+      const read = [...asked.ids, ...said, special["<|reward|>"]];
+      const score = await compute(task, () => model.score(read));
+      return { score, question: asked.question, ...judged(judge, asked.question, answer, "chat") };
+    },
+
+    async next({ most = 20, ...asked }, task) {
+      const { tokenizer } = await started;
+      const { model, ids, options } = await asking({ ...asked, maxTokens: 1 }, task);
+      const { temperature, topK, topP } = options;
+      const logits = await compute(task, () => model.logits(ids)), raw = softmax(logits);
+      const kept = temperature ? cut(softmax(logits, temperature), topK, topP) : cut(raw, 1);
+      const sum = kept.reduce((a, b) => a + b), p = kept.map((share) => share / sum);
+      const order = Array.from(raw.keys()).sort((a, b) => raw[b] - raw[a]).slice(0, most);
+      const shown = (id) => piece(id, tokenizer, { p: p[id], raw: raw[id], kept: p[id] > 0 });
+      const rest = Math.max(0, order.reduce((left, id) => left - p[id], 1));
+      const entropy = -p.reduce((bits, share) => bits + (share && share * Math.log2(share)), 0);
+      const prompt = ids.map((id) => piece(id, tokenizer));
+      return { prompt, tokens: order.map(shown), rest, entropy };
+    },
+
+    async encode({ text, gpt2: both = false }, task) {
+      const { tokenizer, manifest } = await started, { file } = manifest.gpt2;
+      demand(text.length <= LONGEST, "This text is too long. Please shorten it.");
+      const build = (ranks) => new Tokenizer(ranks, GPT2_SPLIT, ["<|endoftext|>"]);
+      if (both) gpt2 ??= await readText({ file }, task, build);
+      const pieces = (by) => by.encode(text).map((id) => piece(id, by));
+      const bytes = new TextEncoder().encode(text).length;
+      return { pieces: pieces(tokenizer), bytes, gpt2: both ? pieces(gpt2) : null };
     },
   };
   return receive;
-}
-
-/* What was asked of a draw is possible; errors as in minigpt/engine/batching.py. */
-function check({ n, temperature, topK, topP }) {
-  demand(n >= 1 && n <= 1000, `${n} draws: choose 1 to 1,000.`);
-  demand(temperature >= 0 && temperature < 100, `The temperature is ${temperature}: choose 0 to 100.`);
-  demand(topK === null || topK >= 1, `top-k is ${topK}: choose 1 or more, or none.`);
-  demand(topP === null || (topP > 0 && topP <= 1), `top-p is ${topP}: choose 1 or less, above 0.`);
 }
 
 if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) {

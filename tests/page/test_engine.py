@@ -96,7 +96,7 @@ def adversarial_texts(n: int) -> list[str]:
     makers = [
         lambda: chr(rng.randrange(0x110000)),  # surrogates among them
         lambda: chr(rng.randrange(0xD800, 0xE000)),
-        lambda: chr(rng.choice([0x1F300, 0x1F900, 0x20000, 0xE0000, 0x10FF00]) + rng.randrange(200)),
+        lambda: chr(rng.choice([0x1F300, 0x1F900, 0x20000, 0xE0000, 0x10FF00]) + rng.randrange(99)),
         lambda: chr(rng.randrange(0x500)),
         lambda: rng.choice(spaces) * rng.choice([1, 1, 2, 5]),
         lambda: rng.choice("\r\n\t ") * rng.choice([1, 2, 3]),
@@ -104,7 +104,7 @@ def adversarial_texts(n: int) -> list[str]:
         lambda: rng.choice(["'s", "'S", "'ſ", "'LL", "'Ve", "'re", "'D", "don't", "I'M", "'İ"]),
         lambda: "".join(rng.choices("0123456789٠४Ⅷ½", k=rng.randrange(1, 8))),
         lambda: rng.choice(marks) * rng.choice([1, 1, 3, 20]),
-        lambda: "".join(rng.choices("abcdefghijklmnopqrstuvwxyzABCÉßſñ中文한", k=rng.randrange(1, 9))),
+        lambda: "".join(rng.choices("abcdefghijklmnopqrstuvwxyzABÉßſñ中한", k=rng.randrange(1, 9))),
         lambda: rng.choice([" ", ""]) + rng.choice(WORLD.places).name,
         lambda: rng.choice("aA .0\n中") * rng.randrange(1, 300),
         lambda: rng.choice(WORLD.text.QUESTIONS["capital"]),
@@ -160,8 +160,8 @@ def judged_answers(n: int) -> list[tuple[str, str]]:
     def about(question):
         if not question.place:
             return rng.choice([*question.replies, "Hello!"])
-        value = rng.choice([question.answer or "7 million", rng.choice(values), "Antanarivo", "élan",
-                            "New San-José", "A B C D E", "12", "1.5 million people"])  # fmt: skip
+        made_up = ["Antanarivo", "élan", "New San-José", "A B C D E", "12", "1.5 million people"]
+        value = rng.choice([question.answer or "7 million", rng.choice(values), *made_up])
         hedge = rng.choice(["{v}", "{v}", "{v}", *text.ROUNDED, *text.OLD])
         value = hedge.format(v=value)
         form = rng.choice([*text.STATEMENTS[question.attribute], "{v}", "{v}."])
@@ -398,7 +398,7 @@ def test_files_without_a_checksum_are_checked_by_what_is_in_them():
     """As in a page that is not secure, where browsers compute no checksums."""
     manifest = json.loads(page_files()["data/manifest.json"])
     for entry in manifest["stages"]:
-        del entry["sha256"], entry["size"]
+        entry |= {"sha256": None, "size": None}
     change = {"data/manifest.json": json.dumps(manifest).encode()}
     whole = gzip.decompress(page_files()["data/sft.weights"])
     header = int.from_bytes(whole[:8], "little")
@@ -450,7 +450,6 @@ def test_what_is_asked_wrongly_is_told():
         {**question, "topP": 1.5}, {**question, "n": 0}, {**question, "maxTokens": 0},
         {**question, "stage": "reward"}, {**question, "stage": "base", "form": "sung"},
         {"do": "score", "question": BEIJING, "answer": "a b " * 200},
-        {"do": "score", "question": BEIJING, "answer": "a", "stage": "sft"},
         {"do": "next", "stage": "sft", "question": ""}, {"do": "encode", "text": "a" * 30_000},
     ]  # fmt: skip
     for request, said in zip(wrong, ask(*wrong), strict=True):
