@@ -192,6 +192,10 @@ def test_a_part_is_a_link_and_has_no_error(part, server, tab):
         small = tab.run(f"""[...document.querySelectorAll('#part-{part} button, nav a')]
             .filter(e => e.offsetHeight && e.offsetHeight < 32).map(e => e.outerHTML)""")
         assert small == [], width
+        clipped = tab.run("""[...document.querySelectorAll('main *')].filter(e =>
+            getComputedStyle(e).overflowX === 'hidden' && !e.matches('.sr, svg')
+            && e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML)""")
+        assert clipped == [], width
     assert not tab.run("document.getElementById('trouble').childElementCount")
     assert errors(tab) == []
 
