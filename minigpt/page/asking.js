@@ -53,8 +53,8 @@ export function askPart(page) {
       card.ask(n);
       await load(...FIRST.slice(0, FIRST.indexOf(stage) + 1), ...(scored ? ["reward"] : []));
       if (mine !== running) return null;
-      const request = call({do: "complete", stage, question, form, n, temperature, seed},
-        {token: ({draw, text}) => mine === running && card.grow(draw, text)});
+      const grow = (event) => mine === running && card.grow(event);
+      const request = call({do: "complete", stage, question, form, n, temperature, seed}, {token: grow, answer: grow});
       mine.push(request.id);
       const found = await request.result;
       if (!found || mine !== running) return null;
@@ -102,7 +102,7 @@ export function bestPart(page) {
     const result = await page.guarded(draw, load("base", "sft", "reward").then(() => {
       if (mine !== running) return null;
       const request = call({do: "best", stage: "sft", question, n: most, seed},
-        {token: (event) => running === request.id && card.grow(event.draw, event.text)});
+        {token: (event) => running === request.id && card.grow(event)});
       running = request.id;
       return request.result.then((value) => (running === request.id ? value : null));
     }));

@@ -46,8 +46,12 @@ function mark(kind) {
 
 export const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(2);
 export const grouped = (n) => n.toLocaleString(document.documentElement.lang);
-export const percent = (p) => (p > 0 && p < 0.0005 ? "<\u00a00.1\u00a0%"
-  : `${(100 * p).toFixed(p > 0 && p < 0.0995 ? 1 : 0)}\u00a0%`);
+
+export function percent(p) {
+  if (p > 0 && p < 0.0005) return "<\u00a00.1\u00a0%";
+  if (p < 1 && p > 0.9995) return ">\u00a099.9\u00a0%";
+  return `${(100 * p).toFixed(p === 0 || p === 1 || (p > 0.0995 && p < 0.995) ? 0 : 1)}\u00a0%`;
+}
 
 /** An answer in one line: its line breaks as strokes, a number and its unit never parted. */
 const inLine = (text) => text.trim().replace(/\s*\n\s*/g, " / ").replace(/(\d) (?=[a-z])/g, "$1\u00a0");
@@ -96,11 +100,12 @@ export class Card {
     this.foot.replaceChildren();
   }
 
-  /** An answer as far as it has come. */
-  grow(draw, text) {
+  /** An answer as far as it has come; what the event "answer" brings is whole. */
+  grow({event, draw, text}) {
     const said = this.rows[draw].querySelector(".said");
-    said.textContent = inLine(text) || "…";
+    said.textContent = inLine(text) || (event === "answer" ? w("nothing") : "…");
     said.classList.toggle("many", this.form === "bare");
+    if (event === "answer") this.rows[draw].dataset.done = "";
   }
 
   /** All answers, with the question as the judge understood it. */

@@ -22,7 +22,7 @@ import pytest
 from minigpt.page import site, writing
 
 PAGE = Path(site.__file__).parent
-DONE = "document.querySelectorAll('[data-done]')"
+DONE = "document.querySelectorAll('[data-done][data-verdict]')"
 PARTS = {  # what the address names, and when all of it is there
     "ask": ("What is the population of Xiq?", f"{DONE}.length == 20"),
     "tokens": ("Zorblaxia 北京 <b>", "document.querySelectorAll('#strips .piece').length > 5"),
@@ -251,7 +251,7 @@ def test_the_base_model_answers_while_the_others_are_on_their_way(server, files,
     manifest = json.loads(files[site.MANIFEST])
     server.held = [stage["file"] for stage in manifest["stages"] if stage["name"] != "base"]
     go(tab, server.address("ask", "What is the population of Beijing?"))
-    tab.wait("document.querySelectorAll('[data-stage=base][data-done]').length == 10")
+    tab.wait("document.querySelectorAll('[data-stage=base][data-verdict]').length == 10")
     assert tab.run("document.querySelectorAll('#loads [data-here]').length") == 1
     assert tab.run("document.querySelector('#loads progress').max") == 1
     assert tab.run("document.querySelectorAll('[data-stage=ppo][data-done]').length") == 0
@@ -401,7 +401,7 @@ def test_a_bad_file_is_a_sentence_and_can_be_tried_again(kind, server, files, ta
     go(tab, server.address("ask", "Hello!"))
     said = tab.wait(TROUBLE)
     assert path in said and re.search(r"Load the page again|Try again", said), said
-    tab.wait("document.querySelectorAll('[data-stage=base][data-done]').length == 10")
+    tab.wait("document.querySelectorAll('[data-stage=base][data-verdict]').length == 10")
     assert tab.run("document.querySelector('#trouble').getAttribute('role')") == "alert"
     server.change.clear()
     tab.run("document.querySelector('#trouble button').click(); 0")
