@@ -37,10 +37,13 @@ MAY_IMPORT = {
     "stages": (*BELOW, "store"),
     "show": (*BELOW, "store"),
     "lessons": (*BELOW, "store", "stages", "show"),  # and no other lesson
+    "page": (*BELOW, "store", "stages", "show"),
     "setup": ("store.files",),
     "classroom": (*BELOW, "store", "stages", "show", "lessons"),
     "maintain": (*BELOW, "store", "stages", "show", "lessons", "setup", "classroom"),
-    "commands": (*BELOW, "store", "stages", "show", "lessons", "setup", "classroom", "maintain"),
+    "commands": (
+        *BELOW, "store", "stages", "show", "page", "lessons", "setup", "classroom", "maintain",
+    ),  # fmt: skip
 }
 
 LONGEST, LONGEST_READING, LONGEST_PPO = 430, 240, 300  # lines

@@ -154,6 +154,7 @@ class Page:
         with urllib.request.urlopen(request, timeout=60) as response:
             tab = json.load(response)
         self.numbers, self.errors = itertools.count(1), []  # errors: of the console
+        self.events: list[dict] = []  # of the protocol's domains that were enabled
         self.socket = websocket.create_connection(
             tab["webSocketDebuggerUrl"], timeout=120, suppress_origin=True
         )
@@ -167,6 +168,7 @@ class Page:
         self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while (answer := json.loads(self.socket.recv())).get("id") != number:
             self._hear(answer.get("method"), answer.get("params", {}))
+            self.events.append(answer)
         assert "error" not in answer, answer
         return answer["result"]
 
