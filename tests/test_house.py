@@ -42,7 +42,15 @@ MAY_IMPORT = {
     "classroom": (*BELOW, "store", "stages", "show", "lessons"),
     "maintain": (*BELOW, "store", "stages", "show", "lessons", "setup", "classroom"),
     "commands": (
-        *BELOW, "store", "stages", "show", "page", "lessons", "setup", "classroom", "maintain",
+        *BELOW,
+        "store",
+        "stages",
+        "show",
+        "page",
+        "lessons",
+        "setup",
+        "classroom",
+        "maintain",
     ),  # fmt: skip
 }
 
