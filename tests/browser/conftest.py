@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from browser.where import ERRORS
 from minigpt.classroom.notebook import to_bytes, with_short_budget
 from minigpt.setup.working_copy import without_outputs
 from minigpt.store.files import ROOT
@@ -268,13 +269,13 @@ class Page:
         """Run all cells and wait until they have run.
 
         The command is over as soon as one cell has failed, as unsolved exercises do, while the
-        kernel goes on: so each cell has to have its number.
+        kernel goes on: so each cell has to have its number, or one of them fails that may not.
         """
         ran = "window.ranAll = false; jupyterapp.commands.execute('notebook:run-all-cells')"
         self.run(f"{ran}.finally(() => {{ window.ranAll = true }}); 0")
         self.wait("window.ranAll")
         code = f"{NOTEBOOK}.widgets.filter(cell => cell.model.type === 'code')"
-        self.wait(f"{code}.every(cell => cell.model.executionCount)")
+        self.wait(f"{code}.every(cell => cell.model.executionCount) || ({ERRORS}).length > 0")
         time.sleep(1)  # the last outputs are drawn
 
     def keep_running(self) -> None:

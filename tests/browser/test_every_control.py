@@ -79,6 +79,7 @@ var state = (cell, n) => {  // all that is seen there but the control itself, as
 def test_every_control_works_by_mouse_and_by_keyboard(path, lab, page):
     page.open_notebook(lab(path))
     page.run_all()
+    assert page.run(ERRORS) == []
     page.run(SCRIPT)
     cells = page.run(f"{CELLS}.map(c => c.model.id).filter(id => controls(id).length)")
     used = {cell: use_all(page, cell, "mouse") for cell in cells}
