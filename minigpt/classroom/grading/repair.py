@@ -9,6 +9,8 @@ thrown away: what is not graded stays in the notebook, as text that is not run.
 
 import ast
 import copy
+import re
+import warnings
 
 MARK = "nbgrader"  # the metadata that nbgrader reads
 
@@ -127,13 +129,23 @@ def set_aside(found: list[dict], kept: dict) -> None:
 
 def defined(source: str) -> set[str]:
     """The names of functions, classes and variables that code defines; none if it is no Python."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return set()
+    tree = next(iter(nodes(source)), None)
+    body = tree.body if tree else []
     names = {node.name for node in body if hasattr(node, "name")}
-    assigned = (t for node in body if isinstance(node, ast.Assign) for t in node.targets)
-    return names | {target.id for target in assigned if isinstance(target, ast.Name)}
+    other = (part for node in body if not hasattr(node, "name") for part in ast.walk(node))
+    return names | {n.id for n in other if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def nodes(source: str) -> list[ast.AST]:
+    """All parts of a cell's code; what is no Python has none, and IPython's lines are left out."""
+    source = re.sub(r"\A(\s*%%.*\n)+", "", source)
+    source = re.sub(r"^(\s*)([%!?].*|\w[\w.]*\?\??|\w+ *= *[%!].*)$", r"\1pass", source, flags=re.M)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a student's "\d"
+            return list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 def mark(cell: dict) -> dict:

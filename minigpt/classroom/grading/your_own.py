@@ -19,6 +19,7 @@ from pathlib import Path
 from minigpt.store.words import _
 
 PACKAGE = Path(__file__).parents[2].as_posix() + "/"  # spelled as Python found it, like all code's
+GRADERS = __file__, str(Path(__file__).with_name("student.py"))  # do nobody's work
 SEED = "MINIGPT_TRIAL_SEED"  # the environment variable with which a grader fixes the random inputs
 PLAIN = "plain numbers, texts, lists or tensors"
 SINGLE = {type(None), bool, int, float, complex, str, bytes, range}
@@ -53,7 +54,8 @@ def your_own(function: Callable, allowed: tuple[str, ...] = ()) -> Callable:
                 "it is your turn: write the steps yourself, as the lesson above shows them"
             )
         assert still, f"{name} switched off the watch (sys.setprofile): leave that line out"
-        check_plain(found, name)
+        said = strange(found, f"{name} gives back")
+        assert not said, said
         return found
 
     watched.is_watched = function
@@ -84,17 +86,16 @@ def imported_inside(frame) -> bool:
 
 def in_package(frame) -> bool:
     path = frame.f_code.co_filename
-    return path != __file__ and path.replace("\\", "/").startswith(PACKAGE)
+    return path not in GRADERS and path.replace("\\", "/").startswith(PACKAGE)
 
 
-def check_plain(value: object, name: str) -> None:
-    """AssertionError unless the value, and all that it holds, is of a plain type."""
-    for part in parts_of(value):
-        if not is_plain(part):
-            kind = type(part)
-            lazy = hasattr(kind, "__next__")
-            mend = "put list(...) around it" if lazy else f"give back {PLAIN}"
-            raise AssertionError(f"{name} gives back something of type {kind.__name__}: {mend}")
+def strange(value: object, what: str) -> str:
+    """What is wrong if the value, or anything that it holds, is of no plain type; else ""."""
+    kind = next((type(part) for part in parts_of(value) if not is_plain(part)), None)
+    if kind is None:
+        return ""
+    mend = "put list(...) around it" if hasattr(kind, "__next__") else f"give back {PLAIN}"
+    return f"{what} something of type {kind.__name__}: {mend}"
 
 
 def parts_of(value: object) -> list:
