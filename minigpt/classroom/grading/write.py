@@ -87,6 +87,8 @@ def choose_files(folder: Path, sources: dict[str, dict]) -> tuple[dict[str, dict
     found, remarks = {}, []
     for path in sorted(folder.glob("*.ipynb"), key=lambda p: (p.stem not in sources, p.name)):
         try:
+            if path.is_symlink():
+                raise ValueError("a link, not a file")
             notebook = read_json(path)
         except (ValueError, OSError) as error:
             remarks.append(f"{path.name}: {error}")
@@ -147,7 +149,8 @@ def write_points(path: Path, graded: Graded) -> None:
             for row in csv.DictReader(file):
                 rows[row.get("student_id"), row.get("assignment")] = row
     sums = (f"{graded.total(what):g}" for what in ("points", "most", "waiting"))
-    values = (graded.student, graded.assignment, *sums, "; ".join(graded.remarks))
+    told = (graded.student, graded.assignment, *sums, "; ".join(graded.remarks))
+    values = tuple(f"'{v}" if v[:1] in tuple("=+-@\t\r") else v for v in told)  # no formula
     rows[values[:2]] = dict(zip(COLUMNS, values, strict=True))
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
