@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from minigpt.classroom.grading import write
+from minigpt.classroom.grading import box, write
 from minigpt.classroom.grading.marking import SECONDS, grade_notebook
 from minigpt.classroom.notebook import belongs_to, folders
 from minigpt.classroom.worksheet.worksheet import worksheet
@@ -25,7 +25,7 @@ def grade_file(path: Path, seconds: float) -> int:
         if name is None:
             raise Problem(f"{path} has none of the course's exercises.")
         report = grade_notebook(known[name], notebook, seconds)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise Problem(f"{path} cannot be graded: {error}") from None
     for problem in report.problems:
         print(f"  {problem}")
@@ -77,6 +77,8 @@ def main(argv: list[str]) -> int:
     if not args.seconds > 0:
         parser.error(f"--seconds is {args.seconds:g}: give more than 0")
     path = args.path.expanduser().resolve()
+    if said := box.warning():
+        print(said, file=sys.stderr)
     if path.is_dir():
         return grade_class(path, args.assignment, args.seconds)
     if not path.is_file():

@@ -165,19 +165,25 @@ def limit() -> None:
         pass
 
 
-def memory(pid: int) -> int:
-    """Bytes of memory of all that a process has started, without itself; 0 where nobody tells."""
+def started_by(pid: int) -> dict[int, int]:
+    """{process: its bytes of memory} of all that a process has started; {} where nobody tells."""
     parents, sizes = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        parents[int(stat.parent.name)], sizes[int(stat.parent.name)] = int(fields[1]), fields[21]
-    found = {pid}
-    for _ in range(len(parents)):
-        more = {child for child, parent in parents.items() if parent in found} - found
-        if not more:
-            break
+    for path in Path("/proc").glob("[0-9]*"):
+        if fields := state(path.name):
+            parents[int(path.name)] = int(fields[1])
+            sizes[int(path.name)] = int(fields[21]) * 4096
+    found, more = {pid}, {pid}
+    while more:
+        more = {child for child, parent in parents.items() if parent in more} - found
         found |= more
-    return sum(int(sizes[child]) for child in found - {pid} if child in sizes) * 4096
+    return {child: sizes[child] for child in found - {pid}}
+
+
+def state(pid: int | str) -> list[str]:
+    """What Linux tells of a process behind its name; [] of one that has ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    fields = text.rpartition(")")[2].split()
+    return [] if fields[0] in "ZX" else fields

@@ -244,7 +244,9 @@ class Checks:
         own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} - {*answers}
         mine = {name for name in self.names if self.names[name] is not self.theirs.get(name)}
         wanted = sorted(loaded & {*answers} | loaded - own - mine - {*vars(builtins), *GIVEN})
-        found = self.side.ask("names", wanted)[1]
+        found = self.side.ask("names", wanted)[-1]
+        if type(found) is not dict:
+            raise Over(GARBLED)
         for name in wanted:
             self.names.pop(name, None)
             kind, value = found.get(name, ("missing", None))

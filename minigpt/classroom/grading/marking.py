@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from minigpt.classroom.grading.checker import GIVEN
 from minigpt.classroom.grading.process import Process
-from minigpt.classroom.grading.repair import defined, is_code, mark, nodes, repaired, text
+from minigpt.classroom.grading.repair import clean, defined, is_code, mark, nodes, repaired, text
 from minigpt.classroom.notebook import Exercise, exercises, without_solutions
 
 SECONDS = 60.0  # of one cell
@@ -42,7 +42,7 @@ class Report:
     problems: list[str]  # what happened to its cells
     notebook: dict  # put in order
     waiting: float = 0  # points of questions that a person grades
-    failed: list[str] = field(default_factory=list)  # the student's own cells that do not run
+    failed: list[str] = field(default_factory=list)  # the student's own cells that were stopped
     notes: list[str] = field(default_factory=list)  # what a teacher should know beside the points
 
     @property
@@ -85,22 +85,24 @@ def grade_notebook(
                     process.ask(do="run", name=earlier, code=its_code)
             exercise = by_answer.get(name)
             reply = refusal(answer) or process.ask(do="run", name=name, code=answer)
-            if exercise and reply == {"error": None}:
+            if exercise and reply and "refused" not in reply:
                 check = cells[exercise.name]
-                reply = process.ask(
+                found = process.ask(
                     do="check", code=check, answers=sorted(defined(cells[name])),
                     imports=imports_for(code, check).splitlines(),
                 )  # fmt: skip
+                passed = found and not found["error"]  # also where an error came below the answer
+                reply = reply if reply["error"] and found and not passed else found
             unsafe = reply is None or "refused" in reply
-            why = message(reply, process.over) + elsewhere(reply, notebook)
+            why = clean(message(reply, process.over) + elsewhere(reply, notebook))
             if exercise:
                 points = 0 if unsafe or reply["error"] else exercise.points
                 report.results.append(Result(exercise, points, why, unsafe))
                 if TEACHERS in answer:
                     report.notes.append(f"{name}: it names {TEACHERS}, read it")
-            elif unsafe or reply["error"]:
+            elif unsafe:
                 report.failed.append(name)
-            if unsafe or name in report.failed:
+            if unsafe or (reply["error"] and not exercise):
                 report.notes.append(f"{exercise.name if exercise else name}: {why}")
             if unsafe:
                 process.close()
@@ -204,6 +206,8 @@ def for_nbgrader(report: Report, source: dict) -> dict:
             cell["source"] = f"raise RuntimeError({unsafe[name]!r})\n\n{below}"
         elif is_code(cell) and not mark(cell) and (name not in steps or name in report.failed):
             cell["metadata"].setdefault("tags", []).append("skip-execution")
+        elif is_code(cell) and not mark(cell):
+            cell["source"] = steps[name]  # of a cell of the lesson, what the student has added
     if imports := steps.get(IMPORTS):
         made = {"cell_type": "code", "metadata": {}, "source": imports, "outputs": [],
                 "execution_count": None}  # fmt: skip

@@ -71,13 +71,15 @@ class Process:
                 reply = json.loads(line) if line else {"over": "its check crashed"}
                 self.over = reply.get("over", "")
                 return None if self.over else reply
-            if box.memory(self.child.pid) > box.MEMORY:
+            if sum(box.started_by(self.child.pid).values()) > box.MEMORY:
                 self.over = f"it took more than {box.MEMORY >> 30} GB of memory, and was stopped"
                 return None
         self.over = f"it ran longer than {seconds:g} seconds, and was stopped"
         return None
 
     def close(self) -> None:
+        """End all of it, and return when it has ended."""
+        children = box.started_by(self.child.pid)
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError):
                 os.killpg(self.child.pid, signal.SIGKILL)
@@ -85,6 +87,10 @@ class Process:
             kill = ["taskkill", "/F", "/T", "/PID", str(self.child.pid)]
             subprocess.run(kill, capture_output=True)
         self.child.wait()
+        for _ in range(500):
+            if not any(map(box.state, children)):
+                break
+            time.sleep(0.01)
         self.child.stdin.close()
         self.child.stdout.close()
         with suppress(OSError):  # a file that the system still holds

@@ -93,8 +93,11 @@ class Student:
         """Run a cell."""
         self.names  # noqa: B018 - makes the shell
         self.shell.compile.get_code_name = lambda *given: f"<answer {name}>"
-        result = self.shell.run_cell(code)
-        error = result.error_before_exec or result.error_in_exec
+        try:
+            result = self.shell.run_cell(code)
+            error = result.error_before_exec or result.error_in_exec
+        except BaseException as found:  # IPython itself could not take it
+            error = found
         return explain(error) if error else ("done",)
 
     def do_names(self, wanted: list[str]) -> tuple:
@@ -205,14 +208,13 @@ class Student:
 def explain(error: BaseException) -> tuple:
     """("error", Python's names of its kind, its own name, arguments, text, line of the answer)."""
     lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[:7] == "<answer"]
-    if isinstance(error, SyntaxError):
-        line, text, args = error.lineno, error.msg, None
-    else:
-        line, args = (lines[-1].lineno if lines else None), list(error.args)
-        try:
-            text = str(error)
-        except Exception:
-            text = "an error that cannot be shown"
+    line, args = (lines[-1].lineno if lines else None), None
+    try:
+        text, args = str(error), list(error.args)
+        if isinstance(error, SyntaxError):
+            line, text, args = error.lineno, error.msg, None
+    except BaseException:
+        text = "an error that cannot be shown"
     kinds = [k.__name__ for k in type(error).__mro__ if k.__module__ == "builtins"]
     try:
         told = None if args is None else encode(args)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.classroom.grading.marking import SECONDS, Report, Result, for_nbgrader, grade_notebook
+from minigpt.classroom.grading.repair import clean
 from minigpt.classroom.notebook import belongs_to, exercises, to_bytes, without_solutions
 from minigpt.show.style import escape
 from minigpt.store.files import Problem, atomic_write
@@ -125,7 +126,7 @@ def grade_submission(
             report.problems.clear()
         remarks += [f"{name}.ipynb: {text}" for text in (*report.problems, *report.notes)]
         reports[name] = report
-    return Graded(student, assignment, reports, remarks)
+    return Graded(student, assignment, reports, list(map(clean, remarks)))
 
 
 # ---- what is written ---------------------------------------------------------------------------

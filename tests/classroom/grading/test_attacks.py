@@ -78,7 +78,7 @@ import inspect
 def double(x, tell=None):
     for info in inspect.stack():
         for value in info.frame.f_code.co_consts:
-            if isinstance(value, str) and "twice as much" in value:
+            if str(value)[::-1] == "hcum sa eciwt":
                 return 2 * x
     return 4""",
     "code of the grader's functions": """
@@ -154,7 +154,7 @@ class Yes(numpy.ndarray):
 def double(x, tell=None):
     return numpy.zeros(()).view(Yes)""",
     "an object that claims a type": YES + """
-Yes.__module__, Yes.__name__, Yes.__class__ = "builtins", "float", float
+Yes.__module__, Yes.__name__, Yes.__class__ = "builtins", "float", property(lambda self: float)
 def double(x, tell=None):
     return Yes()""",
     "the end of the check's loop": """
@@ -270,13 +270,11 @@ HARM = {
     "other hand-ins, deleted": "shutil.rmtree(CLASS, ignore_errors=True)",
     "other hand-ins, read": """
 found = ""
-for folder, _, files in os.walk("/"):
-    if not folder.startswith(("/proc", "/usr", "/work", "/root", "/opt")):
+for top in (CLASS, "/tmp", "/home", "/var", "/srv", "/mnt", "/proc/1/root/tmp", "/proc/1/cwd"):
+    for folder, _, files in os.walk(top):
         for name in files:
             with quiet:
                 found += open(os.path.join(folder, name), errors="replace").read(10**6)
-with quiet:
-    found += open(CLASS + "/submitted/ada/work/work.ipynb").read()
 if SECRET[::-1] in found:
     raise RuntimeError("read it")""",
     "hidden tests, read": "with quiet:\n    raise SystemExit(open(CLASS + '/source/x.ipynb').read())",
@@ -477,7 +475,7 @@ def test_the_answers_without_an_attack():
 def test_an_attack_earns_nothing(name):
     report = attacked(EARN[name], 3.0)
     assert points(report)[0] == 0, report.results[0].message
-    if name not in ("IPython's own run_cell", "input transformers"):  # they spoil later cells
+    if "IPython" not in name and name != "input transformers":  # which spoil their later cells
         assert points(report) == [0, 1], report.results[1].message
 
 
