@@ -56,14 +56,13 @@ class Report:
 
 def grade_notebook(
     source: dict, submitted: dict, seconds: float = SECONDS, student: str = "", seed: str = "",
-    environment: dict[str, str] | None = None, trusted: bool = False,
+    trusted: bool = False,
 ) -> Report:  # fmt: skip
     """Grade a submitted notebook by the teacher's source, hidden tests included.
 
     student: whose variant it is; without, the one that the notebook names.
-    seed: of the checks' random inputs; without, they are other ones each time.
-    environment: variables of the process of the checks; of the answers' too if they are `trusted`,
-    as the source's own solutions are.
+    seed: of the checks' random inputs; without, they are other ones each time. The answers' code
+    does not get it unless it is `trusted`, as the source's own solutions are.
     ValueError if `submitted` is no notebook.
     """
     notebook, problems = repaired(without_solutions(source), submitted)
@@ -79,7 +78,7 @@ def grade_notebook(
     try:
         for name, answer in steps:
             if process is None:
-                process = Process(seconds, student, seed, environment, trusted)
+                process = Process(seconds, student, seed, trusted)
                 process.ask(do="import", lines=list(dict.fromkeys(first)))
                 for earlier, its_code in done:
                     process.ask(do="run", name=earlier, code=its_code)

@@ -22,39 +22,32 @@ class Process:
     """One run of checker.py, which runs student.py; `ask` gives its reply, or None once it is over.
 
     seconds: the time limit of an order. student, seed: whose variant it is, and of which random
-    inputs. environment: variables for the checks alone; where the code is `trusted`, for it too.
+    inputs; the seed is the checks' alone, or where the code is `trusted`, its own too.
     """
 
-    def __init__(
-        self, seconds: float, student: str = "", seed: str = "",
-        environment: dict[str, str] | None = None, trusted: bool = False,
-    ) -> None:  # fmt: skip
+    def __init__(self, seconds: float, student: str, seed: str, trusted: bool = False) -> None:
         self.seconds, self.over = seconds, ""
         self.folder = tempfile.TemporaryDirectory(prefix="minigpt-grade-")
-        sandbox = box.chosen()
-        here = box.HERE if sandbox else f"{self.folder.name}/answer"
-        theirs = box.environment(here, **{GRADER: student, **(environment or {} if trusted else {})})
-        python = [sys.executable, "-m", "minigpt.classroom.grading"]
-        first = {"command": box.command([*python[:2], f"{python[2]}.student"], sandbox),
-                 "environment": theirs, "folder": self.folder.name}  # fmt: skip
-        mine = os.environ | {
-            "PYTHONPATH": theirs["PYTHONPATH"], "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONIOENCODING": "utf-8", "MINIGPT_HOME": f"{self.folder.name}/home",
-            "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", SEED: seed, GRADER: student,
-        } | (environment or {})  # fmt: skip
+        sandbox, home = box.chosen(), self.folder.name
+        secrets, python = {SEED: seed, GRADER: student}, [sys.executable, "-m"]
+        more = secrets if trusted else {GRADER: student}
+        theirs = box.environment(box.HERE if sandbox else f"{home}/answer", **more)
+        mine = os.environ | {"PYTHONPATH": theirs["PYTHONPATH"], "MINIGPT_HOME": f"{home}/home",
+                             "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}  # fmt: skip
         self.child = subprocess.Popen(
-            [*python[:2], f"{python[2]}.checker"],
-            cwd=self.folder.name, env=mine, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, encoding="utf-8", start_new_session=True,
+            [*python, "minigpt.classroom.grading.checker"], cwd=home, env=mine | secrets,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
         self.replies: queue.Queue = queue.Queue()
         threading.Thread(target=self.listen, daemon=True).start()
-        self.send(first)
+        command = box.command([*python, "minigpt.classroom.grading.student"], sandbox)
+        self.send({"command": command, "environment": theirs})
 
     def listen(self) -> None:
         for line in self.child.stdout:
-            self.replies.put(line)
-        self.replies.put(None)
+            self.replies.put(json.loads(line))
+        self.replies.put({"over": "its check crashed"})
 
     def send(self, order: dict) -> None:
         with suppress(OSError):  # it has ended: the reply will say so
@@ -67,8 +60,7 @@ class Process:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             with suppress(queue.Empty):
-                line = self.replies.get(timeout=min(left, 0.5))
-                reply = json.loads(line) if line else {"over": "its check crashed"}
+                reply = self.replies.get(timeout=min(left, 0.5))
                 self.over = reply.get("over", "")
                 return None if self.over else reply
             if sum(box.started_by(self.child.pid).values()) > box.MEMORY:
@@ -95,4 +87,3 @@ class Process:
         self.child.stdout.close()
         with suppress(OSError):  # a file that the system still holds
             self.folder.cleanup()
-

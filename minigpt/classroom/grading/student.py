@@ -14,30 +14,10 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
 from minigpt.classroom.grading import box
-from minigpt.classroom.grading.wire import LARGEST, Channel, Foreign, Writer, decode, encode
-from minigpt.classroom.grading.your_own import check_passed, strange, your_own
+from minigpt.classroom.grading.wire import LARGEST, Channel, Foreign, pack, unpack
+from minigpt.classroom.grading.your_own import strange, your_own
 
 PRINTED = 100_000  # characters of what is printed between two messages
-
-
-class Printed(io.TextIOBase):
-    """What submitted code prints, up to a length."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.left = PRINTED
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        self.parts.append(text[: self.left])
-        self.left -= len(self.parts[-1])
-        return len(text)
-
-    def taken(self) -> str:
-        text, self.parts, self.left = "".join(self.parts), [], PRINTED
-        return text
 
 
 def new_shell():
@@ -56,115 +36,98 @@ def new_shell():
 
     config = Config()
     config.HistoryManager.enabled = False
-    shell = Shell.instance(config=config)
     builtins.display = sys.modules["IPython"].display.display  # in functions that are called later
-    return shell
+    return Shell.instance(config=config)
 
 
 class Student:
-    """Carries out the grader's orders. `functions` and `values` are what it may ask for."""
+    """Carries out the grader's orders, one method each."""
 
     def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.functions: list[Callable] = []
+        self.channel, self.shell = channel, None
+        self.functions: list[Callable] = []  # by number: those that a check knows
+        self.known: dict[int, object] = {}  # by number: what a check has passed in
         self.graphs: dict[int, tuple[list, list]] = {}  # call: tensors with gradients, in and out
-        self.known: dict[int, object] = {}  # what a check has passed in, by number
-        self.printed = sys.stdout = sys.stderr = Printed()
-        self.shell = None
+        self.printed = sys.stdout = sys.stderr = io.StringIO()
 
     def carry_out(self, order: list) -> None:
-        kind, *rest = order
-        reply = getattr(self, f"do_{kind}")(*rest)
-        self.channel.send("reply", *reply, self.printed.taken())
-
-    def do_import(self, lines: list[str], mine: bool) -> tuple:
-        """Import what is installed: to have it, or, `mine`, as a check has for later cells."""
-        for line in lines:
-            with contextlib.suppress(Exception):  # it will be told where it is needed
-                exec(line, self.names if mine else {})
-        return ("done",)
+        self.after = None  # what a function has made of its arguments
+        try:
+            reply = getattr(self, f"do_{order[0]}")(*order[1:])
+        except BaseException as error:  # also SystemExit and KeyboardInterrupt
+            reply = explain(error)
+        printed = self.printed.getvalue()[:PRINTED]
+        self.printed.seek(0)
+        self.printed.truncate()
+        try:
+            self.channel.send("reply", printed, self.after, *reply)
+        except (Foreign, ValueError) as error:  # too large
+            self.channel.send("reply", printed, None, *explain(error))
 
     @property
     def names(self) -> dict:
         self.shell = self.shell or new_shell()
         return self.shell.user_ns
 
-    def do_run(self, name: str, code: str) -> tuple:
+    def do_import(self, lines: list[str], kept: bool) -> list:
+        """Import what is installed, so that it is there; or kept, as by a check in Jupyter."""
+        for line in lines:
+            with contextlib.suppress(Exception):  # it will be told where it is needed
+                exec(line, self.names if kept else {})
+        return ["done"]
+
+    def do_run(self, name: str, code: str) -> list:
         """Run a cell."""
         self.names  # noqa: B018 - makes the shell
         self.shell.compile.get_code_name = lambda *given: f"<answer {name}>"
-        try:
-            result = self.shell.run_cell(code)
-            error = result.error_before_exec or result.error_in_exec
-        except BaseException as found:  # IPython itself could not take it
-            error = found
-        return explain(error) if error else ("done",)
+        result = self.shell.run_cell(code)
+        error = result.error_before_exec or result.error_in_exec
+        return explain(error) if error else ["done"]
 
-    def do_names(self, wanted: list[str]) -> tuple:
-        """What some names mean."""
+    def do_names(self, wanted: list[str]) -> list:
+        """What some names mean: a function's number, a value, or what is wrong with it."""
         found = {}
         for name in wanted:
-            value = self.names.get(name, self)
-            if value is self or isinstance(value, ModuleType):
-                continue
+            value = self.names.get(name, sys)
             if callable(value):
                 self.functions.append(value)
-                found[name] = ("function", len(self.functions) - 1)
-                continue
-            try:
-                found[name] = ("value", encode(value))
-                if len(found[name][1]) > LARGEST // 8:
-                    found[name] = ("strange", f"{name} is too large")
-            except Foreign:
-                found[name] = ("strange", strange(value, f"{name} is") or f"{name} cannot be read")
-        return "names", found
+                found[name] = ["function", len(self.functions) - 1]
+            elif not isinstance(value, ModuleType):
+                try:
+                    found[name] = ["value", pack(value)]
+                    assert len(str(found[name])) < LARGEST // 8, f"{name} is too large"
+                except (Foreign, RecursionError, AssertionError) as error:
+                    found[name] = ["strange", strange(value, f"{name} is") or str(error)]
+        return ["names", found]
 
-    def do_call(self, call: int, number: int, name: str, allowed, gradients: bool, given) -> tuple:
+    def do_call(self, call: int, number: int, name: str, allowed, gradients: bool, given) -> list:
         """Call a function. allowed: None, or the package's functions that it may call."""
-        inputs: list = []
-        args, kwargs = decode(given, self.theirs, lambda t: inputs.append(t.requires_grad_()) or t)
-        function, before = self.functions[number], encode([args, kwargs], self.back)
+        inputs, outputs, torch = [], [], sys.modules.get("torch")
+        args, kwargs = unpack(given, self.theirs, lambda t: inputs.append(t.requires_grad_()) or t)
         torch = sys.modules.get("torch")
-        mode = torch.set_grad_enabled(gradients) if torch else contextlib.nullcontext()
-        writer = Writer()
+        function = self.functions[number]
+        self.graphs[call] = inputs, outputs
         try:
-            with mode:
+            with torch.set_grad_enabled(gradients) if torch else contextlib.nullcontext():
                 watched = function if allowed is None else your_own(function, tuple(allowed))
                 value = watched(*args, **kwargs)
-            try:
-                writer.put(value)
-            except (Foreign, RecursionError):
-                said = strange(value, f"{name} gives back") or f"{name} gives back what holds itself"
-                raise AssertionError(said) from None
-            assert len(writer.out) <= LARGEST // 4, f"{name} gives back more than 16 MB"
-            reply = "value", bytes(writer.out)
-        except BaseException as error:  # also SystemExit and KeyboardInterrupt
-            reply = explain(error)
-        if inputs:
-            self.graphs[call] = inputs, writer.tensors
-        try:
-            after = encode([args, kwargs], self.back)
-        except Foreign:  # it put something of its own into what it was given
-            after = before
-        return *reply, after if after != before else b""
+        finally:
+            with contextlib.suppress(Foreign, RecursionError):  # of its own, put into what it got
+                after = pack([args, kwargs], self.back)
+                self.after = after if after != given else None
+        said = strange(value, f"{name} gives back")
+        assert not said, said
+        return ["value", pack(value, tensors=outputs)]
 
-    def do_backward(self, call: int, gradients: list) -> tuple:
+    def do_backward(self, call: int, gradients) -> list:
         """The product of a call's derivatives with the gradients of what it gave back."""
         import torch
 
         inputs, outputs = self.graphs[call]
-        try:
-            found = torch.autograd.grad(
-                outputs, inputs, gradients, retain_graph=True, allow_unused=True
-            )
-        except Exception as error:
-            return explain(error)
-        return "value", encode([g if g is None else g.detach() for g in found])
-
-    def do_passed(self, number: int) -> tuple:
-        check_passed(self.functions[number])
-        self.graphs.clear()
-        return ("done",)
+        options = {"retain_graph": True, "allow_unused": True}
+        found = torch.autograd.grad(outputs, inputs, unpack(gradients), **options)
+        return ["value", pack([gradient if gradient is None else gradient.detach()
+                               for gradient in found])]  # fmt: skip
 
     # ---- what a check passes in -----------------------------------------------------------------
 
@@ -173,59 +136,50 @@ class Student:
         kind, number, *more = told
         if kind == "yours":
             return self.functions[number]
-        if number not in self.known:
-            if kind == "function":
-                self.known[number] = self.callback(number, *more)
-            elif kind == "namespace":
-                self.known[number] = SimpleNamespace(**more[0])
-            else:
-                import tiktoken
-
-                self.known[number] = tiktoken.Encoding(**more[0])
+        if kind == "function":
+            self.known[number] = self.callback(number, *more)
+        elif kind == "namespace":
+            self.known[number] = SimpleNamespace(**more[0])
+        elif kind == "encoding":
+            self.known[number] = __import__("tiktoken").Encoding(**more[0])
         return self.known[number]
 
     def back(self, value: object) -> list | None:
         """The number of an object that a check has passed in."""
-        return next(([n] for n, known in self.known.items() if known is value), None)
+        return next((["known", n] for n, known in self.known.items() if known is value), None)
 
     def callback(self, number: int, name: str) -> Callable:
         def call(*args, **kwargs):
-            self.channel.send("callback", number, encode([args, kwargs], self.back))
-            while True:
-                order = self.channel.receive()
-                if order[0] != "answer":
-                    self.carry_out(order)  # it calls the student's functions in turn
-                elif order[1] == "value":
-                    return decode(order[2])
-                else:
-                    kinds, text = order[2:]
-                    raise error_like(kinds, [text], text)
+            self.channel.send("callback", number, pack([args, kwargs], self.back))
+            while (order := self.channel.receive())[0] != "answer":
+                self.carry_out(order)  # the check's function calls the student's in turn
+            if order[1] == "error":
+                raise error_like(*order[2:])
+            return unpack(order[2])
 
         call.__name__ = call.__qualname__ = name
         return call
 
 
-def explain(error: BaseException) -> tuple:
-    """("error", Python's names of its kind, its own name, arguments, text, line of the answer)."""
+def explain(error: BaseException) -> list:
+    """["error", Python's names of its kind, arguments, text, its own name, line of the answer]."""
     lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[:7] == "<answer"]
     line, args = (lines[-1].lineno if lines else None), None
     try:
-        text, args = str(error), list(error.args)
+        text = str(error)
         if isinstance(error, SyntaxError):
-            line, text, args = error.lineno, error.msg, None
+            line, text = error.lineno, str(error.msg)
+        else:
+            args = pack(list(error.args))
     except BaseException:
-        text = "an error that cannot be shown"
+        text = locals().get("text", "an error that cannot be shown")
     kinds = [k.__name__ for k in type(error).__mro__ if k.__module__ == "builtins"]
-    try:
-        told = None if args is None else encode(args)
-    except Foreign:
-        told = None
-    line = line if isinstance(line, int) else None
-    return "error", kinds, type(error).__name__, told, str(text)[:2000], line
+    return ["error", kinds, args, text[:2000], type(error).__name__, line]
 
 
-def error_like(kinds: list[str], args: list, text: str) -> BaseException:
+def error_like(kinds: list[str], args, text: str, *more) -> BaseException:
     """An error of the first of Python's own kinds that can be made so."""
+    args = [text] if args is None else unpack(args)
     for kind in kinds:
         made = getattr(builtins, kind, None)
         if isinstance(made, type) and issubclass(made, BaseException):
@@ -241,9 +195,8 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):  # what submitted code prints is nobody's reply
         os.dup2(nowhere, number)
-    here = os.environ["HOME"]
-    os.makedirs(here, exist_ok=True)
-    os.chdir(here)
+    os.makedirs(os.environ["HOME"], exist_ok=True)
+    os.chdir(os.environ["HOME"])
     box.limit()
     student = Student(channel)
     with contextlib.suppress(EOFError):

@@ -19,7 +19,7 @@ from pathlib import Path
 from minigpt.store.words import _
 
 PACKAGE = Path(__file__).parents[2].as_posix() + "/"  # spelled as Python found it, like all code's
-GRADERS = __file__, str(Path(__file__).with_name("student.py"))  # do nobody's work
+GRADERS = {str(Path(__file__).with_name(f"{name}.py")) for name in ("your_own", "student", "wire")}
 SEED = "MINIGPT_TRIAL_SEED"  # the environment variable with which a grader fixes the random inputs
 PLAIN = "plain numbers, texts, lists or tensors"
 SINGLE = {type(None), bool, int, float, complex, str, bytes, range}

@@ -169,16 +169,11 @@ def double(x, tell=None):
     "an exit with status 0": "def double(x, tell=None):\n    raise SystemExit(0)",
     "an exit of Python": "def double(x, tell=None):\n    import os\n    os._exit(0)",
     "forged replies": """
-import os
-from minigpt.classroom.grading.wire import encode
-import struct
-def message(*parts):
-    data = encode([*parts])
-    return struct.pack("<Q", len(data)) + data
+import json, os
 for n in range(3, 30):
-    for _ in range(9):
+    for reply in (["done"], ["names", {"double": ["value", 4]}], ["value", 4]) * 3:
         try:
-            os.write(n, message("reply", "done", "") + message("reply", "value", encode(4), b"", ""))
+            os.write(n, json.dumps(["reply", "", None, *reply]).encode() + bytes([10]))
         except OSError:
             pass""" + WRONG,
     "forged verdicts": """
@@ -225,12 +220,32 @@ def double(x, tell=None):
     "a value that holds itself": "found = []\nfound.append(found)\n"
     "def double(x, tell=None):\n    return found",
     "a shape that lies": """
-import os, struct
-from minigpt.classroom.grading import wire
-def double(x, tell=None):
-    return 4
-wire.single = lambda value, kind: b"9" * 10
-wire.SINGLE[int] = b"x" """,
+import json
+real = json.dumps
+def lie(message, **options):
+    message = [*message]
+    if message[3:4] == ["value"]:
+        message[4] = ["array", "<i8", [2**40, 2**40], "AAAA", True]
+    return real(message, **options)
+json.dumps = lie""" + WRONG,
+    "a tensor that lies": """
+import json
+real = json.dumps
+def lie(message, **options):
+    message = [*message]
+    if message[3:4] == ["value"]:
+        message[4] = ["tensor", "__class__", [1], "AAAA", True]
+    return real(message, **options)
+json.dumps = lie""" + WRONG,
+    "a class by its name": """
+import json
+real = json.dumps
+def lie(message, **options):
+    message = [*message]
+    if message[3:4] == ["value"]:
+        message[4] = ["builtins.exec", "raise SystemExit(0)"]
+    return real(message, **options)
+json.dumps = lie""" + WRONG,
     "what a check passes in": """
 def double(x, tell=None):
     if tell:
@@ -277,7 +292,9 @@ for top in (CLASS, "/tmp", "/home", "/var", "/srv", "/mnt", "/proc/1/root/tmp", 
                 found += open(os.path.join(folder, name), errors="replace").read(10**6)
 if SECRET[::-1] in found:
     raise RuntimeError("read it")""",
-    "hidden tests, read": "with quiet:\n    raise SystemExit(open(CLASS + '/source/x.ipynb').read())",
+    "hidden tests, read": """
+with quiet:
+    raise SystemExit(open(CLASS + '/source/x.ipynb').read())""",
     "points, written": "with quiet:\n    open(CLASS + '/points.csv', 'a').write('me,a,99,99')",
     "a folder's descriptor": """
 for path in (CLASS, "/", "/proc/1/root", "/proc/self/cwd", "..", "/tmp"):
@@ -475,7 +492,8 @@ def test_the_answers_without_an_attack():
 def test_an_attack_earns_nothing(name):
     report = attacked(EARN[name], 3.0)
     assert points(report)[0] == 0, report.results[0].message
-    if "IPython" not in name and name != "input transformers":  # which spoil their later cells
+    if "IPython" not in name and name not in ("input transformers", "forged replies"):
+        # those spoil their own later cells
         assert points(report) == [0, 1], report.results[1].message
 
 

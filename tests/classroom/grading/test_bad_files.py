@@ -41,7 +41,8 @@ for _ in range(400):
 JUNK = [5, None, [], {}, "", True, -1.5, ["x", 5], [None], {"a": []}, "\ud800", "\x00\x1b[2J", DEEP,
         "=1+1", "x" * 10**5, {"nbgrader": []}, [["double"]], "double", 10**30,
         *(start * 3000 + "1" + end * 3000 for start, end in NESTED.items()),
-        "x" + ".y" * 20_000, "1" + "+1" * 20_000, "if x:\n" * 200, "%%time\n%%capture\n!!!"]  # fmt: skip
+        "x" + ".y" * 20_000, "1" + "+1" * 20_000, "if x:\n" * 200,
+        "%%time\n%%capture\n!!!"]  # fmt: skip
 
 
 def solution() -> dict:

@@ -1,8 +1,8 @@
 """What Jupyter runs, `grade` runs: honest answers in many forms earn the same points everywhere.
 
 Each form is an answer, or a notebook, as editors and students make them. It is run by IPython, cell
-after cell with the checks behind, by `grade`, and by nbgrader, and all give the same points; so they
-do with the second answer wrong, which costs its points alone.
+after cell with the checks behind, by `grade`, and by nbgrader, and all give the same points. In
+every second one the second answer is wrong, which costs its points alone.
 """
 
 import copy
@@ -62,8 +62,8 @@ ANSWERS = {  # the first answer
     "the last line shown": f"{DOUBLE}\n_ = double(1)\ndouble(2);\ndouble(2)",
     "CRLF": DOUBLE.replace("\n", "\r\n"),
     "tabs": "def double(x):\n\ty = x\n\treturn x + y",
-    "Colab's form": f"#@title Double it {{ run: \"auto\" }}\nfactor = 2 #@param {{type:\"number\"}}\n"
-    f"{DOUBLE}",
+    "Colab's form": "#@title Double it { run: \"auto\" }\nfactor = 2 #@param {type:\"number\"}\n"
+    + DOUBLE,
     "an unknown magic": f"%nosuchmagic\n{DOUBLE}",
     "an error below": f"{DOUBLE}\n1 / 0",
 }  # fmt: skip
@@ -87,8 +87,8 @@ def colab(notebook):
 
 
 def vs_code(notebook):
-    notebook["metadata"] = {"kernelspec": {"display_name": ".venv (3.12.1)", "name": "python3",
-                            "language": "python"}, "language_info": {"version": "3.12.1"}}  # fmt: skip
+    kernel = {"display_name": ".venv (3.12.1)", "name": "python3", "language": "python"}
+    notebook["metadata"] = {"kernelspec": kernel, "language_info": {"version": "3.12.1"}}
     for one in notebook["cells"]:
         one["metadata"]["vscode"] = {"languageId": "python"}
 
@@ -106,7 +106,7 @@ def an_old_format(notebook):
 
 NOTEBOOKS = [helper_in_its_own_cell, helper_in_the_lesson, colab, vs_code, another_kernel,
              an_old_format]  # fmt: skip
-NOTHING = ("%%timeit", "an error below")  # the first earns nothing, the second what it defines
+NOTHING = ("%%timeit", "an unknown magic")  # these define nothing
 HALVES = {"right": "def half(x):\n    return x / 2", "wrong": "def half(x):\n    return x"}
 
 
@@ -122,7 +122,7 @@ def submissions() -> dict[str, tuple[dict, float]]:
             notebook["cells"][2]["source"] = ANSWERS[form]
         else:
             form(notebook)
-        found[name] = notebook, (kind == "right") + 2 * (form not in ("%%timeit", "an unknown magic"))
+        found[name] = notebook, (kind == "right") + 2 * (form not in NOTHING)
     return found
 
 
