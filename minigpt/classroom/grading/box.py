@@ -21,8 +21,10 @@ MEMORY = 3 * 2**30  # bytes of all its processes together
 DISK = 128 * 2**20  # bytes of all its files together
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store",
           "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")  # fmt: skip
-TRIAL = ("import importlib.util, minigpt.classroom.grading.wire\n"
-         "raise SystemExit(not all(map(importlib.util.find_spec, ['IPython', 'torch'])))")  # fmt: skip
+TRIAL = (
+    "import importlib.util, minigpt.classroom.grading.wire\n"
+    "raise SystemExit(not all(map(importlib.util.find_spec, ['IPython', 'torch'])))"
+)
 UNSHARE = """set -e
 mount -t tmpfs -o mode=755 box /dev/shm; cd /dev/shm
 mkdir proc dev tmp old; mount -t proc proc proc; mount -t tmpfs -o mode=1777,size={disk} box tmp
@@ -57,12 +59,9 @@ def chosen() -> str | None:
 
 
 def sandboxes() -> list[str]:
-    """Those whose programs are there, the best first. Root gives its rights up where it can."""
-    if not sys.platform.startswith("linux"):
-        return []
-    kinds = ["root", "user"] if os.geteuid() == 0 else ["user"]
-    return [f"{tool} {kind}" for tool in ("bwrap", "unshare") if shutil.which(tool)
-            for kind in kinds]  # fmt: skip
+    """Those whose programs are there, the best first."""
+    linux = sys.platform.startswith("linux")
+    return [tool for tool in ("bwrap", "unshare") if linux and shutil.which(tool)]
 
 
 def starts(name: str) -> bool:
@@ -77,13 +76,11 @@ def command(program: list[str], name: str | None = None) -> list[str]:
     """The command line that runs a program in the box `name`, or in none."""
     if name is None:
         return program
-    root = name.endswith("root")
     drop = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-    if root:  # to a user that nobody is, so that the limit of processes counts these alone
-        uid = str(2_000_000 + os.getpid())
+    if os.geteuid() == 0:  # root even without rights could write below /proc/sys: be nobody known,
+        uid = str(2_000_000 + os.getpid())  # then the limit of processes counts these alone, too
         drop += ["--reuid", uid, "--regid", uid, "--clear-groups"]
-    make = bubblewrap if name.startswith("bwrap") else unshare
-    return [*make(root), *drop, *program]
+    return [*(bubblewrap if name == "bwrap" else unshare)(os.geteuid() == 0), *drop, *program]
 
 
 def bubblewrap(root: bool) -> list[str]:

@@ -5,16 +5,15 @@ here: they run in another process (checker.py), which asks and gets plain values
 """
 
 import builtins
-import contextlib
 import io
 import os
 import sys
-import traceback
-from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from types import ModuleType, SimpleNamespace
+from typing import BinaryIO
 
 from minigpt.classroom.grading import box
-from minigpt.classroom.grading.wire import LARGEST, Channel, Foreign, pack, unpack
+from minigpt.classroom.grading.wire import LARGEST, Foreign, Side, pack, take_pipes, unpack
 from minigpt.classroom.grading.your_own import strange, your_own
 
 PRINTED = 100_000  # characters of what is printed between two messages
@@ -40,29 +39,26 @@ def new_shell():
     return Shell.instance(config=config)
 
 
-class Student:
+class Student(Side):
     """Carries out the grader's orders, one method each."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel, self.shell = channel, None
-        self.functions: list[Callable] = []  # by number: those that a check knows
-        self.known: dict[int, object] = {}  # by number: what a check has passed in
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        super().__init__(incoming, outgoing)
+        self.shell = self.after = None  # `after`: what a call has made of its arguments
         self.graphs: dict[int, tuple[list, list]] = {}  # call: tensors with gradients, in and out
         self.printed = sys.stdout = sys.stderr = io.StringIO()
 
-    def carry_out(self, order: list) -> None:
-        self.after = None  # what a function has made of its arguments
-        try:
-            reply = getattr(self, f"do_{order[0]}")(*order[1:])
-        except BaseException as error:  # also SystemExit and KeyboardInterrupt
-            reply = explain(error)
-        printed = self.printed.getvalue()[:PRINTED]
-        self.printed.seek(0)
-        self.printed.truncate()
-        try:
-            self.channel.send("reply", printed, self.after, *reply)
-        except (Foreign, ValueError) as error:  # too large
-            self.channel.send("reply", printed, None, *explain(error))
+    def serve(self, order: list) -> None:
+        self.after = None
+        super().serve(order)
+
+    def send(self, word: str, *message: object) -> None:
+        if word == "reply":  # with what was printed, and what became of the arguments
+            printed = self.printed.getvalue()[:PRINTED]
+            self.printed.seek(0)
+            self.printed.truncate()
+            message = (*message, printed, self.after)
+        super().send(word, *message)
 
     @property
     def names(self) -> dict:
@@ -72,7 +68,7 @@ class Student:
     def do_import(self, lines: list[str], kept: bool) -> list:
         """Import what is installed, so that it is there; or kept, as by a check in Jupyter."""
         for line in lines:
-            with contextlib.suppress(Exception):  # it will be told where it is needed
+            with suppress(Exception):  # it will be told where it is needed
                 exec(line, self.names if kept else {})
         return ["done"]
 
@@ -81,41 +77,37 @@ class Student:
         self.names  # noqa: B018 - makes the shell
         self.shell.compile.get_code_name = lambda *given: f"<answer {name}>"
         result = self.shell.run_cell(code)
-        error = result.error_before_exec or result.error_in_exec
-        return explain(error) if error else ["done"]
+        if error := result.error_before_exec or result.error_in_exec:
+            raise error
+        return ["done"]
 
     def do_names(self, wanted: list[str]) -> list:
-        """What some names mean: a function's number, a value, or what is wrong with it."""
+        """What some names mean, or what is wrong with it."""
         found = {}
         for name in wanted:
             value = self.names.get(name, sys)
-            if callable(value):
-                self.functions.append(value)
-                found[name] = ["function", len(self.functions) - 1]
-            elif not isinstance(value, ModuleType):
+            if not isinstance(value, ModuleType):
                 try:
-                    found[name] = ["value", pack(value)]
+                    found[name] = ["value", pack(value, self.stand_for)]
                     assert len(str(found[name])) < LARGEST // 8, f"{name} is too large"
                 except (Foreign, RecursionError, AssertionError) as error:
                     found[name] = ["strange", strange(value, f"{name} is") or str(error)]
         return ["names", found]
 
-    def do_call(self, call: int, number: int, name: str, allowed, gradients: bool, given) -> list:
+    def do_call(self, call: int, number: int, allowed, gradients: bool, given) -> list:
         """Call a function. allowed: None, or the package's functions that it may call."""
-        inputs, outputs, torch = [], [], sys.modules.get("torch")
-        args, kwargs = unpack(given, self.theirs, lambda t: inputs.append(t.requires_grad_()) or t)
-        torch = sys.modules.get("torch")
-        function = self.functions[number]
-        self.graphs[call] = inputs, outputs
+        self.graphs[call] = inputs, outputs = [], []
+        args, kwargs = unpack(given, self.meaning, lambda t: inputs.append(t.requires_grad_()) or t)
+        function, torch = self.mine[number], sys.modules.get("torch")
         try:
-            with torch.set_grad_enabled(gradients) if torch else contextlib.nullcontext():
+            with torch.set_grad_enabled(gradients) if torch else nullcontext():
                 watched = function if allowed is None else your_own(function, tuple(allowed))
                 value = watched(*args, **kwargs)
         finally:
-            with contextlib.suppress(Foreign, RecursionError):  # of its own, put into what it got
-                after = pack([args, kwargs], self.back)
+            with suppress(Foreign, RecursionError):
+                after = pack([args, kwargs], self.stand_for)
                 self.after = after if after != given else None
-        said = strange(value, f"{name} gives back")
+        said = strange(value, f"{getattr(function, '__name__', 'your function')} gives back")
         assert not said, said
         return ["value", pack(value, tensors=outputs)]
 
@@ -129,79 +121,25 @@ class Student:
         return ["value", pack([gradient if gradient is None else gradient.detach()
                                for gradient in found])]  # fmt: skip
 
-    # ---- what a check passes in -----------------------------------------------------------------
-
-    def theirs(self, told: list) -> object:
-        """What stands for a function or an object of the check's."""
-        kind, number, *more = told
-        if kind == "yours":
-            return self.functions[number]
-        if kind == "function":
-            self.known[number] = self.callback(number, *more)
-        elif kind == "namespace":
-            self.known[number] = SimpleNamespace(**more[0])
-        elif kind == "encoding":
-            self.known[number] = __import__("tiktoken").Encoding(**more[0])
-        return self.known[number]
-
-    def back(self, value: object) -> list | None:
-        """The number of an object that a check has passed in."""
-        return next((["known", n] for n, known in self.known.items() if known is value), None)
-
-    def callback(self, number: int, name: str) -> Callable:
-        def call(*args, **kwargs):
-            self.channel.send("callback", number, pack([args, kwargs], self.back))
-            while (order := self.channel.receive())[0] != "answer":
-                self.carry_out(order)  # the check's function calls the student's in turn
-            if order[1] == "error":
-                raise error_like(*order[2:])
-            return unpack(order[2])
-
-        call.__name__ = call.__qualname__ = name
-        return call
-
-
-def explain(error: BaseException) -> list:
-    """["error", Python's names of its kind, arguments, text, its own name, line of the answer]."""
-    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[:7] == "<answer"]
-    line, args = (lines[-1].lineno if lines else None), None
-    try:
-        text = str(error)
-        if isinstance(error, SyntaxError):
-            line, text = error.lineno, str(error.msg)
-        else:
-            args = pack(list(error.args))
-    except BaseException:
-        text = locals().get("text", "an error that cannot be shown")
-    kinds = [k.__name__ for k in type(error).__mro__ if k.__module__ == "builtins"]
-    return ["error", kinds, args, text[:2000], type(error).__name__, line]
-
-
-def error_like(kinds: list[str], args, text: str, *more) -> BaseException:
-    """An error of the first of Python's own kinds that can be made so."""
-    args = [text] if args is None else unpack(args)
-    for kind in kinds:
-        made = getattr(builtins, kind, None)
-        if isinstance(made, type) and issubclass(made, BaseException):
-            for given in (args, [text]):
-                with contextlib.suppress(Exception):
-                    return made(*given)
-    return Exception(text)
+    def stand_in(self, kind: str, number: int, told: object) -> object:
+        """What stands for a function or an object that a check has passed in."""
+        if kind == "namespace":
+            return SimpleNamespace(**told)
+        if kind == "encoding":
+            return __import__("tiktoken").Encoding(**told)
+        return super().stand_in(kind, number, told)
 
 
 def main() -> None:
     """Carry out orders until there are no more."""
-    channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):  # what submitted code prints is nobody's reply
-        os.dup2(nowhere, number)
+    incoming, outgoing = take_pipes()
     os.makedirs(os.environ["HOME"], exist_ok=True)
     os.chdir(os.environ["HOME"])
     box.limit()
-    student = Student(channel)
-    with contextlib.suppress(EOFError):
+    student = Student(os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb"))
+    with suppress(EOFError):
         while True:
-            student.carry_out(channel.receive())
+            student.serve(student.receive())
 
 
 if __name__ == "__main__":

@@ -4,12 +4,16 @@ A value goes as JSON, with the name of its type before it. Nothing in it can nam
 hold code: whatever was sent, `unpack` makes Python's own types, arrays and tensors, or Malformed.
 """
 
+import builtins
 import json
 import math
+import os
 import sys
+import traceback
 from base64 import b64decode, b64encode
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import BinaryIO
 
@@ -131,11 +135,35 @@ def made_array(kind: str, rest: list, other: Callable | None, tensor: Callable |
     return found if array else found[()]
 
 
-class Channel:
-    """Two pipes, over which messages go: lists of what JSON holds, the first a word."""
+# ---- two sides ------------------------------------------------------------------------------
+
+
+class Function:
+    """A function of the other side. allowed: None, or it is watched there (see your_own)."""
+
+    def __init__(self, side: "Side", number: int, name: str, allowed: tuple | None = None) -> None:
+        self.side, self.number, self.allowed = side, number, allowed
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *args, **kwargs):
+        return self.side.call(self, [list(args), kwargs])
+
+    def __repr__(self) -> str:
+        return f"<function {self.__name__}>"
+
+
+class Side:
+    """One of the two that speak over pipes, a line a message: each calls the other's functions.
+
+    While one waits for a reply it serves the other's orders, so calls may go to and fro.
+    """
+
+    served: type[BaseException] = BaseException  # what becomes a reply
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self.incoming, self.outgoing = incoming, outgoing
+        self.mine: list = []  # by number: what the other side may ask for
+        self.theirs: dict[int, object] = {}  # by number: what stands here for the other side's
 
     def send(self, *message: object) -> None:
         line = json.dumps(message).encode() + b"\n"
@@ -156,3 +184,87 @@ class Channel:
         if type(found) is not list or not found or type(found[0]) is not str:
             raise Malformed("no message")
         return found
+
+    def serve(self, order: list) -> None:
+        try:
+            reply = getattr(self, f"do_{order[0]}")(*order[1:])
+        except self.served as error:
+            reply = explain(error)
+        try:
+            self.send("reply", *reply)
+        except (Foreign, ValueError) as error:  # too large
+            self.send("reply", *explain(error))
+
+    def ask(self, *order: object) -> list:
+        """The reply to an order; what it tells of as an error is raised."""
+        self.send(*order)
+        while (message := self.receive())[0] != "reply":
+            self.serve(message)
+        if message[1] == "error":
+            raise error_like(*message[2:])
+        return message[1:]
+
+    def call(self, function: Function, given: list) -> object:
+        return unpack(self.ask("call", function.number, pack(given, self.stand_for))[1])
+
+    def stand_for(self, value: object) -> list | None:
+        """What goes in place of a function, or of what the other side has passed in."""
+        known = next((n for n, other in self.theirs.items() if other is value), None)
+        if known is not None:
+            return ["yours", known]
+        name = getattr(value, "__name__", "function")
+        return ["function", self.number(value), str(name)] if callable(value) else None
+
+    def number(self, value: object) -> int:
+        found = next((n for n, mine in enumerate(self.mine) if mine is value), len(self.mine))
+        self.mine += [value] if found == len(self.mine) else []
+        return found
+
+    def meaning(self, told: list) -> object:
+        """What such a thing stands for."""
+        kind, number, *more = told
+        if kind == "yours":
+            return self.mine[number]
+        if number not in self.theirs:
+            self.theirs[number] = self.stand_in(kind, number, *more)
+        return self.theirs[number]
+
+    def stand_in(self, kind: str, number: int, name: str) -> object:
+        return Function(self, number, str(name))
+
+
+def explain(error: BaseException) -> list:
+    """["error", Python's names of its kind, arguments, text, its own name, line of the answer]."""
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[:7] == "<answer"]
+    line, args, text = (lines[-1].lineno if lines else None), None, "an error that cannot be shown"
+    with suppress(BaseException):
+        text = str(error)
+        if isinstance(error, SyntaxError):
+            line, text = error.lineno, str(error.msg)
+        else:
+            args = pack(list(error.args))
+    kinds = [k.__name__ for k in type(error).__mro__ if k.__module__ == "builtins"]
+    return ["error", kinds, args, text[:2000], type(error).__name__, line]
+
+
+def error_like(kinds: list[str], args: object, text: str, name: str, line: int | None):
+    """An error of the first of Python's own kinds that can be made so; `told` has the rest."""
+    made = Exception(text)
+    for kind in kinds:
+        known = getattr(builtins, kind, None)
+        if isinstance(known, type) and issubclass(known, BaseException):
+            with suppress(Exception):
+                made = known(*([text] if args is None else unpack(args)))
+                break
+    if isinstance(made, (StopIteration, StopAsyncIteration)):  # it would end a loop of the check
+        made = RuntimeError(f"{name} was raised")
+    made.told = {"kind": name, "text": text, "line": line}
+    return made
+
+
+def take_pipes() -> tuple[int, int]:
+    """This process's standard input and output, which from now on are nobody's."""
+    pipes, nowhere = (os.dup(0), os.dup(1)), os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    return pipes

@@ -173,7 +173,7 @@ import json, os
 for n in range(3, 30):
     for reply in (["done"], ["names", {"double": ["value", 4]}], ["value", 4]) * 3:
         try:
-            os.write(n, json.dumps(["reply", "", None, *reply]).encode() + bytes([10]))
+            os.write(n, json.dumps(["reply", *reply, "", None]).encode() + bytes([10]))
         except OSError:
             pass""" + WRONG,
     "forged verdicts": """
@@ -224,8 +224,8 @@ import json
 real = json.dumps
 def lie(message, **options):
     message = [*message]
-    if message[3:4] == ["value"]:
-        message[4] = ["array", "<i8", [2**40, 2**40], "AAAA", True]
+    if message[1:2] == ["value"]:
+        message[2] = ["array", "<i8", [2**40, 2**40], "AAAA", True]
     return real(message, **options)
 json.dumps = lie""" + WRONG,
     "a tensor that lies": """
@@ -233,8 +233,8 @@ import json
 real = json.dumps
 def lie(message, **options):
     message = [*message]
-    if message[3:4] == ["value"]:
-        message[4] = ["tensor", "__class__", [1], "AAAA", True]
+    if message[1:2] == ["value"]:
+        message[2] = ["tensor", "__class__", [1], "AAAA", True]
     return real(message, **options)
 json.dumps = lie""" + WRONG,
     "a class by its name": """
@@ -242,8 +242,8 @@ import json
 real = json.dumps
 def lie(message, **options):
     message = [*message]
-    if message[3:4] == ["value"]:
-        message[4] = ["builtins.exec", "raise SystemExit(0)"]
+    if message[1:2] == ["value"]:
+        message[2] = ["builtins.exec", "raise SystemExit(0)"]
     return real(message, **options)
 json.dumps = lie""" + WRONG,
     "what a check passes in": """
@@ -410,6 +410,20 @@ with quiet:
     open("/usr/minigpt-" + TOKEN, "w").write("x")
 with quiet:
     os.chroot("/proc/1/root")""",
+    "the system's settings": """
+for name in ("kernel/core_pattern", "kernel/hostname", "vm/overcommit_memory", "fs/file-max"):
+    with quiet:
+        path = "/proc/sys/" + name
+        text = open(path).read()
+        with open(path, "w") as file:
+            raise SystemExit(f"{name} can be written")""",
+    "a mode that runs as another": """
+with quiet:
+    for path in ("/tmp/answer/own", "own"):
+        shutil.copy("/bin/sh", path)
+        os.chmod(path, 0o6755)
+        os.chown(path, 0, 0)
+        raise SystemExit("it is root's")""",
     "what a kernel starts with": """
 for place in ("~/.ipython/profile_default/startup/x.py", "~/.bashrc", "/tmp/minigpt-" + TOKEN):
     with quiet:

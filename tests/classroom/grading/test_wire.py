@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.classroom.grading.wire import Channel, Foreign, Malformed, pack, unpack
+from minigpt.classroom.grading.wire import Foreign, Malformed, Side, pack, unpack
 
 VALUES = [
     None, ..., True, False, 0, -1, 255, -256, 10**400, 1.5, float("inf"), 2j, "é\ud800", b"ab",
@@ -69,13 +69,13 @@ def test_damaged_messages_make_an_error_or_a_plain_value():
 
 def test_messages_are_told_apart_by_their_lines():
     pipe = io.BytesIO()
-    Channel(pipe, pipe).send("call", 1, ["bytes", "eA=="])
+    Side(pipe, pipe).send("call", 1, ["bytes", "eA=="])
     pipe.write(b"{}\n[1]\n" + b"[" * 10**5 + b"\n" + b'["cut')
     pipe.seek(0)
-    channel = Channel(pipe, pipe)
-    assert channel.receive() == ["call", 1, ["bytes", "eA=="]]
+    side = Side(pipe, pipe)
+    assert side.receive() == ["call", 1, ["bytes", "eA=="]]
     for _ in range(3):
         with pytest.raises(Malformed):
-            channel.receive()
+            side.receive()
     with pytest.raises(EOFError):
-        channel.receive()
+        side.receive()
