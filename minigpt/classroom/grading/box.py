@@ -38,15 +38,15 @@ exec "$@"
 """
 
 
-def warning() -> str:
+def warning(system: str = sys.platform) -> str:
     """What to tell a teacher where there is no box; "" where there is one."""
     if chosen() is not None:
         return ""
-    if sys.platform.startswith("linux"):
-        lacking = "neither bubblewrap nor `unshare` works here: install bubblewrap"
-    else:
-        where = "in WSL 2 with bubblewrap" if os.name == "nt" else "on Linux or in Docker Desktop"
-        lacking = f"this system has none that `grade` can use: grade {where}"
+    lacking = {
+        "linux": "neither bubblewrap nor `unshare` works here (install bubblewrap)",
+        "win32": "Windows has none that `grade` can use (WSL 2 with bubblewrap has)",
+        "darwin": "macOS has none that `grade` can use (Docker Desktop has)",
+    }.get(system, "this system has none that `grade` can use")
     return (f"No sandbox: {lacking}. Submitted code now runs with your rights and can read and "
             "change your files. Grade files that you have not read in a container or a virtual "
             "machine, or as another user.")  # fmt: skip

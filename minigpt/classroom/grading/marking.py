@@ -10,6 +10,7 @@ imports of lesson cells whose names the answers use.
 import ast
 import copy
 import re
+import time
 from dataclasses import dataclass, field
 
 from minigpt.classroom.grading.checker import GIVEN
@@ -75,13 +76,18 @@ def grade_notebook(
     sources = [code for _, code in steps] + [cells[e.name] for e in by_answer.values()]
     first = sorted(IMPORTED_FIRST & set(re.findall(r"\w+", "\n".join(sources))))
     done, process = [], None  # the steps that a new process runs again
+    end = time.monotonic() + seconds * (2 * len(by_answer) + 3)  # of what is no exercise
     try:
         for name, answer in steps:
+            if name not in by_answer and time.monotonic() > end:
+                report.notes.append(f"{name}: not run, the time of this notebook is used up")
+                continue
             if process is None:
                 process = Process(seconds, student, seed, trusted)
                 process.ask(do="import", lines=[f"import {name}" for name in first])
                 for earlier, its_code in done:
-                    process.ask(do="run", name=earlier, code=its_code)
+                    if time.monotonic() < end:
+                        process.ask(do="run", name=earlier, code=its_code)
             exercise = by_answer.get(name)
             reply = refusal(answer) or process.ask(do="run", name=name, code=answer)
             if exercise and reply and "refused" not in reply:

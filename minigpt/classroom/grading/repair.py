@@ -13,6 +13,7 @@ import re
 import warnings
 
 MARK = "nbgrader"  # the metadata that nbgrader reads
+LONGEST = 200_000  # letters of a cell
 
 
 def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
@@ -65,6 +66,8 @@ def wellformed(cell: dict) -> str:
         source = "".join(source)
     if not isinstance(source, str):
         said, source = "no text", str(source)[:1000]
+    if len(source) > LONGEST:
+        said, source = f"more than {LONGEST:,} letters", source[:1000]
     cell["source"] = source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8")
     if cell.get("cell_type") not in ("code", "markdown", "raw"):
         said = said or "no kind of cell"
@@ -165,7 +168,9 @@ def defined(source: str) -> set[str]:
 def nodes(source: str) -> list[ast.AST]:
     """All parts of a cell's code; what is no Python has none, and IPython's lines are left out."""
     source = re.sub(r"\A(\s*%%.*\n)+", "", source)
-    source = re.sub(r"^(\s*)([%!?].*|\w[\w.]*\?\??|\w+ *= *[%!].*)$", r"\1pass", source, flags=re.M)
+    source = re.sub(
+        r"^([ \t]*)([%!?].*|\w[\w.]*\?\??|\w+ *= *[%!].*)$", r"\1pass", source, flags=re.M
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a student's "\d"

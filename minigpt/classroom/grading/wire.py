@@ -258,7 +258,8 @@ def error_like(kinds: list[str], args: object, text: str, name: str, line: int |
                 break
     if isinstance(made, (StopIteration, StopAsyncIteration)):  # it would end a loop of the check
         made = RuntimeError(f"{name} was raised")
-    made.told = {"kind": name, "text": text, "line": line}
+    line = line if type(line) is int else None
+    made.told = {"kind": str(name)[:100], "text": str(text)[:2000], "line": line}
     return made
 
 

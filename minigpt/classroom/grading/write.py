@@ -88,7 +88,7 @@ def choose_files(folder: Path, sources: dict[str, dict]) -> tuple[dict[str, dict
     found, remarks = {}, []
     for path in sorted(folder.glob("*.ipynb"), key=lambda p: (p.stem not in sources, p.name)):
         try:
-            if path.is_symlink():
+            if path.is_symlink() or folder.is_symlink():
                 raise ValueError("a link, not a file")
             notebook = read_json(path)
         except (ValueError, OSError) as error:
