@@ -76,7 +76,8 @@ def command(program: list[str], name: str | None = None) -> list[str]:
     """The command line that runs a program in the box `name`, or in none."""
     if name is None:
         return program
-    drop = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+    line = "setpriv --pdeathsig KILL --no-new-privs --bounding-set=-all --inh-caps=-all"
+    drop = line.split()
     if os.geteuid() == 0:  # root even without rights could write below /proc/sys: be nobody known,
         uid = str(2_000_000 + os.getpid())  # then the limit of processes counts these alone, too
         drop += ["--reuid", uid, "--regid", uid, "--clear-groups"]
@@ -105,8 +106,8 @@ def unshare(root: bool) -> list[str]:
         lines.append(f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}")
     script = UNSHARE.format(disk=DISK, shown="\n".join(lines))
     kind = "" if root else "--user --map-root-user"
-    parts = f"unshare {kind} --mount --pid --net --ipc --uts --fork --kill-child -- sh -c".split()
-    return [*parts, script, "sh"]
+    line = f"setpriv --pdeathsig KILL unshare {kind} --mount --pid --net --ipc --uts --fork "
+    return [*line.split(), "--kill-child", "--", "sh", "-c", script, "sh"]
 
 
 @functools.cache
@@ -136,7 +137,8 @@ def environment(here: str, **more: str) -> dict[str, str]:
 
 def limit() -> None:
     """Hold this process, and what it starts, to memory, processes and sizes of files."""
-    limits = {"AS": 8 * MEMORY, "DATA": MEMORY, "FSIZE": DISK // 4, "NOFILE": 256, "CORE": 0}
+    limits = {"AS": 8 * MEMORY, "DATA": MEMORY, "FSIZE": DISK // 4, "NOFILE": 256, "CORE": 0,
+              "CPU": 3600}  # fmt: skip
     if os.environ.get("HOME") == HERE:  # elsewhere it would count all processes of the user
         limits["NPROC"] = 64
     for name, most in limits.items():

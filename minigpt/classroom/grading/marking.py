@@ -11,6 +11,7 @@ import ast
 import copy
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from minigpt.classroom.grading.checker import GIVEN
@@ -144,16 +145,14 @@ def own_steps(source: dict, notebook: dict) -> list[tuple[str, str]]:
 def added_to(original: str, code: str) -> str:
     """What a student has added to a cell of the lesson and an answer may need: functions, classes,
     imports and plain values."""
-    known = {ast.dump(node) for node in nodes(original)}
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-    tree = next(iter(nodes(code)), None)
-    kept = [
-        node for node in (tree.body if tree else [])
-        if (isinstance(node, kinds)
-            or (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)))
-        and ast.dump(node) not in known
-    ]  # fmt: skip
-    return "\n".join(map(ast.unparse, kept))
+    known, kept = {ast.dump(node) for node in nodes(original)}, []
+    for node in getattr(next(iter(nodes(code)), None), "body", []):
+        value = isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        with suppress(RecursionError):  # nested too deeply
+            if (value or isinstance(node, kinds)) and ast.dump(node) not in known:
+                kept.append(ast.unparse(node))
+    return "\n".join(kept)
 
 
 def refusal(code: str) -> dict | None:

@@ -11,6 +11,8 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -20,6 +22,7 @@ import pytest
 from minigpt.classroom.grading import box, write
 from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.notebook import without_solutions
+from minigpt.store.files import ROOT
 
 pytestmark = pytest.mark.skipif(
     box.chosen() is None, reason=f"needs a sandbox. {box.warning()}"
@@ -423,8 +426,8 @@ with quiet:
     for path in ("/tmp/answer/own", "own"):
         shutil.copy("/bin/sh", path)
         os.chmod(path, 0o6755)
-        os.chown(path, 0, 0)
-        raise SystemExit("it is root's")""",
+        os.chown(path, 1, 1)
+        raise SystemExit("it is another's")""",
     "what a kernel starts with": """
 for place in ("~/.ipython/profile_default/startup/x.py", "~/.bashrc", "/tmp/minigpt-" + TOKEN):
     with quiet:
@@ -521,10 +524,7 @@ def test_an_attack_harms_nobody(name, folder, listening):
     report = attacked(names + TRY + HARM[name] + RIGHT)
     assert points(report) == [2, 1], [result.message for result in report.results]
     assert SECRET not in str([result.message for result in report.results])
-    end = time.monotonic() + 10
-    while alive(token) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert alive(token) == []
+    assert waited(lambda: not alive(token))
     if "session" in name:
         time.sleep(1.2)
     assert content(folder) == before and reached == []
@@ -563,6 +563,33 @@ def test_each_sandbox_holds(sandbox, folder, listening, monkeypatch):
     assert points(report) == [2, 1], [result.message for result in report.results]
     time.sleep(1.2)
     assert content(folder) == before and reached == [] and alive(token) == []
+
+
+@pytest.mark.parametrize("sandbox", box.sandboxes())
+def test_it_ends_with_a_grader_that_is_killed(sandbox, tmp_path):
+    token = f"9{time.time_ns()}"
+    code = (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('attacks', {__file__!r})\n"
+        "attacks = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(attacks)\n"
+        f"attacks.box.chosen = lambda: {sandbox!r}\n"
+        f'attacks.attacked(\'import os\\nos.execvp("sleep", ["sleep", "{token}"])\', 600)'
+    )
+    (tmp_path / "run.py").write_text(code, encoding="utf-8")
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    grader = subprocess.Popen([sys.executable, tmp_path / "run.py"],
+                              env=os.environ | {"PYTHONPATH": paths})  # fmt: skip
+    assert waited(lambda: any("python" not in line for line in alive(token)))
+    grader.kill()
+    grader.wait()
+    assert waited(lambda: not alive(token))
+
+
+def waited(until) -> bool:
+    end = time.monotonic() + 30
+    while not until() and time.monotonic() < end:
+        time.sleep(0.05)
+    return until()
 
 
 def test_what_comes_from_outside_is_no_formula_and_no_link(tmp_path):
