@@ -21,12 +21,14 @@ LARGEST = 64 * 2**20  # bytes of a message
 MANY = {kind.__name__: kind for kind in (list, tuple, set, frozenset)}
 DICTS = {kind.__name__: kind for kind in (dict, Counter, OrderedDict, defaultdict)}
 KINDS = "?bBhHiIlLqQefdgFDSU"  # NumPy's types of numbers and texts
-DTYPES = {"bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32",
-          "float64", "complex64", "complex128"}  # fmt: skip
 
 
 class Foreign(TypeError):
-    """A value that cannot travel; its argument is the type's name."""
+    """A value of a type that cannot travel; `kind` is the type."""
+
+    def __init__(self, kind: type, what: str = "") -> None:
+        super().__init__(what or kind.__name__)
+        self.kind = kind
 
 
 class Malformed(ValueError):
@@ -47,30 +49,31 @@ def pack(value: object, other: Callable | None = None, tensors: list | None = No
         return [kind.__name__, *map(again, value)]
     if kind in DICTS.values():
         return [kind.__name__, *(again(part) for item in value.items() for part in item)]
-    if kind in (bytes, complex, range, type(...)):
-        parts = {bytes: lambda: [b64encode(value).decode()], type(...): list,
-                 complex: lambda: [value.real, value.imag],
-                 range: lambda: [value.start, value.stop, value.step]}  # fmt: skip
-        return [kind.__name__, *parts[kind]()]
-    if torch and kind is torch.Tensor and not vars(value):
-        name = str(value.dtype).removeprefix("torch.")
-        if name in DTYPES and value.layout == torch.strided and value.device.type == "cpu":
+    if kind is bytes:
+        return ["bytes", b64encode(value).decode()]
+    if kind in (complex, range, type(...)):
+        return [kind.__name__, *(getattr(value, part) for part in PARTS.get(kind, ()))]
+    if torch and kind is torch.Tensor and not vars(value):  # no method of its own
+        with suppress(TypeError):  # a kind of tensor that NumPy has not
+            found = value.detach().cpu().resolve_conj().resolve_neg()
+            packed = again((found.float() if found.dtype == torch.bfloat16 else found).numpy())
             if value.requires_grad and tensors is not None:
                 tensors.append(value)
-            flat = value.detach().resolve_conj().resolve_neg().contiguous().view(-1)
-            data = b64encode(flat.view(torch.uint8).numpy().tobytes()).decode()
-            return ["tensor", name, [*value.shape], data, value.requires_grad]
+            return ["tensor", packed, value.requires_grad]
     elif numpy and (kind is numpy.ndarray or kind in numpy.sctypeDict.values()):
         array = numpy.asarray(value)
         if array.dtype.hasobject:
-            return ["objects", [*array.shape], *map(again, array.ravel().tolist())]
+            return again(array.tolist())
         if array.dtype.char in KINDS:
             data = b64encode(array.tobytes()).decode()
             return ["array", array.dtype.str, [*array.shape], data, kind is numpy.ndarray]
     found = other(value) if other else None
     if found is None:
-        raise Foreign(kind.__name__)
+        raise Foreign(kind)
     return ["other", again(found)]
+
+
+PARTS = {complex: ("real", "imag"), range: ("start", "stop", "step")}
 
 
 def unpack(data: object, other: Callable | None = None, tensor: Callable | None = None) -> object:
@@ -89,49 +92,35 @@ def made(data: object, other: Callable | None, tensor: Callable | None) -> objec
     if data is None or type(data) in (bool, int, float, str):
         return data
     kind, *rest = data
-    if kind in MANY or kind in DICTS or kind == "other":
-        parts = [made(part, other, tensor) for part in rest]
-        if kind in MANY:
-            return MANY[kind](parts)
-        if kind == "other":
-            return other(*parts)
-        items = dict(zip(parts[::2], parts[1::2], strict=True))
-        return defaultdict(None, items) if kind == "defaultdict" else DICTS[kind](items)
+    if kind == "array":
+        return made_array(*rest)
     if kind == "tensor":
-        return made_tensor(*rest, tensor)
-    if kind in ("array", "objects"):
-        return made_array(kind, rest, other, tensor)
-    simple = {"bytes": b64decode, "complex": complex, "range": range, "ellipsis": lambda: ...}
-    return simple[kind](*rest)
+        import torch
+
+        found = torch.from_numpy(made(rest[0], other, tensor))
+        return tensor(found) if rest[1] and tensor else found
+    if kind in ("bytes", "complex", "range", "ellipsis"):
+        simple = {"bytes": b64decode, "complex": complex, "range": range}
+        return simple.get(kind, lambda: ...)(*rest)
+    parts = [made(part, other, tensor) for part in rest]
+    if kind in MANY:
+        return MANY[kind](parts)
+    if kind == "other":
+        return other(*parts)
+    items = dict(zip(parts[::2], parts[1::2], strict=True))
+    return defaultdict(None, items) if kind == "defaultdict" else DICTS[kind](items)
 
 
-def made_tensor(name: str, shape: list, data: str, gradient: bool, tensor: Callable | None):
-    import torch
-
-    raw = bytearray(b64decode(data))
-    if name not in DTYPES or math.prod(shape) * getattr(torch, name).itemsize != len(raw):
-        raise Malformed("a tensor of another size than it says")
-    dtype = getattr(torch, name)
-    found = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)
-    found = found.reshape(shape).clone()
-    return tensor(found) if gradient and tensor else found
-
-
-def made_array(kind: str, rest: list, other: Callable | None, tensor: Callable | None):
+def made_array(name: str, shape: list, data: str, array: bool):
     import numpy
 
-    if kind == "objects":
-        shape, items = rest[0], [made(part, other, tensor) for part in rest[1:]]
-        array = numpy.empty(len(items), object)
-        array[:] = items
-        return array.reshape(shape)
-    dtype, shape, data, array = numpy.dtype(str(rest[0])), *rest[1:]
+    dtype = numpy.dtype(str(name))
     if dtype.char not in KINDS:
         raise Malformed("no type of numbers or texts")
-    raw = b64decode(data)
-    if not dtype.itemsize:  # texts without a letter
-        return numpy.zeros(shape if math.prod(shape) < LARGEST else 0, dtype)
-    found = numpy.frombuffer(raw, dtype).reshape(shape).copy()
+    if dtype.itemsize:
+        found = numpy.frombuffer(b64decode(data), dtype).reshape(shape).copy()
+    else:  # texts without a letter
+        found = numpy.zeros(shape if math.prod(shape) < LARGEST else 0, dtype)
     return found if array else found[()]
 
 
@@ -168,7 +157,7 @@ class Side:
     def send(self, *message: object) -> None:
         line = json.dumps(message).encode() + b"\n"
         if len(line) > LARGEST:
-            raise Foreign(f"what takes more than {LARGEST >> 20} MB")
+            raise Foreign(list, f"what takes more than {LARGEST >> 20} MB")
         self.outgoing.write(line)
         self.outgoing.flush()
 

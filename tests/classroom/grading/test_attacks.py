@@ -238,7 +238,7 @@ real = json.dumps
 def lie(message, **options):
     message = [*message]
     if message[1:2] == ["value"]:
-        message[2] = ["tensor", "__class__", [1], "AAAA", True]
+        message[2] = ["tensor", ["array", "O", [1], "AAAA", True], True]
     return real(message, **options)
 json.dumps = lie""" + WRONG,
     "a class by its name": """
