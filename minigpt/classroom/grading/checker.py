@@ -16,17 +16,9 @@ import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from minigpt.classroom.grading import box
+from minigpt.classroom.grading import box, wire
 from minigpt.classroom.grading import your_own as watch
-from minigpt.classroom.grading.wire import (
-    Foreign,
-    Function,
-    Malformed,
-    Side,
-    pack,
-    take_pipes,
-    unpack,
-)
+from minigpt.classroom.grading.wire import Foreign, Function, Malformed, Side, pack, unpack
 
 GIVEN = ("check_passed", "trial_random", "your_own")  # an answer leaves these names alone
 ENDED = "it ended Python itself: a crash, or an exit in the code"
@@ -46,7 +38,7 @@ class Grader(Side):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.child = subprocess.Popen(command, env=environment, **pipes)
         super().__init__(self.child.stdout, self.child.stdin)
-        self.calls = 0
+        self.calls, self.after = 0, None
 
     def send(self, *message: object) -> None:
         try:
@@ -109,7 +101,7 @@ class Grader(Side):
             elif isinstance(old, (dict, set)):
                 old.clear()
                 old.update(new)
-            elif hasattr(old, "shape") and old.shape == new.shape:
+            elif hasattr(old, "__setitem__") and old.shape == new.shape:
                 (old.detach() if hasattr(old, "detach") else old)[...] = new
 
     def stand_for(self, value: object) -> list | None:
@@ -224,7 +216,7 @@ def main() -> None:
     """Carry out orders until there are no more."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: it ends with whoever grades
-    incoming, outgoing = take_pipes()  # what checks print is nobody's reply
+    incoming, outgoing = wire.take_pipes()  # what checks print is nobody's reply
     orders, replies = os.fdopen(incoming, encoding="utf-8"), os.fdopen(outgoing, "w")
     sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
     box.limit()

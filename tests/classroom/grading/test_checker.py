@@ -9,10 +9,10 @@ RIGHT = {
     "prints": ("def prints(x):\n    print('x is', x)",
                "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as said:\n"
                "    own = your_own(prints)\n    own(3)\nassert said.getvalue() == 'x is 3\\n'"),
-    "grows": ("def grows(items, table, row):\n    items.append([items[0]])\n    table['n'] = 1\n"
+    "grows": ("def grows(items, table, row, n):\n    items.append([items[0]])\n    table['n'] = 1\n"
               "    items[0].add(5)\n    row += 1",
               "import numpy\nfirst, items, table = {1}, [], {}\nitems.append(first)\n"
-              "row = numpy.zeros(2)\ngrows(items, table, row)\n"
+              "row = numpy.zeros(2)\ngrows(items, table, row, numpy.float64(1))\n"
               "assert items == [{1, 5}, [{1, 5}]] and table == {'n': 1}\n"
               "assert row.tolist() == [1, 1]"),
     "raises": ("class Mine(KeyError):\n    pass\ndef raises(kind):\n    raise kind and Mine('k')"
