@@ -76,7 +76,8 @@ def wellformed(cell: dict) -> str:
         del cell["metadata"][MARK]  # it may still be known by what it defines
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         del cell["metadata"]["tags"]
-    if not isinstance(cell.get("id", ""), str):
+    name = cell.get("id", "x")
+    if type(name) is not str or not re.fullmatch(r"[\w-]{1,64}", name, re.ASCII):
         del cell["id"]
     set_kind(cell, "raw" if said else cell["cell_type"])
     if cell["cell_type"] == "code":  # it will run again

@@ -8,6 +8,7 @@ every second one the second answer is wrong, which costs its points alone.
 import copy
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def cell(source, kind="code", **marks):
                  "schema_version": 3, **marks}  # fmt: skip
     code = {"outputs": [], "execution_count": None} if kind == "code" else {}
     return {"cell_type": kind, "source": source, "metadata": {"nbgrader": all_marks} if marks else
-            {}, "id": marks.get("grade_id", source[:9].strip("# ")), **code}  # fmt: skip
+            {}, "id": marks.get("grade_id") or re.sub(r"\W", "-", source[:9]), **code}  # fmt: skip
 
 
 def solved(name, body):
