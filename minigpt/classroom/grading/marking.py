@@ -57,14 +57,12 @@ class Report:
 
 
 def grade_notebook(
-    source: dict, submitted: dict, seconds: float = SECONDS, student: str = "", seed: str = "",
-    trusted: bool = False,
-) -> Report:  # fmt: skip
+    source: dict, submitted: dict, seconds: float = SECONDS, student: str = "", seed: str = ""
+) -> Report:
     """Grade a submitted notebook by the teacher's source, hidden tests included.
 
     student: whose variant it is; without, the one that the notebook names.
-    seed: of the checks' random inputs; without, they are other ones each time. The answers' code
-    does not get it unless it is `trusted`, as the source's own solutions are.
+    seed: of the checks' random inputs, which no answer gets; without, other ones each time.
     ValueError if `submitted` is no notebook.
     """
     notebook, problems = repaired(without_solutions(source), submitted)
@@ -84,7 +82,7 @@ def grade_notebook(
                 report.notes.append(f"{name}: not run, the time of this notebook is used up")
                 continue
             if process is None:
-                process = Process(seconds, student, seed, trusted)
+                process = Process(seconds, student, seed)
                 process.ask(do="import", lines=[f"import {name}" for name in first])
                 for earlier, its_code in done:
                     if time.monotonic() < end:

@@ -22,20 +22,19 @@ class Process:
     """One run of checker.py, which runs student.py; `ask` gives its reply, or None once it is over.
 
     seconds: the time limit of an order. student, seed: whose variant it is, and of which random
-    inputs; the seed is the checks' alone, or where the code is `trusted`, its own too.
+    inputs; the seed is the checks' alone.
     """
 
-    def __init__(self, seconds: float, student: str, seed: str, trusted: bool = False) -> None:
+    def __init__(self, seconds: float, student: str, seed: str) -> None:
         self.seconds, self.over = seconds, ""
         self.folder = tempfile.TemporaryDirectory(prefix="minigpt-grade-")
         sandbox, home = box.chosen(), self.folder.name
-        secrets, python = {SEED: seed, GRADER: student}, [sys.executable, "-m"]
-        more = secrets if trusted else {GRADER: student}
-        theirs = box.environment(box.HERE if sandbox else f"{home}/answer", **more)
+        python, whose = [sys.executable, "-m"], {GRADER: student}
+        theirs = box.environment(box.HERE if sandbox else f"{home}/answer", **whose)
         mine = os.environ | {"PYTHONPATH": theirs["PYTHONPATH"], "MINIGPT_HOME": f"{home}/home",
-                             "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}  # fmt: skip
+                             "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", SEED: seed}  # fmt: skip
         self.child = subprocess.Popen(
-            [*python, "minigpt.classroom.grading.checker"], cwd=home, env=mine | secrets,
+            [*python, "minigpt.classroom.grading.checker"], cwd=home, env=mine | whose,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, encoding="utf-8", start_new_session=True,
         )  # fmt: skip

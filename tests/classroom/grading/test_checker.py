@@ -105,5 +105,3 @@ def test_the_trial_seed_is_not_in_the_box():
              "assert trial_random().random() == random.Random('7').random()")  # fmt: skip
     one = notebook({"seed": (answer, check)})
     assert grade_notebook(one, one, seed="7").points == 1
-    trusted = grade_notebook(one, one, seed="7", trusted=True)
-    assert trusted.points == 0, "a source's own solution gets what the checks get"
