@@ -8,13 +8,12 @@ from pathlib import Path
 
 from minigpt.classroom.exchange.roster import NO_FOLDER, Roster, read_roster
 from minigpt.classroom.exchange.tables import read_rows, write_rows
+from minigpt.classroom.notebook import ASIDE, EARLIER, named_as
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, atomic_write
 
 ENVIRONMENT = None
 LARGEST = 100_000_000  # bytes of one notebook, unpacked
-NOTEBOOK = re.compile(r"(?P<stem>.+)\.ipynb(\.json|\.txt)?", re.I | re.S)
-COPY = re.compile(r"(?P<stem>.+?)(?: ?\((?P<browser>\d+)\)|-(?P<canvas>\d+))", re.S)
 # "Ada Lovelace_4711_assignsubmission_file_" (Moodle 4.1 and newer leave out the last "_"), a folder
 # or the beginning of the file's name: mod/assign/feedback/file/importziplib.php
 MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_(?P<file>.*))?", re.S)
@@ -25,7 +24,6 @@ CANVAS = re.compile(r"(?:(?P<name>[^_]+(?:_[^_]+)*?)_)??(?P<late>LATE_)?"
 SYSTEM = {"__MACOSX", ".ipynb_checkpoints", ".DS_Store", "Thumbs.db", "desktop.ini"}
 COLLECTED = "collected.csv"  # by which name and number a platform handed each one over
 COLUMNS = ("student_id", "assignment", "platform", "number", "attachment", "name", "late", "file")
-EARLIER, ASIDE = "earlier", "not-graded"  # folders beside what is graded
 
 
 @dataclass
@@ -151,7 +149,7 @@ def refused(parts: list[str], size: int, assignment: str, known: list[str]) -> s
         return "its path leads out of the archive"
     if SYSTEM & {*parts} or parts[-1].startswith("._"):
         return "the system's own"
-    if not NOTEBOOK.fullmatch(parts[-1]):
+    if not named_as(parts[-1], ()):
         return "no notebook"
     if others:
         return f"of another assignment, {others[0]}"
@@ -182,12 +180,10 @@ def take_in(
 
     Of several copies of one file ("01-1.ipynb", "01 (1).ipynb") the last is taken.
     """
-    own = [NOTEBOOK.fullmatch(origin.inside[-1])["stem"] for origin, _ in read]
+    own = [named_as(origin.inside[-1], ())[0] for origin, _ in read]
     copies: dict[str, list] = {}  # name → (number of the copy, path, data)
-    for (origin, data), stem in zip(read, own, strict=True):
-        copy, number = COPY.fullmatch(stem), 0
-        if copy and copy["stem"] in (*stems, *own):
-            stem, number = copy["stem"], int(copy["browser"] or copy["canvas"])
+    for origin, data in read:
+        stem, number = named_as(origin.inside[-1], (*stems, *own))
         copies.setdefault(f"{stem}.ipynb", []).append((number, "/".join(origin.inside), data))
     notebooks, aside = {}, {}
     for name, found in copies.items():
@@ -199,7 +195,7 @@ def take_in(
                 aside[path.replace("/", "-")] = data
     folder = course / "submitted" / student / assignment
     there = [p for p in folder.glob("*") if p.is_file()]
-    old = {p.name: p.read_bytes() for p in there if NOTEBOOK.fullmatch(p.name)}
+    old = {p.name: p.read_bytes() for p in there if named_as(p.name, ())}
     if old and old != notebooks:
         earlier = next(p for n in range(1, 10**6) if not (p := folder / f"{EARLIER}-{n}").exists())
         earlier.mkdir()

@@ -10,11 +10,12 @@ from minigpt.store.files import Problem, atomic_write
 
 FORMULA = re.compile(r"[=+\-@\t\r]")  # what a spreadsheet program may carry out begins so (OWASP)
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
+LONGEST = 30_000  # characters of a cell: spreadsheet programs take some more
 
 
 def neutral(cell: object) -> str:
     """A cell that no program carries out: an apostrophe stands before what would be a formula."""
-    text = str(cell)
+    text = str(cell).replace("\0", "")[:LONGEST]
     formula = FORMULA.match(text.lstrip(" '")) and not NUMBER.fullmatch(text)
     return f"'{text}" if formula else text
 
@@ -55,11 +56,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return [dict(zip(header, map(as_written, row))) for row in rows if any(row)]
 
 
-def table_bytes(header: Sequence, rows: Iterable[Sequence], sign: str = ",") -> bytes:
-    """A table as CSV in UTF-8."""
+def table_bytes(
+    header: Sequence, rows: Iterable[Sequence], sign: str = ",", ours: bool = True
+) -> bytes:
+    """A table as CSV in UTF-8; one that is not `ours` goes back as it came, formulas included."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=sign, lineterminator="\n")
-    writer.writerows([[neutral(cell) for cell in row] for row in [header, *rows]])
+    safe = neutral if ours else str
+    writer.writerows([[safe(cell) for cell in row] for row in [header, *rows]])
     return out.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from minigpt.store.words import _
 
 PACKAGE = Path(__file__).parents[2].as_posix() + "/"  # spelled as Python found it, like all code's
-SEED = "MINIGPT_TRIAL_SEED"  # the environment variable with which a grader fixes the random inputs
+SEED = "MINIGPT_SECRET"  # in the environment of a grader: it fixes the random inputs
 PLAIN = "plain numbers, texts, lists or tensors"
 SINGLE = {type(None), bool, int, float, complex, str, bytes, range}
 LISTS = {list, tuple, set, frozenset}
@@ -169,5 +169,5 @@ def yours(name: str, stand_in: Callable) -> Callable:
 
 def trial_random() -> random.Random:
     """A source of random inputs for a check: other ones at each call, so that an answer cannot know
-    them; under the same MINIGPT_TRIAL_SEED always the same, so that grading can be repeated."""
+    them; under the same MINIGPT_SECRET always the same, so that grading can be repeated."""
     return random.Random(os.environ.get(SEED) or None)
