@@ -17,7 +17,8 @@ from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark
 from minigpt.classroom.grading.write import read_json
 from minigpt.classroom.notebook import exercises, read_notebook, to_bytes, without_solutions
-from minigpt.classroom.worksheet.worksheet import personal, solved, worksheet
+from minigpt.classroom.worksheet import worksheet as sheets
+from minigpt.classroom.worksheet.worksheet import personal, worksheet
 from minigpt.commands import collect, course, grade
 from minigpt.maintain import build
 from minigpt.store.files import ROOT, Problem
@@ -287,7 +288,7 @@ def test_every_assignment_goes_through_grade_and_nbgrader(nbgrader, tmp_path):
             file = f"{name}.ipynb"
             notebook = read_notebook(folder / kind / name / file)
             if name == "worksheet":
-                make = solved if kind == "source" else personal
+                make = sheets.solved if kind == "source" else personal
                 notebook = make(worksheet(), student, course.secret_of(folder))
             (there / file).write_bytes(to_bytes(notebook))
     grade.main([str(folder)])
@@ -443,7 +444,9 @@ def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, 
 
     def work(student, words=""):
         notebook = personal(worksheet(), student, secret)
-        for one, right in zip(notebook["cells"], solved(worksheet(), student, secret)["cells"]):
+        for one, right in zip(
+            notebook["cells"], sheets.solved(worksheet(), student, secret)["cells"]
+        ):
             if mark(one).get("solution") and one["cell_type"] == "code" and one["id"] != "student":
                 one["source"] = right["source"]
         cell(notebook, "words-03")["source"] = words or "YOUR ANSWER HERE"
