@@ -1,7 +1,8 @@
-"""For teachers: what a class's labels say, student by student: together FOLDER.
+"""A class's labels: together FOLDER. What it learned: together concept FOLDER. For teachers.
 
 It reads the labels files that notebook 05 exports, one a student, and says how much each labeled,
 how far each two agree, and what each of them and the class prefer. Students have pseudonyms.
+`together concept FOLDER` reads the ten questions before and after the course, and the predictions.
 """
 
 import itertools
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.classroom.class_work import taste
+from minigpt.classroom.class_work import concept, taste
 from minigpt.classroom.class_work.files import csv_bytes, read_class_labels
 from minigpt.commands import speak
 from minigpt.setup.common import option_parser, outside_course
@@ -131,8 +132,40 @@ def together(folder: Path, out: Path | None, names: Path | None, key: str) -> No
         atomic_write(out / name, data)
 
 
+def what_was_learned(argv: list[str]) -> int:
+    """What a class learned: the gain in each of the ten questions, and its predictions."""
+    parser = option_parser("together concept", what_was_learned.__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="one subfolder a student")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the results")
+    args = parser.parse_args(argv)
+    folder, out = (p and p.expanduser().resolve() for p in (args.folder, args.out))
+    check_paths(folder, out, None)
+    found = concept.read_class(folder)
+    for sentence in found.refused:
+        print(f"Not used: {sentence}", file=sys.stderr)
+    if not found.answers and not found.predictions:
+        raise Problem(f"There is no {concept.FILES} in {folder} that can be read.")
+    gains, foreseen = concept.gains(found.answers), concept.foreseen(found.predictions)
+    shares = [[g.name, g.students, *(f"{x:.0%}" for x in (g.before, g.after)), g.told()]
+              for g in gains]  # fmt: skip
+    header = ["question", "students", "before", "after", "gain"]
+    show(header, shares, "Right answers of those who answered before and after; the gain with its "
+         "95% interval (Agresti and Min 2005; all: a bootstrap over students).")  # fmt: skip
+    rows = [[key, n, f"{p:.0%} ({low:.0%} to {high:.0%})"] for key, n, p, low, high in foreseen]
+    show(["prediction", "students", "came true"], rows, "Predictions, with 95% intervals.")
+    if out:
+        numbers = [[g.name, g.students, g.before, g.after, g.gain, g.low, g.high] for g in gains]
+        atomic_write(out / "concept.csv", csv_bytes([*header, "low", "high"], numbers))
+        header = ["prediction", "students", "share", "low", "high"]
+        atomic_write(out / "predictions.csv", csv_bytes(header, foreseen))
+        say(f"Results, without names: {out}")
+    return 0
+
+
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
+    if argv[:1] == ["concept"]:
+        return what_was_learned(argv[1:])
     parser = option_parser("together", __doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="what the class handed in")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the results")
