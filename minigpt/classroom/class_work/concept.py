@@ -10,8 +10,9 @@ import numpy as np
 
 from minigpt.classroom.class_work.files import student_files
 from minigpt.classroom.class_work.taste import DRAWS, Z, wilson
-from minigpt.show import concept_quiz, predict
+from minigpt.show import concept_quiz
 from minigpt.show.concept_items import ITEMS
+from minigpt.show.predict import valid as valid_predictions
 from minigpt.store.words import language
 
 FILES = "concept_test.json or predictions.json"
@@ -58,7 +59,7 @@ def read_class(folder: Path) -> ClassFiles:
                     raise ValueError
                 contents = json.loads(path.read_text(encoding="utf-8"))
                 quiz = {*contents} <= {*concept_quiz.WHEN, "scored"}
-                valid = concept_quiz.valid if quiz else predict.valid
+                valid = concept_quiz.valid if quiz else valid_predictions
                 if not contents or not valid(contents):
                     raise ValueError
             except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
