@@ -113,7 +113,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         print(f"  {one.total('points'):g} of {one.total('most'):g}")
         for remark in one.remarks:
             print(f"        {remark}")
-        write.write_checked(course, one, asked)
+        write.write_checked(course, one)
         write.write_feedback(course, one)
         write.write_points(course, one)  # at once: a long run may be broken off
         account.append(one)

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.classroom.class_work import concept, taste
-from minigpt.classroom.class_work.files import csv_bytes, read_class_labels
+from minigpt.classroom.class_work.files import read_class_labels
+from minigpt.classroom.exchange.tables import table_bytes
 from minigpt.commands import speak
 from minigpt.setup.common import option_parser, outside_course
 from minigpt.show.table import Table
@@ -80,8 +81,8 @@ def show_agreement(people: dict) -> dict[str, bytes]:
     pairs = [[a, b, float(shares[i, j]), int(counts[i, j])]
              for (i, a), (j, b) in itertools.combinations(enumerate(people), 2)]  # fmt: skip
     return {
-        "labels.csv": csv_bytes(header, lines),
-        "agreement.csv": csv_bytes(["student", "other", "agreement", "common pairs"], pairs),
+        "labels.csv": table_bytes(header, lines),
+        "agreement.csv": table_bytes(["student", "other", "agreement", "common pairs"], pairs),
     }
 
 
@@ -104,7 +105,7 @@ def show_preferences(people: dict, world, encoding) -> dict[str, bytes]:
     header = ["who", "feature", "weight in nats", "low", "high", "votes that differ in it"]
     lines = [[who, feature, e.value, e.low, e.high, e.votes]
              for who, row in found.items() for feature, e in row.items()]  # fmt: skip
-    return {"preferences.csv": csv_bytes(header, lines)}
+    return {"preferences.csv": table_bytes(header, lines)}
 
 
 def chance(estimate) -> str:
@@ -126,7 +127,7 @@ def together(folder: Path, out: Path | None, names: Path | None, key: str) -> No
         raise Problem(f"There are no labels in {folder} that can be read.")
     if names:
         who = sorted(handed.names.items())
-        atomic_write(names, csv_bytes(["pseudonym", "student"], who, COMMENT))
+        atomic_write(names, table_bytes(["pseudonym", "student"], who, comment=COMMENT))
     files = show_agreement(handed.found) | show_preferences(handed.found, world, encoding)
     for name, data in files.items() if out else ():
         atomic_write(out / name, data)
@@ -155,9 +156,9 @@ def what_was_learned(argv: list[str]) -> int:
     show(["prediction", "students", "came true"], rows, "Predictions, with 95% intervals.")
     if out:
         numbers = [[g.name, g.students, g.before, g.after, g.gain, g.low, g.high] for g in gains]
-        atomic_write(out / "concept.csv", csv_bytes([*header, "low", "high"], numbers))
+        atomic_write(out / "concept.csv", table_bytes([*header, "low", "high"], numbers))
         header = ["prediction", "students", "share", "low", "high"]
-        atomic_write(out / "predictions.csv", csv_bytes(header, foreseen))
+        atomic_write(out / "predictions.csv", table_bytes(header, foreseen))
         say(f"Results, without names: {out}")
     return 0
 

@@ -519,6 +519,7 @@ def test_whatever_ends_a_grading_costs_that_student_alone(tmp_path, monkeypatch)
     found = rows(folder / "points.csv")
     assert (found["ada"]["score"], found["bob"]["score"]) == ("0", "8")
     assert "it cannot be graded (RecursionError), 0 points" in found["ada"]["remarks"]
+    assert (folder / "checked" / "ada" / STEM / f"{STEM}.ipynb").is_file()
 
 
 def test_what_a_student_wrote_is_shown_and_not_run_by_the_page(tmp_path):

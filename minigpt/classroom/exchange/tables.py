@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,10 @@ LONGEST = 30_000  # characters of a cell: spreadsheet programs take some more
 
 
 def neutral(cell: object) -> str:
-    """A cell that no program carries out: an apostrophe stands before what would be a formula."""
+    """A cell that no program carries out: an apostrophe stands before what would be a formula. Of
+    fractions four decimals, of NaN nothing."""
+    if isinstance(cell, float):
+        cell = "" if math.isnan(cell) else f"{cell:.4f}"
     text = str(cell).replace("\0", "")[:LONGEST]
     formula = FORMULA.match(text.lstrip(" '")) and not NUMBER.fullmatch(text)
     return f"'{text}" if formula else text
@@ -57,10 +61,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def table_bytes(
-    header: Sequence, rows: Iterable[Sequence], sign: str = ",", ours: bool = True
+    header: Sequence,
+    rows: Iterable[Sequence],
+    sign: str = ",",
+    ours: bool = True,
+    comment: str = "",
 ) -> bytes:
     """A table as CSV in UTF-8; one that is not `ours` goes back as it came, formulas included."""
     out = io.StringIO(newline="")
+    out.write(f"# {comment}\n" if comment else "")
     writer = csv.writer(out, delimiter=sign, lineterminator="\n")
     safe = neutral if ours else str
     writer.writerows([[safe(cell) for cell in row] for row in [header, *rows]])

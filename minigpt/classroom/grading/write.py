@@ -57,6 +57,7 @@ class Graded:
     student: str
     assignment: str
     reports: dict[str, Report]  # by the notebook's name
+    checked: dict[str, bytes] = field(default_factory=dict)  # the notebooks for nbgrader
     remarks: list[str] = field(default_factory=list)  # what was wrong with files and cells
     told: list[str] = field(default_factory=list)  # those of them that the student reads as well
     unused: list[str] = field(default_factory=list)  # files that are not graded, and why
@@ -127,7 +128,7 @@ def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict
     say of the files goes into `graded`. Of copies ("01 (1).ipynb", "01-1.ipynb") the last counts.
     """
     found: dict[str, tuple[str, dict]] = {}
-    paths = []
+    paths, told = [], []
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         hidden = any(part == ASIDE or part.startswith((".", "__", EARLIER)) for part in parts[:-1])
@@ -141,25 +142,23 @@ def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict
         try:
             notebook = read_json(path)
         except (ValueError, OSError) as error:
-            graded.unused.append(f"{file}: {error}")
-            graded.told.append(graded.unused[-1])
+            told.append(f"{file}: {error}")
             continue
         stem = named_as(path.name, sources)[0]
         name = belongs_to(notebook, sources) or (stem if stem in sources else None)
         if name is None:
-            graded.unused.append(f"{file}: it has none of this assignment's cells")
-            graded.told.append(graded.unused[-1])
+            told.append(f"{file}: it has none of this assignment's cells")
         elif name in found:
-            if notebook != found[name][1]:
+            if path.read_bytes() != (folder / found[name][0]).read_bytes():
                 graded.displaced = True
-                graded.unused.append(f"{file}: a second {name}, not graded: {found[name][0]} is")
-                graded.told.append(graded.unused[-1])
+                told.append(f"{file}: a second {name}, not graded: {found[name][0]} is")
         else:
             found[name] = file, notebook
             if path.name != f"{name}.ipynb":
                 graded.remarks.append(f"{file}: graded as {name}.ipynb")
     absent = [name for name in sources if name not in found]
-    graded.told += [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
+    graded.unused += told
+    graded.told = told + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
     graded.remarks += graded.told
     return {name: notebook for name, (_, notebook) in found.items()}
 
@@ -175,13 +174,17 @@ def grade_submission(
         report = empty_report(source, NOTHING)
         if name in files:
             try:
-                report = grade_notebook(source, files[name], seconds, [course], student, seed)
+                found = grade_notebook(source, files[name], seconds, [course], student, seed)
+                graded.checked[name] = to_bytes(for_nbgrader(found, source))
+                report = found
+                if is_worksheet(source):
+                    not_mine(files[name], student, graded)
             except Exception as error:  # whatever it holds, the others are graded
-                why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}"
+                why = str(error) if isinstance(error, ValueError) else type(error).__name__
                 graded.told.append(f"{name}.ipynb: it cannot be graded ({why}), 0 points")
                 graded.remarks.append(graded.told[-1])
-            if is_worksheet(source):
-                not_mine(files[name], student, graded)
+        if name not in graded.checked:
+            graded.checked[name] = to_bytes(for_nbgrader(report, source))
         graded.remarks += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
         graded.reports[name] = report
     return graded
@@ -253,12 +256,12 @@ def lateness(course: Path, roster: Roster, student: str, assignment: str, flag: 
 # ---- what is written ---------------------------------------------------------------------------
 
 
-def write_checked(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
+def write_checked(course: Path, graded: Graded) -> None:
     """The notebooks that `nbgrader autograde` gives the same points, and the time of handing in."""
     time = course / "submitted" / graded.student / graded.assignment / "timestamp.txt"
-    for name, report in graded.reports.items():
+    for name, data in graded.checked.items():
         target = course / "checked" / graded.student / graded.assignment / f"{name}.ipynb"
-        atomic_write(target, to_bytes(for_nbgrader(report, sources[name])))
+        atomic_write(target, data)
         if time.is_file():
             atomic_write(target.with_name(time.name), time.read_bytes())
 
