@@ -105,6 +105,7 @@ def collect(archive: Path, course: Path, assignment: str, known: list[str]) -> A
         entries = [entry for entry in packed.infolist() if not entry.is_dir()]
         account.files = len(entries)
         mine: dict[str, dict[str, list]] = {}  # student → who, as the archive says → entries
+        spelled: dict[str, str] = {}  # in small letters → as it came first
         chosen = []
         for entry in entries:
             parts = entry.filename.replace("\\", "/").split("/")
@@ -119,6 +120,7 @@ def collect(archive: Path, course: Path, assignment: str, known: list[str]) -> A
             except LookupError as error:
                 account.unused.append(f"{entry.filename}: {error.args[0]}")
                 continue
+            student = spelled.setdefault(student.casefold(), student)
             mine.setdefault(student, {}).setdefault(origin.who, []).append((origin, entry))
         twice = [f"{student}: {' and '.join(sorted(whos))}"
                  for student, whos in sorted(mine.items()) if len(whos) > 1]  # fmt: skip

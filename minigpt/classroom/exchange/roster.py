@@ -82,10 +82,11 @@ class Roster:
             return None
 
     def find(self, ids=(), platform: str = "", number: str = "", name: str = "") -> Student | None:
-        """The student of one of these ids or addresses, of this number on the platform, or else the
-        only one of that name, in whatever order its words stand."""
+        """The student of one of these ids, addresses or logins, of this number on the platform, or
+        else the only one of that name, in whatever order its words stand."""
         for mark in filter(None, ids):
-            if found := self.by_id(mark) or self.only("email", mark):
+            known = (self.only(column, mark) for column in ("email", "moodle", "canvas"))
+            if found := self.by_id(mark) or next(filter(None, known), None):
                 return found
         if number and (found := self.only(platform, number)):
             return found

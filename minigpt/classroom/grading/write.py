@@ -216,7 +216,7 @@ def nothing(student: str, assignment: str, sources: dict[str, dict]) -> Graded:
     reports = {name: empty_report(source, NOTHING) for name, source in sources.items()}
     cells = [cell for source in sources.values() for cell in source["cells"] if by_hand(cell)]
     words = 0, sum(mark(cell).get("points", 0) for cell in cells), 0
-    return Graded(student, assignment, reports, [NOTHING], words=words)
+    return Graded(student, assignment, reports, remarks=[NOTHING], words=words)
 
 
 def failing_solutions(
