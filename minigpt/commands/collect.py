@@ -147,7 +147,7 @@ def collect(archive: Path, course: Path, assignment: str, known: list[str]) -> A
 def refused(parts: list[str], size: int, assignment: str, known: list[str]) -> str:
     """Why an entry is no hand-in, or ""."""
     others = [part for part in parts[1:-1] if part in known and part != assignment]
-    if {".", "..", ""} & {*parts} or ":" in parts[0]:
+    if {".", "..", ""} & {*parts} or re.fullmatch("[A-Za-z]:", parts[0]):
         return "its path leads out of the archive"
     if SYSTEM & {*parts} or parts[-1].startswith("._"):
         return "the system's own"
@@ -167,11 +167,17 @@ def student_of(origin: Origin, roster: Roster) -> str:
     if found:
         return found.id
     if not origin.platform and not NO_FOLDER.search(origin.who):
-        return origin.who
-    student = re.sub(r"[^\w.@-]+", "-", origin.who).strip("-.")
+        return short(origin.who)
+    student = short(re.sub(r"[^\w.@-]+", "-", origin.who).strip("-."))
     if not student:
         raise LookupError(f"{origin.who!r} names nobody")
     return student
+
+
+def short(name: str) -> str:
+    """A name that a file can have on any system."""
+    name = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "-", name)
+    return name.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
 
 
 def take_in(
@@ -186,7 +192,9 @@ def take_in(
     copies: dict[str, list] = {}  # name → (number of the copy, path, data)
     for origin, data in read:
         stem, number = named_as(origin.inside[-1], (*stems, *own))
-        copies.setdefault(f"{stem}.ipynb", []).append((number, "/".join(origin.inside), data))
+        copies.setdefault(f"{short(stem)}.ipynb", []).append(
+            (number, "/".join(origin.inside), data)
+        )
     notebooks, aside = {}, {}
     for name, found in copies.items():
         *others, (_, last, notebooks[name]) = sorted(found, key=lambda copy: copy[0])
@@ -194,7 +202,7 @@ def take_in(
             if data != notebooks[name]:
                 account.unused.append(f"{student}: {path}: {last} is graded in its place")
                 account.displaced = True
-                aside[path.replace("/", "-")] = data
+                aside[f"{len(aside) + 1}-{short(path)}"] = data
     folder = course / "submitted" / student / assignment
     there = [p for p in folder.glob("*") if p.is_file()]
     old = {p.name: p.read_bytes() for p in there if named_as(p.name, ())}

@@ -62,6 +62,8 @@ def run(folder, archive):
         ("ada/01.ipynb.json", "ada", "01.ipynb"),
         ("ada/01.ipynb.txt", "ada", "01.ipynb"),
         ("ada/01.IPYNB", "ada", "01.ipynb"),
+        ("ada/what: a? *name*.ipynb", "ada", "what- a- -name-.ipynb"),
+        (f"{'x' * 250}/{'学' * 80}.ipynb", "x" * 120, f"{'学' * 40}.ipynb"),
     ],
 )  # fmt: skip
 def test_each_students_file_goes_where_it_is_graded(folder, tmp_path, entry, student, name):
@@ -111,8 +113,8 @@ def test_of_copies_in_one_hand_in_the_last_is_graded_and_the_status_tells(folder
              "cleo/w.ipynb": "same", "cleo/w-1.ipynb": "same"}  # fmt: skip
     assert run(folder, packed(tmp_path / "all.zip", files)) == 1
     assert handed_in(folder) == {
-        f"ada/{STEM}/{STEM}.ipynb": "new", f"ada/{STEM}/not-graded/{STEM}.ipynb": "old",
-        f"bob/{STEM}/w.ipynb": "2", f"bob/{STEM}/not-graded/x-w.ipynb": "1",
+        f"ada/{STEM}/{STEM}.ipynb": "new", f"ada/{STEM}/not-graded/1-{STEM}.ipynb": "old",
+        f"bob/{STEM}/w.ipynb": "2", f"bob/{STEM}/not-graded/1-x-w.ipynb": "1",
         f"cleo/{STEM}/w.ipynb": "same",
     }  # fmt: skip
     said = capsys.readouterr().out
