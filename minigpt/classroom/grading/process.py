@@ -32,9 +32,10 @@ class Process:
         python, whose = [sys.executable, "-m"], {GRADER: student}
         theirs = box.environment(box.HERE if sandbox else f"{home}/answer", **whose)
         mine = os.environ | {"PYTHONPATH": theirs["PYTHONPATH"], "MINIGPT_HOME": f"{home}/home",
-                             "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", SEED: seed}  # fmt: skip
+                             "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1",
+                             SEED: seed, **whose}  # fmt: skip
         self.child = subprocess.Popen(
-            [*python, "minigpt.classroom.grading.checker"], cwd=home, env=mine | whose,
+            [*python, "minigpt.classroom.grading.checker"], cwd=home, env=mine,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, encoding="utf-8", start_new_session=True,
         )  # fmt: skip

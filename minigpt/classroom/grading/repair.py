@@ -85,6 +85,27 @@ def wellformed(cell: dict) -> str:
     return said
 
 
+def from_format_3(notebook: dict) -> dict:
+    """A notebook of Jupyter's old format as one of today's; anything else as it is."""
+    sheets = notebook.get("worksheets")
+    if isinstance(notebook.get("cells"), list) or not isinstance(sheets, list):
+        return notebook
+    cells = []
+    for cell in (c for sheet in sheets if isinstance(sheet, dict) for c in sheet.get("cells", ())):
+        if not isinstance(cell, dict):
+            continue
+        kind, metadata = cell.get("cell_type"), cell.get("metadata", {})
+        source = "".join(cell.get("input" if kind == "code" else "source", ""))
+        if kind == "heading":
+            source = f"{'#' * int(cell.get('level', 1))} {source}"
+        new = {"cell_type": kind if kind in ("code", "raw") else "markdown", "metadata": metadata,
+               "source": source}  # fmt: skip
+        cells.append(new)
+        set_kind(new, new["cell_type"])
+    metadata = notebook.get("metadata", {})
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+
+
 def recognise_checks(cells: list, known: dict[str, dict], problems: list[str]) -> None:
     """Give checks that lost their metadata their ids again: their text is the release's."""
     present = {mark(cell).get("grade_id") for cell in cells}

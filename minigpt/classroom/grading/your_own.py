@@ -20,7 +20,7 @@ from minigpt.store.words import _
 
 PACKAGE = Path(__file__).parents[2].as_posix() + "/"  # spelled as Python found it, like all code's
 GRADERS = {str(Path(__file__).with_name(f"{name}.py")) for name in ("your_own", "student", "wire")}
-SEED = "MINIGPT_TRIAL_SEED"  # the environment variable with which a grader fixes the random inputs
+SEED = "MINIGPT_SECRET"  # in the environment of a grader: it fixes the random inputs
 PLAIN = "plain numbers, texts, lists or tensors"
 
 
@@ -144,5 +144,5 @@ def yours(name: str, stand_in: Callable) -> Callable:
 
 def trial_random() -> random.Random:
     """A source of random inputs for a check: other ones at each call, so that an answer cannot know
-    them; under the same MINIGPT_TRIAL_SEED always the same, so that grading can be repeated."""
+    them; under the same MINIGPT_SECRET always the same, so that grading can be repeated."""
     return random.Random(os.environ.get(SEED) or None)

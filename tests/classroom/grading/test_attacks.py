@@ -202,7 +202,7 @@ late = Late()
 del late""" + WRONG,
     "the environment": """
 import os
-os.environ.update(MINIGPT_TRIAL_SEED="1", PYTHONOPTIMIZE="2", MINIGPT_STUDENT="ada")""" + WRONG,
+os.environ.update(MINIGPT_SECRET="1", PYTHONOPTIMIZE="2", MINIGPT_STUDENT="ada")""" + WRONG,
     "import hooks": """
 import sys
 class Finder:
@@ -595,12 +595,12 @@ def waited(until) -> bool:
 def test_what_comes_from_outside_is_no_formula_and_no_link(tmp_path):
     """In the table of points no cell is one that a spreadsheet would compute."""
     report = attacked(RIGHT)
-    for student in ("=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2", "plain"):
+    for student in ("=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3", "plain"):
         remark = ["=HYPERLINK(1).ipynb: a second work, not graded"]
-        one = write.Graded(student, "work", {"work": report}, remark)
+        one = write.Graded(student, "work", {"work": report}, remarks=remark)
         for _ in range(2):  # graded again, it is the same line
-            write.write_points(tmp_path / "points.csv", one)
-    text = (tmp_path / "points.csv").read_text(encoding="utf-8")
+            write.write_points(tmp_path, one)
+    text = (tmp_path / "points.csv").read_text(encoding="utf-8-sig")
     rows = list(csv.reader(io.StringIO(text)))
     assert len(rows) == 6
     assert not [c for row in rows for c in row if c.startswith(("=", "+", "-", "@"))]
@@ -608,8 +608,9 @@ def test_what_comes_from_outside_is_no_formula_and_no_link(tmp_path):
     there.mkdir(parents=True)
     (tmp_path / "ada.ipynb").write_text(json.dumps(SOURCE), encoding="utf-8")
     os.symlink(tmp_path / "ada.ipynb", there / "work.ipynb")
-    found, remarks = write.choose_files(there, {"work": SOURCE})
-    assert found == {} and "work.ipynb: a link, not a file" in remarks[0]
+    graded = write.Graded("eve", "work", {})
+    assert write.choose_files(there, {"work": SOURCE}, graded) == {}
+    assert "work.ipynb: a link, not a file" in graded.told
 
 
 def test_where_there_is_no_sandbox_it_is_said(monkeypatch):

@@ -1,6 +1,7 @@
 """One bad file costs itself alone: damaged notebooks get a remark, and all others are graded."""
 
 import copy
+import csv
 import json
 import random
 from collections.abc import Iterator
@@ -113,9 +114,9 @@ def test_three_hundred_mutated_notebooks(tmp_path, monkeypatch):
         one = write.grade_submission(tmp_path, f"s{seed}", "work", folder, {"work": SOURCE})
         assert (one.total("points"), one.total("most")) == (0, 3), seed
         damaged += bool(one.remarks)
-        write.write_checked(tmp_path, one, {"work": SOURCE})
+        write.write_checked(tmp_path, one)
         write.write_feedback(tmp_path, one)
-        write.write_points(tmp_path / "points.csv", one)
+        write.write_points(tmp_path, one)
         ids = [mark(c).get("grade_id") for c in one.reports["work"].notebook["cells"] if mark(c)]
         assert ids == ["double", "double-check", "half", "half-check"], seed
     assert damaged > 100
@@ -138,6 +139,8 @@ POINTS = {"nested": 1, "text": 1, "id": 3, "kind": 3, "outputs": 3, "cells": 0, 
 
 
 def test_a_class_with_bad_files_is_graded(tmp_path, capsys):
+    settings = 'os.environ["MINIGPT_SECRET"] = "0123456789abcdef0123456789abcdef"\n'
+    (tmp_path / "nbgrader_config.py").write_text(settings, encoding="utf-8")
     (tmp_path / "source" / "work").mkdir(parents=True)
     (tmp_path / "source" / "work" / "work.ipynb").write_bytes(in_bytes(SOURCE))
     for name, change in {**BAD, "a-good": lambda n: None, "z-good": lambda n: None}.items():
@@ -146,8 +149,8 @@ def test_a_class_with_bad_files_is_graded(tmp_path, capsys):
         hand_in(tmp_path, name, in_bytes(notebook))
     assert grade.main([str(tmp_path), "--seconds", "10"]) == 0
     said = capsys.readouterr().out
-    lines = (tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()[1:]
-    found = {line.split(",")[0]: float(line.split(",")[2]) for line in lines}
+    with (tmp_path / "points.csv").open(encoding="utf-8", newline="") as file:
+        found = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
     assert found == {**POINTS, "a-good": 3, "z-good": 3}
     for remark in ("it is damaged at cell 2", "cell 2 is damaged (no text): it is taken as text",
                    "cell 'half' lost its id: it was found by what it defines"):  # fmt: skip

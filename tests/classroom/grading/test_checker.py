@@ -100,7 +100,7 @@ def test_a_student_is_told_what_was_wrong(name, told):
 
 
 def test_the_trial_seed_is_not_in_the_box():
-    answer = "import os\nseed = os.environ.get('MINIGPT_TRIAL_SEED', 'none')"
+    answer = "import os\nseed = os.environ.get('MINIGPT_SECRET', 'none')"
     check = ("import random\nassert seed == 'none'\n"
              "assert trial_random().random() == random.Random('7').random()")  # fmt: skip
     one = notebook({"seed": (answer, check)})

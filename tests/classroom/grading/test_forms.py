@@ -188,7 +188,7 @@ def test_nbgrader_gives_each_form_the_same_points(nbgrader, tmp_path):
         put(f"submitted/{student}", json.dumps(FORMS[form][0]).encode("utf-8"))
         folder = tmp_path / "submitted" / student / WORK
         one = write.grade_submission(tmp_path, student, WORK, folder, {WORK: SOURCE})
-        write.write_checked(tmp_path, one, {WORK: SOURCE})
+        write.write_checked(tmp_path, one)
     nbgrader(tmp_path, "generate_assignment", WORK)
     nbgrader(tmp_path, "autograde", WORK, "--CourseDirectory.submitted_directory=checked")
     nbgrader(tmp_path, "export")
