@@ -38,18 +38,13 @@ exec "$@"
 """
 
 
-def warning(system: str = sys.platform) -> str:
+def warning() -> str:
     """What to tell a teacher where there is no box; "" where there is one."""
-    if chosen() is not None:
-        return ""
-    lacking = {
-        "linux": "neither bubblewrap nor `unshare` works here (install bubblewrap)",
-        "win32": "Windows has none that `grade` can use (WSL 2 with bubblewrap has)",
-        "darwin": "macOS has none that `grade` can use (Docker Desktop has)",
-    }.get(system, "this system has none that `grade` can use")
-    return (f"No sandbox: {lacking}. Submitted code now runs with your rights and can read and "
-            "change your files. Grade files that you have not read in a container or a virtual "
-            "machine, or as another user.")  # fmt: skip
+    return "" if chosen() else (
+        "No sandbox: submitted code runs with your rights and can read and change your files. On "
+        "Linux, install bubblewrap. macOS and Windows have none that `grade` can use: grade what "
+        "you have not read in a Linux container or a virtual machine (Docker Desktop, or WSL 2 "
+        "with bubblewrap), or as another user.")  # fmt: skip
 
 
 @functools.cache

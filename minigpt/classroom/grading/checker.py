@@ -18,15 +18,9 @@ from types import SimpleNamespace
 
 from minigpt.classroom.grading import box, wire
 from minigpt.classroom.grading import your_own as watch
-from minigpt.classroom.grading.wire import Foreign, Function, Malformed, Side, pack, unpack
+from minigpt.classroom.grading.wire import GARBLED, Foreign, Function, Over, Side, pack, unpack
 
 GIVEN = ("check_passed", "trial_random", "your_own")  # an answer leaves these names alone
-ENDED = "it ended Python itself: a crash, or an exit in the code"
-GARBLED = "it wrote into the grader's messages, and was stopped"
-
-
-class Over(BaseException):
-    """The student's side has ended; no check can catch it."""
 
 
 class Grader(Side):
@@ -40,22 +34,16 @@ class Grader(Side):
         super().__init__(self.child.stdout, self.child.stdin)
         self.calls, self.after = 0, None
 
-    def send(self, *message: object) -> None:
-        try:
-            super().send(*message)
-        except OSError:
-            raise Over(ENDED) from None
-
     def receive(self) -> list:
         """The next message; of a reply, what was printed and what is new of the arguments go."""
+        message = super().receive()
         try:
-            message = super().receive()
             if message[0] == "reply":
                 *message, printed, self.after = message
                 sys.stdout.write(printed)
+            elif message[0] != "call":
+                raise ValueError
             return message
-        except (EOFError, OSError):
-            raise Over(ENDED) from None
         except (ValueError, TypeError):
             raise Over(GARBLED) from None
 
@@ -77,22 +65,16 @@ class Grader(Side):
             data = self.ask("call", call, function.number, function.allowed, gradients, packed)[1]
         finally:
             self.renew(given)
-        value = self.readable(data, tensor=lambda found: flagged.append(found) or found)
+        value = unpack(data, tensor=lambda found: flagged.append(found) or found)
         if not flagged:
             return value
         found = iter(connected(self, call, flagged, inputs))
-        return self.readable(data, tensor=lambda tensor: next(found))
-
-    def readable(self, data: object, **options) -> object:
-        try:
-            return unpack(data, **options)
-        except Malformed:
-            raise Over(GARBLED) from None
+        return unpack(data, tensor=lambda tensor: next(found))
 
     def renew(self, given: list) -> None:
         """Let what a check passed in become what the student's function made of it."""
         after, self.after = self.after, None
-        args, kwargs = self.readable(after, other=self.meaning) if after else ([], {})
+        args, kwargs = unpack(after, other=self.meaning) if after else ([], {})
         for old, new in [*zip(given[0], args), *((given[1][key], kwargs[key]) for key in kwargs)]:
             if type(old) is not type(new):
                 continue
@@ -127,7 +109,7 @@ def connected(side: Grader, call: int, outputs: list, inputs: list) -> list:
         @staticmethod
         @torch.autograd.function.once_differentiable
         def backward(ctx, *gradients):
-            found = side.readable(side.ask("backward", call, pack([*gradients]))[1])
+            found = unpack(side.ask("backward", call, pack([*gradients]))[1])
             return tuple(one if one is None else one.reshape(its.shape)
                          for one, its in zip(found, inputs, strict=True))  # fmt: skip
 
@@ -181,13 +163,13 @@ class Checks:
             if kind == "strange":
                 assert name not in answers, str(value)
             elif kind != "missing":
-                value = self.side.readable(value, other=self.function)
+                value = unpack(value, other=self.function)
                 self.names[name] = self.theirs[name] = value
 
     def function(self, told: list) -> Function:
         """The stand-in of a student's function; nothing of the check's own comes back as one."""
         if told[0] != "function":
-            raise Malformed("no function")
+            raise Over(GARBLED)
         return self.side.meaning(told)
 
 

@@ -1,7 +1,7 @@
 """Messages between the grader and a student's code: plain values alone, each message a line.
 
 A value goes as JSON, with the name of its type before it. Nothing in it can name another class or
-hold code: whatever was sent, `unpack` makes Python's own types, arrays and tensors, or Malformed.
+hold code: whatever was sent, `unpack` makes Python's own types, arrays and tensors, or it is Over.
 """
 
 import builtins
@@ -20,6 +20,8 @@ from typing import BinaryIO
 LARGEST = 64 * 2**20  # bytes of a message
 MANY = {kind.__name__: kind for kind in (list, tuple, set, frozenset)}
 DICTS = {kind.__name__: kind for kind in (dict, Counter, OrderedDict, defaultdict)}
+ENDED = "it ended Python itself: a crash, or an exit in the code"
+GARBLED = "it wrote into the grader's messages, and was stopped"
 KINDS = "?bBhHiIlLqQefdgFDSU"  # NumPy's types of numbers and texts
 
 
@@ -31,8 +33,8 @@ class Foreign(TypeError):
         self.kind = kind
 
 
-class Malformed(ValueError):
-    """A message that no honest side has written."""
+class Over(BaseException):
+    """The other side has ended, or wrote what no honest side writes. No check can catch it."""
 
 
 def pack(value: object, other: Callable | None = None, tensors: list | None = None) -> object:
@@ -77,15 +79,15 @@ PARTS = {complex: ("real", "imag"), range: ("start", "stop", "step")}
 
 
 def unpack(data: object, other: Callable | None = None, tensor: Callable | None = None) -> object:
-    """The value of what `pack` made; Malformed if it is none.
+    """The value of what `pack` made; Over if it is none.
 
     other: makes a value of what stands for one, or there is none. tensor: takes each tensor that
     had a gradient, and gives the one to use.
     """
     try:
         return made(data, other, tensor)
-    except Exception as error:  # whatever a library says of it
-        raise Malformed(str(error)) from None
+    except Exception:  # whatever a library says of it
+        raise Over(GARBLED) from None
 
 
 def made(data: object, other: Callable | None, tensor: Callable | None) -> object:
@@ -116,7 +118,7 @@ def made_array(name: str, shape: list, data: str, array: bool):
 
     dtype = numpy.dtype(str(name))
     if dtype.char not in KINDS:
-        raise Malformed("no type of numbers or texts")
+        raise ValueError("no type of numbers or texts")
     if dtype.itemsize:
         found = numpy.frombuffer(b64decode(data), dtype).reshape(shape).copy()
     else:  # texts without a letter
@@ -158,21 +160,22 @@ class Side:
         line = json.dumps(message).encode() + b"\n"
         if len(line) > LARGEST:
             raise Foreign(list, f"what takes more than {LARGEST >> 20} MB")
-        self.outgoing.write(line)
-        self.outgoing.flush()
+        try:
+            self.outgoing.write(line)
+            self.outgoing.flush()
+        except OSError:
+            raise Over(ENDED) from None
 
     def receive(self) -> list:
-        """The next message. EOFError where the other side has ended, Malformed for nonsense."""
+        """The next message: a word and what belongs to it."""
         line = self.incoming.readline(LARGEST)
         if not line.endswith(b"\n"):
-            raise EOFError
-        try:
+            raise Over(ENDED)
+        with suppress(ValueError, RecursionError):
             found = json.loads(line)
-        except (ValueError, RecursionError):
-            raise Malformed("no JSON") from None
-        if type(found) is not list or not found or type(found[0]) is not str:
-            raise Malformed("no message")
-        return found
+            if type(found) is list and found and type(found[0]) is str:
+                return found
+        raise Over(GARBLED)
 
     def serve(self, order: list) -> None:
         try:

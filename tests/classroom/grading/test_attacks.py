@@ -616,7 +616,7 @@ def test_what_comes_from_outside_is_no_formula_and_no_link(tmp_path):
 def test_where_there_is_no_sandbox_it_is_said(monkeypatch):
     assert box.warning() == ""
     monkeypatch.setattr(box, "chosen", lambda: None)
-    for system, mend in (("linux", "bubblewrap"), ("win32", "WSL 2"), ("darwin", "Docker")):
-        said = box.warning(system)
-        assert said.startswith("No sandbox: ") and mend in said and "container" in said
+    said = box.warning()
+    assert said.startswith("No sandbox: ")
+    assert all(mend in said for mend in ("bubblewrap", "WSL 2", "Docker", "container"))
     assert points(attacked(RIGHT)) == [2, 1] and points(attacked(WRONG)) == [0, 1]
