@@ -22,6 +22,7 @@ MANY = {kind.__name__: kind for kind in (list, tuple, set, frozenset)}
 DICTS = {kind.__name__: kind for kind in (dict, Counter, OrderedDict, defaultdict)}
 ENDED = "it ended Python itself: a crash, or an exit in the code"
 GARBLED = "it wrote into the grader's messages, and was stopped"
+PARTS = {complex: ("real", "imag"), range: ("start", "stop", "step")}
 KINDS = "?bBhHiIlLqQefdgFDSU"  # NumPy's types of numbers and texts
 
 
@@ -75,9 +76,6 @@ def pack(value: object, other: Callable | None = None, tensors: list | None = No
     return ["other", again(found)]
 
 
-PARTS = {complex: ("real", "imag"), range: ("start", "stop", "step")}
-
-
 def unpack(data: object, other: Callable | None = None, tensor: Callable | None = None) -> object:
     """The value of what `pack` made; Over if it is none.
 
@@ -121,6 +119,7 @@ def made_array(name: str, shape: list, data: str, array: bool):
         raise ValueError("no type of numbers or texts")
     if dtype.itemsize:
         found = numpy.frombuffer(b64decode(data), dtype).reshape(shape).copy()
+        found = found.view("u1") != 0 if dtype.char == "?" else found  # no truth beside two
     else:  # texts without a letter
         found = numpy.zeros(shape if math.prod(shape) < LARGEST else 0, dtype)
     return found if array else found[()]

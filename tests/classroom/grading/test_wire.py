@@ -68,6 +68,12 @@ def test_damaged_messages_make_an_error_or_a_plain_value():
     assert errors > 1000
 
 
+def test_there_are_two_truth_values():
+    found = unpack(["tensor", ["array", "|b1", [2], "AgA=", True], False])  # bytes 2 and 0
+    assert found.dtype == torch.bool and found.view(torch.uint8).tolist() == [1, 0]
+    assert unpack(["array", "|b1", [], "Ag==", False]) is np.True_
+
+
 def test_messages_are_told_apart_by_their_lines():
     pipe = io.BytesIO()
     Side(pipe, pipe).send("call", 1, ["bytes", "eA=="])
