@@ -153,7 +153,7 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
               f"{course / 'words.csv'}, then grade again or export.")  # fmt: skip
     print(f"""Points: {course / "points.csv"}. For the students: {course / "returned"}
 Back to the platform: {PROGRAM} export --help
-Into nbgrader's gradebook, with the same points:
+Into nbgrader's gradebook, with the same points (that run has no sandbox):
     cd {course}
     nbgrader autograde {" ".join(names)} --CourseDirectory.submitted_directory=checked""")
     return int(any(one.displaced for one in account))
