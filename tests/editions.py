@@ -17,6 +17,11 @@ def edition_outputs(name: str, cells) -> dict[str, list]:
     return {cell["id"]: cell.get("outputs", []) for cell in found}
 
 
+def printed(outputs: list[dict]) -> str:
+    """What a cell prints, and a live run's words: tables and pictures are left out."""
+    return said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
+
+
 def said(outputs: list[dict]) -> str:
     """The outputs of a cell as text."""
     parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]

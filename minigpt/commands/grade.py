@@ -6,7 +6,7 @@ from pathlib import Path
 
 from minigpt.classroom.exchange.roster import Roster, read_roster
 from minigpt.classroom.exchange.tables import read_rows
-from minigpt.classroom.grading import write
+from minigpt.classroom.grading import box, write
 from minigpt.classroom.grading.marking import SECONDS, grade_notebook
 from minigpt.classroom.notebook import belongs_to, checking
 from minigpt.classroom.worksheet.variant import comparable
@@ -58,8 +58,8 @@ def grade_file(path: Path, seconds: float) -> int:
         elif course and path.is_relative_to(course / "source") and is_worksheet(known[name]):
             student = write.SOMEBODY
             notebook = solved(notebook, student, secret)
-        report = grade_notebook(known[name], notebook, seconds, [], student, secret)
-    except (ValueError, OSError) as error:
+        report = grade_notebook(known[name], notebook, seconds, student, secret)
+    except (ValueError, OSError, RecursionError) as error:
         raise Problem(f"{path} cannot be graded: {error}") from None
     for problem in report.problems:
         print(f"  {problem}")
@@ -178,6 +178,8 @@ def main(argv: list[str]) -> int:
         raise Problem(f"--student: {error}") from None
     require_packages()
     path = args.path.expanduser().resolve()
+    if said := box.warning():
+        print(said, file=sys.stderr)
     if path.is_dir():
         if args.check:
             check_solutions(path, args.assignment or list(write.read_sources(path)), args.seconds)

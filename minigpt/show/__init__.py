@@ -10,7 +10,7 @@ from minigpt.show.figure import curves, figure, intervals, say, share_bars, show
 from minigpt.show.live import live
 from minigpt.show.predict import predict, reveal, scoreboard
 from minigpt.show.progress import progress
-from minigpt.show.results import load_results
+from minigpt.show.results import beside_shipped, load_results
 from minigpt.show.strip import Strip, pieces, shades
 from minigpt.show.style import BLUE, GREY, SKY, STAGE_COLOURS, STAGE_NAMES, VERMILION, YELLOW
 from minigpt.show.style import amount, signed, verdict_shares

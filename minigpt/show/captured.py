@@ -13,6 +13,7 @@ from contextlib import contextmanager, redirect_stdout
 import ipywidgets as widgets
 from IPython import get_ipython
 
+from minigpt.show.figure import image
 from minigpt.show.style import escape, preformatted
 from minigpt.store.words import _
 
@@ -101,8 +102,7 @@ def as_html(data: dict, metadata: dict) -> str:
         return f'<div class="jp-RenderedHTMLCommon"{fit}>{html}</div>'
     for kind in ("image/png", "image/jpeg"):
         if kind in data:
-            alt, source = metadata.get(kind, {}).get("alt", ""), f"data:{kind};base64,{data[kind]}"
-            return f'<img style="max-width:100%" alt="{escape(alt)}" src="{source}">'
+            return image(kind, data[kind], metadata.get(kind, {}).get("alt", ""))
     return preformatted(data.get("text/plain", ""))
 
 

@@ -8,8 +8,10 @@ matplotlib's font has no Chinese.
 import base64
 import io
 import textwrap
+from html import escape
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 from minigpt.show.style import BLUE, VERDICT_GROUPS
 
@@ -29,16 +31,37 @@ def figure(width: float = 7.0, height: float = 3.0, columns: int = 1, rows: int 
 
 
 def png(fig: Figure) -> bytes:
-    """The figure as a PNG; the same figure gives the same bytes."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    """The figure as a PNG of 256 colours, which is half the size and looks the same; the same
+    figure gives the same bytes."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", metadata={"Software": None})
+    every = Image.open(drawn).convert("RGB")
+    every.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png")
+    return small.getvalue()
+
+
+def image(kind: str, data: str, alt: str, width: int | None = None) -> str:
+    """A picture with its alt text as HTML. kind: such as `image/png`; data: in base64; width:
+    pixels, without it its own. Where there is less room it is smaller, in the same shape.
+
+    An output `image/png` or `image/svg+xml` becomes, whatever its metadata say, an image without
+    alt text in JupyterLab 4 and Notebook 7, and one that "no description has been provided for"
+    in nbconvert 7; an SVG is not shown where a notebook is not trusted. HTML they take first, and
+    so do GitHub, Colab and VS Code; this passes JupyterLab's sanitizer whole, and an SVG in it
+    follows the page's theme. Where the image is left out, its alt text stands.
+    """
+    size = "" if width is None else f' width="{width}"'
+    return f'<img{size} style="max-width:100%" alt="{escape(alt)}" src="data:{kind};base64,{data}">'
 
 
 def picture(fig: Figure, sentence: str) -> tuple[dict, dict]:
-    """A figure with its sentence as `display(data, metadata=metadata, raw=True)` takes them."""
-    data = {"image/png": base64.b64encode(png(fig)).decode(), "text/plain": sentence}
-    return data, {"image/png": {"alt": sentence}}
+    """A figure with its sentence as `display(data, metadata=metadata, raw=True)` takes them.
+
+    As HTML with the sentence as alt text; the PNG beside it is what LaTeX takes.
+    """
+    data = base64.b64encode(png(fig)).decode()
+    shown = {"text/html": image("image/png", data, sentence), "image/png": data}
+    return {**shown, "text/plain": sentence}, {"image/png": {"alt": sentence}}
 
 
 def show(fig: Figure, sentence: str) -> None:
@@ -103,18 +126,35 @@ def intervals(measures: dict, label: str) -> Figure:
     return fig
 
 
-def curves(x: list[float], lines: dict[str, list], xlabel: str, ylabel: str) -> Figure:
-    """Shares against x with their 95 % intervals, a line each that is named at its end; the first
-    is the one that matters: {name: measures}, each with `value`, `low` and `high`."""
+def curves(lines: dict[str, tuple], xlabel: str, ylabel: str, colour: str = BLUE) -> Figure:
+    """Lines {name: (x, y)}, each named at its end; the first is the one that matters, and one
+    without a name is raw data.
+
+    y: numbers, or shares as measures, with `value`, `low` and `high`: then with 95 % intervals.
+    """
     fig, ax = figure(7.0, 3.2)
-    for i, (name, measures) in enumerate(lines.items()):
-        y, colour = [m.value for m in measures], "#6e7781" if i else BLUE
-        whiskers = [[m.value - m.low for m in measures], [m.high - m.value for m in measures]]
-        ax.errorbar(x, y, whiskers, color=colour, linewidth=1.5 if i else 2.5, elinewidth=1,
-                    marker="osD^"[i % 4], linestyle="--" if i else "-")  # fmt: skip
-        ax.annotate("  " + name, (x[-1], y[-1]), va="center", weight="normal" if i else "bold",
-                    annotation_clip=False)  # fmt: skip
-    ax.set(xlabel=xlabel, xticks=x, ylim=(0, 1.05), yticks=(0, 0.5, 1),
-           yticklabels=("0%", "50%", "100%"))  # fmt: skip
+    shares = hasattr(next(iter(lines.values()))[1][0], "low")
+    end, lowest = max(x[-1] for x, _y in lines.values()), 0
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        first, whiskers = i == 0, None
+        if shares:
+            whiskers = [[m.value - m.low for m in y], [m.high - m.value for m in y]]
+            y = [m.value for m in y]
+        ax.errorbar(x, y, whiskers, color=colour if first else "#6e7781" if name else "#d8dde2",
+                    linewidth=2.5 if first else 1.5 if name else 0.8, elinewidth=1,
+                    marker="osD^"[i % 4] if name and len(x) < 10 else "", markersize=5,
+                    linestyle="-" if first or not name else "--", zorder=3 - i / 9)  # fmt: skip
+        beyond = x[-1] == end  # or the name stands over the end, where other lines may go on
+        ax.annotate(name, (x[-1], y[-1]), (6, 0) if beyond else (0, 11), va="center", zorder=4,
+                    textcoords="offset points", ha="left" if beyond else "center",
+                    weight="bold" if first else "normal", annotation_clip=False)  # fmt: skip
+        lowest = min([lowest, *y])
+    if shares:
+        ax.set(xticks=x, ylim=(0, 1.05), yticks=(0, 0.5, 1), yticklabels=("0%", "50%", "100%"))
+    else:
+        ax.locator_params(nbins=4)
+        ax.set_ylim(None if lowest < 0 else 0)
+        ax.xaxis.set_major_formatter("{x:,g}")
+    ax.set_xlabel(xlabel)
     ax.set_title(ylabel, loc="left", fontsize=10)
     return fig

@@ -72,8 +72,7 @@ class Live:
                 yield done
                 if caught:
                     self._draw()
-                    raise Paused(_("Paused after step {n:,} of {steps:,}. Run this cell again to "
-                                   "go on.", n=done.step, steps=done.steps))  # fmt: skip
+                    raise Paused(self.paused(done))
         if done is not None:
             return self._draw(final=True)
         steps = self.history.steps
@@ -82,6 +81,14 @@ class Live:
         else:  # a second ■ tore an update
             print(_("This run cannot go on: it was finished elsewhere, or stopped within an "
                     "update. To train anew, run the cell that makes it."))  # fmt: skip
+
+    def paused(self, step) -> str:
+        """What is said after a step: a run that no name holds is lost where its cell ends."""
+        said = _("Paused after step {n:,} of {steps:,}.", n=step.step, steps=step.steps)
+        names = getattr(get_ipython(), "user_ns", {"run": self.run})
+        if any(value is self.run for value in [*names.values()]):
+            return f"{said} " + _("Run this cell again to go on.")
+        return f"{said} " + _("This cell makes its run: run it again, and it begins anew.")
 
     def _see(self, step) -> None:
         history = self.history
@@ -107,7 +114,7 @@ class Live:
             for step, text in self.history.samples
         ]
         said = "\n".join([self.line(final), *samples])
-        # shown twice, because JupyterLab does not show a picture's alt text
+        # the words twice: as the picture's alt text, and for whoever sees the picture
         parts = [picture(self._figure(), said), ({"text/plain": said}, {})]
         for handle, (data, metadata) in zip(self.handles, parts):
             handle.update(data, metadata=metadata, raw=True)

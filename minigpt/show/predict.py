@@ -14,6 +14,7 @@ later is not counted.
 
 import operator
 from collections.abc import Callable
+from types import FunctionType
 
 import ipywidgets as widgets
 
@@ -43,7 +44,7 @@ class Prediction(Widget):
 
     def __init__(self, key: str, options: list[str], answer: Callable[[], int] | None = None):
         super().__init__()
-        self.key, self.options, self.answer = key, options, answer
+        self.key, self.options, self.answer = key, options, answer and as_it_is(answer)
         entry = keep(key, options)
         self.toggles = self.control(
             widgets.ToggleButtons, "", self._clicked, wide=True, tooltips=list(options),
@@ -116,6 +117,25 @@ def predict(key: str, options: list[str], answer: Callable[[], int] | None = Non
             shown.uncover()
     elif answer:
         print(outcome(key, answer()))
+
+
+def as_it_is(answer: Callable[[], int]) -> Callable[[], int]:
+    """The function with its notebook's names, other functions among them, as they are now. A later
+    cell may bind them anew before a button is pressed."""
+    if not isinstance(answer, FunctionType):
+        return answer
+    live = answer.__globals__
+    names = dict(live)
+
+    def held(function: FunctionType) -> FunctionType:
+        made = FunctionType(function.__code__, names, closure=function.__closure__)
+        made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+        return made
+
+    for name, value in live.items():
+        if isinstance(value, FunctionType) and value.__globals__ is live:
+            names[name] = held(value)
+    return held(answer)
 
 
 def reveal(key: str, right: int) -> None:

@@ -6,9 +6,14 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
+from matplotlib.figure import Figure
 
+from minigpt.show.figure import curves
+from minigpt.show.style import STAGE_COLOURS
 from minigpt.store.files import atomic_write
+from minigpt.store.words import _
 
 PACKAGE = Path(__file__).parents[1]
 RESULTS = PACKAGE / "data" / "results"
@@ -81,3 +86,29 @@ def means(losses: list[float], size: int) -> list[float]:
     """The mean of each `size` losses, rounded for a file; the last mean may be of fewer."""
     parts = [losses[i : i + size] for i in range(0, len(losses), size)]
     return [round(sum(part) / len(part), 4) for part in parts]
+
+
+def beside_shipped(stage: str, losses: list[float]) -> tuple[Figure, str]:
+    """A run's losses beside those of the shipped run, as `maintain/recorded.py` kept them; and the
+    sentence for the figure.
+
+    stage: "sft" or "reward". losses: nats, of its updates, each of as many demonstrations or
+    questions as one of the shipped run.
+    """
+    found = load_results("recorded")
+    each, size = found["examples"][stage], found["updates"][stage]
+    mine = means(losses, size)
+    theirs, other = (run["losses"] for run in found["runs"] if run["stage"] == stage)
+    lines = {_("yours"): mine, _("the shipped run"): theirs, "": other}
+    what = {"sft": _("demonstrations"), "reward": _("questions")}[stage]
+    fig = curves(
+        {name: (each * size * np.arange(1, len(y) + 1), y) for name, y in lines.items()},
+        _("{what} read", what=what), _("loss of what no update has read, nats"),
+        STAGE_COLOURS[stage],
+    )  # fmt: skip
+    near = min(len(mine), len(theirs)) - 1
+    return fig, _(
+        "Loss of what no update has read. After {n:,} {what}: yours {mine:.2f} nats, the shipped "
+        "run {theirs:.2f}, and {other:.2f} with another seed (thin); the shipped run ended at "
+        "{end:.2f}.", n=each * len(losses), what=what, mine=mine[near], theirs=theirs[near],
+        other=other[near], end=theirs[-1])  # fmt: skip

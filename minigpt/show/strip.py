@@ -65,7 +65,7 @@ class Strip:
         spans = []
         for i, text in enumerate(self.texts):
             fill = self.fills[i] if self.fills else TURNS[i % len(TURNS)]
-            ink = "#fff" if fill in RAMP[-3:] else "#000"
+            ink = "#fff" if fill in RAMP[-2:] else "#000"
             frame = "3px solid #D55E00" if i == self.marked else "1px solid #8884"
             title = f' title="{escape(self.titles[i])}"' if self.titles else ""
             spans.append(

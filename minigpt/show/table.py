@@ -111,4 +111,6 @@ class Table:
 
 def _html(tag: str, cell, css: str, attributes: str = "") -> str:
     more, title = cell.html() if isinstance(cell, Cell) else ("", "")
-    return f'<{tag}{attributes} style="{css}{more}"{title}>{escape(cell)}</{tag}>'
+    if not (text := escape(cell)):
+        tag, attributes = "td", ""  # an empty header is none
+    return f'<{tag}{attributes} style="{css}{more}"{title}>{text}</{tag}>'

@@ -4,7 +4,7 @@ scripted labeler.
 Labels of one question are a ranking of its answers, and all its pairs are in one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import torch
@@ -96,13 +96,14 @@ def grouped(labels: Sequence[Label], encoding) -> tuple[list, list]:
 
 
 def reward_from_labels(
-    labels: Sequence[Label], sft_stage: Stage, seed: int = 0, sees_surprisal: bool = True
-) -> RewardModel:
+    labels: Sequence[Label], sft_stage: Stage, seed: int = 0, sees_surprisal: bool = True,
+    watch: Callable = iter,
+) -> RewardModel:  # fmt: skip
     """A reward model of these labels, scaled to 0 ± 1 on the SFT model's own answers.
 
     Few labels are read several times in small batches, or there would be too few updates to learn
-    anything, and the new layers then look at all tokens alike (`even_attention`). ValueError if no
-    label prefers one answer.
+    anything, and the new layers then look at all tokens alike (`even_attention`). watch: takes the
+    run, as `live` does, and gives its steps. ValueError if no label prefers one answer.
     """
     sequences, pairs = grouped(labels, sft_stage.encoding)
     if not pairs:
@@ -114,7 +115,7 @@ def reward_from_labels(
     config, passes = few_labels_config(len(pairs), seed)
     if len(pairs) < FEW:
         even_attention(model)
-    for _step in train_reward(model, sequences * passes, pairs * passes, config):
+    for _step in watch(train_reward(model, sequences * passes, pairs * passes, config)):
         pass
     normalise(model, reference_answers(sft_stage))
     return model.eval().requires_grad_(False)

@@ -1,6 +1,6 @@
 """The micro-web: a small world of real places whose truth is known, so that answers can be scored.
 
-The facts stand in `minigpt/data/facts.json`, made once by `maintain/freeze.py`. Everything else
+The facts stand in `minigpt/data/facts.json`, which `maintain/freeze.py` looks up. Everything else
 here reads them: the corpus writes documents about them, questions ask for them, contractors answer
 well or badly, a judge gives verdicts, labelers have taste.
 

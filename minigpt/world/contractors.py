@@ -28,8 +28,6 @@ UNKNOWN_HABITS = {  # about places that the model never read of
     "rude": 0.08,
 }
 HONEST_UNKNOWN = {"honest": 0.92, "rude": 0.08}  # by who knows what the model knows
-CLEAN = {"careful": 1.0}  # what strict quality control would let through
-CLEAN_UNKNOWN = {"honest": 1.0}
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ BROKEN = """
   .filter(e => /Error displaying widget|Loading widget|model not found/.test(e.textContent))
   .map(e => e.textContent.slice(0, 80))
 """
+PICTURES = "[...document.querySelectorAll('.jp-OutputArea-output img')]"
+UNTOLD = f"""
+{PICTURES}.filter(e => !e.naturalWidth || e.alt.length < 20).map(e => e.outerHTML.slice(0, 99))
+"""
 BACKGROUND = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
 PREDICTIONS = f"[...document.querySelectorAll('.jp-OutputArea .{CHOICES}')]"
 SHIFT = 8  # a modifier key of the DevTools protocol
@@ -59,7 +63,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_notebook(path, chromium, lab, page):
     page.open_notebook(lab(path))
+    assert page.run(f"{CELLS}.some(cell => cell.model.trusted === false)")
+    page.wait(f"{PICTURES}.length")
+    assert what_stays(page, UNTOLD) == [], "no picture, or no alt text, before it is trusted"
     page.run_all()
+    assert what_stays(page, UNTOLD) == [], "a picture that is not shown, or without alt text"
     assert page.run(ERRORS) == [], "an error or a warning outside the exercises"
     assert page.run(BROKEN) == [], "a widget that cannot be shown"
     clipped = {}

@@ -6,21 +6,14 @@ from functools import partial
 import pytest
 
 from minigpt.lessons.pretraining import sources
-from minigpt.lessons.reward_model import recorded_reward
-from minigpt.lessons.sft import recorded_sft
 from minigpt.lessons.tokenization import vocabulary
-from minigpt.maintain import experiment
+from minigpt.maintain import experiment, recorded
 from minigpt.model import GPTConfig
-from minigpt.pretrain import Step
 from minigpt.show import results
 from minigpt.show.results import command, experiments, load_results, save_results
 from minigpt.stages.sizes import flops_per_token
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
-
-
-def check_recorded_sft(found):
-    assert [run["losses"] for run in found["runs"]] == [[3.5, 8.0], [4.5, 9.0]]
 
 
 def check_sources(found):
@@ -33,9 +26,11 @@ def check_vocabulary(found):
     assert all(run["tokens"] == 3 * 16 * 256 for run in found["runs"][::2])
 
 
-def check_recorded_reward(found):
-    first, other = (run["losses"] for run in found["runs"])
-    assert len(first) == len(other) == 1 and first != other and 0 < first[0] < 2
+def check_recorded(found):
+    assert [run["stage"] for run in found["runs"]] == ["sft", "sft", "reward", "reward"]
+    losses = [run["losses"] for run in found["runs"]]
+    assert all(len(points) == 1 and 0 < points[0] < 6 for points in losses)
+    assert losses[0] != losses[1] and losses[2] != losses[3]
 
 
 # {module: (its constants that are made small, what `run` is told, a check of the results)}
@@ -56,15 +51,10 @@ MINIATURES = {
         {"seeds": (0, 1), "variants": ("full", sources.WHOLE)},
         check_sources,
     ),
-    recorded_sft: (
-        {"shipped_run": lambda seed: (Step(i + 1, 9, i + seed, 0) for i in range(9))},
+    recorded: (
+        {"RECIPE": recorded.Recipe(corpus_tokens=20_000, demonstrations=64, comparison_prompts=64)},
         {"seeds": (0, 1)},
-        check_recorded_sft,
-    ),
-    recorded_reward: (
-        {"RECIPE": recorded_reward.Recipe(comparison_prompts=64)},
-        {"seeds": (0, 1)},
-        check_recorded_reward,
+        check_recorded,
     ),
 }
 EXPERIMENTS = pytest.mark.parametrize("module", MINIATURES, ids=lambda module: module.NAME)

@@ -1,5 +1,6 @@
 """The diagrams: whole, with what they were given, nothing clipped, nothing upon another."""
 
+import base64
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
@@ -112,6 +113,10 @@ DRAWN = {
         ),
         ["…", "·tok39"],
     ),
+    "attention, on one": (
+        lambda: attention_arcs([*"abcdefg"], [0.004, 0.95, 0.006, 0.0001, 0.03, 0.004, 0.006]),
+        ["0.95", "0.01", "0.00"],
+    ),
     "attention, odd": (lambda: attention_arcs([WIDE, CHINESE, NASTY], [0.1, 0.2, 0.7]), ["0.20"]),
     "attention, two": (lambda: attention_arcs(["a", "b"], [0.4, 0.6], "c"), ["0.40", "0.60", "c"]),
     "prompt": (
@@ -208,12 +213,24 @@ def test_it_is_one_whole_svg_with_title_and_description(drawn):
     assert tags <= {"svg", "title", "desc", "style", "rect", "text", "tspan", "path", "circle"}
 
 
-def test_a_notebook_gets_the_picture_and_its_description(drawn):
+def test_a_notebook_gets_an_image_whose_alt_text_is_the_description(drawn):
     diagram, _texts, root = drawn
-    data = diagram._repr_mimebundle_()
-    assert set(data) == {"image/svg+xml", "text/plain"}
-    assert data["image/svg+xml"] == diagram.svg
-    assert data["text/plain"] == f"{diagram.title}. {diagram.desc}" == repr(diagram)
+    data, told = diagram._repr_mimebundle_(), f"{diagram.title}. {diagram.desc}"
+    assert set(data) == {"text/html", "text/plain"}  # LaTeX fails on an SVG without Inkscape
+    image = ET.fromstring(data["text/html"].removesuffix(">") + "/>")
+    assert (image.tag, image.get("alt"), image.get("width")) == ("img", told, root.get("width"))
+    assert image.get("height") is None and "max-width:100%" in image.get("style")
+    kind, svg = image.get("src").split(";base64,")
+    assert kind == "data:image/svg+xml" and base64.b64decode(svg).decode() == diagram.svg
+    assert data["text/plain"] == told == repr(diagram)
+
+
+def test_letters_are_twelve_pixels_high_at_360(drawn):
+    diagram, _texts, root = drawn
+    wide = float(root.get("viewBox").split()[2])
+    sizes = re.findall(r"font(?:-size)?:(\d+)px", diagram.svg)
+    assert sizes and all(float(size) * 360 / wide >= 12 for size in sizes)
+    assert "font-size" not in diagram.svg.replace("font-size:18px", "")
 
 
 def test_what_it_was_given_stands_in_it(drawn):

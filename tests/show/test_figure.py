@@ -2,7 +2,10 @@
 
 import base64
 import html
+import io
 import json
+import re
+import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
 import IPython
@@ -10,8 +13,18 @@ import IPython.display
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from minigpt.show.figure import curves, figure, intervals, png, share_bars, show, stacked_bars
+from minigpt.show.figure import (
+    curves,
+    figure,
+    image,
+    intervals,
+    png,
+    share_bars,
+    show,
+    stacked_bars,
+)
 from minigpt.show.start import environment
 from minigpt.show.style import (
     BLUE,
@@ -100,9 +113,32 @@ def test_a_column_of_numbers_stands_to_the_right():
     assert Table(["a"], [["1"]], tokens=True).numeric() == [False]
 
 
+def test_an_empty_header_is_no_header():
+    shown = Table(["", "points"], [["", "1"], ["PPO", "2"]])._repr_html_()
+    assert re.findall("<th [^>]*>([^<]*)<", shown) == ["points", "PPO"]
+    assert shown.count('scope="col"') == shown.count('scope="row"') == 1
+
+
 def test_table_refuses_a_row_of_another_length():
     with pytest.raises(ValueError, match="has 1 cells, the header 2"):
         Table(["a", "b"], [["x"]])
+
+
+def test_an_image_has_its_alt_text_and_a_models_words_are_no_markup():
+    said = '"><script>1</script>\n& more'
+    shown = image("image/png", "AAAA", said, 620)
+    assert "<script" not in shown and shown.count("<") == shown.count(">") == 1
+    found = ET.fromstring(shown.replace(chr(10), "&#10;").removesuffix(">") + "/>")
+    assert (found.get("alt"), found.get("src")) == (said, "data:image/png;base64,AAAA")
+    assert found.get("width") == "620" and "width=" not in image("image/png", "", "")
+
+
+def test_a_png_has_few_colours_and_those_that_were_drawn():
+    fig, ax = figure()
+    ax.axhspan(0, 1, color=BLUE)
+    pixels = Image.open(io.BytesIO(png(fig))).convert("RGB")
+    found = {"#{:02x}{:02x}{:02x}".format(*colour) for _count, colour in pixels.getcolors(256)}
+    assert {"#ffffff", BLUE.lower()} <= found
 
 
 def test_figures_carry_their_sentence(monkeypatch, capsys):
@@ -114,6 +150,7 @@ def test_figures_carry_their_sentence(monkeypatch, capsys):
     show(fig, "It rises from 1 to 2.")
     ((data, rest),) = seen
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert data["text/html"] == image("image/png", data["image/png"], "It rises from 1 to 2.")
     assert data["text/plain"] == rest["metadata"]["image/png"]["alt"] == "It rises from 1 to 2."
     assert capsys.readouterr().out == "It rises from 1 to 2.\n"
 
@@ -185,13 +222,11 @@ def test_intervals_as_a_figure():
     assert [t.get_text() for t in ax.texts] == ["96%", "0%"] and ax.get_xlabel() == "right"
 
 
-def test_curves_are_named_at_their_ends_and_the_first_stands_out():
-    lines = {"ours": [measure(0.5, 0.4, 0.7), measure(0.9, 0.8, 1.0)],
-             "theirs": [measure(0.1, 0.0, 0.2), measure(0.3, 0.2, 0.4)]}  # fmt: skip
-    ax = curves([0, 8], lines, "shots", "share right").axes[0]
-    assert [(t.get_text().strip(), t.xy) for t in ax.texts] == [
-        ("ours", (8, 0.9)), ("theirs", (8, 0.3))
-    ]  # fmt: skip
+def test_curves_of_shares_are_named_at_their_ends_and_the_first_stands_out():
+    lines = {"ours": ([0, 8], [measure(0.5, 0.4, 0.7), measure(0.9, 0.8, 1.0)]),
+             "theirs": ([0, 8], [measure(0.1, 0.0, 0.2), measure(0.3, 0.2, 0.4)])}  # fmt: skip
+    ax = curves(lines, "shots", "share right").axes[0]
+    assert [(t.get_text(), t.xy) for t in ax.texts] == [("ours", (8, 0.9)), ("theirs", (8, 0.3))]
     (first, *_), (second, *_) = (bars.lines for bars in ax.containers)
     assert first.get_color() == BLUE != second.get_color()
     assert first.get_linewidth() > second.get_linewidth()
@@ -200,3 +235,16 @@ def test_curves_are_named_at_their_ends_and_the_first_stands_out():
         pytest.approx([0.4, 0.7]), pytest.approx([0.8, 1.0])
     ]  # fmt: skip
     assert ax.get_ylim()[0] == 0 and list(ax.get_xticks()) == [0, 8]
+
+
+def test_curves_of_numbers_begin_at_zero_unless_some_lie_below():
+    yours, theirs, raw = ([1, 2], [3.0, 2.0]), ([1, 4], [5.0, 1.0]), ([1, 2], [3.5, 2.5])
+    ax = curves({"yours": yours, "theirs": theirs, "": raw}, "read", "nats", GREEN).axes[0]
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines]
+    assert drawn == [yours, theirs, raw]
+    widths = [line.get_linewidth() for line in ax.lines]
+    assert widths == sorted(widths, reverse=True) and ax.lines[0].get_color() == GREEN
+    over, beyond, _raw = ax.texts
+    assert (over.get_ha(), beyond.get_ha()) == ("center", "left")  # where no other line goes on
+    assert ax.get_ylim()[0] == 0 and (ax.get_xlabel(), ax.get_title("left")) == ("read", "nats")
+    assert curves({"a": ([0, 1], [-2.0, 1.0])}, "", "").axes[0].get_ylim()[0] < -2

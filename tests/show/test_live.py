@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from minigpt.pretrain import PretrainConfig, Step, pretrain
+from minigpt.show.figure import image
 from minigpt.show.live import Paused, live, minutes, smooth
 from toys import tiny_gpt
 
@@ -101,6 +102,17 @@ def test_an_interrupt_in_the_middle_of_an_update_waits_for_its_end(whole, monkey
         asyncio.run(cell())
     asyncio.run(cell())
     assert torch.equal(weights(model), whole[1])
+
+
+def test_a_paused_run_says_whether_its_cell_goes_on_or_begins_anew(monkeypatch):
+    _, run = new_run()
+    names = {"run": run, "other": None}
+    monkeypatch.setattr(module, "get_ipython", lambda: SimpleNamespace(user_ns=names))
+    step = Step(3, 12, 1.0, 0)
+    assert live(run).paused(step) == "Paused after step 3 of 12. Run this cell again to go on."
+    names["run"] = None  # as in `await live(pretrain(...))`
+    said = live(run).paused(step)
+    assert said.startswith("Paused after step 3 of 12. ") and said.endswith("it begins anew.")
 
 
 def module_step():
@@ -196,9 +208,12 @@ def test_a_notebook_gets_two_displays_that_are_renewed(notebook, capsys):
     pictures, words = notebook[::2], notebook[1::2]
     assert len(pictures) == len(words) >= 3
     for (data, metadata), (said, _) in zip(pictures, words):
-        assert set(data) == {"image/png", "text/plain"}  # no HTML: nothing a model writes is markup
-        assert metadata["image/png"]["alt"] == data["text/plain"]
-        assert said == {"text/plain": data["text/plain"]}
+        told, png = data["text/plain"], data["image/png"]
+        assert data["text/html"] == image(
+            "image/png", png, told
+        )  # what a model writes is no markup
+        assert metadata["image/png"]["alt"] == told
+        assert said == {"text/plain": told}
     *running, last = [said["text/plain"].split("\n") for said, _ in words]
     assert all("tokens/s" in text[0] and " left" in text[0] for text in running[1:])
     assert last[0].startswith("done: 12 steps, 768 tokens · loss ") and "tokens/s" not in last[0]

@@ -262,6 +262,16 @@ def test_who_has_chosen_or_skipped_sees_it_at_once_when_the_cell_runs_again(
     assert "It was (c) something else." in again[0].status.value and "twice" in told(again[0])
 
 
+def test_a_covered_answer_reads_its_names_as_they_were_in_its_cell(learner):
+    names = {"size": 1}
+    exec("def less(n, *, by=3):\n    return n - by + size - 1", names)
+    exec("def answer():\n    return less(5)", names)
+    prediction = Prediction(KEY, OPTIONS, names["answer"])
+    names |= dict.fromkeys(("size", "less", "answer"))  # a later cell has other uses for them
+    prediction.toggles.value = 2
+    assert prediction.status.value == ("It was (c) something else. That is what you had predicted.")
+
+
 def test_an_answer_that_fails_says_so_and_is_tried_again(learner, home):
     """The sentence is plain, the traceback folded; what was chosen is kept."""
     tries = iter([lambda: [][7], lambda: 5, lambda: 1])
@@ -320,6 +330,7 @@ def answer():
     handle = display("first", display_id=True)
     handle.update({"text/plain": "<second>"}, raw=True)
     display(SVG("<svg xmlns='http://www.w3.org/2000/svg'><title>drawn</title></svg>"))
+    display({"image/png": "AAAA"}, metadata={"image/png": {"alt": "another's"}}, raw=True)
     display(ipywidgets.IntSlider())
     return 1
 """
@@ -338,10 +349,13 @@ def test_in_a_kernel_everything_displayed_comes_after_the_click(kernel):
     comm = kernel.run("covered = Prediction('00-kernel', ['yes', 'no'], answer)\n"
                       "print(covered.toggles.comm.comm_id)")  # fmt: skip
     kernel.until_idle(kernel.use(comm, method="update", state={"index": 0}, buffer_paths=[]))
-    text, table, picture, sentence, renewed, drawing, slider, *said = kernel.run(SEEN).splitlines()
+    text, table, picture, sentence, renewed, *others = kernel.run(SEEN).splitlines()
+    drawing, png, slider, *said = others
     assert text.startswith("HTML <pre") and "A table" in text and "gone" not in text
     assert "<table" in table and "&lt;a&gt;" in table
-    assert picture.startswith('HTML <img style="max-width:100%" alt="Nothing is in it."')
+    image = '<img style="max-width:100%" alt="Nothing is in it." src="data:image/png;base64,'
+    assert picture.startswith(f'HTML <div class="jp-RenderedHTMLCommon">{image}')
+    assert 'alt="another&#x27;s" src="data:image/png;base64,AAAA"' in png
     assert "Nothing is in it." in sentence and "&lt;second&gt;" in renewed
     assert "<svg" in drawing and slider == "IntSlider 0"
     assert said == ["It was (b) no. You had predicted (a) yes."]

@@ -1,4 +1,5 @@
-"""Results of experiments are written whole, name their command, and are gone on with."""
+"""Results of experiments are written whole, name their command, and are gone on with; a run is
+drawn beside the recorded one."""
 
 import json
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 
 from minigpt.show import results
-from minigpt.show.results import command, complete, load_results
+from minigpt.show.results import beside_shipped, command, complete, load_results
 
 
 def test_results_come_back_with_their_command(tmp_path, monkeypatch):
@@ -26,7 +27,7 @@ def test_missing_results_name_the_command(tmp_path, monkeypatch):
 def test_every_shipped_result_belongs_to_an_experiment():
     found = {path.stem for path in results.RESULTS.glob("*.json")}
     others = {"controls", "seeds"}  # which training and `report --seeds` write
-    for name in found - others - {"parts", "kl_strength"}:  # kept from an earlier training
+    for name in found - others:
         assert name in results.experiments()
         assert load_results(name)["command"] == command(name)
 
@@ -74,3 +75,12 @@ def test_what_all_runs_share_cannot_change_under_way(toy):
     with pytest.raises(ValueError, match="other threads"):
         toy(rate=1)
     assert toy.file.read_bytes() == before and len(toy.made) == 4
+
+
+def test_a_run_is_drawn_beside_the_recorded_one():
+    runs = [run["losses"] for run in load_results("recorded")["runs"] if run["stage"] == "sft"]
+    fig, said = beside_shipped("sft", [1.25] * 40)  # five points of eight updates
+    assert f"yours 1.25 nats, the shipped run {runs[0][4]:.2f}, and {runs[1][4]:.2f}" in said
+    assert "After 1,280 demonstrations:" in said and f"ended at {runs[0][-1]:.2f}" in said
+    assert [len(line.get_xdata()) for line in fig.axes[0].lines] == [5, *map(len, runs)]
+    assert list(fig.axes[0].lines[0].get_xdata()) == [256, 512, 768, 1024, 1280]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from minigpt.engine.ranks import gpt4
-from minigpt.show.strip import RAMP, Strip, pieces, shades, visible
+from minigpt.show.strip import RAMP, TURNS, Strip, pieces, shades, visible
 from minigpt.tokenizer import load_tokenizer, special
 
 
@@ -63,3 +63,17 @@ def test_the_marked_token_has_a_frame_and_line_breaks_are_kept():
     page = Strip(["a", "↵", "b"], marked=2)._repr_html_()
     assert page.count("3px solid") == 1 and page.index("3px solid") > page.index("↵</span><br>")
     assert "<br>" not in Strip(["a", "↵"], breaks=False)._repr_html_()
+
+
+def test_what_is_written_on_a_colour_can_be_read():
+    def light(colour: str) -> float:  # relative luminance, WCAG 2.2
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(share * p for share, p in zip((0.2126, 0.7152, 0.0722), linear)) + 0.05
+
+    page = Strip(["x"] * 12, fills=[*RAMP, *TURNS])._repr_html_()
+    pairs = re.findall("background:(#......);color:(#...);", page)
+    assert len(pairs) == 12
+    for fill, ink in pairs:
+        darker, lighter = sorted((light(fill), light(ink + ink[1:])))
+        assert lighter / darker >= 4.5, (fill, ink)

@@ -139,7 +139,9 @@ def test_the_opposite_labels_carry_the_opposite_taste(sft, new_pairs):
 
 
 def test_even_attention_is_an_even_mean_and_stays_one(sft):
-    model = reward_from_labels([label()] * 4, sft)
+    steps: list = []
+    model = reward_from_labels([label()] * 4, sft, watch=lambda run: steps.extend(run) or steps)
+    assert steps[-1].step == steps[-1].steps == len(steps)
     for block in model.layers.blocks:
         queries, keys, values = block.qkv.weight.chunk(3)
         assert queries.abs().max() == keys.abs().max() == 0 < values.abs().max()

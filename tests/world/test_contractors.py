@@ -6,8 +6,6 @@ from collections import Counter
 import pytest
 
 from minigpt.world.contractors import (
-    CLEAN,
-    CLEAN_UNKNOWN,
     HABITS,
     HONEST_UNKNOWN,
     UNKNOWN_HABITS,
@@ -107,7 +105,7 @@ def test_padded_answers_are_longer_and_true():
 
 
 def test_clean_contractors():
-    demos = demonstrations(WORLD, 1000, habits=CLEAN, unknown_habits=CLEAN_UNKNOWN)
+    demos = demonstrations(WORLD, 1000, habits={"careful": 1.0}, unknown_habits={"honest": 1.0})
     assert {(d.question.kind, d.habit) for d in demos} == {
         ("fact", "careful"), ("unknown", "honest"), ("chat", "careful"), ("other", "careful"),
     }  # fmt: skip

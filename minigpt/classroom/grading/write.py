@@ -18,7 +18,7 @@ from pathlib import Path
 from minigpt.classroom.exchange.roster import Roster, due, read_time
 from minigpt.classroom.exchange.tables import read_rows, write_rows
 from minigpt.classroom.grading.marking import SECONDS, Report, Result, for_nbgrader, grade_notebook
-from minigpt.classroom.grading.repair import from_format_3, mark, text
+from minigpt.classroom.grading.repair import clean, from_format_3, mark, text
 from minigpt.classroom.notebook import (
     ASIDE,
     EARLIER,
@@ -140,6 +140,8 @@ def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict
             graded.unused.append(f"{'/'.join(parts)}: no notebook")
     for *_, file, path in sorted(paths):
         try:
+            if path.is_symlink() or folder.is_symlink():
+                raise ValueError("a link, not a file")
             notebook = read_json(path)
         except (ValueError, OSError) as error:
             told.append(f"{file}: {error}")
@@ -174,7 +176,7 @@ def grade_submission(
         report = empty_report(source, NOTHING)
         if name in files:
             try:
-                found = grade_notebook(source, files[name], seconds, [course], student, seed)
+                found = grade_notebook(source, files[name], seconds, student, seed)
                 graded.checked[name] = to_bytes(for_nbgrader(found, source))
                 report = found
                 if is_worksheet(source):
@@ -187,6 +189,7 @@ def grade_submission(
             graded.checked[name] = to_bytes(for_nbgrader(report, source))
         graded.remarks += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
         graded.reports[name] = report
+    graded.remarks, graded.told = [*map(clean, graded.remarks)], [*map(clean, graded.told)]
     return graded
 
 
@@ -227,7 +230,7 @@ def failing_solutions(
     for name, source in sources.items():
         student = SOMEBODY if is_worksheet(source) else ""
         handed = solved(source, student, secret) if student else source
-        report = grade_notebook(source, handed, seconds, [], student, secret)
+        report = grade_notebook(source, handed, seconds, student, secret)
         failing += [
             f"source/{assignment}/{name}.ipynb, cell {result.exercise.answer!r}: {result.message}"
             for result in report.results if result.points < result.exercise.points

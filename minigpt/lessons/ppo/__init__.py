@@ -12,5 +12,4 @@ from minigpt.lessons.ppo.results import (
     labelers_table,
     one_answer,
     reward_lines,
-    tried_table,
 )

@@ -1,6 +1,6 @@
-"""What the lesson on PPO shows of runs: curves, the labelers' models, what had no effect."""
+"""What the lesson on PPO shows of runs: curves, rounds, the labelers' models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 
 from minigpt import ppo
 from minigpt.model import GPT
-from minigpt.show.figure import figure
+from minigpt.show.figure import curves, figure
 from minigpt.show.progress import progress
-from minigpt.show.results import load_results
 from minigpt.show.strip import pieces
-from minigpt.show.style import GREEN, GREY, STAGE_COLOURS, signed
+from minigpt.show.style import GREEN, STAGE_COLOURS, signed
 from minigpt.show.table import Table
 from minigpt.stages.stage import Stage
 from minigpt.store.words import _
@@ -21,29 +20,14 @@ from minigpt.world.labelers import LABELERS
 COLOURS = (STAGE_COLOURS["ppo_overoptimised"], STAGE_COLOURS["ppo_priced"], STAGE_COLOURS["ppo"])
 
 
-def lines(curves: dict[str, tuple[Sequence, Sequence]], unit: str, along: str, digits=2):
-    """Curves {name: (x, y)} with their names at their ends; the last is the emphasised one."""
-    (fig, ax), said = figure(7, 2.8), []
-    for name, (x, y) in curves.items():
-        mine = name == [*curves][-1]
-        ax.plot(x, y, "-" if mine else "--", color=GREEN if mine else GREY, lw=2 if mine else 1.5)
-        ax.annotate(f" {name}", (x[-1], y[-1]), fontsize=9, va="center", annotation_clip=False,
-                    weight="bold" if mine else "normal")  # fmt: skip
-        said.append(f"{name} {signed(y[-1], digits)}")
-    ax.set_xlabel(along)
-    ax.set_title(unit, loc="left", fontsize=10)
-    ax.locator_params(nbins=4)
-    ends = "; ".join(said)
-    return fig, _("{unit}, at the end: {ends}.", unit=unit, ends=ends)
-
-
 def reward_lines(runs: dict[str, list[ppo.PPOStep]]) -> tuple[Figure, str]:
-    """The mean score of the rounds' answers in some runs, over the latest five rounds."""
-    curves = {}
-    for name, steps in runs.items():
+    """The mean score of the rounds' answers in some runs, over the latest five rounds; the last
+    run is the one that matters."""
+    lines = {}
+    for name, steps in reversed(runs.items()):
         n = range(1, len(steps) + 1)
-        curves[name] = n, [np.mean([s.reward for s in steps[max(0, i - 5) : i]]) for i in n]
-    return lines(curves, _("score, mean of five rounds"), _("round"))
+        lines[name] = n, [np.mean([s.reward for s in steps[max(0, i - 5) : i]]) for i in n]
+    return drawn(lines, _("score, mean of five rounds"), _("round"))
 
 
 def beside_shipped(evaluations: list, answers: int, shipped: Stage) -> tuple[Figure, str]:
@@ -52,8 +36,14 @@ def beside_shipped(evaluations: list, answers: int, shipped: Stage) -> tuple[Fig
     curve, per_round = shipped.meta["curve"], shipped.meta["settings"]["prompts"]
     known = [p["step"] * per_round for p in curve], [p["gold"] for p in curve]
     own = [e.step * answers for e in evaluations], [e.gold for e in evaluations]
-    return lines({_("shipped run"): known, _("your run"): own}, _("gold, split V"),
+    return drawn({_("your run"): own, _("shipped run"): known}, _("gold, split V"),
                  _("answers learned from"))  # fmt: skip
+
+
+def drawn(lines: dict[str, tuple], unit: str, along: str) -> tuple[Figure, str]:
+    """Lines as `curves` draws them, and where they end."""
+    ends = "; ".join(f"{name} {signed(y[-1])}" for name, (_x, y) in lines.items())
+    return curves(lines, along, unit, GREEN), _("{unit}, at the end: {ends}.", unit=unit, ends=ends)
 
 
 def over_figure(
@@ -152,7 +142,7 @@ def one_answer(policy: Stage, sft: Stage, reward: Stage, prompts, answers=64, up
     return text, tokens, price, r.score[row].item(), *others
 
 
-# ---- labelers, and what had no effect ---------------------------------------------------------
+# ---- labelers ---------------------------------------------------------------------------------
 
 
 def labelers_table(results: dict) -> Table:
@@ -171,21 +161,3 @@ def labelers_table(results: dict) -> Table:
         rows.append([called, f"{polite:.0%}", f"{invents:.0%}", *map(signed, rises)])
     caption = _("Utility and gold: the rise above the SFT model. One seed")
     return Table([_("trained on labels of"), *columns], rows, caption)
-
-
-def tried_table() -> Table:
-    """Kept runs of PPO with parts left out, three seeds each: gold at temperature 1, at the end."""
-    names = {"own scores": _("REINFORCE, the reward model's own zero"), "+ baseline":
-             _("and a baseline"), "+ KL": _("and the price of KL"), "+ clip": _("and the clip"),
-             "PPO": _("and the value model: PPO"), "with clip": _("PPO, eight passes"),
-             "without clip": _("PPO, eight passes, no clip")}  # fmt: skip
-    arms: dict[str, list[float]] = {name: [] for name in names.values()}
-    for run in load_results("parts")["runs"]:
-        if run["part"] != "gain" and run["arm"] in names:
-            arms[names[run["arm"]]].append(run["points"][-1]["gold"])
-    for run in load_results("kl_strength")["runs"]:
-        name = _("PPO, price of KL {price:g}", price=run["kl_coef"])
-        arms.setdefault(name, []).append(run["points"][-1]["gold"])
-    rows = [[name, *map(signed, (np.mean(g), min(g), max(g)))] for name, g in arms.items()]
-    return Table([_("what was trained"), _("gold"), _("lowest"), _("highest")], rows,
-                 _("Three seeds each, on models of an earlier training"), width=44)  # fmt: skip

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from minigpt.show.figure import figure, show
+from minigpt.show.figure import curves, show
 from minigpt.show.live import History, smooth
 from minigpt.show.style import STAGE_COLOURS, amount
 from minigpt.stages.stage import Stage
 from minigpt.store.words import _
-
-HAIR, GREY = "#d8dde2", "#7d8790"
 
 
 def loss_curves(history: History, shipped: list[Stage]) -> None:
@@ -17,14 +15,8 @@ def loss_curves(history: History, shipped: list[Stage]) -> None:
     loss = np.array([step.loss for step in history.steps])
     states = [(s.meta["tokens"] / 1e6, s.meta["metrics"]["held_out_loss"]) for s in shipped]
     kept, theirs = map(np.array, zip(*states))
-    fig, ax = figure(7, 3.2)
-    ax.plot(read, loss, color=HAIR, linewidth=0.6)
-    ax.plot(read, smooth(loss), color=STAGE_COLOURS["base"], linewidth=2)
-    ax.plot(kept, theirs, "o--", color=GREY, markersize=4)
-    ax.text(read[-1], smooth(loss)[-1] - 0.2, _("yours"), weight="bold", ha="right", va="top")
-    ax.text(kept[-1], theirs[-1] + 0.3, _("shipped"), ha="right")
-    ax.set(xlabel=_("million tokens read"), ylim=(0, 7.2), yticks=(0, 2, 4, 6))
-    ax.set_title(_("loss, nats a token"), loc="left", fontsize=10)
+    drawn = {_("yours"): (read, smooth(loss)), _("shipped"): (kept, theirs), "": (read, loss)}
+    fig = curves(drawn, _("million tokens read"), _("loss, nats a token"), STAGE_COLOURS["base"])
     show(fig, _(
         "After {tokens} tokens your loss on new text is {yours:.2f} nats a token; the shipped run "
         "lay at about {theirs:.2f} after as many, and ended at {end:.2f} after {all}.",

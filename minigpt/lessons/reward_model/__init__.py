@@ -9,4 +9,3 @@ from minigpt.lessons.reward_model.best_of_n import (
 )
 from minigpt.lessons.reward_model.inspector import examples, inspect_reward, weak_spots
 from minigpt.lessons.reward_model.labeler import label_pairs
-from minigpt.lessons.reward_model.recorded_reward import beside_shipped

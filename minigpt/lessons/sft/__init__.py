@@ -11,4 +11,3 @@ from minigpt.lessons.sft.measures import (
     verdict_bars,
 )
 from minigpt.lessons.sft.own_demonstrations import read_demonstrations
-from minigpt.lessons.sft.recorded_sft import beside_shipped

@@ -46,7 +46,7 @@ def attention_arcs(
             pic.path(arc, "base main" if i == hit else "", 1 + 20 * weight, under=i != hit)
         kind = {last: "now", hit: "base model"}.get(i, "box")
         pic.token(end - size / 2, Y, size, name, kind, 40)
-        pic.text(end, Y + 66, plain(weight), "b m" if i == hit else "s m")
+        pic.text(end, Y + 66, plain(round(weight, 2)), "b m" if i == hit else "s m")
     told = _("From the last token, {last}, one head looks back: {weights}. What is not yet written "
              "cannot be seen.", last=visible(tokens[last]),
              weights=listed(columns, lambda c: f"{plain(c[2])} {visible(c[1])}"))  # fmt: skip

@@ -42,7 +42,7 @@ def pipeline(stages: Sequence[tuple[str, str, Sequence]]) -> Diagram:
         told.append(f"{title}: {count} {what}, {task}. {model}: {does}.")
         if i < 3:  # the reward model is used, not copied
             pic.arrow(f"M470 {y + 67}", 470, y + ROW - 3, "down", "reward use" if i == 2 else "")
-    pic.text(462, 12 + 3 * ROW - 8, _("scores"), "s e")
+    pic.text(462, 12 + 3 * ROW - 5, _("scores"), "s e")
     y, end = 44 + ROW, 44 + 3 * ROW
     pic.arrow(f"M490 {y}h8q8 0 8 8V{end - 8}q0 8 -8 8", 491, end, "left")
     told.append(_("PPO starts from the SFT model; the reward model scores what it writes."))

@@ -6,6 +6,7 @@ has its own paper, and its colours follow the notebook's theme where it stands i
 It has no ids but the title's and the description's, no scripts, no fonts, no transforms.
 """
 
+import base64
 import html
 import re
 import zlib
@@ -15,6 +16,7 @@ from functools import cache
 from matplotlib import get_data_path
 from matplotlib.font_manager import get_font
 
+from minigpt.show.figure import image
 from minigpt.show.strip import VISIBLE
 from minigpt.show.style import IGNORE_MATH, STAGE_COLOURS
 
@@ -50,7 +52,7 @@ path{fill:none;stroke:var(--line);stroke-width:2}.axis{stroke-width:1.5}.hair{st
 
 
 class Diagram:
-    """A picture of an idea: `image/svg+xml` in a notebook, its description elsewhere.
+    """A picture of an idea: in a notebook an image with its description as alt text.
 
     It is drawn shape by shape, later ones upon earlier ones, and then `done`. `svg` is the whole
     element, for a file or inside a widget's HTML.
@@ -81,7 +83,14 @@ class Diagram:
         return f"{self.title}. {self.desc}"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        """The drawing as an image in HTML (`minigpt.show.figure.image` says why), and its words.
+
+        Not as `image/svg+xml` beside it: nbconvert's LaTeX fails on that without Inkscape. Not
+        inline either: sanitizers, JupyterLab's and GitHub's, take an SVG or its rules away.
+        """
+        data = base64.b64encode(self.svg.encode()).decode()
+        shown = image("image/svg+xml", data, repr(self), SHOWN)
+        return {"text/html": shown, "text/plain": repr(self)}
 
     def text(self, x, y, string, kind="", bold="", after="", room=None) -> None:
         """A line: the string, something bold, what comes after; cut off where there is no room."""

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import editions
+from editions import edition_outputs
 from minigpt import arena as course
 from minigpt.arena import WORTH, bradley_terry_ratings, elo_ratings, elo_update
 from minigpt.classroom.notebook import is_exercise, read_notebook
@@ -208,15 +210,12 @@ def test_elo_and_bradley_terry_of_the_cells_are_the_packages():
 @pytest.fixture(scope="module")
 def edition() -> dict[str, list]:
     """The executed edition's outputs, by cell."""
-    found = read_notebook(ROOT / "notebooks" / "en" / f"{STEM}.ipynb")["cells"]
-    if [c["id"] for c in found] != list(CELLS):
-        pytest.skip("the edition is not of this source: `python3 -m minigpt build 07` makes it")
-    return {cell["id"]: cell.get("outputs", []) for cell in found}
+    return edition_outputs(STEM, CELLS)
 
 
 def said(outputs: list[dict]) -> str:
-    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
-    return " ".join("\n".join(map("".join, parts)).split())
+    """What a cell shows, in one line."""
+    return " ".join(editions.said(outputs).split())
 
 
 def test_words_that_a_reader_of_the_edition_sees(edition):

@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import json
 import re
 
 import numpy as np
@@ -10,19 +9,18 @@ import pytest
 import torch
 
 import toys
+from editions import edition_outputs, said
 from minigpt import ppo
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.ppo.other_uses import contend
 from minigpt.lessons.ppo.results import one_answer
 from minigpt.reward import RewardModel
-from minigpt.show.results import load_results
 from minigpt.stages.stage import load_stage
 from minigpt.store.files import ROOT
 from minigpt.world.questions import sample_questions
 
 STEM = "06_ppo"
 SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
-EDITION = ROOT / "notebooks" / "en" / f"{STEM}.ipynb"
 CELLS = {cell["id"]: text(cell) for cell in SOURCE["cells"]}
 MARKDOWN = {c["id"]: text(c) for c in SOURCE["cells"] if c["cell_type"] == "markdown"}
 # Numbers of the literature, of formulas, of notebooks, of questions to oneself.
@@ -58,8 +56,6 @@ def test_every_number_of_the_text_is_the_codes():
 def test_numbers_in_words():
     assert default(sample_questions, "unknown") == 0.3
     assert "three in ten are about places" in MARKDOWN["beside-intro"]
-    assert "learned from eight times" in MARKDOWN["parts-intro"]
-    assert load_results("parts")["sizes"]["epochs"] == 8
     assert "ten pairs or more" in MARKDOWN["own-intro"] and "len(labels) < 10" in CELLS["own"]
     assert "else thirty of" in MARKDOWN["own-intro"] and "[:30]" in CELLS["own"]
     assert "looks=6" in CELLS["train"] and "six times" in CELLS["train"]
@@ -80,19 +76,6 @@ def test_the_recorded_runs_are_what_the_text_says():
     assert free["reward"] == priced["reward"] == early["reward"]  # one judge
     best = max(free["curve"], key=lambda point: point["gold"])
     assert early["step"] == best["step"] and early["curve"] == free["curve"]
-
-
-def test_the_kept_runs_are_what_the_text_says():
-    """Once: the means differ by less than a seed does. Eight times: no seed without the clip is as
-    good as any with it."""
-    gold: dict[str, list[float]] = {}
-    for run in load_results("parts")["runs"]:
-        gold.setdefault(run["arm"], []).append(run["points"][-1]["gold"])
-    once = [gold[arm] for arm in ("own scores", "+ baseline", "+ KL", "+ clip", "PPO")]
-    assert "hardly differ in gold" in MARKDOWN["parts-intro"]
-    assert np.ptp([np.mean(g) for g in once]) < max(np.ptp(g) for g in once)
-    assert {len(g) for g in gold.values()} == {3}
-    assert max(gold["without clip"]) < min(gold["with clip"])
 
 
 def test_it_is_short():
@@ -137,30 +120,19 @@ def test_the_loop_is_the_packages_without_the_pretraining_documents(changed):
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """What the edition's cells show, as text."""
-    cells = json.loads(EDITION.read_text(encoding="utf-8"))["cells"]
-    if [c["id"] for c in cells] != list(CELLS):
-        pytest.skip("the edition has not been built from this source yet")
-    return {
-        c["id"]: "\n".join("".join(o.get("text") or o.get("data", {}).get("text/plain", ""))
-                           for o in c["outputs"])
-        for c in cells if c["cell_type"] == "code"
-    }  # fmt: skip
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
+    return edition_outputs(STEM, CELLS)
 
 
-def test_words_that_are_seen(said):
-    cells = json.loads(EDITION.read_text(encoding="utf-8"))["cells"]
-    printed = sum(
-        len("".join(o["text"]).split())
-        for c in cells if c["cell_type"] == "code" for o in c["outputs"] if "text" in o
-    )  # fmt: skip
-    read = sum(len(bare(source).split()) for source in MARKDOWN.values())
-    assert read + printed <= 2500
+def test_words_that_are_seen(edition):
+    streams = ["".join(o["text"]) for outputs in edition.values() for o in outputs if "text" in o]
+    read = [*map(bare, MARKDOWN.values()), *streams]
+    assert sum(len(text.split()) for text in read) <= 2500
 
 
-def test_sentences_about_outputs(said):
-    assert "It was (b) clearly worse." in said["reinforce"]
-    assert "It was (a) PPO, greedy." in said["beside"]
-    assert "It was (b) answers to another question." in said["over"]
-    assert "It was (b) mediocre's." in said["taste"]
+def test_sentences_about_outputs(edition):
+    assert "It was (b) clearly worse." in said(edition["reinforce"])
+    assert "It was (a) PPO, greedy." in said(edition["beside"])
+    assert "It was (b) answers to another question." in said(edition["cockpit"])
+    assert "It was (b) mediocre's." in said(edition["taste"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from editions import edition_outputs, printed
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import generate
@@ -21,15 +22,14 @@ from minigpt.world.corpus import MIXTURE, build_corpus
 from minigpt.world.facts import load_world
 from toys import awake_gpt, tiny_gpt
 
-NAME = "02_pretraining.ipynb"
-SOURCE, EDITION = ROOT / "notebooks/source/en" / NAME, ROOT / "notebooks/en" / NAME
+SOURCE = ROOT / "notebooks/source/en/02_pretraining.ipynb"
 ENCODING = load_tokenizer("en")
 MOST_WORDS, MOST_CELLS, MOST_LINES = 2500, 30, 25
 
 
 @cache
-def cells(path=SOURCE) -> dict[str, dict]:
-    return {cell["id"]: cell for cell in read_notebook(path)["cells"]}
+def cells() -> dict[str, dict]:
+    return {cell["id"]: cell for cell in read_notebook(SOURCE)["cells"]}
 
 
 def source(name: str) -> str:
@@ -171,25 +171,15 @@ def words(text: str) -> list[str]:
     return re.findall(r"[\w'’-]+", re.sub(r"</?\w+>|\]\([^)]*\)", " ", text))
 
 
-@pytest.fixture
-def edition() -> dict[str, dict]:
-    found = cells(EDITION)
-    if "curve-intro" not in found:
-        pytest.skip("the edition is of an earlier source: `build 02` makes it anew")
-    return found
-
-
-def printed(cell: dict) -> str:
-    """What a cell prints, and a live run's words: tables and pictures are left out."""
-    streams = [o["text"] for o in cell.get("outputs", []) if o["output_type"] == "stream"]
-    shown = [o["data"]["text/plain"] for o in cell.get("outputs", [])
-             if [*o.get("data", {})] == ["text/plain"]]  # fmt: skip
-    return "\n".join("".join(part) for part in (*streams, *shown))
+@pytest.fixture(scope="module")
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
+    return edition_outputs("02_pretraining", cells())
 
 
 def test_words_of_the_edition(edition):
-    text = [c["source"] if c["cell_type"] == "markdown" else printed(c) for c in edition.values()
-            if c["id"] != "network"]  # its code is printed  # fmt: skip
+    text = [c["source"] for c in cells().values() if c["cell_type"] == "markdown"]
+    text += [printed(edition[name]) for name in edition if name != "network"]  # its code is printed
     assert len(words(" ".join(text))) <= MOST_WORDS
 
 

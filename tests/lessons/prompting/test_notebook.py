@@ -6,6 +6,7 @@ from functools import cache
 import pytest
 import torch
 
+from editions import edition_outputs, printed
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.generate import generate, keep_top_k, keep_top_p, next_token_distribution
 from minigpt.stages.exam import known_questions
@@ -19,16 +20,15 @@ from minigpt.world.facts import load_world
 from minigpt.world.questions import ask, fact_questions
 from toys import awake_gpt
 
-NAME = "03_prompting.ipynb"
-SOURCE, EDITION = ROOT / "notebooks/source/en" / NAME, ROOT / "notebooks/en" / NAME
+SOURCE = ROOT / "notebooks/source/en/03_prompting.ipynb"
 ENCODING, WORLD = load_tokenizer("en"), load_world("en")
 MOST_WORDS, MOST_CELLS, MOST_LINES = 2500, 30, 25
 END = ENCODING.encode_single_token("<|endoftext|>")
 
 
 @cache
-def cells(path=SOURCE) -> dict[str, dict]:
-    return {cell["id"]: cell for cell in read_notebook(path)["cells"]}
+def cells() -> dict[str, dict]:
+    return {cell["id"]: cell for cell in read_notebook(SOURCE)["cells"]}
 
 
 def source(name: str) -> str:
@@ -43,20 +43,10 @@ def words(text: str) -> list[str]:
     return re.findall(r"[\w'’-]+", re.sub(r"</?\w+>|\]\([^)]*\)", " ", text))
 
 
-@pytest.fixture
-def edition() -> dict[str, dict]:
-    found = cells(EDITION)
-    if [*found] != [*cells()]:
-        pytest.skip("the edition is not of this source: `python3 -m minigpt build 03` makes it")
-    return found
-
-
-def printed(cell: dict) -> str:
-    """What a cell prints: tables and pictures are left out."""
-    parts = [o["text"] for o in cell.get("outputs", []) if o["output_type"] == "stream"]
-    parts += [o["data"]["text/plain"] for o in cell.get("outputs", [])
-              if [*o.get("data", {})] == ["text/plain"]]  # fmt: skip
-    return "\n".join("".join(part) for part in parts)
+@pytest.fixture(scope="module")
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
+    return edition_outputs("03_prompting", cells())
 
 
 def percents(text: str) -> list[int]:
@@ -83,7 +73,8 @@ def test_the_page_is_short_and_a_model_answers_soon():
 
 
 def test_words_of_the_edition(edition):
-    text = [c["source"] if c["cell_type"] == "markdown" else printed(c) for c in edition.values()]
+    text = [c["source"] for c in cells().values() if c["cell_type"] == "markdown"]
+    text += map(printed, edition.values())
     assert len(words(" ".join(text))) <= MOST_WORDS
 
 
@@ -231,9 +222,7 @@ def test_a_space_alone_means_a_number_behind_the_mark_and_not_elsewhere():
 
 
 def test_the_page_and_the_gap_are_as_the_text_tells(edition):
-    shown = {
-        n: "".join(str(o.get("data", "")) for o in edition[n]["outputs"]) for n in ("page", "gap")
-    }
+    shown = {n: "".join(str(o.get("data", "")) for o in edition[n]) for n in ("page", "gap")}
     assert shown["page"].count("What is the population of") >= 3
     assert "the model continues:  21.84 million / Q:" in shown["gap"]  # and does not stop
 
@@ -252,7 +241,7 @@ def test_a_space_brings_numbers(edition):
 
 def test_the_most_likely_answer_is_exact_nearly_always(edition):
     assert "exact nearly always" in printed(edition["average"])
-    (table,) = [o["data"]["text/plain"] for o in edition["average"]["outputs"]
+    (table,) = [o["data"]["text/plain"] for o in edition["average"]
                 if "text/html" in o.get("data", {})]  # fmt: skip
     rows = [percents(line) for line in "".join(table).split("\n") if "%" in line]
     drawn, likely = zip(*(row[:2] for row in rows if len(row) >= 2))

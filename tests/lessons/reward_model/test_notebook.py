@@ -5,10 +5,11 @@ import re
 
 import pytest
 
+import editions
+from editions import edition_outputs
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.reward_model import labeler
 from minigpt.lessons.reward_model.best_of_n import POWERS
-from minigpt.maintain import build
 from minigpt.reward import RewardConfig, ScalarLayers, kl_bound
 from minigpt.sft import SFTConfig
 from minigpt.stages.recipe import Recipe
@@ -17,7 +18,6 @@ from toys import tiny_gpt
 
 STEM = "05_reward_model"
 SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
-EDITION = ROOT / "notebooks" / "en" / f"{STEM}.ipynb"
 CELLS = {cell["id"]: text(cell) for cell in SOURCE["cells"]}
 MARKDOWN = {c["id"]: text(c) for c in SOURCE["cells"] if c["cell_type"] == "markdown"}
 # Numbers of formulas, of the literature, of notebooks, of an exercise's own examples.
@@ -77,16 +77,10 @@ def test_it_is_short():
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, str]:
-    """What the edition's cells show, as text."""
-    cells = read_notebook(EDITION)["cells"]
-    if [c["id"] for c in cells] != [c["id"] for c in SOURCE["cells"]]:
-        pytest.skip("the edition is not built yet")
-    return {
-        c["id"]: "\n".join(
-            "".join(o.get("text", o.get("data", {}).get("text/plain", ""))) for o in c["outputs"]
-        )
-        for c in cells if not build.is_exercise(c) and c["cell_type"] == "code"
-    }  # fmt: skip
+    """What the edition's cells show, as text; of the lesson's, not of exercises."""
+    lesson = {c["id"] for c in SOURCE["cells"] if not is_exercise(c)}
+    shown = edition_outputs(STEM, CELLS)
+    return {name: editions.said(outputs) for name, outputs in shown.items() if name in lesson}
 
 
 def share_in(line: str, column: int) -> int:
