@@ -92,7 +92,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         raise Problem(f"There is no assignment {unknown[0]!r}. There are: {', '.join(known)}")
     found = list(write.submissions(course, chosen or list(known)))
     if student is not None:
-        found = [one for one in found if comparable(one[0]) == comparable(student)]
+        found = [one for one in found if comparable(one[0]) == student]
     if not found and (student is not None or not chosen or not roster.students):
         there = f"{course / 'submitted'}/{student or 'STUDENT'}/ASSIGNMENT/*.ipynb"
         raise Problem(f"Nothing was handed in: there is no {there}")
@@ -172,6 +172,10 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     if not args.seconds > 0:
         parser.error(f"--seconds is {args.seconds:g}: give more than 0")
+    try:
+        student = args.student if args.student is None else comparable(args.student)
+    except ValueError as error:
+        raise Problem(f"--student: {error}") from None
     require_packages()
     path = args.path.expanduser().resolve()
     if said := box.warning():
@@ -180,7 +184,7 @@ def main(argv: list[str]) -> int:
         if args.check:
             check_solutions(path, args.assignment or list(write.read_sources(path)), args.seconds)
             return 0
-        return grade_class(path, args.assignment, args.seconds, args.student)
+        return grade_class(path, args.assignment, args.seconds, student)
     if not path.is_file():
         raise Problem(f"There is no notebook and no course folder {path}.")
     if args.assignment:

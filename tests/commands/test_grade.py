@@ -551,6 +551,10 @@ def test_wrong_paths_and_names_are_told(tmp_path):
     course.main([str(tmp_path / "class")])
     with pytest.raises(Problem, match="Nothing was handed in"):
         grade.main([str(tmp_path / "class")])
+    with pytest.raises(Problem, match="--student: whose tasks"):
+        grade.main([str(tmp_path / "class"), "--student", " "])
+    with pytest.raises(Problem, match="there is no .*/submitted/ann/ASSIGNMENT"):
+        grade.main([str(tmp_path / "class"), "--student", "Ann"])
     with pytest.raises(Problem, match="There is no assignment '09'. There are: 00_overview"):
         grade.main([str(tmp_path / "class"), "09"])
     (tmp_path / "x.ipynb").write_text('{"cells": []}', encoding="utf-8")

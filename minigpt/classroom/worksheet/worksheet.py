@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from minigpt.classroom.grading.repair import mark, text
-from minigpt.classroom.notebook import mark_exercises, read_notebook, sources, without_solutions
+from minigpt.classroom.notebook import checking, mark_exercises, read_notebook, without_solutions
 from minigpt.classroom.worksheet.variant import seal, tasks
 from minigpt.store.words import language
 
@@ -22,16 +22,15 @@ COLUMNS = ("notebook", "question", "2 points", "1 point", "0 points")
 
 
 def worksheet() -> dict:
-    """The teacher's source, in the language in use, with the first cell of the notebooks.
-
-    ValueError for a language that has none, Problem where no notebooks are beside the package.
-    """
+    """The teacher's source, in the language in use, with the first cell of the notebooks that are
+    beside the package. ValueError for a language that has none."""
     if language() != "en":
         raise ValueError(f"there is no worksheet in the language {language()!r}: choose 'en'")
     notebook = read_notebook(SOURCE)
-    cells = read_notebook(sources(language())[0])["cells"]
-    first = next(cell["source"] for cell in cells if cell["cell_type"] == "code")
-    next(cell for cell in notebook["cells"] if cell["id"] == "bootstrap")["source"] = first
+    own = next(cell for cell in notebook["cells"] if cell["id"] == "bootstrap")
+    for path in checking(language())[:1]:
+        cells = read_notebook(path)["cells"]
+        own["source"] = next(cell["source"] for cell in cells if cell["cell_type"] == "code")
     return notebook
 
 
