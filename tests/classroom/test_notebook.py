@@ -258,7 +258,8 @@ def test_a_renamed_file_is_known_by_its_cells():
 
 
 def test_an_answer_that_names_the_teachers_part_is_remarked():
-    answer = "from minigpt.classroom.worksheet.variant import show_tasks\ndef double(x):\n    return 2 * x"
+    given = "from minigpt.classroom.worksheet.variant import student_id\n"
+    answer = f"{given}def double(x):\n    return 2 * x"
     found, _, report = points(answers(answer))
     assert found == [2, 1] and report.notes == ["double: it names minigpt.classroom, read it"]
 
