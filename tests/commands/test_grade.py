@@ -509,10 +509,10 @@ def test_whatever_ends_a_grading_costs_that_student_alone(tmp_path, monkeypatch)
         hand_in(folder, student, solved())
     whole = write.grade_notebook
 
-    def breaks(source, handed, seconds, private, student="", seed=""):
+    def breaks(source, handed, seconds, student="", seed=""):
         if student == "ada":
             raise RecursionError("too deep")
-        return whole(source, handed, seconds, private, student, seed)
+        return whole(source, handed, seconds, student, seed)
 
     monkeypatch.setattr(write, "grade_notebook", breaks)
     assert grade.main([str(folder)]) == 0
