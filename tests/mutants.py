@@ -432,7 +432,7 @@ MUTANTS = [
            "for n, token in reversed([*enumerate(ids, start=1)]):",
            "test_one_stop_token_or_several_or_none"),
     # ---- the optimizer
-    Mutant("Muon's average forgets what it should remember", "self.momentum[name].lerp_(p.grad, 1 - mu)",
+    Mutant("Muon's average forgets too much", "self.momentum[name].lerp_(p.grad, 1 - mu)",
            "self.momentum[name].lerp_(p.grad, mu)", "test_muon_against_one_matrix_at_a_time"),
     Mutant("Muon does not look ahead", "update = p.grad.lerp(average, mu)", "update = average",
            "test_muon_against_one_matrix_at_a_time"),
