@@ -18,7 +18,7 @@ from toys import ToyEncoding
 PROMPTS = [[1], [2, 3], [4, 5, 6], [7, 1], [8]]
 TOKENS = np.random.default_rng(0).integers(0, 9, 60).astype(np.uint16)
 SETTINGS = PPOConfig(
-    iterations=3, prompts=5, max_new_tokens=5, epochs=2, minibatch=2, muon_lr=0.02, lr=0.03,
+    iterations=2, prompts=5, max_new_tokens=5, epochs=2, minibatch=2, muon_lr=0.02, lr=0.03,
     value_lr=0.03, kl_coef=0.3, gamma=0.97, lam=0.9, ptx_coef=0.5, ptx_windows=2, block_size=8,
     seed=4,
 )  # fmt: skip
@@ -232,8 +232,8 @@ def rounds(policy, sft, scorer, value, c):
                         ratio, a = (logp - old).exp(), (a - mean) / spread
                         kept = ratio.clamp(1 - c.clip_ratio, 1 + c.clip_ratio)
                         terms.append(-min(a * ratio, a * kept))
-                        flat.append(float(a * kept) < float(a * ratio))
-                        ratios.append(abs(float(ratio) - 1) if not losses else 0.0)
+                        flat.append((a * kept < a * ratio).item())
+                        ratios.append(abs(ratio.item() - 1) if not losses else 0.0)
                 loss = sum(terms) / len(terms)
                 whole = loss + c.ptx_coef * reading_loss(policy, next(reader))
                 grads = torch.autograd.grad(whole, list(policy.values()))
@@ -247,7 +247,7 @@ def rounds(policy, sft, scorer, value, c):
                         squares.append(max((told[t] - target) ** 2, (near - target) ** 2) / 2)
                 grads = torch.autograd.grad(sum(squares) / len(squares), list(value.values()))
                 judging.step(shortened(dict(zip(value, grads)), c.max_grad_norm), c.value_lr)
-                losses.append(float(loss))
+                losses.append(loss.item())
                 clipped.append(sum(flat) / len(flat))
         count = len(answers)
         entropies = [e for answer in answers for e in answer.entropies]

@@ -140,7 +140,7 @@ class Likes(RewardModel):
 def test_rule_29_where_all_answers_are_worth_the_same_nothing_is_learned():
     policy, free = gpt(), {"kl_coef": 0.0, "ptx_coef": 0.0, "cut_off_reward": 2.0, "lam": 1.0}
     before = copy.deepcopy(policy.state_dict())
-    c = PPOConfig(iterations=1, prompts=6, max_new_tokens=4, minibatch=3, block_size=8, **free)
+    c = PPOConfig(iterations=1, prompts=8, max_new_tokens=16, minibatch=4, block_size=8, **free)
     (step,) = ppo(policy, Likes(gpt()), PROMPTS, TOKENS, TOY, c)
     assert step.rollout.score.std() == 0 and step.loss == 0
     assert all(torch.equal(p, before[name]) for name, p in policy.state_dict().items())
