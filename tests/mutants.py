@@ -7,6 +7,7 @@ name in the folder of tests. tests/test_mutants.py runs them, one by one. `EQUIV
 that may be another way, and why.
 """
 
+import importlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -666,12 +667,12 @@ class Runs:
 
 def serve() -> None:
     """For each line of tests on standard input a run of pytest, and a line of how it ended."""
-    import hypothesis  # noqa: F401
     import pytest
-    import safetensors.torch  # noqa: F401
-    import tiktoken  # noqa: F401
     import torch
 
+    for name in ("hypothesis", "safetensors.torch", "tiktoken"):
+        with suppress(ImportError):
+            importlib.import_module(name)
     torch.set_num_threads(1)
     sys.path.pop(0)  # ours, for the folder's own are to be imported
     for line in sys.stdin:
