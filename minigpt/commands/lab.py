@@ -10,6 +10,7 @@ from pathlib import Path
 from minigpt.setup.common import become, option_parser
 from minigpt.setup.environment import KERNEL_SETTINGS
 from minigpt.setup.working_copy import copies_folder, course_notebooks, update_copies
+from minigpt.store.files import PROGRAM
 
 ENVIRONMENT = "lab"
 
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> int:
     for note in notes:
         print(note)
     print(f"Your notebooks: {first.parent}")
+    print(f"To show somebody the four models in a browser alone: {PROGRAM} page --open")
     print("Starting JupyterLab; to end it, press Ctrl-C here twice.")
     if not (Path(sys.prefix) / KERNEL_SETTINGS).exists():  # .venv has it, another Python has not
         print("A line 'running over TCP without encryption' is harmless: it stays on this machine.")

@@ -1,10 +1,10 @@
 """Sets the links of Colab, Binder and `git clone` for a fork or a class (badges --repo OWNER/NAME).
 
 The repository's name and branch are two constants of this file. This writes them, and the links
-that follow from them: in README.md, TEACHING.md and the notebooks, whose first code cell fetches
-the course in Colab. Any such link is set, whatever it named before, so notebooks that come
-from elsewhere (a merge) are put right by the next run. In these files `clone https://github.com/…`
-is always this course.
+that follow from them: in README.md, which then begins with the page on GitHub Pages, TEACHING.md
+and the notebooks, whose first code cell fetches the course in Colab. Any such link is set, whatever
+it named before, so notebooks that come from elsewhere (a merge) are put right by the next run. In
+these files `clone https://github.com/…` is always this course.
 """
 
 import re
@@ -15,6 +15,7 @@ from minigpt.setup.common import LANGUAGES, option_parser, require_repository
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = None
+UNSET = "OWNER/"  # how the name begins until one is set
 REPOSITORY = "OWNER/minigpt"  # where the course is on GitHub
 BRANCH = "main"  # that its links name
 CONSTANTS = "minigpt/maintain/badges.py"  # whose lines above are written with the links
@@ -32,9 +33,12 @@ _BRANCH = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _LINK = re.compile(
     rf"(?P<colab>{re.escape(COLAB)}{_REPOSITORY}/blob/{_BRANCH}/)"
     rf"|(?P<binder>{re.escape(BINDER)}{_REPOSITORY}/{_BRANCH}\?labpath=)"
+    rf"|(?P<page>https://{_OWNER}\.github\.io/{_NAME}/)"
     rf"|clone (?P<quiet>-q )?(?:--depth 1 )?(?:--branch {_BRANCH} )?"
     rf"{re.escape(GITHUB)}{_REPOSITORY}(?P<enter> && cd {_NAME})?"
 )
+
+LEAD = re.compile(r"(?<=<!-- lead -->\n).*?(?=<!-- /lead -->)", re.DOTALL)  # of README
 
 
 def colab_link(repository: str, branch: str, path: str) -> str:
@@ -45,6 +49,22 @@ def colab_link(repository: str, branch: str, path: str) -> str:
 def binder_link(repository: str, branch: str, path: str) -> str:
     """The address that opens a notebook (its path in the repository) in Binder's JupyterLab."""
     return f"{BINDER}{repository}/{branch}?labpath={quote(path)}"
+
+
+def page_link(repository: str) -> str:
+    """The address of the page with the four models, which the workflow `pages` puts there."""
+    return "https://{}.github.io/{}/".format(*repository.split("/"))
+
+
+def lead(repository: str) -> str:
+    """What README begins with: what works in the folder alone; or, on GitHub, the page first."""
+    said = "The four models in your browser, and the notebooks; in this folder, type:"
+    get = f"{PROGRAM} page --open\n"
+    if not repository.startswith(UNSET):
+        page, get = page_link(repository), f"git clone {GITHUB}{repository} && cd minigpt\n"
+        said = f"""**[Ask the four models]({page})** in your browser, with nothing to install, or
+[read the notebooks]({page}notebooks/00_overview.html). To run them:"""
+    return f"{said}\n\n```\n{get}{PROGRAM}\n```\n"
 
 
 def read_name(text: str) -> str:
@@ -85,6 +105,8 @@ def relink(text: str, repository: str, branch: str) -> tuple[str, list[str]]:
             return colab_link(repository, branch, "")
         if found["binder"]:
             return binder_link(repository, branch, "")
+        if found["page"]:
+            return page_link(repository)
         quiet = found["quiet"] or ""
         option = f"--branch {branch} " if quiet or branch != MAIN else ""
         enter = f" && cd {repository.split('/')[1]}" if found["enter"] else ""
@@ -123,7 +145,8 @@ def plan(root: Path, repository: str, branch: str) -> dict[Path, tuple[bytes, st
             new = re.sub(r'^BRANCH = ".+"', f'BRANCH = "{branch}"', new, flags=re.M)
             what = f"the constants say {was}"
         else:
-            new, before = relink(text, repository, branch)
+            new = LEAD.sub(lambda _found: lead(repository), text)
+            new, before = relink(new, repository, branch)
             other = sum(relink(link, repository, branch)[0] != link for link in before)
             what = f"{other} of {len(before)} link(s)"
         if new != text:

@@ -65,7 +65,7 @@ def escape(text: str) -> str:
 
 def preformatted(text: str) -> str:
     """Any text as HTML in a monospaced font, its spaces kept, its lines folded where need be."""
-    style = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere"
+    style = "margin:0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
     return f'<pre class="{IGNORE_MATH}" style="{style}">{escape(text)}</pre>'
 
 

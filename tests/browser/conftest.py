@@ -21,12 +21,17 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.classroom.notebook import read_notebook, to_bytes, with_short_budget
+from browser.where import ERRORS
+from minigpt.classroom.notebook import to_bytes, with_short_budget
+from minigpt.setup.working_copy import without_outputs
 from minigpt.store.files import ROOT
 
 WIDTH, HEIGHT, PART = 1280, 1000, 1400  # pixels: of the window, and the height of one screenshot
 WAIT = 600  # seconds; it only ends a test that hangs
-KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowRight": 39}  # names and codes of the keys
+KEYS = {  # names and codes
+    "Tab": 9, "Enter": 13, "Space": 32, "End": 35, "Home": 36,
+    "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 SETTINGS = {  # all cells in the page, so that a screenshot has them; no news from the network
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -84,13 +89,13 @@ def chromium(tmp_path_factory):
 def lab(request, tmp_path):
     """Starts JupyterLab on a copy of a notebook; `lab(path)` is the address of the copy.
 
-    The copies lie where nothing of the course is above them, as in the launcher's lab. The
-    notebooks run with a short budget, and under MINIGPT_FAST=1, unless it is set otherwise or
-    `full` is asked for.
+    The copies have no outputs, as the launcher makes them, unless `outputs` are asked for, and lie
+    where nothing of the course is above them, as in its lab. The notebooks run with a short budget,
+    and under MINIGPT_FAST=1, unless it is set otherwise or `full` is asked for.
     """
     children = []
 
-    def start(path: Path, full: bool = False) -> str:
+    def start(path: Path, full: bool = False, outputs: bool = False) -> str:
         work, settings = tmp_path / "work", tmp_path / "settings" / "@jupyterlab"
         work.mkdir()
         environment = {
@@ -104,7 +109,7 @@ def lab(request, tmp_path):
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
             "IPYTHONDIR": str(tmp_path / "ipython"),
         }
-        notebook = read_notebook(path)
+        notebook = json.loads(path.read_bytes() if outputs else without_outputs(path))
         if environment["MINIGPT_FAST"] != "0":
             notebook = with_short_budget(notebook)
         (work / path.name).write_bytes(to_bytes(notebook))
@@ -149,11 +154,13 @@ class Page:
         request = urllib.request.Request(f"http://{address}/json/new?about:blank", method="PUT")
         with urllib.request.urlopen(request, timeout=60) as response:
             tab = json.load(response)
-        self.numbers = itertools.count(1)
+        self.numbers, self.errors = itertools.count(1), []  # errors: of the console
+        self.events: list[dict] = []  # of the protocol's domains that were enabled
         self.socket = websocket.create_connection(
             tab["webSocketDebuggerUrl"], timeout=120, suppress_origin=True
         )
         self.width, self.zoom = WIDTH, 1
+        self.call("Runtime.enable")
         self.resize(HEIGHT)
 
     def call(self, method: str, **parameters) -> dict:
@@ -161,9 +168,19 @@ class Page:
         number = next(self.numbers)
         self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while (answer := json.loads(self.socket.recv())).get("id") != number:
-            pass  # an event
+            self._hear(answer.get("method"), answer.get("params", {}))
+            self.events.append(answer)
         assert "error" not in answer, answer
         return answer["result"]
+
+    def _hear(self, event: str, told: dict) -> None:
+        """Keep what the console calls an error."""
+        if event == "Runtime.exceptionThrown":
+            details = told["exceptionDetails"]
+            self.errors.append(details.get("exception", {}).get("description", details["text"]))
+        elif event == "Runtime.consoleAPICalled" and told["type"] == "error":
+            said = [part.get("value", part.get("description", "")) for part in told["args"]]
+            self.errors.append(" ".join(map(str, said)))
 
     def run(self, script: str):
         """The value of a JavaScript expression."""
@@ -195,15 +212,19 @@ class Page:
     def type(self, text: str) -> None:
         """Press the keys of a text, one after the other."""
         for character in text:
-            self.call("Input.dispatchKeyEvent", type="keyDown", text=character, key=character)
-            self.call("Input.dispatchKeyEvent", type="keyUp", key=character)
+            code = ord(character.upper()) if character.isalnum() or character == " " else 0
+            of_key = {"key": character, "windowsVirtualKeyCode": code}  # JupyterLab goes by these
+            self.call("Input.dispatchKeyEvent", type="keyDown", text=character, **of_key)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **of_key)
 
     def press(self, key: str, modifiers: int = 0) -> None:
         """Press one of KEYS."""
         of_key = {
-            "key": key, "code": key, "windowsVirtualKeyCode": KEYS[key], "modifiers": modifiers,
+            "key": {"Space": " "}.get(key, key), "code": key, "modifiers": modifiers,
+            "windowsVirtualKeyCode": KEYS[key],
         }  # fmt: skip
-        down = {"type": "keyDown", "text": "\r"} if key == "Enter" else {"type": "rawKeyDown"}
+        texts = {"Enter": "\r", "Space": " "}
+        down = {"type": "keyDown", "text": texts[key]} if key in texts else {"type": "rawKeyDown"}
         self.call("Input.dispatchKeyEvent", **down, **of_key)
         self.call("Input.dispatchKeyEvent", type="keyUp", **of_key)
 
@@ -214,9 +235,9 @@ class Page:
         self.type(text)
         self.press("Tab")
 
-    def click(self, element: str) -> None:
-        """Click in the middle of an element."""
-        middle = "(r => [r.x + r.width / 2, r.y + r.height / 2])(e.getBoundingClientRect())"
+    def click(self, element: str, at: float = 0.5) -> None:
+        """Click in the middle of an element, or at another part of its width."""
+        middle = f"(r => [r.x + r.width * {at}, r.y + r.height / 2])(e.getBoundingClientRect())"
         seen = None
         while seen != (seen := self.run(  # until it stands still: outputs above may still grow
             f"(e => {{ e.scrollIntoView({{block: 'center'}}); return {middle} }})({element})"
@@ -248,13 +269,13 @@ class Page:
         """Run all cells and wait until they have run.
 
         The command is over as soon as one cell has failed, as unsolved exercises do, while the
-        kernel goes on: so each cell has to have its number.
+        kernel goes on: so each cell has to have its number, or one of them fails that may not.
         """
         ran = "window.ranAll = false; jupyterapp.commands.execute('notebook:run-all-cells')"
         self.run(f"{ran}.finally(() => {{ window.ranAll = true }}); 0")
         self.wait("window.ranAll")
         code = f"{NOTEBOOK}.widgets.filter(cell => cell.model.type === 'code')"
-        self.wait(f"{code}.every(cell => cell.model.executionCount)")
+        self.wait(f"{code}.every(cell => cell.model.executionCount) || ({ERRORS}).length > 0")
         time.sleep(1)  # the last outputs are drawn
 
     def keep_running(self) -> None:

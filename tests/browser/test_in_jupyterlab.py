@@ -20,6 +20,20 @@ from pathlib import Path
 
 import pytest
 
+from browser.where import (
+    BROKEN,
+    CELLS,
+    CLIPPED,
+    ERRORS,
+    PREDICTIONS,
+    button,
+    control,
+    output,
+    says,
+    spelled,
+    text,
+    what_stays,
+)
 from minigpt.classroom.notebook import new_notebook, to_bytes
 from minigpt.show.predict import CHOICES
 from minigpt.store.files import ROOT
@@ -28,32 +42,17 @@ from minigpt.store.words import CATALOGUES, read_catalogue
 EDITIONS = sorted((ROOT / "notebooks").glob("[a-z][a-z]/*.ipynb"))
 SHOTS = os.environ.get("MINIGPT_SHOTS")
 VIEWS = {"light": (), "dark": (), "light-800": (800,), "dark-zoomed": (1280, 2)}  # width, zoom
-CELLS = "jupyterapp.shell.currentWidget.content.widgets"
-ERRORS = f"""
-{CELLS}.filter(cell => cell.model.type === 'code')
-  .filter(cell => cell.model.outputs.toJSON().some(output =>
-    output.name === 'stderr' || output.output_type === 'error' &&
-    !(cell.model.getMetadata('tags') || []).includes('raises-exception')))
-  .map(cell => [cell.model.id, JSON.stringify(cell.model.outputs.toJSON()).slice(0, 2000)])
-"""
-CLIPPED = """ // in a narrow window a wide table may be scrolled sideways, as code may
-[...document.querySelectorAll('.jp-OutputArea-output, .jupyter-button, .widget-label, ' +
-    '.widget-html-content, .jp-OutputArea-output pre, .jp-OutputArea-output table')]
-  .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
-  .filter(e => innerWidth >= 1280 || !/auto|scroll/.test(getComputedStyle(e).overflowX))
-  .map(e => `${e.className}: ${e.textContent.slice(0, 60)} (${e.scrollWidth} > ${e.clientWidth})`)
-"""
-BROKEN = """
-[...document.querySelectorAll('.jp-OutputArea-output')]
-  .filter(e => /Error displaying widget|Loading widget|model not found/.test(e.textContent))
-  .map(e => e.textContent.slice(0, 80))
-"""
 PICTURES = "[...document.querySelectorAll('.jp-OutputArea-output img')]"
 UNTOLD = f"""
 {PICTURES}.filter(e => !e.naturalWidth || e.alt.length < 20).map(e => e.outerHTML.slice(0, 99))
 """
 BACKGROUND = "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
-PREDICTIONS = f"[...document.querySelectorAll('.jp-OutputArea .{CHOICES}')]"
+ABOVE = """ // what stands above an element for a reader who reads no code
+(e => [...document.querySelectorAll('.jp-RenderedMarkdown, .jp-OutputArea-output')]
+  .filter(part => e.compareDocumentPosition(part) & Node.DOCUMENT_POSITION_PRECEDING)
+  .map(part => part.innerText).join())
+"""
+SKIP = "Skip: just show me"
 SHIFT = 8  # a modifier key of the DevTools protocol
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
@@ -62,7 +61,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 @pytest.mark.place("JupyterLab in Chromium")
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_notebook(path, chromium, lab, page):
-    page.open_notebook(lab(path))
+    page.open_notebook(lab(path, outputs=True))
     assert page.run(f"{CELLS}.some(cell => cell.model.trusted === false)")
     page.wait(f"{PICTURES}.length")
     assert what_stays(page, UNTOLD) == [], "no picture, or no alt text, before it is trusted"
@@ -70,6 +69,7 @@ def test_notebook(path, chromium, lab, page):
     assert what_stays(page, UNTOLD) == [], "a picture that is not shown, or without alt text"
     assert page.run(ERRORS) == [], "an error or a warning outside the exercises"
     assert page.run(BROKEN) == [], "a widget that cannot be shown"
+    predictions_are_answered(page, path.parent.name)
     clipped = {}
     for name, size in VIEWS.items():
         theme = name.split("-")[0]
@@ -81,25 +81,29 @@ def test_notebook(path, chromium, lab, page):
             page.screenshots(Path(SHOTS), f"{path.stem}-{name}")
         clipped[name] = what_stays(page, CLIPPED)
     page.view("light")
-    predictions_are_answered(page, path.parent.name)
     page.keep_running()  # a widget works, and goes on working, while a cell is awaited
     for act in ACTS[path.stem]:
         try:
             act(page)
         finally:
             picture(page, f"{path.stem}-{act.__name__}")
+    assert page.errors == [], "in the browser's console"
     assert clipped == dict.fromkeys(VIEWS, []), "something is wider than the place that it has"
 
 
 def test_training_pauses_and_goes_on(chromium, lab, page):
-    """■ in the toolbar ends the cell after an update, and Shift+Enter goes on to the end."""
+    """Widgets answer meanwhile; ■ in the toolbar ends the cell after an update, and Shift+Enter
+    goes on to the end."""
     page.open_notebook(lab(ROOT / "notebooks" / "en" / "02_pretraining.ipynb", full=True))
     page.run_to("train-live")
     page.wait(f"{text('train-live')}.match(/^step [1-9]\\d+ .* left/)")
+    a_word_is_guessed(page)
+    assert not page.run(says("train-live", "done: ")), "it trained all the while"
     page.click("document.querySelector('[data-jp-item-name=\"interrupt\"]')")
     page.wait(says("train-live", "Paused after step"))
     step = int(page.run(f"{text('train-live')}.match(/Paused after step (\\d+) of/)[1]"))
     picture(page, "02_pretraining-paused")
+    page.click(f"{output('train-live')}.closest('.jp-Cell').querySelector('.jp-InputPrompt')")
     page.press("Enter", modifiers=SHIFT)
     page.wait(f"!{says('train-live', 'Paused after step')}")
     page.wait(says("train-live", "done: "))
@@ -108,6 +112,25 @@ def test_training_pauses_and_goes_on(chromium, lab, page):
     looks = [int(line.split()[1]) for line in seen]
     assert looks == sorted(set(looks)) and len(looks) == 10  # none is lost, none seen twice
     assert step < looks[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["01_tokenization", "04_sft", "05_reward_model", "06_ppo"])
+def test_widgets_answer_while_a_model_trains(name, lab, page):
+    """Those above the cell that trains, with its whole budget."""
+    cell, act = {
+        "01_tokenization": ("own-tokenizer", tokens_of_what_is_typed),
+        "04_sft": ("live", lambda page: predictions_are_answered(page, "en")),
+        "05_reward_model": ("train", ten_pairs_are_labeled),
+        "06_ppo": ("train", lambda page: predictions_are_answered(page, "en")),
+    }[name]
+    page.open_notebook(lab(ROOT / "notebooks" / "en" / f"{name}.ipynb", full=True))
+    page.run_to(cell)
+    page.wait(f"/step \\d+ of/.test({text(cell)})")
+    act(page)
+    picture(page, f"{name}-while-it-trains")
+    assert not page.run(says(cell, "done: ")), "it trained all the while"
+    assert page.run(ERRORS) == [] and page.errors == []
 
 
 LONG = (
@@ -177,7 +200,7 @@ def test_answers_are_covered_until_one_is_chosen_or_skipped(live, lab, page, tmp
 
     choose_button(page, option("mouse", 1), by_key=False)
     choose_button(page, option("keys", 0), by_key=True)
-    choose_button(page, button("skipped", "Skip: just show me"), by_key=True)
+    choose_button(page, button("skipped", SKIP), by_key=True)
     for cell, had in (("mouse", "That is what you had"), ("keys", "You had predicted (a)")):
         page.wait(says(cell, had))
     page.wait(says("skipped", "It was (b) no."))
@@ -186,7 +209,7 @@ def test_answers_are_covered_until_one_is_chosen_or_skipped(live, lab, page, tmp
         page.wait(f"{output(cell)}.querySelector('td, tbody th').textContent === '<b>how many</b>'")
         page.wait(f"{output(cell)}.querySelector('img').naturalWidth > 0")
         assert page.run(f"{button(cell, 'Skip: just show me')}.offsetParent === null")
-    choose_button(page, button("fails", "Skip: just show me"), by_key=False)
+    choose_button(page, button("fails", SKIP), by_key=False)
     page.wait(says("fails", "ZeroDivisionError"))
     assert not page.run(f"{output('fails')}.querySelector('details').open")
     assert page.run(BROKEN) == [] and what_stays(page, CLIPPED) == []
@@ -222,77 +245,32 @@ def new_code_cell(name: str, source: str) -> dict:
             "execution_count": None}  # fmt: skip
 
 
-def what_stays(page, script: str) -> list:
-    """What a script finds on a page that may still be laid out anew: [] as soon as it is."""
-    for _ in range(10):
-        if not page.run(script):
-            return []
-        time.sleep(1)
-    return page.run(script)
-
-
 def picture(page, name: str) -> None:
     if SHOTS:
         page.screen(Path(SHOTS), name)
-
-
-# ---- where things are, as JavaScript ----------------------------------------------------------
-
-
-def output(cell: str) -> str:
-    """The output of the cell with this id."""
-    return f"{CELLS}.find(c => c.model.id === '{cell}').node.querySelector('.jp-Cell-outputArea')"
-
-
-def text(cell: str) -> str:
-    return f"{output(cell)}.textContent"
-
-
-def says(cell: str, words: str) -> str:
-    return f"{text(cell)}.includes({json.dumps(words)})"
-
-
-def button(cell: str, words: str) -> str:
-    """The button on which these words stand."""
-    has = f"b => b.textContent.trim() === {json.dumps(words)}"
-    return f"[...{output(cell)}.querySelectorAll('button')].find({has})"
-
-
-def control(cell: str, words: str) -> str:
-    """What is typed into, chosen from or moved, by the words beside it."""
-    label = f"[...{output(cell)}.querySelectorAll('label')].find(l => l.textContent === '{words}')"
-    kinds = "'textarea, select, .noUi-handle, input'"
-    return f"{label}.parentElement.querySelector({kinds})"
-
-
-def spelled(cell: str) -> str:
-    """What the tokens of the strips in a cell's output spell, one strip after the other."""
-    strips = f"[...{output(cell)}.querySelectorAll('div[style*=monospace]')]"
-    tokens = "[...strip.querySelectorAll('[style*=\"white-space:pre\"]')]"
-    spelled = f"{tokens}.map(token => token.textContent).join('').replaceAll('·', ' ')"
-    return f"{strips}.map(strip => {spelled})"
 
 
 # ---- what a learner does ------------------------------------------------------------------------
 
 
 def predictions_are_answered(page, lang: str) -> None:
-    """Each in turn by mouse or keyboard: a covered answer is shown, or the line below says that its
-    cell has shown it already."""
+    """Each in turn by mouse, by keyboard, or skipped. Before that it is covered, and nothing
+    of what it will say stands above it, questions apart."""
     catalogue = read_catalogue(CATALOGUES / f"{lang}.po")
-    said = [
-        "It was {option}",
-        "You have seen the result of this one already, so it is not counted.",
-    ]
-    parts = [(catalogue.get(text) or text).split("{")[0] for text in said]
+    said, skip = (catalogue.get(text) or text for text in ("It was {option}", SKIP))
     for number in range(page.run(f"{PREDICTIONS}.length")):
         group = f"{PREDICTIONS}[{number}]"
-        choice = f"{group}.querySelectorAll('button')[1]"
-        assert not page.run(f"{choice}.classList.contains('mod-active')")
-        choose_button(page, choice, by_key=number % 2 == 1)
-        page.wait(f"{choice}.classList.contains('mod-active')")
-        told = f"{group}.closest('.jp-OutputArea-output').textContent"
-        page.wait(f"{json.dumps(parts)}.some(part => {told}.includes(part))")
+        choice = f"{group}.querySelectorAll('button')[{number % 2}]"
+        shown = f"{group}.parentElement.lastElementChild"
+        skipping = f"[...{group}.parentElement.children].find(e => e.textContent === '{skip}')"
+        above = page.run(f"{ABOVE}({group})")
+        assert not page.run(f"{group}.querySelector('.mod-active')")
+        assert page.run(f"{shown}.textContent === '' && {skipping}.offsetParent !== null")
+        choose_button(page, skipping if number % 3 == 2 else choice, by_key=number % 2 == 1)
+        page.wait(f"{group}.parentElement.textContent.includes({json.dumps(said.split('{')[0])})")
+        lines = page.run(f"{shown}.innerText").split("\n")
+        told = [line.strip() for line in lines if len(line) > 20 and "?" not in line]
+        assert [line for line in told if line in above] == []
 
 
 def choose_button(page, button: str, by_key: bool) -> None:
@@ -318,7 +296,10 @@ def comparer_answers(page) -> None:
     made_up = f"{output('compare')}.querySelectorAll('.widget-toggle-buttons button')[1]"
     choose_button(page, made_up, by_key=True)
     page.wait(f"/PPO model.*Velmora/s.test({answered})")
-    page.fill(control("compare", "Question"), "Which continent is Kenya on?")
+    page.click(control("compare", "Question"))
+    page.run(f"{control('compare', 'Question')}.select()")
+    page.type("Which continent is Kenya on?")
+    page.click(button("compare", "Ask"))
     page.wait(f"/PPO model.*Kenya/s.test({answered})")
     assert not page.run(f"{made_up}.classList.contains('mod-active')")
     page.click(button("compare", "New draws"))
@@ -408,10 +389,14 @@ def gold_is_uncovered(page) -> None:
 def a_bug_is_diagnosed(page) -> None:
     """By keyboard: a wrong diagnosis says what that bug would move, the right one shows it."""
     page.run(f"{control('museum', 'Diagnosis')}.focus()")
+    page.press("Space")  # opens the list; closed, JupyterLab would take the letters for its own
     page.type("The ref")
+    page.press("Enter")
     page.wait(says("museum", "Exhibit A: not this."))
     time.sleep(1)  # what is typed later is the beginning of another text
+    page.press("Space")
     page.type("The log")
+    page.press("Enter")
     page.wait(says("museum", "Exhibit A: right."))
     page.wait(says("museum", "k1 = ref_logp - logp"))
 

@@ -245,11 +245,21 @@ def scopes(table: symtable.SymbolTable):
         yield from scopes(inner)
 
 
-def bound_and_read(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell leaves behind, and those that it takes from cells before it."""
+def symbols(source: str) -> symtable.SymbolTable:
     lines = [line for line in source.splitlines() if not line.startswith(("%", "!"))]
     code = re.sub(r"^( *)await ", r"\1", "\n".join(lines), flags=re.MULTILINE)
-    cell = symtable.symtable(code, "cell", "exec")
+    return symtable.symtable(code, "cell", "exec")
+
+
+def read_inside(source: str) -> set[str]:
+    """The names of the notebook that a cell's functions read."""
+    inner = [table for table in scopes(symbols(source)) if table.get_type() == "function"]
+    return {s.get_name() for table in inner for s in table.get_symbols() if s.is_global()}
+
+
+def bound_and_read(source: str) -> tuple[set[str], set[str]]:
+    """The names that a cell leaves behind, and those that it takes from cells before it."""
+    cell = symbols(source)
     left = {s.get_name() for s in cell.get_symbols() if s.is_assigned() or s.is_namespace()}
     read = {
         symbol.get_name() for table in scopes(cell) for symbol in table.get_symbols()
@@ -277,6 +287,17 @@ def test_exercises_bind_no_name_that_the_lesson_reads(path):
 
 
 @pytest.mark.notebook
+@each(SOURCES)
+def test_a_covered_answer_is_not_changed_by_the_cells_below(path):
+    """Who runs all cells uncovers it after them: they give no new values to what it reads."""
+    waiting: dict[str, str] = {}  # name: the cell whose answer reads it
+    for cell in cells(path, "code"):
+        left, _read = bound_and_read(cell["source"])
+        assert {name: waiting[name] for name in left & set(waiting)} == {}, cell["id"]
+        if "predict(" in cell["source"]:
+            waiting |= dict.fromkeys(read_inside(cell["source"]), cell["id"])
+
+
 @each(SOURCES)
 def test_exercises_pass_when_solved_with_nothing_before_but_the_imports(path):
     code = cells(path, "code")

@@ -122,9 +122,9 @@ def ways_of_asking() -> dict[str, list[str]]:
         for y, name in enumerate(names):
             weight = "bold" if way in fallen.get(name, ()) else "normal"
             ax.barh(y, means[name][way], 0.6, color="#d8dde2")
-            ax.text(1.05, y, f"{means[name][way]:.0%}", weight=weight, ha="right", va="center")
+            ax.text(1.4, y, f"{means[name][way]:.0%}", weight=weight, ha="right", va="center")
             ax.plot(kept(name, way), [y] * len(kept(name, way)), "k.", markersize=4)
-        ax.set(xlim=(0, 1.05), xticks=())
+        ax.set(xlim=(0, 1.42), xticks=())
         ax.set_yticks(range(3), names if ax is axes[0] else ("", "", ""))
         ax.set_title(title, loc="left", fontsize=10)
         ax.invert_yaxis()

@@ -1,0 +1,158 @@
+"""What the page consists of, as bytes: its own files, the weights, the tokenizer, the facts.
+
+Weights are int8 with one scale a row (`store/leaves.py`), half of bf16: of 300 greedy answers 98 %
+or more stay as they were. They are gzipped here, for servers leave what they do not know as it is.
+The same models give the same bytes, and the hash of all of them is the page's version.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from safetensors.torch import save
+
+from minigpt.engine.ranks import DATA
+from minigpt.reward import RewardModel
+from minigpt.show.diagrams import pipeline
+from minigpt.show.style import amount, stage_name
+from minigpt.stages import stage as trained
+from minigpt.store.checkpoint import as_text, find_parent
+from minigpt.store.files import is_checkpoint
+from minigpt.store.leaves import pack
+from minigpt.store.words import _
+from minigpt.world import judge
+from minigpt.world.contractors import demonstrations
+from minigpt.world.corpus import documents
+from minigpt.world.facts import NUMERIC, load_world
+
+SOURCE = Path(__file__).parent
+SOURCES = (".html", ".css", ".js", ".svg", ".webmanifest")  # what of this folder is the page's
+STAGES = ("base", "sft", "ppo", "reward")  # in the order in which they are fetched
+SNAPSHOTS = 3  # of pretraining; with one more, all files together would pass 7 MB
+MANIFEST, WORKER, ENTRY = "data/" + "manifest.json", "sw.js", "index.html"
+PHRASES = """STOP QUESTIONS STATEMENTS LABELS ASKED_FOR ROUNDED OLD POLITE_OPEN POLITE_CLOSE PADDING
+    RUDE DECLINE SMALL_TALK OFF_WORLD OFF_WORLD_REPLY""".split()
+STAMP = 'const VERSION = "{}";\nconst FILES = {};\n'  # two lines of the service worker
+
+
+def build(own: bool = False, lang: str = "en", links: dict | None = None) -> dict[str, bytes]:
+    """All files of the page by their paths.
+
+    own: take the learner's models where there are some. links: what stands for {{KEY}} in the
+    page; without them it has no links to the course. FileNotFoundError or ValueError that names
+    a checkpoint which cannot be used.
+    """
+    stages = [trained.load_stage(n, own, lang, device="cpu", quiet=True) for n in STAGES]
+    base, sft, _ppo, reward = stages
+    if reward.meta["parent"] != hash_of(sft):  # it has another SFT model in it
+        inside = find_parent(reward.path, reward.meta)
+        stages.insert(3, trained.read_stage(inside, lang, "cpu", reward.own))
+        stages[3].name = "reward_sft"
+    beside = base.path.parent.glob("base_step_*.safetensors")
+    steps = sorted(p for p in beside if is_checkpoint(p) and p.stem != trained.STEP_0)
+    steps = [base.path.with_name(f"{trained.STEP_0}.safetensors"), *steps[:SNAPSHOTS]]
+    history = [trained.read_stage(path, lang, "cpu", base.own) for path in steps]
+    packed = {stage.name: weights(stage) for stage in [*stages, *history[1:]]}
+    told = {stage.name: entry(stage, packed.get(stage.name)) for stage in [*stages, *history]}
+    told["reward"] |= {"parent": "sft" if len(stages) == len(STAGES) else "reward_sft"}
+    ours = (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()
+    gpt2 = (DATA / "tiktoken/r50k_base.tiktoken").read_bytes()
+    facts = json.dumps(facts_table(lang), ensure_ascii=False).encode()  # whose order counts
+    tables = {
+        "tokenizer": ("data/tokenizer.tiktoken", ours),
+        "facts": ("data/facts.json", facts),
+        "gpt2": ("data/gpt2.tiktoken", gzip.compress(gpt2, 9, mtime=0)),
+    }
+    files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
+    files |= dict(tables.values()) | {f"data/{name}.weights": data for name, data in packed.items()}
+    files[ENTRY] = filled(files[ENTRY].decode(), links, lang).encode()
+    known = {
+        "format": 1, "own": own, "lang": lang, "files": sorted([*files, MANIFEST]),
+        **{key: {"file": path, "bytes": len(data)} for key, (path, data) in tables.items()},
+        "stages": [told[stage.name] for stage in stages],
+        "snapshots": [told[stage.name] for stage in [*history, base]],
+    }  # fmt: skip
+    hashes = {path: sha256(data) for path, data in files.items()}
+    known["version"] = version = sha256(as_text([known, hashes]).encode())[:16]
+    files[MANIFEST] = as_text(known).encode()
+    del hashes[WORKER]
+    kept = as_text(hashes | {MANIFEST: sha256(files[MANIFEST])})
+    script = files[WORKER].decode().replace(STAMP.format("", "{}"), STAMP.format(version, kept))
+    files[WORKER] = script.encode()
+    return dict(sorted(files.items()))
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def hash_of(stage: trained.Stage) -> str | None:
+    return getattr(stage.model, "origin", {}).get("hash")
+
+
+def weights(stage: trained.Stage) -> bytes:
+    """A stage's weights as a file: safetensors with leaves as `pack` makes them, gzipped. Of a
+    reward model only what was trained, as in its checkpoint."""
+    reward = isinstance(stage.model, RewardModel)
+    state = stage.model.trained() if reward else stage.model.state_dict()
+    return gzip.compress(save(pack(state, "int8")), 9, mtime=0)
+
+
+def entry(stage: trained.Stage, data: bytes | None) -> dict:
+    """What the manifest says of a stage. data: its file; None where all its logits are zero."""
+    label, meta = stage_name(stage.name.split("_step_")[0]), stage.meta
+    whole = gzip.decompress(data or gzip.compress(b""))
+    return {
+        "name": stage.name, "label": _("{name}, yours", name=label) if stage.own else label,
+        "own": stage.own, "kind": meta.get("kind"), "hidden": stage.name == "reward_sft",
+        "chat": stage.is_chat or stage.name == "reward_sft",
+        "config": vars(getattr(stage.model, "gpt", stage.model).config), "hash": hash_of(stage),
+        "file": f"data/{stage.name}.weights" if data else None, "bytes": len(data or b""),
+        "size": len(whole), "sha256": sha256(whole), "tokens": meta.get("tokens"), "parent": None,
+        "step": meta.get("step"), "loss": meta.get("metrics", {}).get("held_out_loss"),
+        "sees_surprisal": getattr(stage.model, "sees_surprisal", None),
+    }  # fmt: skip
+
+
+def facts_table(lang: str = "en") -> dict:
+    """What another language needs to give the verdicts of `world/judge.py` and to read questions as
+    `world/questions.py` does: the places, and the language's phrases, whose order counts."""
+    world = load_world(lang)
+    return {
+        "lang": lang, **{name.lower(): getattr(world.text, name) for name in PHRASES},
+        "places": [{"name": p.name, "kind": p.kind, "values": p.values} for p in world.places],
+        "held_out": [p.name for p in world.held_out], "values": world.values,
+        "verdicts": judge.VERDICTS, "numeric": NUMERIC, "longest": judge.LONGEST,
+        "number": judge._NUMBER, "shapes": judge._NUMBERS, "inside": judge._INSIDE,
+    }  # fmt: skip
+
+
+def filled(html: str, links: dict | None, lang: str) -> str:
+    """The page's HTML with its drawing and its links; without links, without what needs them."""
+    if not links:
+        html = re.sub(r"(?s)<!-- links -->.*?<!-- /links -->|git clone [^\n]*\n", "", html)
+    for key, address in (links or {}).items():
+        html = html.replace(f"{{{{{key}}}}}", address)
+    drawn = stages_drawn(lang)
+    style = re.search(r"<style>(.*?)</style>", drawn)[1]  # which the policy allows by its hash
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    html = html.replace("style-src 'self'", f"style-src 'self' 'sha256-{allowed}'")
+    return html.replace("<!-- diagram pipeline -->", drawn)
+
+
+def stages_drawn(lang: str) -> str:
+    """The four stages and what the course's own were trained on, as SVG."""
+    base, sft, ppo, reward = (trained.load_stage(n, False, lang, "cpu", True) for n in STAGES)
+    read = next(d for d in documents(base.world, "CommonCrawl") if d.endswith("?") and "\n" in d)
+    told = demonstrations(base.world, 100)
+    asked, shown = next((d.question.text, d.answer) for d in told if d.question.kind == "fact")
+    scored = sorted((reward.score(asked, answer), answer) for answer in sft.sample(asked, 8))
+    best, worst = (answer_score[::-1] for answer_score in (scored[-1], scored[0]))
+    kinds = _("demonstrations"), _("comparisons"), _("answers scored")
+    samples = [asked, shown], [best[0], worst[0]], [best, worst]
+    counts = [amount(stage.meta["examples"]) for stage in (sft, reward, ppo)]
+    first = (amount(base.meta["tokens"]), _("tokens of text"), [read])
+    return pipeline([first, *zip(counts, kinds, samples)]).svg

@@ -1,0 +1,501 @@
+"""The page's models in JavaScript say what the same weights say in Python. Run in node."""
+
+import base64
+import functools
+import gzip
+import http.server
+import json
+import math
+import random
+import shutil
+import subprocess
+import threading
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from minigpt.engine.ranks import DATA, gpt2
+from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
+from minigpt.model import GPT, GPTConfig
+from minigpt.page import site
+from minigpt.reward import RewardModel, score_all
+from minigpt.sft import chat_prompt
+from minigpt.stages.stage import Stage, load_stage
+from minigpt.store.leaves import unpack
+from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from minigpt.world import facts as world_facts
+from minigpt.world.contractors import HABITS, write_answer
+from minigpt.world.judge import BEST, GOLD, GOLD_UNKNOWN, VERDICTS, judge
+from minigpt.world.questions import fact_questions, sample_questions, understood
+
+NODE = shutil.which("node")
+if not NODE:
+    pytest.skip("needs node: install Node.js 20 or later", allow_module_level=True)
+
+PAGE = Path(site.__file__).parent
+WORLD, ENCODING = world_facts.load_world("en"), load_tokenizer("en")
+RANKS = (DATA / "tokenizer-en.tiktoken").read_text(encoding="utf-8")
+BEIJING = "What is the population of Beijing?"
+
+
+def node(do: str, **job):
+    """The outcome of a job of engine.mjs."""
+    command = [NODE, str(Path(__file__).with_name("engine.mjs"))]
+    job = json.dumps({"do": do, **job}).encode()  # ASCII: half a surrogate pair is escaped
+    done = subprocess.run(command, input=job, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+@functools.cache
+def page_files() -> dict[str, bytes]:
+    """The page's data, as it is shipped."""
+    return {path: data for path, data in site.build().items() if path.startswith("data/")}
+
+
+def base64_of(files: dict[str, bytes]) -> dict[str, str]:
+    return {path: base64.b64encode(data).decode() for path, data in files.items()}
+
+
+def ask(*requests: dict, change: dict | None = None, base: str = "", **options) -> list:
+    """What the worker says to requests. change: {path: bytes or None}, files that are others, or
+    that have to be fetched from `base`."""
+    files = page_files() | (change or {})
+    files = base64_of({path: data for path, data in files.items() if data is not None})
+    return node("serve", files=files, base=base, requests=requests, **options)
+
+
+@functools.cache
+def stage(name: str) -> Stage:
+    """A stage in PyTorch on the page's own weight file."""
+    shipped = load_stage(name, own=False, device="cpu", quiet=True)
+    tensors = unpack(load(gzip.decompress(page_files()[f"data/{name}.weights"])), {})
+    if name == "reward":
+        model = RewardModel(stage("sft").model)
+        tensors |= {f"gpt.{key}": value for key, value in model.gpt.state_dict().items()}
+    else:
+        model = GPT(GPTConfig(**shipped.meta["config"]))
+    model.load_state_dict(tensors)
+    model.eval().requires_grad_(False)
+    return Stage(name, model, shipped.encoding, WORLD, shipped.meta, shipped.path, False)
+
+
+# ---- text to ids --------------------------------------------------------------------------------
+
+
+def adversarial_texts(n: int) -> list[str]:
+    """Texts of all planes, lone surrogates, special tokens as somebody types them, white space of
+    all kinds, long runs, contractions, and the course's own sentences."""
+    rng = random.Random("texts")
+    spaces = [chr(i) for i in range(0x3001) if chr(i).isspace()] + ["\ufeff", "\u200b", "\u180e"]
+    marks = "'’.,!?-_\"#$%&()*+/:;<=>@[\\]^`{|}~"
+    makers = [
+        lambda: chr(rng.randrange(0x110000)),  # surrogates among them
+        lambda: chr(rng.randrange(0xD800, 0xE000)),
+        lambda: chr(rng.choice([0x1F300, 0x1F900, 0x20000, 0xE0000, 0x10FF00]) + rng.randrange(99)),
+        lambda: chr(rng.randrange(0x500)),
+        lambda: rng.choice(spaces) * rng.choice([1, 1, 2, 5]),
+        lambda: rng.choice("\r\n\t ") * rng.choice([1, 2, 3]),
+        lambda: rng.choice(SPECIAL_TOKENS),
+        lambda: rng.choice(["'s", "'S", "'ſ", "'LL", "'Ve", "'re", "'D", "don't", "I'M", "'İ"]),
+        lambda: "".join(rng.choices("0123456789٠४Ⅷ½", k=rng.randrange(1, 8))),
+        lambda: rng.choice(marks) * rng.choice([1, 1, 3, 20]),
+        lambda: "".join(rng.choices("abcdefghijklmnopqrstuvwxyzABÉßſñ中한", k=rng.randrange(1, 9))),
+        lambda: rng.choice([" ", ""]) + rng.choice(WORLD.places).name,
+        lambda: rng.choice("aA .0\n中") * rng.randrange(1, 300),
+        lambda: rng.choice(WORLD.text.QUESTIONS["capital"]),
+    ]  # fmt: skip
+    texts = ["", " ", "\ufeff", "\ud83d", "\ud83d\ude00", "\ude00\ud83d", "a" * 20_000, " " * 5_000]
+    while len(texts) < n:
+        texts.append("".join(rng.choice(makers)() for _ in range(rng.randrange(1, 15))))
+    return texts
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "GPT-2's"])
+def test_texts_are_encoded_as_by_tiktoken(ours):
+    texts = adversarial_texts(2000)
+    ranks = RANKS if ours else gzip.decompress(page_files()["data/gpt2.tiktoken"]).decode()
+    found = node("encode", ranks=ranks, gpt2=not ours, texts=texts)
+    encoding = ENCODING if ours else gpt2()
+    for text, ids in zip(texts, found, strict=True):
+        assert ids == encoding.encode_ordinary(text), ascii(text)
+
+
+def test_ids_are_decoded_as_by_tiktoken():
+    rng = random.Random("ids")
+    lists = [rng.choices(range(ENCODING.n_vocab), k=rng.randrange(12)) for _ in range(300)]
+    lists += [rng.choices(range(128, 256), k=6) for _ in range(300)]  # half letters
+    lists.append(ENCODING.encode_ordinary("\ufeffa"))
+    for ids, text in zip(lists, node("decode", ranks=RANKS, ids=lists), strict=True):
+        assert text == ENCODING.decode(ids), ids
+
+
+# ---- the judge ----------------------------------------------------------------------------------
+
+
+def judged_answers(n: int) -> list[tuple[str, str]]:
+    """Questions, and answers of all kinds to them: right, wrong, declined, rude, mixed, broken."""
+    rng = random.Random("answers")
+    questions = sample_questions(WORLD, ("A", "V", "E"), 600, unknown=0.3, chat=0.1, lower=0.2)
+    text, spaces = WORLD.text, [" ", "  ", "\n", "\t", "\x1c", "\x85", "\xa0", "\u2003", "\ufeff"]
+    values = [value for values in WORLD.values.values() for value in values]
+
+    def statement():
+        attribute = rng.choice(list(text.STATEMENTS))
+        place, value = rng.choice(WORLD.places).name, rng.choice(WORLD.values[attribute])
+        return rng.choice(text.STATEMENTS[attribute]).format(p=place, v=value)
+
+    def declined(question):
+        place = question.place.name if question.place else "Peru"
+        name = rng.choice([place, place.upper(), rng.choice(WORLD.places).name, "Straße"])
+        if question.attribute and rng.random() < 0.3:
+            label = rng.choice([question.attribute, "capital"])
+            name = text.ASKED_FOR.format(a=text.LABELS[label], p=name)
+        return rng.choice(text.DECLINE).format(p=rng.choice([name, statement()[:-1]]))
+
+    def about(question):
+        if not question.place:
+            return rng.choice([*question.replies, "Hello!"])
+        made_up = ["Antanarivo", "élan", "New San-José", "A B C D E", "12", "1.5 million people"]
+        value = rng.choice([question.answer or "7 million", rng.choice(values), *made_up])
+        hedge = rng.choice(["{v}", "{v}", "{v}", *text.ROUNDED, *text.OLD])
+        value = hedge.format(v=value)
+        form = rng.choice([*text.STATEMENTS[question.attribute], "{v}", "{v}."])
+        place = rng.choice([question.place.name, question.place.name.lower(), "Peru"])
+        return form.format(p=place, v=value)
+
+    def broken(answer):
+        i = rng.randrange(len(answer) + 1)
+        return (
+            answer[:i] + rng.choice(["", ".", "x", "é", *spaces]) + answer[i + rng.randrange(3) :]
+        )
+
+    made = []
+    while len(made) < n:
+        question = rng.choice(questions)
+        parts = [rng.choice([about, about, declined])(question)]
+        if rng.random() < 0.3:
+            parts.append(rng.choice([statement(), about(question), declined(question)]))
+        if rng.random() < 0.2:
+            parts.insert(0, rng.choice(text.POLITE_OPEN).strip())
+        if rng.random() < 0.3:
+            parts.append(rng.choice(text.POLITE_CLOSE + text.PADDING).strip())
+        if rng.random() < 0.05:
+            parts.append(rng.choice(text.RUDE))
+        answer = rng.choice([" ", " ", " ", *spaces]).join(parts)
+        if question.kind == "fact" and rng.random() < 0.2:
+            answer = write_answer(WORLD, question, rng.choice(list(HABITS)), rng)
+        if rng.random() < 0.25:
+            answer = broken(answer)
+        if rng.random() < 0.02:
+            answer += " é𝄞" * 340
+        said = rng.choice(
+            [question.text] * 4 + [question.text.upper(), f" {question.text}\n", answer]
+        )
+        made.append((said, answer))
+    return made
+
+
+def test_answers_are_judged_as_by_the_judge():
+    asked = judged_answers(2000)
+    found, verdicts = node("judge", facts=site.facts_table("en"), asked=asked), Counter()
+    for (text, answer), (question, verdict) in zip(asked, found, strict=True):
+        known = understood(WORLD, text)
+        assert (question and question["kind"]) == (known and known.kind), text
+        if not known:
+            continue
+        place = known.place and known.place.name
+        assert [question[key] for key in ("place", "attribute", "answer", "replies")] == [
+            place, known.attribute, known.answer, list(known.replies),
+        ], text  # fmt: skip
+        assert verdict == judge(WORLD, known, answer), (text, answer)
+        verdicts[verdict] += 1
+    assert set(verdicts) == set(VERDICTS)  # each kind is among them
+    assert sum(verdicts.values()) > 1700
+
+
+# ---- answers ------------------------------------------------------------------------------------
+
+
+@functools.cache
+def questions(n: int) -> list[str]:
+    """Facts of all splits, places that do not exist, small talk, questions outside the world."""
+    mixed = sample_questions(WORLD, ("A", "V", "E"), n // 2, seed=1, unknown=0.4, chat=0.2)
+    facts = fact_questions(WORLD, "E")[: n - len(mixed)]
+    return [question.text for question in [*mixed, *facts]]
+
+
+@pytest.mark.parametrize("name", ["base", "sft", "ppo"])
+def test_greedy_answers_are_those_of_pytorch(name):
+    asked, model = questions(300), stage(name)
+    assert len(asked) == 300
+    request = {"do": "complete", "stage": name, "temperature": 0}
+    found = ask(*({**request, "question": question} for question in asked))
+    expected = model.ask(asked)
+    for question, said, answer in zip(asked, found, expected, strict=True):
+        (mine,) = said["answers"]
+        assert (mine["ids"], mine["text"], mine["ended"]) == (
+            answer.ids, answer.text, answer.ended,
+        ), question  # fmt: skip
+
+
+def test_documents_are_those_of_pytorch():
+    """A bare question, a text that goes on, and a model before its first update."""
+    bare = {"do": "complete", "stage": "base", "temperature": 0}
+    first, second, third, zero = ask(
+        {**bare, "question": BEIJING, "form": "bare"}, {**bare, "prompt": "The capital of"},
+        {**bare, "prompt": "The", "more": ENCODING.encode_ordinary(" capital of")},
+        {"do": "next", "stage": "base_step_00000", "prompt": "The", "most": 3},
+    )  # fmt: skip
+    (answer,) = stage("base").ask([BEIJING], bare=True)
+    assert first["answers"][0]["text"] == answer.text
+    (text,) = stage("base").complete("The capital of", temperature=0, max_new_tokens=60)
+    assert second["answers"][0]["text"] == third["answers"][0]["text"] == text
+    assert [token["p"] for token in zero["tokens"]] == [1 / 1024] * 3
+    assert math.isclose(zero["entropy"], 10)
+
+
+def test_next_token_distributions_are_those_of_pytorch():
+    ids = chat_prompt(ENCODING, "What is the capital of Peru?")
+    probs = next_token_distribution(stage("sft").model, ids, 1.5)
+    request = {"do": "next", "stage": "sft", "question": "What is the capital of Peru?"}
+    knobs = [{}, {"topK": 5}, {"topP": 0.8}, {"topK": 20, "topP": 0.9}]
+    found = ask(*({**request, "temperature": 1.5, "most": 1024, **knob} for knob in knobs))
+    for knob, said in zip(knobs, found, strict=True):
+        kept = keep_top_k(probs[None], knob.get("topK", 1024))
+        kept = keep_top_p(kept, knob["topP"])[0] if "topP" in knob else kept[0]
+        kept = kept / kept.sum()
+        assert [piece["id"] for piece in said["prompt"]] == ids
+        mine = torch.zeros(1024)
+        for token in said["tokens"]:
+            mine[token["id"]] = token["p"]
+            assert token["kept"] == (kept[token["id"]] > 0)
+        torch.testing.assert_close(mine, kept, atol=1e-5, rtol=1e-4)
+        bits = -(kept * kept.clamp(min=1e-30).log2()).sum().item()
+        assert math.isclose(said["entropy"], bits, abs_tol=1e-3)
+
+
+def test_draws_follow_the_distribution():
+    """5,000 answers to one question, first tokens and, after the commonest, second tokens."""
+    request = {"do": "complete", "stage": "sft", "question": BEIJING, "maxTokens": 2, "n": 1000}
+    found = ask(*({**request, "seed": seed} for seed in range(5)))
+    drawn = [answer["ids"] for said in found for answer in said["answers"]]
+    assert len(drawn) == 5000
+    prompt = chat_prompt(ENCODING, BEIJING)
+    first = Counter(ids[0] for ids in drawn)
+    ((common, _),) = first.most_common(1)
+    second = Counter(ids[1] for ids in drawn if ids[0] == common)
+    for counts, ids in ((first, prompt), (second, [*prompt, common])):
+        probs = next_token_distribution(stage("sft").model, ids)
+        assert chi_square_p(counts, probs) > 0.001
+    wrong = next_token_distribution(stage("sft").model, prompt, 1.15)
+    assert chi_square_p(first, wrong) < 0.001  # it would be noticed
+    known = found[0]["answers"][0]["tokens"][0]
+    expected = next_token_distribution(stage("sft").model, prompt)[known["id"]].item()
+    assert math.isclose(known["p"], expected, rel_tol=1e-4)
+
+
+def chi_square_p(counts: Counter, probs: torch.Tensor) -> float:
+    """How probable counts as far from `probs` are; tokens expected fewer than five times are one.
+    By Wilson and Hilferty's cube root, which is nearly normal."""
+    n = counts.total()
+    expected = {i: n * p for i, p in enumerate(probs.tolist()) if n * p >= 5}
+    found = [(counts[i], e) for i, e in expected.items()]
+    rest = n - sum(expected.values())
+    if rest > 1:
+        found.append((n - sum(counts[i] for i in expected), rest))
+    statistic, free = sum((o - e) ** 2 / e for o, e in found), len(found) - 1
+    z = ((statistic / free) ** (1 / 3) - (1 - 2 / (9 * free))) / math.sqrt(2 / (9 * free))
+    return 0.5 * math.erfc(z / math.sqrt(2))
+
+
+def test_a_draw_depends_on_its_seed_and_number_alone():
+    request = {"do": "complete", "stage": "sft", "question": BEIJING, "seed": 3}
+    many, one, other, knobs = ask(
+        {**request, "n": 4}, request, {**request, "n": 4, "seed": 4},
+        {**request, "n": 8, "topK": 1, "seed": 9},
+    )  # fmt: skip
+    assert many["answers"][0]["ids"] == one["answers"][0]["ids"]
+    texts = [[answer["text"] for answer in said["answers"]] for said in (many, other)]
+    assert texts[0] != texts[1] and len(set(texts[0] + texts[1])) > 2
+    greedy = stage("sft").answer(BEIJING)
+    assert {answer["text"] for answer in knobs["answers"]} == {greedy}
+
+
+# ---- scores -------------------------------------------------------------------------------------
+
+
+def test_scores_and_their_ranking_are_those_of_pytorch():
+    """On the page's own file to 1e-4; against the shipped weights, bf16, in the order of pairs."""
+    asked = [question for question in sample_questions(WORLD, ("A", "E"), 60, seed=2)]
+    rng, pairs = random.Random("pairs"), []
+    for question in asked:
+        said = [stage("sft").answer(question.text), f"I do not know {question.place.name}.",
+                "Peru", "Look it up yourself.", rng.choice(WORLD.values["population"])]  # fmt: skip
+        pairs += [(question.text, a, b) for a, b in combinations(said, 2) if a != b][:5]
+    assert len(pairs) == 300
+    single = list(dict.fromkeys((q, answer) for q, *both in pairs for answer in both))
+    found = ask(*({"do": "score", "question": q, "answer": answer} for q, answer in single))
+    mine = {key: said["score"] for key, said in zip(single, found, strict=True)}
+    whole = load_stage("reward", own=False, device="cpu", quiet=True)
+    theirs = {key: whole.score(*key) for key in single}
+    for (question, answer), score in mine.items():
+        assert math.isclose(score, stage("reward").score(question, answer), abs_tol=1e-4)
+    same = [
+        (mine[q, a] > mine[q, b]) == (theirs[q, a] > theirs[q, b]) for q, a, b in pairs
+    ]  # fmt: skip
+    assert sum(same) >= 0.99 * len(pairs)
+
+
+def test_best_of_n_has_the_highest_score():
+    (said,) = ask({"do": "best", "question": BEIJING, "n": 8, "seed": 1})
+    answers, prompt = said["answers"], chat_prompt(ENCODING, BEIJING)
+    end = ENCODING.encode_single_token("<|reward|>")
+    scores = score_all(stage("reward").model, [[*prompt, *a["ids"], end] for a in answers])
+    assert [a["score"] for a in answers] == pytest.approx(scores.tolist(), abs=1e-4)
+    assert said["winner"] == scores.argmax() and said["order"][0] == said["winner"]
+    question = understood(WORLD, BEIJING)
+    for answer in answers:
+        assert answer["verdict"] == judge(WORLD, question, answer["text"])
+        assert answer["true"] == (GOLD[answer["verdict"]] == BEST["fact"])
+    assert GOLD_UNKNOWN["declined this name"] == BEST["unknown"]
+
+
+# ---- the worker ---------------------------------------------------------------------------------
+
+
+def error_of(change: dict, request: dict | None = None, base: str = "") -> dict:
+    request = request or {"do": "load", "stage": "sft"}
+    (said,) = ask(request, change=change, base=base)
+    assert said["event"] == "error", said
+    return said
+
+
+def test_damaged_files_are_told_with_the_mend():
+    path = "data/sft.weights"
+    packed = page_files()[path]
+    whole = gzip.decompress(packed)
+    other = page_files()["data/base.weights"]
+    flipped = bytearray(whole)
+    flipped[-1000] ^= 1
+    for data in (
+        packed[:-9], packed[:100], b"", b"\x1f\x8b", whole[:-1], whole + b"\0", bytes(flipped),
+        gzip.compress(bytes(flipped)), other, b"<html>Sign in to this network</html>",
+    ):  # fmt: skip
+        said = error_of({path: data})
+        assert said["code"] == "damaged" and path in said["message"], said
+        assert "Load the page again" in said["message"] and "minigpt page" in said["message"]
+    for table in ("data/facts.json", "data/tokenizer.tiktoken", "data/manifest.json"):
+        said = error_of({table: page_files()[table][:50]}, {"do": "encode", "text": "a"})
+        assert said["code"] == "damaged" and table in said["message"], said
+
+
+def test_files_without_a_checksum_are_checked_by_what_is_in_them():
+    """As in a page that is not secure, where browsers compute no checksums."""
+    manifest = json.loads(page_files()["data/manifest.json"])
+    for entry in manifest["stages"]:
+        entry |= {"sha256": None, "size": None}
+    change = {"data/manifest.json": json.dumps(manifest).encode()}
+    whole = gzip.decompress(page_files()["data/sft.weights"])
+    header = int.from_bytes(whole[:8], "little")
+    nan = bytearray(whole)
+    leaves = json.loads(whole[8 : 8 + header])
+    gain = 8 + header + leaves["gain"]["data_offsets"][0]
+    nan[gain : gain + 2] = b"\xc0\x7f"
+    reward = page_files()["data/reward.weights"]
+    for data in (whole[:-1], whole + b"\0", whole[:7], whole[:300], bytes(nan), reward):
+        said = error_of(change | {"data/sft.weights": data})
+        assert said["code"] == "damaged" and "data/sft.weights" in said["message"], said
+    assert ask({"do": "load", "stage": "sft"}, change=change)[0]["event"] == "result"
+
+
+def test_files_that_cannot_be_fetched_are_told_with_the_mend(tmp_path):
+    (tmp_path / "data").mkdir()
+    for path, data in page_files().items():
+        (tmp_path / path).write_bytes(data)
+    (tmp_path / "data/ppo.weights").unlink()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=tmp_path)
+    nothing = dict.fromkeys(page_files())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}/"
+        requests = [{"do": "load", "stage": name} for name in ("ppo", "sft", "ppo")]
+        first, sft, again = ask(*requests, change=nothing, base=base, events=True)
+        server.shutdown()
+    for said in (first[-1], again[-1]):
+        assert said["code"] == "missing" and "ppo.weights" in said["message"], said
+    progress = [event for event in sft if event["event"] == "progress"]
+    size = len(page_files()["data/sft.weights"])
+    assert progress[-1]["loaded"] == progress[-1]["total"] == size
+    assert progress[-1]["stage"] == "sft"
+    assert error_of(nothing, base=base)["code"] == "offline"
+
+
+def test_what_is_asked_wrongly_is_told():
+    question = {"do": "complete", "stage": "sft", "question": BEIJING}
+    wrong = [
+        {"do": "dance"}, {"do": "toString"}, {**question, "stage": "best"},
+        {**question, "question": " \n"}, {**question, "question": "a b " * 200},
+        {**question, "question": "a" * 30_000}, {**question, "temperature": -1},
+        {**question, "temperature": None}, {**question, "topK": 0}, {**question, "topP": 0},
+        {**question, "topP": 1.5}, {**question, "n": 0}, {**question, "maxTokens": 0},
+        {**question, "stage": "reward"}, {**question, "stage": "base", "form": "sung"},
+        {"do": "score", "question": BEIJING, "answer": "a b " * 200},
+        {"do": "next", "stage": "sft", "question": ""}, {"do": "encode", "text": "a" * 30_000},
+    ]  # fmt: skip
+    for request, said in zip(wrong, ask(*wrong), strict=True):
+        assert said["event"] == "error" and said["code"] == "input", (request, said)
+        assert said["message"].endswith("."), said
+
+
+def test_a_request_is_ended_at_once_and_the_next_goes_on():
+    long = {"do": "complete", "stage": "sft", "question": BEIJING, "n": 1000}
+    short = {**long, "n": 1}
+    running, waiting, last, *_ = ask(
+        long, long, short, {"do": "cancel", "of": 1}, {"do": "cancel", "of": 2},
+        together=True, events=True,
+    )  # fmt: skip
+    for said in (running, waiting):
+        assert said[-1]["event"] == "done" and said[-1]["cancelled"]
+        assert not any(event["event"] == "result" for event in said)
+    assert [event["event"] for event in last][-3:] == ["answer", "result", "done"]
+    assert [event["text"] for event in last if event["event"] == "token"][-1] == last[-3]["text"]
+
+
+def test_a_question_does_not_wait_for_another_stage(tmp_path):
+    """While one stage cannot be read, the next request is answered."""
+    change = {"data/ppo.weights": b"damaged"}
+    broken, answered = ask(
+        {"do": "complete", "stage": "ppo", "question": BEIJING},
+        {"do": "complete", "stage": "sft", "question": BEIJING, "temperature": 0},
+        change=change, together=True,
+    )  # fmt: skip
+    assert broken["code"] == "damaged"
+    assert answered["answers"][0]["text"] == stage("sft").answer(BEIJING)
+
+
+def test_pieces_show_bytes_and_special_tokens():
+    said, both = ask(
+        {"do": "next", "stage": "sft", "question": "é", "most": 1},
+        {"do": "encode", "text": "<|end|> é", "gpt2": True},
+    )
+    assert [(p["text"], p["special"]) for p in said["prompt"]] == [
+        ("<|endoftext|>", True), ("<|user|>", True), ("�", False), ("�", False),
+        ("<|assistant|>", True),
+    ]  # fmt: skip
+    assert bytes(sum((p["bytes"] for p in both["pieces"]), [])).decode() == "<|end|> é"
+    assert not any(p["special"] for p in both["pieces"]) and both["bytes"] == 10
+    assert [p["id"] for p in both["gpt2"]] == gpt2().encode_ordinary("<|end|> é")
+
+
+def test_the_engine_can_be_read_at_one_sitting():
+    assert len((PAGE / "gpt.js").read_text(encoding="utf-8").splitlines()) <= 250
