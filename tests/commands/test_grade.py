@@ -481,7 +481,8 @@ def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, 
     found = collected(Ada_King=work("ada", "Other words"))
     assert [found["ada"][k] for k in keys] == ["20", "20", "0", "16", "2"]
     assert "words-03: answered anew, it waits" in found["ada"]["remarks"]
-    table.write_text(table.read_text("utf-8").replace("words-03,,2", "words-03,3,2"), "utf-8")
+    filled = table.read_text(encoding="utf-8").replace("words-03,,2", "words-03,3,2")
+    table.write_text(filled, encoding="utf-8")
     with pytest.raises(Problem, match="'3' is no number of points from 0 to 2"):
         grade.main([str(folder), "--student", "ada"])
 
