@@ -165,8 +165,9 @@ def by_key(page, kind: str, word: str, element: str) -> None:
         page.type(TYPED["key"])
         page.press("Enter" if kind == "text" else "Tab")
     elif kind == "slider":
-        # of the sliders of one widget each leaves something to the next
-        for key in ["End"] if word == "Temperature" else ["Home", *["ArrowRight"] * 3]:
+        # to where each slider of a widget leaves something for the others to change
+        open_ends = word.startswith(("Temperature", "Top-p"))
+        for key in ["End"] if open_ends else ["Home", *["ArrowRight"] * 3]:
             page.press(key)
     elif kind == "select":  # closed, it leaves the arrow keys to JupyterLab, which goes to a cell
         page.press("Space")
