@@ -646,8 +646,9 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         left_out = ("PYTEST", "PYTHONPATH")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
+        environment |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, __file__], cwd=folder, env=environment | {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            [sys.executable, __file__], cwd=folder, env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         )  # fmt: skip
 
