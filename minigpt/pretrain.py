@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.engine.checks import Settings, finite_step
 from minigpt.engine.optim import Optimizer, lr_factor, make_optimizer
 from minigpt.model import GPT, next_token_loss
 
 
 @dataclass
-class PretrainConfig:
+class PretrainConfig(Settings):
     batch_size: int = 16  # windows an update, B
     block_size: int = 256  # tokens a window, T
     steps: int | None = None  # updates; None: as many as one pass over the corpus gives
@@ -94,7 +95,8 @@ def pretrain(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        yield Step(step + 1, steps, loss.item(), (step + 1) * inputs.numel())
+        done = Step(step + 1, steps, loss.item(), (step + 1) * inputs.numel())
+        yield finite_step(done, config, model)
 
 
 @torch.no_grad()

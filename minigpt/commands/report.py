@@ -3,6 +3,7 @@
 import json
 import math
 
+from minigpt.commands import check_models
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 
@@ -26,6 +27,7 @@ def main(argv: list[str]) -> int:
     from minigpt.stages.sizes import DEFAULT
     from minigpt.stages.stage import SHIPPED, own_checkpoints
 
+    check_models(args.lang, args.size)
     set_threads()
     if args.seeds > 1 and args.size != DEFAULT:
         raise Problem(f"Further seeds are trained at the size {DEFAULT}: leave out --size.")

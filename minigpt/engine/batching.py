@@ -13,6 +13,8 @@ from torch import Tensor
 
 from minigpt.model import GPT
 
+COLDEST = 1e-6  # the smallest temperature above 0: logits divided by it stay finite numbers
+
 
 def similar_lengths(lengths: list[int], size: int) -> list[list[int]]:
     """The indices of rows of these lengths, the shortest first, in batches of `size`."""
@@ -107,21 +109,30 @@ def check_prompts(model: GPT, prompts: list[list[int]], max_new_tokens: int) -> 
 
 def check_sampling(max_new_tokens: int, temperature: float, top_k, top_p) -> None:
     """ValueError that names the argument and the mend."""
-    if max_new_tokens < 1:
+    if not max_new_tokens >= 1:
         raise ValueError(f"max_new_tokens is {max_new_tokens}: give 1 or more")
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature is {temperature}: give 0 (the most likely token) or more")
-    if top_k is not None and top_k < 1:
+    if temperature != 0:
+        check_temperature(temperature)
+    if top_k is not None and not top_k >= 1:
         raise ValueError(f"top_k is {top_k}: give 1 or more, or None for no limit")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p is {top_p}: give more than 0 and at most 1, or None for no limit")
 
 
-def check_finite(x: Tensor) -> None:
-    """ValueError if not all of x are finite numbers."""
+def check_temperature(temperature: float) -> None:
+    """ValueError unless logits divided by it are finite numbers."""
+    if not COLDEST <= temperature < float("inf"):
+        raise ValueError(
+            f"temperature is {temperature}: give 0 (the most likely token) or {COLDEST:g} and more"
+        )
+
+
+def check_finite(x: Tensor) -> Tensor:
+    """x, if all of it are finite numbers; else ValueError."""
     if not x.isfinite().all():
         raise ValueError("the model computes no numbers (NaN): its training went wrong, perhaps at "
                          "too high a learning rate; train it anew at a lower one")  # fmt: skip
+    return x
 
 
 def check_pairs(sequences: list[list[list[int]]], pairs: list[list[tuple[int, int]]]) -> None:

@@ -19,6 +19,11 @@ GPT4_PATTERN = (
 )
 
 
+def whole(text: str) -> str:
+    """A text with a UTF-8: halves of surrogate pairs are joined, or U+FFFD if alone (tiktoken)."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def check_ranks(ranks: dict[bytes, int], source: str | os.PathLike) -> None:
     """Raise ValueError, naming `source`, unless each byte has a rank and ranks are 0, 1, 2, ..."""
     for token in (bytes([b]) for b in range(256)):

@@ -49,8 +49,8 @@ def run_pip(python: Path, arguments: list[str]) -> None:
     """
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     child = subprocess.Popen(
-        [*command, *arguments], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        encoding="utf-8", errors="replace",
+        [*command, *arguments], stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE,
+        text=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
     output = ""
     try:

@@ -38,7 +38,18 @@ def load_results(name: str) -> dict:
     path = RESULTS / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(f"there are no results {path.name}: `{command(name)}` makes them")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_results(path, name)
+
+
+def read_results(path: Path, name: str) -> dict:
+    """What a file of results holds; ValueError with the mend if it is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if all(isinstance(run, dict) for run in found.get("runs", ())):
+            return found
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        pass
+    raise ValueError(f"{path} is damaged: move it away, and `{command(name)}` makes it anew")
 
 
 def save_results(name: str, results: dict, path: Path | None = None) -> None:
@@ -62,7 +73,7 @@ def complete(
     what is fixed.
     """
     path = path or RESULTS / f"{name}.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"runs": []}
+    found = {"runs": []} | (read_results(path, name) if path.is_file() else {})
     fixed = {**fixed, "threads": torch.get_num_threads()}
     results = {**fixed, **found, "command": command(name)}
     if other := [key for key in fixed if results[key] != fixed[key]]:

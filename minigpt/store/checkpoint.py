@@ -22,12 +22,11 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
-from minigpt.store.files import atomic_write, write_keeping
+from minigpt.store.files import VERSION, atomic_write, write_keeping  # noqa: F401
 from minigpt.store.kept import alone
 from minigpt.store.leaves import pack, unpack
 
 ANEW = "`python3 -m minigpt train` makes it anew and keeps this file under another name"
-VERSION = "0.1.0"  # of minigpt, as in pyproject.toml: noted in what `keep` writes
 FORMAT = 2  # of the metadata; raise it when older readers would misread a new file. 1: no checksum
 SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"  # those that came with the course
 KEY = "minigpt"  # safetensors writes several keys in random order: so there is only one

@@ -6,10 +6,20 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    fcntl = None
+
+VERSION = "0.1.0"  # of minigpt, as in pyproject.toml
 ROOT = Path(__file__).resolve().parents[2]  # the repository: it holds minigpt/ and notebooks/
 PROGRAM = "py -m minigpt" if os.name == "nt" else "python3 -m minigpt"
 
@@ -103,6 +113,62 @@ def try_writing(path: Path, size: int) -> None:
     with writing(path):
         atomic_write(probe, bytes(size))
         probe.unlink()
+
+
+@contextmanager
+def locked(path: Path, wait: float, taken: Callable[[str], None]) -> Iterator[None]:
+    """Within it, no other process or thread has this lock file, which the system frees when its
+    process ends, however it does.
+
+    taken: called once if another one has it, with words that name that one; it may raise. Then it
+    is waited for, `wait` seconds at most. Where there are no locks nothing can be written, and the
+    writing tells.
+    """
+    file, who, end = None, "", time.monotonic() + wait
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while (file := take(path)) is None and (not who or time.monotonic() < end):
+            if not who:
+                with suppress(FileNotFoundError):
+                    who = path.read_text(encoding="utf-8") or "another process"
+                    taken(who)
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        if file is not None:
+            with suppress(OSError):  # Windows removes no open file
+                path.unlink()
+            file.close()
+
+
+def take(path: Path) -> TextIO | None:
+    """The lock file, taken; None if another has it. OSError where there are no locks."""
+    file = open(path, "a+", encoding="utf-8")
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:  # beyond its text, which others may read
+            file.seek(2**20)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):  # or its owner removed it
+            file.truncate(0)
+            file.write(f"process {os.getpid()}, since {time.strftime('%H:%M')}")
+            file.flush()
+            return file
+        raise FileNotFoundError
+    except OSError as error:
+        file.close()
+        if isinstance(error, (BlockingIOError, FileNotFoundError, PermissionError)):
+            return None
+        raise
+
+
+def sweep(folder: Path, *patterns: str) -> None:
+    """Remove temporary files that killed writes left, under the lock of who writes such files."""
+    for left in [file for pattern in patterns for file in folder.glob(pattern)]:
+        with suppress(OSError):
+            left.unlink()
 
 
 def put_aside(path: Path) -> Path:
