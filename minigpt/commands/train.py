@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from minigpt.commands import check_models
-from minigpt.setup.common import check_seed, folder_name, option_parser
+from minigpt.setup.common import check_seed, option_parser
 from minigpt.store.files import PROGRAM, NotWritten, Problem, locked, sweep, writing
 
 STAGES = ("base", "sft", "reward", "ppo")
@@ -36,7 +36,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         "card; auto: bf16 if there is one of these",
     )  # fmt: skip
     parser.add_argument("--threads", type=int, help="CPU threads (default: as many as pay)")
-    parser.add_argument("--out", type=folder_name, help="for the checkpoints (default: your own)")
+    parser.add_argument("--out", help="for the checkpoints (default: your own)")
     parser.add_argument("--ship", action="store_true",
                         help="write into the package, for its makers")  # fmt: skip
     parser.add_argument("--resume", action="store_true",
@@ -49,12 +49,9 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     check_seed(args.seed)
     if args.threads is not None and args.threads < 1:
         raise Problem(f"--threads is {args.threads}: give 1 or more.")
+    if args.out is not None and not args.out.strip():
+        raise Problem("--out is empty: give the name of a folder.")
     return args, [stage for stage in STAGES if stage in stages]  # each starts from one before it
-
-
-def taken(out: Path, who: str) -> None:
-    other = "wait until it ends, or give another folder with --out"
-    raise Problem(f"Another training ({who}) writes into {out}: {other}.")
 
 
 def main(argv: list[str]) -> int:
@@ -75,7 +72,7 @@ def main(argv: list[str]) -> int:
     check_models(args.lang, size)
     if args.ship and size != DEFAULT:
         raise Problem(f"Only the size {DEFAULT} is shipped: leave out --ship or --size.")
-    out = SHIPPED / args.lang if args.ship else args.out or own_checkpoints(args.lang, size)
+    out = SHIPPED / args.lang if args.ship else Path(args.out or own_checkpoints(args.lang, size))
     again = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
     again = f"{'the same torchrun … -m minigpt' if launched() else PROGRAM} train {again}"
     first = not launched() or os.environ["RANK"] == "0"
@@ -97,7 +94,8 @@ def main(argv: list[str]) -> int:
         if first:
             with writing(out):
                 out.mkdir(parents=True, exist_ok=True)
-            alone.enter_context(locked(out / ".train.lock", 0, lambda who: taken(out, who)))
+            said = f"Another training (WHO) writes into {out}: wait, or give another --out."
+            alone.enter_context(locked(out / ".train.lock", said=said))
             sweep(out, f".*{SUFFIX}.*.tmp", ".*.probe", ".*.probe.*.tmp", ".train.json.*.tmp")
         with joined_ranks(course.device):
             what, on = ", ".join(stages) + of_size, f"{threads} threads"

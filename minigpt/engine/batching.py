@@ -13,8 +13,6 @@ from torch import Tensor
 
 from minigpt.model import GPT
 
-COLDEST = 1e-6  # the smallest temperature above 0: logits divided by it stay finite numbers
-
 
 def similar_lengths(lengths: list[int], size: int) -> list[list[int]]:
     """The indices of rows of these lengths, the shortest first, in batches of `size`."""
@@ -101,10 +99,9 @@ def check_prompts(model: GPT, prompts: list[list[int]], max_new_tokens: int) -> 
                 "with the tokenizer that the model was trained with"
             )
         if len(prompt) + max_new_tokens > config.block_size:
-            raise ValueError(
-                f"prompt {i} has {len(prompt)} tokens: with {max_new_tokens} new ones it passes "
-                f"the context of {config.block_size}; shorten it, or ask for fewer new tokens"
-            )
+            raise ValueError(f"prompt {i} has {len(prompt)} tokens: with {max_new_tokens} new ones "
+                             f"it passes the context of {config.block_size}; shorten it, or ask "
+                             "for fewer new tokens")  # fmt: skip
 
 
 def check_sampling(max_new_tokens: int, temperature: float, top_k, top_p) -> None:
@@ -121,10 +118,8 @@ def check_sampling(max_new_tokens: int, temperature: float, top_k, top_p) -> Non
 
 def check_temperature(temperature: float) -> None:
     """ValueError unless logits divided by it are finite numbers."""
-    if not COLDEST <= temperature < float("inf"):
-        raise ValueError(
-            f"temperature is {temperature}: give 0 (the most likely token) or {COLDEST:g} and more"
-        )
+    if not 1e-6 <= temperature < float("inf"):
+        raise ValueError(f"temperature is {temperature}: give 0 (the likeliest token) or 1e-6 on")
 
 
 def check_finite(x: Tensor) -> Tensor:
@@ -138,10 +133,8 @@ def check_finite(x: Tensor) -> Tensor:
 def check_pairs(sequences: list[list[list[int]]], pairs: list[list[tuple[int, int]]]) -> None:
     """ValueError that says which comparison names no two answers of its prompt, or that none is."""
     if len(sequences) != len(pairs):
-        raise ValueError(
-            f"there are answers to {len(sequences)} prompts and comparisons for {len(pairs)}: "
-            "give one list of each for every prompt"
-        )
+        raise ValueError(f"there are answers to {len(sequences)} prompts and comparisons for "
+                         f"{len(pairs)}: give one list of each for every prompt")  # fmt: skip
     if not any(pairs):
         raise ValueError("there are no comparisons: all pairs were ties, or nothing was labeled")
     for prompt, (answers, compared) in enumerate(zip(sequences, pairs)):

@@ -22,8 +22,7 @@ def fast_merges(words: Mapping[str, int]) -> Iterator[tuple[Pair, int]]:
     times: list[int] = []  # how often the word of each token occurs
     for word, n in words.items():
         spelled = whole(word).encode()
-        tokens += [byte[b] for b in spelled]
-        tokens.append(b"")
+        tokens += [byte[b] for b in spelled] + [b""]
         times += [n] * (len(spelled) + 1)
     after = list(range(1, len(tokens) + 1))  # where the next token is
     before = list(range(-1, len(tokens)))  # and the one before; tokens[-1] is b"" too

@@ -1,25 +1,22 @@
 """What no run goes on with: settings that cannot be, and losses or weights that are no numbers."""
 
 import math
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
 
 from torch import nn
 
-Rule = tuple[str, Callable[[Any], bool]]  # what a setting has to be: in words, and the test
+
+def is_whole(x) -> bool:
+    return isinstance(x, Integral) and not isinstance(x, bool)
 
 
-def whole(least: int, most: float = math.inf) -> Callable[[Any], bool]:
-    return lambda x: isinstance(x, Integral) and not isinstance(x, bool) and least <= x <= most
-
-
-COUNT: Rule = ("a whole number of 1 or more", whole(1))
-SEED: Rule = ("a whole number from 0 to 2**62", whole(0, 2**62))  # all generators take these
-ANY: Rule = ("a finite number", math.isfinite)
-AMOUNT: Rule = ("a finite number of 0 or more", lambda x: 0 <= x < math.inf)
-ABOVE_0: Rule = ("a number above 0", lambda x: x > 0)
-SHARE: Rule = ("a number from 0 to 1", lambda x: 0 <= x <= 1)
+# What a setting has to be: in words, and the test.
+COUNT = "a whole number of 1 or more", lambda x: is_whole(x) and x >= 1
+SEED = "a whole number from 0 to 2**62", lambda x: is_whole(x) and 0 <= x <= 2**62
+ANY = "a finite number", math.isfinite
+AMOUNT = "a finite number of 0 or more", lambda x: 0 <= x < math.inf
+ABOVE_0 = "a number above 0", lambda x: x > 0
+SHARE = "a number from 0 to 1", lambda x: 0 <= x <= 1
 RULES = {  # of all configs, by name
     **dict.fromkeys(
         "batch_size block_size steps epochs pretraining_windows prompts_per_batch iterations "
@@ -57,10 +54,9 @@ def finite_step(step, config, model: nn.Module):
                 if not p.isfinite().all()][:1]  # fmt: skip
     if lost:
         rates = ", ".join(f"{k}={x:g}" for k, x in vars(config).items() if k.endswith("lr"))
-        raise ValueError(
-            f"step {step.step} of {step.steps}: the {lost[0]}, so the run has diverged and its "
-            f"model is lost. Make the model anew and train it with a third of the rates ({rates}); "
-            "if that ends at the same step, look for numbers that are not finite in its data, or "
-            "in the model that it starts from"
-        )
+        raise ValueError(f"step {step.step} of {step.steps}: the {lost[0]}, so the run has "
+                         "diverged and its model is lost. Make the model anew and train it with a "
+                         f"third of the rates ({rates}); if that ends at the same step, look for "
+                         "numbers that are not finite in its data, or in the model that it starts "
+                         "from")  # fmt: skip
     return step

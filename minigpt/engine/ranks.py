@@ -52,10 +52,8 @@ def load_ranks(path: str | os.PathLike) -> dict[bytes, int]:
                 raise ValueError
             ranks[token] = int(rank)
         except ValueError:
-            raise ValueError(
-                f"{path} is damaged at line {number}: expected a new token in base64, a space and "
-                f"a rank, found {line[:60]!r}"
-            ) from None
+            raise ValueError(f"{path} is damaged at line {number}: expected a new token in base64, "
+                             f"a space and a rank, found {line[:60]!r}") from None  # fmt: skip
     check_ranks(ranks, path)
     return ranks
 

@@ -26,13 +26,6 @@ def check_seed(seed: int) -> None:
         raise Problem(f"--seed is {seed}: give 0 or more, at most {LARGEST_SEED}.")
 
 
-def folder_name(text: str) -> Path:
-    """An option's folder, for argparse."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty: give the name of a folder")
-    return Path(text)
-
-
 def require_repository() -> None:
     """Raise Problem unless the package lies in the course's folder, beside its notebooks."""
     if not (ROOT / "notebooks").is_dir() or not (ROOT / "requirements.txt").is_file():

@@ -102,20 +102,14 @@ def ensure(kind: str, fresh: bool = False) -> Path | None:
         other = "another Python" if fresh else "the option --fresh"
         raise Problem(f"The environment {directory.name} {why}. Start with {other}.")
 
-    def ready() -> bool:
-        return read_stamp(directory) == stamp_text(directory, filling) and python.exists()
+    def lacks() -> bool:
+        ready = read_stamp(directory) == stamp_text(directory, filling) and python.exists()
+        return fresh or inside or not ready
 
-    if fresh or inside or not ready():
-        waited: list[str] = []
-
-        def wait(who: str) -> None:
-            print(
-                f"Another start ({who}) is installing into {directory}: waiting until it is done."
-            )
-            waited.append(who)
-
-        with locked(directory.with_name(f"{directory.name}.lock"), math.inf, wait):
-            if not (waited and ready()):  # what that one made will do
+    said = f"Another start (WHO) is installing into {directory}: waiting until it is done."
+    if lacks():
+        with locked(directory.with_name(f"{directory.name}.lock"), math.inf, said):
+            if lacks():  # or what that one made will do
                 with tidy(directory):
                     build(directory, filling, fresh)
     return python

@@ -43,7 +43,7 @@ class PipFailed(Problem):
 
 
 def run_pip(python: Path, arguments: list[str]) -> None:
-    """`pip install` these arguments, shown as pip shows it; PipFailed if it fails.
+    """`pip install` these arguments, shown as pip shows it, on stderr; PipFailed if it fails.
 
     Its errors pass through here to be read. Ctrl-C ends pip and goes on to the caller.
     """

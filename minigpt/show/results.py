@@ -45,11 +45,11 @@ def read_results(path: Path, name: str) -> dict:
     """What a file of results holds; ValueError with the mend if it is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if all(isinstance(run, dict) for run in found.get("runs", ())):
-            return found
+        [run.items() for run in found.get("runs", ())]
+        return found
     except (ValueError, AttributeError, TypeError, RecursionError):
-        pass
-    raise ValueError(f"{path} is damaged: move it away, and `{command(name)}` makes it anew")
+        again = f"move it away, and `{command(name)}` makes it anew"
+        raise ValueError(f"{path} is damaged: {again}") from None
 
 
 def save_results(name: str, results: dict, path: Path | None = None) -> None:
@@ -77,10 +77,8 @@ def complete(
     fixed = {**fixed, "threads": torch.get_num_threads()}
     results = {**fixed, **found, "command": command(name)}
     if other := [key for key in fixed if results[key] != fixed[key]]:
-        raise ValueError(
-            f"{path} holds runs with other {', '.join(other)}: move or delete it first, or give "
-            "another file with --out"
-        )
+        raise ValueError(f"{path} holds runs with other {', '.join(other)}: move or delete it "
+                         "first, or give another file with --out")  # fmt: skip
     for key in keys:
         if not any(key.items() <= run.items() for run in results["runs"]):
             results["runs"].append({**key, **one(**key)})

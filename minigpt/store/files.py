@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -116,22 +116,22 @@ def try_writing(path: Path, size: int) -> None:
 
 
 @contextmanager
-def locked(path: Path, wait: float, taken: Callable[[str], None]) -> Iterator[None]:
+def locked(path: Path, wait: float = 0, said: str = "") -> Iterator[None]:
     """Within it, no other process or thread has this lock file, which the system frees when its
-    process ends, however it does.
+    process ends, however it does. Where there are no locks nothing can be written, and that tells.
 
-    taken: called once if another one has it, with words that name that one; it may raise. Then it
-    is waited for, `wait` seconds at most. Where there are no locks nothing can be written, and the
-    writing tells.
+    wait: seconds, at most, until another one lets it go. said: what is printed then, or, where
+    there is no waiting, the Problem: WHO in it becomes the one that has it.
     """
     file, who, end = None, "", time.monotonic() + wait
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         while (file := take(path)) is None and (not who or time.monotonic() < end):
-            if not who:
-                with suppress(FileNotFoundError):
-                    who = path.read_text(encoding="utf-8") or "another process"
-                    taken(who)
+            if not who and path.exists():
+                who = path.read_text(encoding="utf-8") or "another process"
+                if not wait:
+                    raise Problem(said.replace("WHO", who))
+                print(said.replace("WHO", who), end="\n" if said else "", flush=True)
             time.sleep(0.01)
     try:
         yield
@@ -151,17 +151,17 @@ def take(path: Path) -> TextIO | None:
         else:  # beyond its text, which others may read
             file.seek(2**20)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):  # or its owner removed it
-            file.truncate(0)
-            file.write(f"process {os.getpid()}, since {time.strftime('%H:%M')}")
-            file.flush()
-            return file
-        raise FileNotFoundError
+        if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+            raise FileNotFoundError  # its owner has removed it
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, since {time.strftime('%H:%M')}")
+        file.flush()
     except OSError as error:
         file.close()
         if isinstance(error, (BlockingIOError, FileNotFoundError, PermissionError)):
             return None
         raise
+    return file
 
 
 def sweep(folder: Path, *patterns: str) -> None:

@@ -100,7 +100,7 @@ class Kept:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Within it, no other notebook changes the file; what killed writes of it left is removed."""
-    with locked(path.with_name(f".{path.name}.lock"), WAIT, lambda who: None):
+    with locked(path.with_name(f".{path.name}.lock"), WAIT):
         sweep(path.parent, f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.tmp")
         yield
 

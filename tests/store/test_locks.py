@@ -18,7 +18,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from minigpt.store.files import locked
-with locked(Path(sys.argv[1]), 0, print):
+with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -40,19 +40,17 @@ def holder(path):
         child.stdout.close()
 
 
-def refuse(who: str) -> None:
-    raise Problem(who)
-
-
 def test_another_process_is_named_and_its_lock_goes_with_it(tmp_path):
     path = tmp_path / "folder" / "x.lock"
     with holder(path) as child:
-        with pytest.raises(Problem, match=f"process {child.pid}, since [0-9][0-9]:[0-9][0-9]"):
-            with locked(path, 0, refuse):
+        with pytest.raises(
+            Problem, match=f"taken by process {child.pid}, since [0-9][0-9]:[0-9][0-9]"
+        ):
+            with locked(path, said="taken by WHO"):
                 pytest.fail("two had it")
         assert path.is_file()  # the one who was refused takes nothing away
     assert not path.exists()
-    with locked(path, 0, refuse):
+    with locked(path):
         assert path.is_file()
     assert not path.exists()
 
@@ -64,23 +62,25 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path):
         child.kill()
         child.wait()
         assert path.is_file()  # what is left is a file that nobody has
-        with locked(path, 0, refuse):
+        with locked(path):
             pass
         assert not path.exists()
 
 
-def test_who_waits_gets_it_when_the_other_is_done(tmp_path):
+def test_who_waits_says_it_once_and_gets_it_when_the_other_is_done(tmp_path, monkeypatch):
     path, told = tmp_path / "x.lock", []
     with holder(path) as child:
 
-        def wait(who: str) -> None:
-            told.append(who)
+        def said(text: str, **_) -> None:
+            told.append(text)
             child.stdin.close()
 
-        with locked(path, math.inf, wait):
+        monkeypatch.setattr(files, "print", said, raising=False)
+        with locked(path, math.inf, "waiting for WHO"):
             child.wait()
             assert path.is_file()
-    assert len(told) == 1 and not path.exists()
+    assert len(told) == 1 and told[0].startswith(f"waiting for process {child.pid}, ")
+    assert not path.exists()
 
 
 def test_threads_take_turns_and_none_is_lost(tmp_path):
@@ -88,7 +88,7 @@ def test_threads_take_turns_and_none_is_lost(tmp_path):
 
     def work(n: int) -> None:
         for _ in range(10):
-            with locked(path, math.inf, lambda who: None):
+            with locked(path, math.inf):
                 inside.append(n)
                 seen.append(len(inside))
                 inside.remove(n)
@@ -107,10 +107,10 @@ def test_where_there_are_no_locks_the_work_is_done(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files, "take", none)
     done = []
-    with locked(tmp_path / "x.lock", 0, refuse):
+    with locked(tmp_path / "x.lock"):
         done.append(1)
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with locked(tmp_path / "file" / "x.lock", 0, refuse):  # no folder can be made there
+    with locked(tmp_path / "file" / "x.lock"):  # no folder can be made there
         done.append(2)
     assert done == [1, 2]
 
