@@ -1,29 +1,38 @@
-"""Single wrong lines, of losses, masks, sampling and merges, that tests must notice.
+"""Single wrong lines that tests must notice: of losses, masks, advantages, sampling, merges,
+optimizers, judges, checkpoints and runs that go on.
 
 A table: what would be wrong, the right text, the wrong one, and the tests that must fail for it.
 The text stands exactly once among the files in `SEARCHED`, wherever it moves; so does each test's
-name in the folder of tests. tests/test_mutants.py runs them, one by one.
+name in the folder of tests. tests/test_mutants.py runs them, one by one. `EQUIVALENT` has lines
+that may be another way, and why.
 """
 
+import importlib
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 SEARCHED = ("", "engine", "world", "stages", "store")  # rooms of the package; "" is the top
+LONGEST = 300  # seconds that the tests of one mutant may take
 
 
 class Mutant(NamedTuple):
-    wrong: str  # what is wrong, in words
+    wrong: str  # what is wrong, in words; of an equivalent one, why it is not
     old: str
     new: str
     tests: str  # names of test functions, with blanks between them
+    often: bool = False  # whether the ordinary run has it, too
 
 
-SFT_TARGETS = "targets[row, len(prompt) - 1 : len(ids) - 1] = ids[len(prompt) :]"
+SFT_MASK = "return [False] * (len(prompt) - 1) + [True] * len(answer)"
 
 MUTANTS = [
     # ---- tokenizer
@@ -131,13 +140,16 @@ MUTANTS = [
     Mutant("rates fall from the start", "min(1.0, (1 - step / steps) / 0.6)", "1 - step / steps",
            "test_schedule"),
     # ---- finetuning
-    Mutant("the question is scored", SFT_TARGETS, "targets[row, : len(ids) - 1] = ids[1:]",
+    Mutant("the question is scored", SFT_MASK, "return [True] * (len(prompt + answer) - 1)",
            "test_rule_03_targets_are_shifted_by_one_by_hand"),
-    Mutant("the answer's first token is not scored", SFT_TARGETS,
-           "targets[row, len(prompt) : len(ids) - 1] = ids[len(prompt) + 1 :]",
+    Mutant("the answer's first token is not scored", SFT_MASK,
+           "return [False] * len(prompt) + [True] * (len(answer) - 1)",
            "test_rule_03_targets_are_shifted_by_one_by_hand"),
-    Mutant("the end token is not scored", SFT_TARGETS,
-           "targets[row, len(prompt) - 1 : len(ids) - 2] = ids[len(prompt) : -1]",
+    Mutant("each token is scored as what it is, not what comes after it",
+           "ids[1:].where(scored, IGNORE)", "ids[:-1].where(scored, IGNORE)",
+           "test_rule_03_targets_are_shifted_by_one_by_hand", True),
+    Mutant("the end token is not scored", SFT_MASK,
+           "return [False] * (len(prompt) - 1) + [True] * (len(answer) - 1) + [False]",
            "test_rule_01_padding_is_a_token_of_its_own_and_the_end_token_is_scored"),
     Mutant("padding is scored", "targets = torch.full((len(pairs), width), IGNORE)",
            "targets = torch.full((len(pairs), width), pad)",
@@ -310,6 +322,283 @@ MUTANTS = [
     # ---- what is measured, and kept
     Mutant("common attributes dominate", "[np.mean(g) for g in groups.values()]",
            "[x for g in groups.values() for x in g]", "test_macro_is_the_mean_over_attributes"),
+    # ---- PPO's rounds
+    Mutant("PPO's rates never fall", "optimizer.set_lr_factor(1 - iteration / config.iterations)",
+           "optimizer.set_lr_factor(1.0)",
+           "test_rule_27_the_policys_rates_fall_linearly_to_nothing "
+           "test_rounds_of_ppo_end_with_the_weights_of_loops"),
+    Mutant("the policy's gradients are as long as they come",
+           "nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)", "pass",
+           "test_rule_27_gradients_are_shortened"),
+    Mutant("the value function's gradients are as long as they come",
+           "nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)", "pass",
+           "test_rule_27_gradients_are_shortened"),
+    Mutant("documents weigh as much as answers", "(config.ptx_coef * next_token_loss",
+           "(next_token_loss", "test_the_gradients_against_a_loop_over_answers"),
+    Mutant("the reference is the policy", "reference = copy.deepcopy(policy).requires_grad_(False)",
+           "reference = policy", "test_rule_16_the_reference_is_a_frozen_copy_that_no_step_moves"),
+    Mutant("the value function is the reward model",
+           "layers = copy.deepcopy(reward_model.layers).requires_grad_(True)",
+           "layers = reward_model.layers.requires_grad_(True)",
+           "test_rule_16_the_reward_model_stays_as_it_is"),
+    Mutant("the value function begins with the reward model's head",
+           "nn.init.zeros_(layers.head.weight)", "pass",
+           "test_rule_09_the_value_function_expects_nothing_at_first"),
+    Mutant("the value of a token is read after it",
+           "values = layers(hidden, surprisal)[:, first:-1]",
+           "values = layers(hidden, surprisal)[:, first + 1 :]",
+           "test_rule_17_the_value_of_a_token_is_read_before_it"),
+    Mutant("the value is learned a token late", "values = values[:, r.first : -1]",
+           "values = values[:, r.first + 1 :]",
+           "test_rule_17_the_value_is_learned_where_it_was_read"),
+    Mutant("answers are drawn at another temperature", "stop=stop, seeds=seeds)\n    sequences",
+           "stop=stop, seeds=seeds, temperature=0.7)\n    sequences",
+           "test_rule_13_answers_are_drawn_from_the_distribution_that_scores_them "
+           "test_rounds_of_ppo_end_with_the_weights_of_loops"),
+    Mutant("a round's answers share their numbers",
+           "chosen.tolist(), [prompts[i] for i in chosen], seeds",
+           "chosen.tolist(), [prompts[i] for i in chosen], seeds[:1] * len(seeds)",
+           "test_rule_34_every_answer_of_every_round_has_a_seed_of_its_own"),
+    Mutant("minibatches come in the order of sampling", "rng.permutation(config.prompts)",
+           "np.arange(config.prompts)", "test_rounds_of_ppo_end_with_the_weights_of_loops"),
+    Mutant("answers are learned from once, whatever the epochs", "for _ in range(config.epochs):",
+           "for _ in range(1):",
+           "test_rule_27_fresh_answers_each_round_and_old_log_probabilities_fixed_within"),
+    Mutant("what is at the border counts as clipped",
+           "(change.clamp(-clip_ratio, clip_ratio) - change) > 0",
+           "(change.clamp(-clip_ratio, clip_ratio) - change) >= 0",
+           "test_rule_22_at_ratio_1_the_gradient_is_the_policy_gradient", True),
+    Mutant("advantages are not whitened", "return whiten(advantages, r.mask), returns",
+           "return advantages, returns",
+           "test_estimate_prices_judges_and_whitens_what_a_rollout_holds"),
+    Mutant("returns are whitened", "return whiten(advantages, r.mask), returns",
+           "return whiten(advantages, r.mask), whiten(returns, r.mask)",
+           "test_rule_19_returns_are_values_plus_advantages_before_whitening"),
+    Mutant("whitening divides by nothing where nothing differs", "mask) + 1e-8).sqrt()",
+           "mask)).sqrt()",
+           "test_rule_20_whitened_advantages_have_mean_0_and_variance_1_over_the_answers"),
+    Mutant("a run goes on beyond its budget", "step.kl > config.kl_budget:",
+           "step.kl > 2 * config.kl_budget:",
+           "test_kl_budget_stops_the_run_after_the_round_that_passes_it"),
+    Mutant("Adam's ε is another", '"betas": (0.9, 0.95), "eps": 1e-8}',
+           '"betas": (0.9, 0.95), "eps": 1e-10}',
+           "test_rule_28_adams_epsilon_stands_beside_the_corrected_root"),
+    Mutant("the value is clipped around nothing",
+           "clipped = old_values + (values - old_values).clamp(-value_clip, value_clip)",
+           "clipped = values.clamp(-value_clip, value_clip)",
+           "test_rule_22_and_23_both_clips_against_a_loop_over_tokens"),
+    Mutant("the entropy is of the reference", "-(p * logp).sum(-1)", "-(p * ref_logp).sum(-1)",
+           "test_rule_12_exact_kl_and_entropy_by_hand", True),
+    Mutant("the score is that of the token before the last", "last - 1 - first, ended, score",
+           "last - 2 - first, ended, score",
+           "test_rule_21_score_stands_at_the_end_token_and_mask_reward_and_value_agree"),
+    # ---- reward model's training, best of n
+    Mutant("ties are trained on", "useful = [i for i, p in enumerate(pairs) if p]",
+           "useful = list(range(len(pairs)))",
+           "test_rule_08_same_answers_teach_nothing_and_ties_are_left_out"),
+    Mutant("equal scores count as ordered right", "(scores[better] > scores[worse])",
+           "(scores[better] >= scores[worse])",
+           "test_rule_08_same_answers_teach_nothing_and_ties_are_left_out"),
+    Mutant("layers stay frozen", "model.layers.requires_grad_(True)  # a", "pass  # a",
+           "test_the_sft_model_inside_is_a_copy_that_training_leaves_alone"),
+    Mutant("the head begins large", "std=(C + 1) ** -0.5", "std=1.0",
+           "test_rule_09_first_weights_of_the_head"),
+    Mutant("the reward token is left out",
+           '[*prompt, *answer, encoding.encode_single_token("<|reward|>")]', "[*prompt, *answer]",
+           "test_rule_07_the_input_is_the_ids_as_sampled_with_the_end_and_then_the_reward_token"),
+    Mutant("the best is one of n + 1", "math.comb(i, n - 1) / math.comb(most, n)",
+           "math.comb(i, n) / math.comb(most, n + 1)",
+           "test_expected_best_is_the_mean_over_all_draws"),
+    Mutant("the worst is taken for the best", 'np.argsort(scores, axis=1, kind="stable")',
+           'np.argsort(-scores, axis=1, kind="stable")',
+           "test_expected_best_is_the_mean_over_all_draws"),
+    Mutant("the bound of best-of-n is looser", "math.log(n) - (n - 1) / n", "math.log(n)",
+           "test_the_kl_bound", True),
+    # ---- more of sampling
+    Mutant("a row stops at the last of its stop tokens alone",
+           "going &= (token[:, None] != stops).all(dim=1)",
+           "going &= (token[:, None] != stops).any(dim=1)",
+           "test_rows_that_end_leave_and_the_others_go_on_the_same"),
+    Mutant("the rows that go on are mixed up", "torch.arange(len(idx), device=device)[rows][going]",
+           "torch.arange(len(idx), device=device)[: going.sum()]",
+           "test_rows_that_end_leave_and_the_others_go_on_the_same"),
+    Mutant("the cache keeps the rows that ended", "self.kv = self.kv[:, :, rows]",
+           "self.kv = self.kv[:, :, : len(self.kv[0, 0, rows])]", "test_cache_keeps_chosen_rows"),
+    Mutant("log-probabilities are of what the filters left",
+           "return token, probs.gather(-1, token[:, None])[:, 0].log()",
+           "return token, (probs if temperature == 0 else kept / kept.sum(-1, True))"
+           ".gather(-1, token[:, None])[:, 0].log()",
+           "test_logprobs_are_those_of_a_fresh_forward_pass"),
+    Mutant("answers are cut after the longest stop", "for n, token in enumerate(ids, start=1):",
+           "for n, token in reversed([*enumerate(ids, start=1)]):",
+           "test_one_stop_token_or_several_or_none"),
+    # ---- the optimizer
+    Mutant("Muon's average forgets too much", "self.momentum[name].lerp_(p.grad, 1 - mu)",
+           "self.momentum[name].lerp_(p.grad, mu)", "test_muon_against_one_matrix_at_a_time"),
+    Mutant("Muon does not look ahead", "update = p.grad.lerp(average, mu)", "update = average",
+           "test_muon_against_one_matrix_at_a_time"),
+    Mutant("queries, keys and values are one matrix",
+           "matrix.chunk(3) if rows == 3 * cols else (matrix,)", "(matrix,)",
+           "test_muon_against_one_matrix_at_a_time"),
+    Mutant("tall matrices move as little as wide ones", "max(1.0, rows / cols) ** 0.5", "1.0",
+           "test_muon_against_one_matrix_at_a_time"),
+    Mutant("Muon's momentum is warm at once", "0.85 + 0.10 * min(1.0, self.steps / 50)", "0.95",
+           "test_muon_against_one_matrix_at_a_time"),
+    Mutant("rates are multiplied again and again", 'group["lr"] = lr * factor',
+           'group["lr"] *= factor', "test_lr_factor_scales_every_step"),
+    Mutant("the gain learns as the head", '"gain": gain_lr', '"gain": head_lr',
+           "test_embedding_gain_and_head_follow_pytorchs_adamw"),
+    # ---- judges and labelers
+    Mutant("a sentence about another place is taken for one about the asked",
+           "if (attribute, place.casefold()) == asked}", "if attribute == asked[0]}",
+           "test_verdict"),
+    Mutant("of several values one must be right", "if len(values) > 1:", "if False:",
+           "test_verdict"),
+    Mutant("values are found within words", r'rf"(?<![\w.])(?:{shape})(?![\w.]*\w)"',
+           r'rf"(?:{shape})"', "test_verdict"),
+    Mutant("a refusal may state a fact",
+           'match["p"] if match and not self.read(match["p"] + self.text.STOP) else None',
+           'match["p"] if match else None', "test_verdict"),
+    Mutant("rudeness beside an answer is overlooked", "any(line in body for line",
+           "any(line == body for line", "test_verdict"),
+    Mutant("names must be spelled with the same capitals",
+           "asked = (question.attribute, question.place.name.casefold())",
+           "asked = (question.attribute, question.place.name)", "test_verdict"),
+    Mutant("one closing is taken away and no more", "body, changed = body[: -len(closing)], True",
+           "body = body[: -len(closing)]", "test_verdict"),
+    Mutant("an unknown place is judged as a known one",
+           '(GOLD_UNKNOWN if question.kind == "unknown" else GOLD)[verdict]', "GOLD[verdict]",
+           "test_rule_32_gold_is_the_verdict_s_and_no_reward_model_has_a_part_in_it", True),
+    Mutant("to decline pays as much as to know", '"declined this name": (-0.5, 1.5)',
+           '"declined this name": (2.0, 1.5)', "test_shares_of_a_score_by_hand"),
+    Mutant("who cannot look it up judges as who can",
+           'verdict = "correct" if verdict == "wrong value" else verdict', "pass",
+           "test_mediocre_trusts_values_about_unpopular_places_only"),
+    Mutant("flattery is not liked", "value += labeler.flattery", "pass",
+           "test_flattered_pays_for_a_polite_opening_alone"),
+    Mutant("what feels nearly the same is a pair", "if felt[i] - felt[j] >= margin]",
+           "if felt[i] > felt[j]]", "test_pairs_of_what_was_felt_are_those_of_the_choices"),
+    Mutant("the worse is chosen", '"a" if a > b else "b"', '"b" if a > b else "a"',
+           "test_margin_and_noise test_pairs_of_what_was_felt_are_those_of_the_choices"),
+    Mutant("each pair has a slip of its own",
+           "felt = [self.feel(question, answer) for answer in answers]\n        return [\n"
+           "            (i, j, self.choice(felt[i], felt[j]))",
+           "return [\n"
+           "            (i, j, self(question, answers[i], answers[j]))",
+           "test_pairs_are_transitive"),
+    # ---- checkpoints
+    Mutant("tensors' names are not in the checksum",
+           "as_text([name, str(tensor.dtype), list(tensor.shape)])",
+           "as_text([str(tensor.dtype), list(tensor.shape)])",
+           "test_the_checksum_is_of_names_dtypes_shapes_and_bytes"),
+    Mutant("tensors' dtypes are not in the checksum",
+           "as_text([name, str(tensor.dtype), list(tensor.shape)])",
+           "as_text([name, list(tensor.shape)])",
+           "test_the_checksum_is_of_names_dtypes_shapes_and_bytes"),
+    Mutant("tensors' shapes are not in the checksum",
+           "as_text([name, str(tensor.dtype), list(tensor.shape)])",
+           "as_text([name, str(tensor.dtype)])",
+           "test_the_checksum_is_of_names_dtypes_shapes_and_bytes"),
+    Mutant("tensors' bytes are not in the checksum",
+           "found.update(tensor.reshape(-1).view(torch.uint8).numpy())", "pass",
+           "test_the_checksum_is_of_names_dtypes_shapes_and_bytes"),
+    Mutant("metadata are not in the checksum", "found = hashlib.sha256(as_text(meta).encode())",
+           "found = hashlib.sha256()", "test_the_checksum_is_of_names_dtypes_shapes_and_bytes"),
+    Mutant("the checksum is not looked at", "known != checksum(stored, meta):", "False:",
+           "test_a_change_that_the_checksum_tells"),
+    Mutant("newer files are read", "not 1 <= version <= FORMAT:", "not 1 <= version:",
+           "test_file_of_another_version"),
+    Mutant("what follows the tensors is overlooked", "whole = size == 8 + n + max(",
+           "whole = size >= 8 + n + max(", "test_every_cut_is_noticed"),
+    Mutant("weights that are NaN are saved", "if not stored[name].isfinite().all():", "if False:",
+           "test_weights_that_are_not_finite"),
+    Mutant("weights that are NaN are loaded", "if not leaves[name].isfinite().all():",
+           "if False:", "test_weights_that_are_not_finite"),
+    Mutant("a file is written in its place", "os.replace(temporary, path)",
+           "path.write_bytes(data)",
+           "test_failed_write_leaves_the_old_file_and_nothing_else"),
+    Mutant("a file takes its place before the disk has it", "os.fsync(file.fileno())", "pass",
+           "test_new_file_takes_its_place_only_when_whole"),
+    Mutant("half a file stays beside the old one", "temporary.unlink(missing_ok=True)", "pass",
+           "test_failed_write_leaves_the_old_file_and_nothing_else"),
+    Mutant("a difference is taken from nothing", "rows = rows - parent[name].flatten(1)", "pass",
+           "test_a_small_form_is_as_exact_as_its_bytes_allow"),
+    Mutant("two numbers of a byte are exchanged", "halves[:, ::2] | halves[:, 1::2] << 4",
+           "halves[:, 1::2] | halves[:, ::2] << 4", "test_halves_of_bytes"),
+    Mutant("small forms round down", "steps.round()", "steps.floor()",
+           "test_no_weight_is_off_by_more_than_a_step"),
+    Mutant("any parent of that name will do", "if place.is_file() and file_hash(place) == wanted:",
+           "if place.is_file():",
+           "test_a_delta_needs_its_parent_and_finds_it_among_the_shipped_ones"),
+    Mutant("a model is loaded with tensors of other shapes", "if expected != found:", "if False:",
+           "test_config_that_does_not_fit_the_weights"),
+    Mutant("an own model is written over",
+           "aside = None if new else aside_path(path, file_hash(path))", "aside = None",
+           "test_what_is_there_is_put_aside_and_the_line_takes_it_again"),
+    # ---- runs that go on
+    Mutant("Ctrl-C on a full disk promises `--resume`",
+           "if stop:\n                            raise\n",
+           "if False:\n                            raise\n",
+           "test_ctrl_c_on_a_full_disk_promises_no_resume"),
+    Mutant("a full disk ends a run",
+           "if stop:\n                            raise\n",
+           "if True:\n                            raise\n", "test_a_full_disk_ends_no_run"),
+    Mutant("a run goes on from another's state", "if there != here:", "if False:",
+           "test_another_run_is_refused_and_its_file_stays"),
+    Mutant("the data are no part of what a run is", '**asdict(config), "data": data}',
+           '**asdict(config), "data": 0}', "test_another_run_is_refused_and_its_file_stays"),
+    Mutant("Muon's warm-up begins anew", 'state |= {"steps": self.last.step,',
+           'state |= {"steps": 0,', "test_a_base_that_was_broken_off_ends_with_the_same_bytes"),
+    Mutant("Muon's averages begin anew", "self.momentum[name].copy_(momentum)", "pass",
+           "test_resumed_equals_uninterrupted"),
+    Mutant("Adam's averages begin anew", 'self.adamw.load_state_dict(state["adamw"])', "pass",
+           "test_resumed_equals_uninterrupted"),
+    Mutant("a run that goes on reads from the start",
+           "inputs, targets = next(data)\n        if step < start:\n            continue\n",
+           "if step < start:\n            continue\n        inputs, targets = next(data)\n",
+           "test_a_base_that_was_broken_off_ends_with_the_same_bytes"),
+    Mutant("a damaged state is taken", 'if meta.pop("sha256") != checksum(tensors, meta):',
+           'if not meta.pop("sha256"):', "test_one_wrong_byte_among_the_weights_is_noticed"),
+    Mutant("the state stays when the stage is done", "self.path.unlink(missing_ok=True)", "pass",
+           "test_a_base_that_was_broken_off_ends_with_the_same_bytes"),
+    Mutant("the state is written after each update", "(stop or begin >= due)", "(True)",
+           "test_between_two_writings_passes_a_minute"),
+    Mutant("the state is never written before Ctrl-C", "(stop or begin >= due)", "(stop)",
+           "test_the_state_is_written_now_and_then_for_a_crash_that_nothing_announces"),
+    Mutant("the time before a break is forgotten", "tuple(now - took for now, took",
+           "tuple(now for now, took", "test_the_time_of_all_its_parts_is_counted"),
+    Mutant("Ctrl-C ends a run at once", "caught.append(signum)", "raise KeyboardInterrupt",
+           "test_a_base_that_was_broken_off_ends_with_the_same_bytes"),
+]  # fmt: skip
+
+# Another line that computes the same, so no test may notice: it would ask for more than is right.
+EQUIVALENT = [
+    Mutant("any id does as padding at the left: no token sees it", "[0] * n + list(prompt)",
+           "[1] * n + list(prompt)",
+           "test_greedy_batch_equals_one_token_at_a_time_without_cache "
+           "test_rule_05_many_prompts_of_mixed_lengths_say_what_each_says_alone"),
+    Mutant("any id does as padding at the right: it comes after all that is read",
+           "list(s) + [0] * (width - len(s))", "list(s) + [1] * (width - len(s))",
+           "test_rule_06_padding_and_batch_size_change_no_score "
+           "test_rounds_of_ppo_end_with_the_weights_of_loops"),
+    Mutant("how many rows are computed at once is a matter of time",
+           "*inputs: Tensor, rows: int = 32", "*inputs: Tensor, rows: int = 3",
+           "test_rule_06_padding_and_batch_size_change_no_score "
+           "test_rounds_of_ppo_end_with_the_weights_of_loops"),
+    Mutant("when rows that ended leave the batch is a matter of time",
+           "if n_going < 0.75 * len(going):", "if n_going < 0.25 * len(going):",
+           "test_sample_does_not_depend_on_the_batch "
+           "test_rounds_of_ppo_end_with_the_weights_of_loops"),
+    Mutant("what was centred is zero outside the mask already",
+           "(masked_mean(centered**2, mask) + 1e-8)", "((centered**2).sum() / mask.sum() + 1e-8)",
+           "test_rule_20_whitened_advantages_have_mean_0_and_variance_1_over_the_answers "
+           "test_rule_20_whitening_against_numbers_one_by_one"),
+    Mutant("of several values nothing is left to ask: it is one",
+           'return "correct" if values == {question.answer}',
+           'return "correct" if question.answer in values', "test_verdict"),
+    Mutant("how many parts attention by hand has is a matter of time",
+           "scale: float, parts: int = 2", "scale: float, parts: int = 1",
+           "test_attention_by_hand_is_pytorchs test_attention_as_in_the_formula"),
 ]  # fmt: skip
 
 
@@ -350,21 +639,76 @@ def named_tests(names: str, near: Path) -> list[str]:
     return found
 
 
-def run(folder: Path, tests: list[str]) -> subprocess.CompletedProcess:
-    """pytest, on these tests in this folder: 0 if all passed, 1 if one failed."""
-    environment = {
-        k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PYTHONPATH"))
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *tests],
-        cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8",
-        errors="replace", timeout=300,
-    )  # fmt: skip
+class Runs:
+    """Runs of pytest in a folder, each in a child of one process that has imported what is slow to
+    import, but nothing of the folder's."""
+
+    def __init__(self, folder: Path) -> None:
+        left_out = ("PYTEST", "PYTHONPATH")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], cwd=folder, env={**environment, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        )  # fmt: skip
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.communicate()  # its input ends, and so does it
+
+    def run(self, tests: list[str]) -> tuple[int, str]:
+        """pytest's exit status on these tests, 0 if all passed, 1 if one failed, and what it said;
+        below 0 if it was ended."""
+        print(json.dumps(tests), file=self.process.stdin, flush=True)
+        status, said = json.loads(self.process.stdout.readline())
+        return status, said
 
 
-def mutate(folder: Path, mutant: Mutant) -> list[str]:
-    """Put the mutant into a copy; the tests that must notice."""
+def serve() -> None:
+    """For each line of tests on standard input a run of pytest, and a line of how it ended."""
+    import pytest
+    import torch
+
+    for name in ("hypothesis", "safetensors.torch", "tiktoken"):
+        with suppress(ImportError):
+            importlib.import_module(name)
+    torch.set_num_threads(1)
+    sys.path.pop(0)  # ours, for the folder's own are to be imported
+    for line in sys.stdin:
+        said = Path("said.txt")
+        if not (child := os.fork()):
+            signal.alarm(LONGEST)
+            file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow", "--tb=line"]
+            status = int(pytest.main([*options, *json.loads(line)]))
+            sys.stdout.flush()
+            os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        text = said.read_text(encoding="utf-8", errors="replace")[-2000:]
+        print(json.dumps([status, text]), flush=True)
+
+
+@contextmanager
+def mutated(folder: Path, mutant: Mutant) -> Iterator[list[str]]:
+    """The mutant in a copy for a while; gives the tests that must notice."""
     place = place_of(mutant.old)
-    text = (folder / place).read_text(encoding="utf-8")
-    (folder / place).write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-    return named_tests(mutant.tests, place)
+    tests, file, right = named_tests(mutant.tests, place), folder / place, ROOT / place
+    text = right.read_text(encoding="utf-8")
+
+    def write(text: str) -> None:
+        file.write_text(text, encoding="utf-8")
+        for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+            compiled.unlink()  # a change within a second would not be seen
+
+    write(text.replace(mutant.old, mutant.new))
+    try:
+        yield tests
+    finally:
+        write(text)
+
+
+if __name__ == "__main__":
+    serve()

@@ -240,27 +240,6 @@ def test_one_prompt_fills_the_context_exactly(model):
     assert next_token_distribution(model, [1] * 32).sum().item() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("batch", [2, 3, 256])
-def test_rule_05_many_prompts_of_mixed_lengths_say_what_each_says_alone(model, batch):
-    found = generate_all(model, PROMPTS, 6, n=2, stop=9, seed=3, batch=batch)
-    for i, (prompt, row) in enumerate(zip(PROMPTS, found, strict=True)):
-        for j, sample in enumerate(row):
-            (alone,) = generate(model, [prompt], 6, stop=9, seeds=[3 * 10**7 + 2 * i + j])
-            assert sample.ids == alone.ids and sample.ended == alone.ended
-            assert sample.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
-
-
-def test_rule_34_each_sample_of_each_prompt_has_a_seed_of_its_own(model):
-    prompts = [[1, 2], [1, 2], [3], [1, 2], [4, 5, 6]]
-    found = generate_all(model, prompts, 8, n=3, seed=3)
-    assert [len(row) for row in found] == [3] * 5
-    texts = {tuple(sample.ids) for row in found for sample in row}
-    assert len(texts) == 15
-    other = generate_all(model, prompts, 8, n=3, seed=4)
-    assert not texts & {tuple(sample.ids) for row in other for sample in row}
-    assert generate_all(model, [], 8, n=3) == []
-
-
 def test_many_prompts_take_top_p(model):
     greedy = generate_all(model, PROMPTS, 6, temperature=0)
     found = generate_all(model, PROMPTS, 6, top_p=1e-6, seed=3)

@@ -19,8 +19,7 @@ SOURCES = ROOT / "notebooks" / "source"
 
 READING = ("tokenizer", "model", "generate", "pretrain", "sft", "reward", "ppo", "arena")
 DATA = ("world/en.py", "show/concept_items.py", "classroom/worksheet/task_text.py",
-        "lessons/ppo/bug_texts.py", "lessons/ppo/instrument_texts.py",
-        "classroom/worksheet/words.py")  # fmt: skip
+        "lessons/ppo/bug_texts.py", "lessons/ppo/instrument_texts.py")  # fmt: skip
 PLAIN = ("store.files", "store.words")  # used before anything is installed
 
 # A room may import itself and these rooms, or single modules. A reading file may import those

@@ -1,1 +1,1 @@
-"""The course as coursework: assignments, grading, worksheets, what a class does together."""
+"""The course as coursework: assignments, grading, worksheets, platforms, a class together."""

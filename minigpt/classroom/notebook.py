@@ -4,6 +4,7 @@ import ast
 import copy
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from minigpt.store.files import ROOT, Problem
 
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.M | re.S)
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[ \t]*\n?", re.M | re.S)
+NOTEBOOK = re.compile(r"(?P<stem>.+)\.ipynb(\.json|\.txt)?", re.I | re.S)  # as browsers name it
+COPY = re.compile(r"(?P<stem>.+?)(?: ?\((?P<browser>\d+)\)|-(?P<canvas>\d+))", re.S)
+EARLIER, ASIDE = "earlier", "not-graded"  # folders of a hand-in that are not graded
 OPEN = "raise NotImplementedError()"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 EXPECTED_ERROR = "raises-exception"  # the tag with which "Run all" goes on after an exercise
@@ -41,6 +45,13 @@ def sources(lang: str) -> list[Path]:
     raise Problem(f"There are no sources in {folder}: start in the folder that you cloned.")
 
 
+def checking(lang: str) -> list[Path]:
+    """The notebooks whose checks count: the sources, or in a copy for students, which has none, the
+    releases in notebooks/checks/LANG."""
+    own = ROOT / "notebooks" / "checks" / lang
+    return sorted(folders(lang)[0].glob("*.ipynb")) or sorted(own.glob("*.ipynb"))
+
+
 def read_notebook(path: Path) -> dict:
     """A notebook as JSON, the text of each cell in one string. Problem if it is none."""
     try:
@@ -50,6 +61,18 @@ def read_notebook(path: Path) -> dict:
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(f"{path} is not a notebook: {error}") from None
     return notebook
+
+
+def named_as(file: str, stems: Collection[str]) -> tuple[str, int] | None:
+    """The stem of a notebook's file and which copy of it this is; None of a file that is none.
+
+    "01 (2).ipynb" and "01-2.ipynb" are copies of "01" where `stems` has that one.
+    """
+    found = NOTEBOOK.fullmatch(file)
+    copied = COPY.fullmatch(found["stem"]) if found else None
+    if copied and copied["stem"] in stems:
+        return copied["stem"], int(copied["browser"] or copied["canvas"])
+    return (found["stem"], 0) if found else None
 
 
 def to_bytes(notebook: dict) -> bytes:

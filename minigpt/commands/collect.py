@@ -3,66 +3,236 @@
 import re
 import zipfile
 import zlib
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from minigpt.classroom.exchange.roster import NO_FOLDER, Roster, read_roster
+from minigpt.classroom.exchange.tables import read_rows, write_rows
+from minigpt.classroom.notebook import ASIDE, EARLIER, named_as
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, atomic_write
 
 ENVIRONMENT = None
 LARGEST = 100_000_000  # bytes of one notebook, unpacked
-# "Ada Lovelace_4711_assignsubmission_file_/work.ipynb", and older ones without a folder
-MOODLE = re.compile(r"(?P<student>[^/]+_\d+)_assignsubmission_file_/?(?P<file>[^/]+\.ipynb)$")
-# "lovelaceada_LATE_4711_815_work.ipynb"
-CANVAS = re.compile(r"(?P<student>[^/_]+)(?:_LATE)?_(?P<id>\d+)_\d+_(?P<file>[^/]+\.ipynb)$")
-PLAIN = re.compile(r"(?P<student>[^/]+)/(?P<file>[^/]+\.ipynb)$")  # a folder a student
+# "Ada Lovelace_4711_assignsubmission_file_" (Moodle 4.1 and newer leave out the last "_"), a folder
+# or the beginning of the file's name: mod/assign/feedback/file/importziplib.php
+MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_(?P<file>.*))?", re.S)
+# "lovelaceada_LATE_4711_815_work.ipynb", "anon_x7Yz2_815_work.ipynb": lib/content_zipper.rb
+CANVAS = re.compile(r"(?:(?P<name>[^_]+(?:_[^_]+)*?)_)??(?P<late>LATE_)?"
+                    r"(?P<number>\d\d+|anon_[^_]+)_(?P<attachment>\d\d+)_(?P<file>.+)",
+                    re.S)  # fmt: skip
+SYSTEM = {"__MACOSX", ".ipynb_checkpoints", ".DS_Store", "Thumbs.db", "desktop.ini"}
+COLLECTED = "collected.csv"  # by which name and number a platform handed each one over
+COLUMNS = ("student_id", "assignment", "platform", "number", "attachment", "name", "late", "file")
 
 
-def student_of(name: str) -> tuple[str, str] | None:
-    """(student, file name) of an entry in the archive; None for what is no notebook."""
-    name = name.replace("\\", "/")
-    if "__MACOSX/" in name or ".ipynb_checkpoints/" in name or not name.endswith(".ipynb"):
-        return None
-    found = MOODLE.search(name) or CANVAS.match(name.rsplit("/", 1)[-1]) or PLAIN.search(name)
-    if not found:
-        return None
-    parts = found.groupdict()
-    student = "_".join(filter(None, (parts["student"], parts.get("id"))))
-    student = re.sub(r"[^\w.@-]+", "-", student).strip("-.")
-    return (student, parts["file"]) if student else None
+@dataclass
+class Origin:
+    """Whose an entry of the archive is, and what is left of its path: the place in the hand-in."""
+
+    who: str  # the folder's name where no roster says another one
+    inside: list[str]
+    name: str = ""
+    platform: str = ""
+    number: str = ""
+    attachment: str = ""
+    late: bool = False
 
 
-def collect(archive: Path, course: Path, assignment: str) -> tuple[list[str], list[str]]:
-    """Unpack into submitted/STUDENT/ASSIGNMENT/; returns the students, and remarks.
+@dataclass
+class Account:
+    """What became of an archive's files."""
 
-    A file that is there already and differs stays, under a name that is not graded.
+    files: int = 0
+    found: dict[str, dict[str, bytes]] = field(default_factory=dict)  # student → name → notebook
+    unused: list[str] = field(default_factory=list)  # files that are not graded, and why
+    said: list[str] = field(default_factory=list)
+    displaced: bool = False  # a hand-in that stands where another one of the same student stood
+
+
+def origin_of(parts: list[str], roster: Roster, assignments: list[str], shared: int) -> Origin:
+    """Whose this entry is; LookupError where its path does not tell.
+
+    shared: so many folders at the front of the path are those of all entries.
     """
-    students, remarks = [], []
+    for at, part in enumerate(parts):
+        if match := MOODLE.fullmatch(part):
+            inside = [match["file"]] * bool(match["file"]) + parts[at + 1 :]
+            who = f"{match['name']}_{match['number']}"
+            return Origin(who, inside, match["name"], "moodle", match["number"])
+    folders = parts[:-1]
+    for at, part in enumerate(folders):
+        if roster.by_id(part):
+            return Origin(part, parts[at + 1 :])
+    for at, part in enumerate(parts):
+        if match := CANVAS.fullmatch(part):
+            name, number = match["name"] or "", match["number"]
+            return Origin(
+                "_".join(filter(None, (name, number))),
+                [match["file"], *parts[at + 1 :]],
+                name,
+                "canvas",
+                number,
+                match["attachment"],
+                bool(match["late"]),
+            )
+    for at, part in enumerate(folders):
+        if part in assignments and at:
+            return Origin(folders[at - 1], parts[at + 1 :], folders[at - 1])
+    if not folders:
+        raise LookupError("it lies in no student's folder")
+    at = min(shared, len(folders) - 1)
+    return Origin(folders[at], parts[at + 1 :], name=folders[at])
+
+
+def shared_folders(paths: list[list[str]]) -> int:
+    """How many folders at the front of these paths are the same in all of them."""
+    columns = zip(*(path[:-1] for path in paths))
+    least = min((len(path) - 1 for path in paths), default=0)
+    return next((i for i, column in enumerate(columns) if len(set(column)) > 1), least)
+
+
+def collect(archive: Path, course: Path, assignment: str, known: list[str]) -> Account:
+    """Unpack into submitted/STUDENT/ASSIGNMENT/.
+
+    A student's earlier notebooks are put aside as a whole where the new ones are not the same.
+    Problem, with nothing written, where two sources name the same student.
+    """
+    roster, account = read_roster(course), Account()
+    account.said += roster.said
+    stems = [path.stem for path in (course / "source" / assignment).glob("*.ipynb")]
     with zipfile.ZipFile(archive) as packed:
-        for entry in (entry for entry in packed.infolist() if not entry.is_dir()):
-            found = student_of(entry.filename)
-            if found is None or entry.file_size > LARGEST:
-                why = f"more than {LARGEST / 1e6:.0f} MB" if found else "no student's notebook"
-                remarks.append(f"{entry.filename}: {why}, left out")
+        entries = [entry for entry in packed.infolist() if not entry.is_dir()]
+        account.files = len(entries)
+        mine: dict[str, dict[str, list]] = {}  # student → who, as the archive says → entries
+        spelled: dict[str, str] = {}  # in small letters → as it came first
+        chosen = []
+        for entry in entries:
+            parts = entry.filename.replace("\\", "/").split("/")
+            why = refused(parts, entry.file_size, assignment, known)
+            account.unused += [f"{entry.filename}: {why}"] if why else []
+            chosen += [] if why else [(parts, entry)]
+        shared = shared_folders([parts for parts, _ in chosen])
+        for parts, entry in chosen:
+            try:
+                origin = origin_of(parts, roster, known, shared)
+                student = student_of(origin, roster)
+            except LookupError as error:
+                account.unused.append(f"{entry.filename}: {error.args[0]}")
                 continue
-            student, name = found
-            data, target = packed.read(entry), course / "submitted" / student / assignment / name
-            if target.exists() and target.read_bytes() != data:
-                remarks.append(f"{student}: the earlier file is kept as {set_aside(target).name}")
-            atomic_write(target, data)
-            students.append(student)
-    return sorted(set(students)), remarks
+            student = spelled.setdefault(student.casefold(), student)
+            mine.setdefault(student, {}).setdefault(origin.who, []).append((origin, entry))
+        twice = [f"{student}: {' and '.join(sorted(whos))}"
+                 for student, whos in sorted(mine.items()) if len(whos) > 1]  # fmt: skip
+        if twice:
+            raise Problem("Two sources name one student, so nothing was written. Rename or remove "
+                          f"one of them in the archive:\n  {chr(10).join(twice)}")  # fmt: skip
+        for student, whos in sorted(mine.items()):
+            (handed,) = whos.values()
+            read = [(origin, packed.read(entry)) for origin, entry in handed]
+            account.found[student] = take_in(course, student, assignment, read, stems, account)
+    write_collected(course, assignment, {who: next(iter(whos.values()))[0][0]
+                                         for who, whos in mine.items()})  # fmt: skip
+    if roster.students:
+        strange = [who for who in account.found if not roster.by_id(who)]
+        account.said += [f"Not in class.csv: {', '.join(strange)}"] if strange else []
+        absent = ", ".join(who for who in roster.ids() if who not in account.found)
+        account.said += [f"In class.csv, and not in the archive: {absent}"] if absent else []
+    elif account.found:
+        account.said.append("There is nobody in class.csv, so the students are named as in the "
+                            "archive; worksheets go by the ids there.")  # fmt: skip
+    return account
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a file so that it is graded no more; returns its new place."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.earlier-{number}")).exists():
-        number += 1
-    return path.rename(aside)
+def refused(parts: list[str], size: int, assignment: str, known: list[str]) -> str:
+    """Why an entry is no hand-in, or ""."""
+    others = [part for part in parts[1:-1] if part in known and part != assignment]
+    if {".", "..", ""} & {*parts} or re.fullmatch("[A-Za-z]:", parts[0]):
+        return "its path leads out of the archive"
+    if SYSTEM & {*parts} or parts[-1].startswith("._"):
+        return "the system's own"
+    if not named_as(parts[-1], ()):
+        return "no notebook"
+    if others:
+        return f"of another assignment, {others[0]}"
+    return f"more than {LARGEST / 1e6:.0f} MB" if size > LARGEST else ""
+
+
+def student_of(origin: Origin, roster: Roster) -> str:
+    """The id in the roster, else a folder's name made of what the archive says. LookupError where
+    nothing of it can be one."""
+    number = origin.number if origin.platform == "canvas" else ""  # Moodle's is an assignment's own
+    ids = [] if origin.platform else [origin.who]
+    found = roster.find(ids, origin.platform, number, origin.name)
+    if found:
+        return found.id
+    if not origin.platform and not NO_FOLDER.search(origin.who):
+        return short(origin.who)
+    student = short(re.sub(r"[^\w.@-]+", "-", origin.who).strip("-."))
+    if not student:
+        raise LookupError(f"{origin.who!r} names nobody")
+    return student
+
+
+def short(name: str) -> str:
+    """A name that a file can have on any system."""
+    name = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "-", name)
+    return name.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
+
+
+def take_in(
+    course: Path, student: str, assignment: str, read: list[tuple[Origin, bytes]], stems: list[str],
+    account: Account,
+) -> dict[str, bytes]:  # fmt: skip
+    """Write one student's notebooks; what is there afterwards, by name.
+
+    Of several copies of one file ("01-1.ipynb", "01 (1).ipynb") the last is taken.
+    """
+    own = [named_as(origin.inside[-1], ())[0] for origin, _ in read]
+    copies: dict[str, list] = {}  # name → (number of the copy, path, data)
+    for origin, data in read:
+        stem, number = named_as(origin.inside[-1], (*stems, *own))
+        copies.setdefault(f"{short(stem)}.ipynb", []).append(
+            (number, "/".join(origin.inside), data)
+        )
+    notebooks, aside = {}, {}
+    for name, found in copies.items():
+        *others, (_, last, notebooks[name]) = sorted(found, key=lambda copy: copy[0])
+        for _, path, data in others:
+            if data != notebooks[name]:
+                account.unused.append(f"{student}: {path}: {last} is graded in its place")
+                account.displaced = True
+                aside[f"{len(aside) + 1}-{short(path)}"] = data
+    folder = course / "submitted" / student / assignment
+    there = [p for p in folder.glob("*") if p.is_file()]
+    old = {p.name: p.read_bytes() for p in there if named_as(p.name, ())}
+    if old and old != notebooks:
+        earlier = next(p for n in range(1, 10**6) if not (p := folder / f"{EARLIER}-{n}").exists())
+        earlier.mkdir()
+        for path in there:
+            path.rename(earlier / path.name)
+        account.said.append(f"{student}: the earlier hand-in is kept in {earlier.name}/")
+    for name, data in notebooks.items():
+        if old != notebooks:
+            atomic_write(folder / name, data)
+    for name, data in aside.items():
+        atomic_write(folder / ASIDE / name, data)
+    return notebooks
+
+
+def write_collected(course: Path, assignment: str, origins: dict[str, Origin]) -> None:
+    """Keep how the platform names each student, for lateness and for the way back."""
+    rows = {(row["student_id"], row["assignment"]): row for row in read_rows(course / COLLECTED)}
+    for student, origin in origins.items():
+        late = "late" if origin.late else ""
+        values = (student, assignment, origin.platform, origin.number, origin.attachment,
+                  origin.name, late, "/".join(origin.inside))  # fmt: skip
+        rows[student, assignment] = dict(zip(COLUMNS, values, strict=True))
+    write_rows(course / COLLECTED, COLUMNS, [rows[key] for key in sorted(rows)])
 
 
 def main(argv: list[str]) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; returns the exit status, 1 where one hand-in displaced another."""
     parser = option_parser("collect", __doc__)
     parser.add_argument("archive", type=Path, metavar="FILE.zip",
                         help="all submissions of an assignment, as Moodle or Canvas packs them, "
@@ -76,16 +246,19 @@ def main(argv: list[str]) -> int:
         there = f"There are: {', '.join(names)}" if names else "`course DIR` makes a course folder."
         raise Problem(f"{course} has no assignment {args.assignment!r}. {there}")
     try:
-        students, remarks = collect(archive, course, args.assignment)
-    except Problem:  # the course folder cannot be written to
+        account = collect(archive, course, args.assignment, names)
+    except Problem:  # of two sources, or the course folder cannot be written to
         raise
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         # RuntimeError: it has a password
         raise Problem(f"{archive} cannot be read as a ZIP file: {error}") from None
-    for remark in remarks:
-        print(f"  {remark}")
-    if not students:
+    notebooks = sum(map(len, account.found.values()))
+    print(f"{account.files} files in: {notebooks} notebooks of {len(account.found)} students")
+    print("".join(f"  {student}: {', '.join(names)}\n" for student, names in account.found.items()),
+          end="")  # fmt: skip
+    print(f"Not used: {len(account.unused)}")
+    print("".join(f"  {line}\n" for line in account.unused) + "\n".join(account.said))
+    if not account.found:
         raise Problem(f"{archive} holds no student's notebook.")
-    print(f"{len(students)} students: {', '.join(students)}")
     print(f"Next: {PROGRAM} grade {args.course} {args.assignment}")
-    return 0
+    return int(account.displaced)

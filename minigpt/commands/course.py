@@ -1,4 +1,4 @@
-"""Lays out a course folder for nbgrader, one assignment a notebook: course DIR [--lang en|zh].
+"""Lays out a course folder, one assignment a notebook: course DIR. Then --check DIR, --release DIR.
 
 The last assignment is the worksheet, in which each student has tasks with numbers of their own.
 """
@@ -7,9 +7,15 @@ import re
 import secrets
 from pathlib import Path
 
-from minigpt.classroom.notebook import sources, to_bytes
-from minigpt.classroom.worksheet.worksheet import worksheet
-from minigpt.commands import speak
+from minigpt.classroom.notebook import (
+    mark_exercises,
+    read_notebook,
+    sources,
+    to_bytes,
+    without_solutions,
+)
+from minigpt.classroom.worksheet.worksheet import is_worksheet, worksheet
+from minigpt.commands import run, speak
 from minigpt.setup.common import option_parser, outside_course
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 from minigpt.store.words import language
@@ -29,7 +35,7 @@ c.Execute.interrupt_on_timeout = True
 root = {root!r}
 paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 os.environ["PYTHONPATH"] = os.pathsep.join([root, *(p for p in paths if p and p != root)])
-os.environ["MINIGPT_TRIAL_SEED"] = "{seed}"  # of the checks' random inputs: tell no student
+os.environ["MINIGPT_SECRET"] = "{secret}"  # draws tasks and the checks' inputs: tell no student
 os.environ["MINIGPT_HOME"] = os.path.join(os.getcwd(), ".minigpt")  # not your own checkpoints
 
 # Exercises are graded, so the cells that train do a few steps.
@@ -51,43 +57,83 @@ c.Autograde.autograde_preprocessors = [ShortBudget, *Autograde.autograde_preproc
 '''
 
 
-def trial_seed(folder: Path) -> str:
-    """The seed of the checks' random inputs in a course folder's settings, else a new one: who is
-    graded again gets the same points, and no student can know the inputs."""
+SECRET = re.compile(r'MINIGPT_SECRET"\] = "([0-9a-f]+)"')
+CLASS = "id,name,email,moodle,canvas\n"
+
+
+def secret_of(folder: Path) -> str:
+    """The secret in a course folder's settings, from which worksheets and the checks' random inputs
+    are drawn: who is graded again gets the same points, and no student can know them.
+
+    Problem where there is none, for a new one would make all worksheets others'.
+    """
     settings = folder / "nbgrader_config.py"
     text = settings.read_text(encoding="utf-8", errors="replace") if settings.is_file() else ""
-    found = re.search(r'MINIGPT_TRIAL_SEED"\] = "(\d+)"', text)
-    return found[1] if found else str(secrets.randbelow(10**9))
+    if found := SECRET.search(text):
+        return found[1]
+    raise Problem(f"{settings} has no MINIGPT_SECRET. `course DIR` makes a course folder.")
 
 
 def lay_out(folder: Path) -> tuple[list[str], list[str]]:
-    """Write nbgrader_config.py and source/ASSIGNMENT/ASSIGNMENT.ipynb for each notebook.
+    """Write nbgrader_config.py, class.csv, due.csv and source/ASSIGNMENT/ASSIGNMENT.ipynb for each
+    notebook.
 
     What is there already stays as it is, for a teacher may have changed it. Returns the names of
     the assignments, and what was kept.
     """
-    settings = CONFIG.format(program=PROGRAM, root=str(ROOT), seed=trial_seed(folder))
-    files, kept = {"nbgrader_config.py": settings.encode("utf-8")}, []
+    there = (folder / "nbgrader_config.py").is_file()
+    secret = secret_of(folder) if there else secrets.token_hex(16)
+    settings = CONFIG.format(program=PROGRAM, root=str(ROOT), secret=secret)
     notebooks = {path.stem: path.read_bytes() for path in sources(language())}
     notebooks["worksheet"] = to_bytes(worksheet())
+    files, kept = {"nbgrader_config.py": settings.encode("utf-8")}, []
     for name, data in notebooks.items():
         files[f"source/{name}/{name}.ipynb"] = data
-    for name, data in files.items():
+    lists = {"class.csv": CLASS, "due.csv": "assignment,due\n" + ",\n".join([*notebooks, ""])}
+    for name, data in (files | {name: text.encode() for name, text in lists.items()}).items():
         target = folder / name
         if not target.exists():
             atomic_write(target, data)
-        elif target.read_bytes() != data:
+        elif name in files and target.read_bytes() != data:
             kept.append(name)
     return list(notebooks), kept
+
+
+def release(folder: Path) -> list[Path]:
+    """Write what students get, without solutions and hidden tests, into release/; the files.
+
+    The worksheet is not among them: `variant` makes one for each student.
+    """
+    written = []
+    for path in sorted((folder / "source").glob("*/*.ipynb")):
+        notebook = read_notebook(path)
+        if not is_worksheet(notebook):
+            target = folder / "release" / path.parent.name / path.name
+            atomic_write(target, to_bytes(mark_exercises(without_solutions(notebook))))
+            written.append(target)
+    return written
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     parser = option_parser("course", __doc__, edition=True)
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or a course's")
+    what = parser.add_mutually_exclusive_group()
+    tried = "grade the sources' own solutions: each must earn its points"
+    what.add_argument("--check", action="store_true", help=tried)
+    given = "write what students get into release/"
+    what.add_argument("--release", action="store_true", help=given)
     args = parser.parse_args(argv)
     speak(args.lang)
     folder = args.folder.expanduser().resolve()
+    if args.check:
+        return run(["grade", str(folder), "--check"])  # which needs the package's environment
+    if args.release:
+        secret_of(folder)  # or it is no course folder
+        written = release(folder)
+        print(f"{len(written)} notebooks without solutions in {folder / 'release'}")
+        print(f"Worksheets are each student's own: {PROGRAM} variant {args.folder}")
+        return 0
     outside_course(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "nbgrader_config.py").is_file():
         raise Problem(f"{folder} holds other files: choose a new folder.")
@@ -98,10 +144,9 @@ def main(argv: list[str]) -> int:
     print(f"{folder} is a course with {len(names)} assignments: {', '.join(names)}")
     if kept:
         print(f"These differ from the course's and stay as they are: {', '.join(kept)}")
-    print(f"""Next, with nbgrader installed (pip install 'nbgrader>=0.9.6'):
-    cd {folder}
-    nbgrader generate_assignment {names[0]}   # into release/, without the solutions
-and with what comes back in submitted/STUDENT/{names[0]}/:
-    {PROGRAM} grade {folder}
+    print(f"""Next: write your students into {folder / "class.csv"}, then
+    {PROGRAM} course --release {args.folder}
+    {PROGRAM} collect FILE.zip {args.folder} {names[0]}
+    {PROGRAM} grade {args.folder}
 TEACHING.md tells the rest.""")
     return 0

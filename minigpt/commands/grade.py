@@ -1,31 +1,65 @@
 """Points for one notebook or for a class: grade FILE.ipynb, or grade DIR [ASSIGNMENT ...]."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
-from minigpt.classroom.grading import write
+from minigpt.classroom.exchange.roster import Roster, read_roster
+from minigpt.classroom.exchange.tables import read_rows
+from minigpt.classroom.grading import box, write
 from minigpt.classroom.grading.marking import SECONDS, grade_notebook
-from minigpt.classroom.notebook import belongs_to, folders
-from minigpt.classroom.worksheet.worksheet import worksheet
-from minigpt.commands.course import trial_seed
+from minigpt.classroom.notebook import belongs_to, checking
+from minigpt.classroom.worksheet.variant import comparable
+from minigpt.classroom.worksheet.worksheet import is_worksheet, solved, worksheet
+from minigpt.commands.collect import COLLECTED
+from minigpt.commands.course import secret_of
 from minigpt.setup.common import LANGUAGES, option_parser
-from minigpt.store.files import Problem
+from minigpt.store.files import PROGRAM, Problem
 
 ENVIRONMENT = "package"
 
 
+def require_packages() -> None:
+    """Problem where a package is missing that answers and checks import: all would be wrong."""
+    missing = [
+        name for name in ("torch", "numpy", "tiktoken") if not importlib.util.find_spec(name)
+    ]
+    if missing:
+        raise Problem(f"This Python ({sys.executable}) has no {', '.join(missing)}, so that right "
+                      f"answers would fail. {PROGRAM} check says what to do.")  # fmt: skip
+
+
+def course_of(path: Path) -> Path | None:
+    """The course folder that a file lies in."""
+    return next((p for p in path.parents if (p / "nbgrader_config.py").is_file()), None)
+
+
 def grade_file(path: Path, seconds: float) -> int:
-    """Print what each exercise of a notebook earns; 0 if all points were earned."""
+    """Print what each exercise of a notebook earns; 0 if all points were earned.
+
+    A file in a course folder is graded by that folder's sources, another one by the course's own.
+    """
+    course, student, secret = course_of(path), "", ""
     try:
         notebook = write.read_json(path)
-        paths = (path for lang in LANGUAGES for path in folders(lang)[0].glob("*.ipynb"))
-        known = {path: write.read_json(path) for path in paths}
-        known |= {"worksheet": worksheet()} if known else {}
+        if course:
+            known = {name: source for found in write.read_sources(course).values()
+                     for name, source in found.items()}  # fmt: skip
+            secret = secret_of(course)
+        else:
+            paths = (path for lang in LANGUAGES for path in checking(lang))
+            known = {path: write.read_json(path) for path in paths}
+            known |= {"worksheet": worksheet()} if known else {}
         name = belongs_to(notebook, known)
         if name is None:
             raise Problem(f"{path} has none of the course's exercises.")
-        report = grade_notebook(known[name], notebook, seconds)
-    except (ValueError, OSError) as error:
+        if course and path.is_relative_to(course / "submitted"):
+            student = path.relative_to(course / "submitted").parts[0]
+        elif course and path.is_relative_to(course / "source") and is_worksheet(known[name]):
+            student = write.SOMEBODY
+            notebook = solved(notebook, student, secret)
+        report = grade_notebook(known[name], notebook, seconds, student, secret)
+    except (ValueError, OSError, RecursionError) as error:
         raise Problem(f"{path} cannot be graded: {error}") from None
     for problem in report.problems:
         print(f"  {problem}")
@@ -37,33 +71,92 @@ def grade_file(path: Path, seconds: float) -> int:
     return int(report.points < report.most)
 
 
-def grade_class(course: Path, chosen: list[str], seconds: float) -> int:
-    """Grade all that was handed in; writes points.csv, returned/ and checked/."""
-    known = write.read_sources(course)
+def check_solutions(course: Path, names: list[str], seconds: float) -> None:
+    """Problem that names the cells, unless the sources' own solutions earn all their points."""
+    known, secret, failing = write.read_sources(course), secret_of(course), []
+    for name in names:
+        found = write.failing_solutions(name, known[name], seconds, secret)
+        print(f"{name}: its own solutions {'fail' if found else 'earn all points'}", flush=True)
+        failing += found
+    if failing:
+        raise Problem("Nothing was graded, for these solutions of the sources do not pass their "
+                      "own checks:\n  " + "\n  ".join(failing))  # fmt: skip
+
+
+def grade_class(course: Path, chosen: list[str], seconds: float, student: str | None) -> int:
+    """Grade all that was handed in, or one student's; writes points.csv, words.csv, returned/ and
+    checked/. Everybody in class.csv is in the table. 1 where a file displaced another one."""
+    known, roster, secret = write.read_sources(course), read_roster(course), secret_of(course)
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise Problem(f"There is no assignment {unknown[0]!r}. There are: {', '.join(known)}")
     found = list(write.submissions(course, chosen or list(known)))
-    if not found:
-        there = f"{course / 'submitted'}/STUDENT/ASSIGNMENT/*.ipynb"
+    if student is not None:
+        found = [one for one in found if comparable(one[0]) == student]
+    if not found and (student is not None or not chosen or not roster.students):
+        there = f"{course / 'submitted'}/{student or 'STUDENT'}/ASSIGNMENT/*.ipynb"
         raise Problem(f"Nothing was handed in: there is no {there}")
-    seed = trial_seed(course)
-    for number, (student, assignment, folder) in enumerate(found, start=1):
-        print(f"{number} of {len(found)}  {student}  {assignment}", end="", flush=True)
+    names = chosen or sorted({assignment for _, assignment, _ in found})
+    check_solutions(course, names, seconds)
+    flags = {(row["student_id"], row["assignment"]): row.get("late", "")
+             for row in read_rows(course / COLLECTED)}  # fmt: skip
+    account: list[write.Graded] = []
+    for number, (who, assignment, folder) in enumerate(found, start=1):
+        print(f"{number} of {len(found)}  {who}  {assignment}", end="", flush=True)
         asked = known[assignment]
-        one = write.grade_submission(course, student, assignment, folder, asked, seconds, seed)
+        one = write.grade_submission(course, who, assignment, folder, asked, seconds, secret)
+        flag = flags.get((who, assignment), "")
+        one.late = write.lateness(course, roster, who, assignment, flag)
+        if roster.students and not roster.by_id(who):
+            one.remarks.append("not in class.csv")
+        write.merge_words(course, one, asked)
         print(f"  {one.total('points'):g} of {one.total('most'):g}")
         for remark in one.remarks:
             print(f"        {remark}")
-        write.write_checked(course, one, asked)
+        write.write_checked(course, one)
         write.write_feedback(course, one)
-        write.write_points(course / "points.csv", one)  # at once: a long run may be broken off
-    names = " ".join(sorted({assignment for _, assignment, _ in found}))
+        write.write_points(course, one)  # at once: a long run may be broken off
+        account.append(one)
+    for name in names if student is None else ():
+        add_absent(course, roster, name, known[name])
+    return tell(course, account, roster, names)
+
+
+def add_absent(course: Path, roster: Roster, assignment: str, sources: dict) -> None:
+    """A line of 0 points for each student in class.csv who has none yet."""
+    rows = write.read_points(course)
+    there = {comparable(who) for who, name in rows if name == assignment}
+    for who in roster.ids():
+        if comparable(who) not in there:
+            write.write_points(course, write.nothing(who, assignment, sources))
+
+
+def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
+    """Print what became of the files, and what comes next; the exit status."""
+    unused = [f"{one.student}/{one.assignment}/{line}" for one in account for line in one.unused]
+    handed = {(one.student, one.assignment) for one in account}
+    print(f"\n{len(handed)} hand-ins of {len({who for who, _ in handed})} students were graded.")
+    print(f"Files not used: {len(unused)}")
+    print("".join(f"  {line}\n" for line in unused), end="")
+    rows = write.read_points(course)
+    for name in names:
+        absent = [who for who, assignment in rows if assignment == name
+                  and rows[who, assignment].get("remarks") == write.NOTHING]  # fmt: skip
+        if absent:
+            print(f"{name}: {write.NOTHING} by {', '.join(absent)}")
+    strange = sorted({one.student for one in account if not roster.by_id(one.student)})
+    if roster.students and strange:
+        print(f"Not in class.csv: {', '.join(strange)}")
+    waiting = sum(one.words[2] for one in account)
+    if waiting:
+        print(f"{waiting:g} points for answers in words are yours to give: write them into "
+              f"{course / 'words.csv'}, then grade again or export.")  # fmt: skip
     print(f"""Points: {course / "points.csv"}. For the students: {course / "returned"}
-Into nbgrader's gradebook, with the same points:
+Back to the platform: {PROGRAM} export --help
+Into nbgrader's gradebook, with the same points (that run has no sandbox):
     cd {course}
-    nbgrader autograde {names} --CourseDirectory.submitted_directory=checked""")
-    return 0
+    nbgrader autograde {" ".join(names)} --CourseDirectory.submitted_directory=checked""")
+    return int(any(one.displaced for one in account))
 
 
 def main(argv: list[str]) -> int:
@@ -71,14 +164,27 @@ def main(argv: list[str]) -> int:
     parser = option_parser("grade", __doc__)
     parser.add_argument("path", type=Path, help="a notebook, or a course folder (`course DIR`)")
     parser.add_argument("assignment", nargs="*", help="of a course; without, all that are there")
+    parser.add_argument("--student", metavar="ID", help="this student's alone")
+    only = "only try the sources' own solutions (`course --check DIR`)"
+    parser.add_argument("--check", action="store_true", help=only)
     parser.add_argument("--seconds", type=float, default=SECONDS, metavar="N",
                         help=f"time limit of a cell (default: {SECONDS:g})")  # fmt: skip
     args = parser.parse_args(argv)
     if not args.seconds > 0:
         parser.error(f"--seconds is {args.seconds:g}: give more than 0")
+    try:
+        student = args.student if args.student is None else comparable(args.student)
+    except ValueError as error:
+        raise Problem(f"--student: {error}") from None
+    require_packages()
     path = args.path.expanduser().resolve()
+    if said := box.warning():
+        print(said, file=sys.stderr)
     if path.is_dir():
-        return grade_class(path, args.assignment, args.seconds)
+        if args.check:
+            check_solutions(path, args.assignment or list(write.read_sources(path)), args.seconds)
+            return 0
+        return grade_class(path, args.assignment, args.seconds, student)
     if not path.is_file():
         raise Problem(f"There is no notebook and no course folder {path}.")
     if args.assignment:

@@ -1,7 +1,8 @@
-"""For teachers: what a class's labels say, student by student: together FOLDER.
+"""A class's labels: together FOLDER. What it learned: together concept FOLDER. For teachers.
 
 It reads the labels files that notebook 05 exports, one a student, and says how much each labeled,
 how far each two agree, and what each of them and the class prefer. Students have pseudonyms.
+`together concept FOLDER` reads the ten questions before and after the course, and the predictions.
 """
 
 import itertools
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.classroom.class_work import taste
-from minigpt.classroom.class_work.files import csv_bytes, read_class_labels
+from minigpt.classroom.class_work import concept, taste
+from minigpt.classroom.class_work.files import read_class_labels
+from minigpt.classroom.exchange.tables import table_bytes
 from minigpt.commands import speak
 from minigpt.setup.common import option_parser, outside_course
 from minigpt.show.table import Table
@@ -79,8 +81,8 @@ def show_agreement(people: dict) -> dict[str, bytes]:
     pairs = [[a, b, float(shares[i, j]), int(counts[i, j])]
              for (i, a), (j, b) in itertools.combinations(enumerate(people), 2)]  # fmt: skip
     return {
-        "labels.csv": csv_bytes(header, lines),
-        "agreement.csv": csv_bytes(["student", "other", "agreement", "common pairs"], pairs),
+        "labels.csv": table_bytes(header, lines),
+        "agreement.csv": table_bytes(["student", "other", "agreement", "common pairs"], pairs),
     }
 
 
@@ -103,7 +105,7 @@ def show_preferences(people: dict, world, encoding) -> dict[str, bytes]:
     header = ["who", "feature", "weight in nats", "low", "high", "votes that differ in it"]
     lines = [[who, feature, e.value, e.low, e.high, e.votes]
              for who, row in found.items() for feature, e in row.items()]  # fmt: skip
-    return {"preferences.csv": csv_bytes(header, lines)}
+    return {"preferences.csv": table_bytes(header, lines)}
 
 
 def chance(estimate) -> str:
@@ -125,14 +127,46 @@ def together(folder: Path, out: Path | None, names: Path | None, key: str) -> No
         raise Problem(f"There are no labels in {folder} that can be read.")
     if names:
         who = sorted(handed.names.items())
-        atomic_write(names, csv_bytes(["pseudonym", "student"], who, COMMENT))
+        atomic_write(names, table_bytes(["pseudonym", "student"], who, comment=COMMENT))
     files = show_agreement(handed.found) | show_preferences(handed.found, world, encoding)
     for name, data in files.items() if out else ():
         atomic_write(out / name, data)
 
 
+def what_was_learned(argv: list[str]) -> int:
+    """What a class learned: the gain in each of the ten questions, and its predictions."""
+    parser = option_parser("together concept", what_was_learned.__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="one subfolder a student")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the results")
+    args = parser.parse_args(argv)
+    folder, out = (p and p.expanduser().resolve() for p in (args.folder, args.out))
+    check_paths(folder, out, None)
+    found = concept.read_class(folder)
+    for sentence in found.refused:
+        print(f"Not used: {sentence}", file=sys.stderr)
+    if not found.answers and not found.predictions:
+        raise Problem(f"There is no {concept.FILES} in {folder} that can be read.")
+    gains, foreseen = concept.gains(found.answers), concept.foreseen(found.predictions)
+    shares = [[g.name, g.students, *(f"{x:.0%}" for x in (g.before, g.after)), g.told()]
+              for g in gains]  # fmt: skip
+    header = ["question", "students", "before", "after", "gain"]
+    show(header, shares, "Right answers of those who answered before and after; the gain with its "
+         "95% interval (Agresti and Min 2005; all: a bootstrap over students).")  # fmt: skip
+    rows = [[key, n, f"{p:.0%} ({low:.0%} to {high:.0%})"] for key, n, p, low, high in foreseen]
+    show(["prediction", "students", "came true"], rows, "Predictions, with 95% intervals.")
+    if out:
+        numbers = [[g.name, g.students, g.before, g.after, g.gain, g.low, g.high] for g in gains]
+        atomic_write(out / "concept.csv", table_bytes([*header, "low", "high"], numbers))
+        header = ["prediction", "students", "share", "low", "high"]
+        atomic_write(out / "predictions.csv", table_bytes(header, foreseen))
+        say(f"Results, without names: {out}")
+    return 0
+
+
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
+    if argv[:1] == ["concept"]:
+        return what_was_learned(argv[1:])
     parser = option_parser("together", __doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="what the class handed in")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the results")

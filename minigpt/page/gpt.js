@@ -52,9 +52,8 @@ export class Tokenizer {
 
   /* The text of ids; � for bytes that are no whole letter. */
   decode(ids) {
-    const bytes = ids.map((id) => this.tokens[id]).join("");
-    const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-    return utf8.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+    const bytes = Uint8Array.from(ids.map((id) => this.tokens[id]).join(""), (b) => b.charCodeAt());
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   }
 }
 
@@ -70,7 +69,7 @@ function times(W, x, rows) {
       c += W[i + 2 * C] * x[column];
       d += W[i + 3 * C] * x[column];
     }
-    [y[row], y[row + 1], y[row + 2], y[row + 3]] = [a, b, c, d]; // past the end of y: nothing
+    y[row] = a, y[row + 1] = b, y[row + 2] = c, y[row + 3] = d; // past the end of y: nothing
   }
   return y;
 }
@@ -80,21 +79,22 @@ function norm(x) {
   let mean = 0, variance = 0;
   for (let i = 0; i < x.length; i++) mean += x[i] / x.length;
   for (let i = 0; i < x.length; i++) variance += (x[i] - mean) ** 2 / x.length;
-  return Float64Array.from(x, (number) => (number - mean) / Math.sqrt(variance + 1e-5));
+  const scale = 1 / Math.sqrt(variance + 1e-5);
+  return x.map((number) => (number - mean) * scale);
 }
 
-/* RoPE: turn each pair of numbers by an angle that grows with the position t. */
-function rotate(x, t) {
+/* RoPE: turn each pair of numbers by an angle; it grows with the position of the token. */
+function rotate(x, cos, sin) {
   for (let i = 0; i < x.length; i += 2) {
-    const angle = t * 1000 ** (-i / x.length), [a, b] = [x[i], x[i + 1]];
-    x[i] = a * Math.cos(angle) - b * Math.sin(angle);
-    x[i + 1] = a * Math.sin(angle) + b * Math.cos(angle);
+    const a = x[i], b = x[i + 1];
+    x[i] = a * cos[i] - b * sin[i];
+    x[i + 1] = a * sin[i] + b * cos[i];
   }
   return x;
 }
 
 export function softmax(logits, temperature = 1) {
-  const largest = Math.max(...logits);
+  const largest = logits.reduce((a, b) => Math.max(a, b));
   const powers = logits.map((logit) => Math.exp((logit - largest) / temperature));
   const sum = powers.reduce((a, b) => a + b);
   return powers.map((power) => power / sum);
@@ -105,6 +105,7 @@ export function softmax(logits, temperature = 1) {
 class Block {
   constructor(take, name, { n_embd: C, n_head, block_size }) {
     this.size = C / n_head; // of a head
+    this.speeds = new Float64Array(this.size).map((_, i) => 1000 ** (-i / this.size));
     this.qkv = take(`${name}.qkv.weight`, 3 * C, C);
     this.attnOut = take(`${name}.attn_out.weight`, C, C);
     this.mlpIn = take(`${name}.mlp_in.weight`, 4 * C, C);
@@ -116,8 +117,9 @@ class Block {
   /* Add to the state x of the token at position t what this layer makes of it. */
   read(x, t) {
     const C = x.length, qkv = times(this.qkv, norm(x), 3 * C);
+    const [cos, sin] = [Math.cos, Math.sin].map((f) => this.speeds.map((speed) => f(t * speed)));
     for (let head = 0; head < 2 * C; head += this.size) { // each one's query, then each one's key
-      qkv.set(rotate(norm(qkv.subarray(head, head + this.size)), t), head);
+      qkv.set(rotate(norm(qkv.subarray(head, head + this.size)), cos, sin), head);
     }
     this.keys.set(qkv.subarray(C, 2 * C), t * C);
     this.values.set(qkv.subarray(2 * C), t * C);
@@ -157,10 +159,8 @@ export class GPT {
   /* Read ids, at most block_size. Those that were read the last time are not read again. */
   read(ids) {
     const C = this.config.n_embd;
-    let t = 0;
-    while (t < ids.length && ids[t] === this.ids[t]) t++;
-    for (; t < ids.length; t++) {
-      const x = norm(this.embedding.subarray(ids[t] * C, (ids[t] + 1) * C));
+    for (let t = ids.findIndex((id, i) => id !== this.ids[i]); t >= 0 && t < ids.length; t++) {
+      const x = norm(new Float64Array(this.embedding.subarray(ids[t] * C, (ids[t] + 1) * C)));
       for (const block of this.blocks) block.read(x, t);
       this.states[t] = norm(x).map((number) => number * this.gain);
     }

@@ -133,7 +133,8 @@ export class Judge {
 
   /* The text as a value of this attribute, without a hedge; null where it is none. */
   value(text, attribute) {
-    if (!(attribute in this.numbers)) return this.facts.values[attribute].includes(text) ? text : null;
+    const known = this.facts.values[attribute].includes(text);
+    if (!(attribute in this.numbers)) return known ? text : null;
     const match = first(this.numbers[attribute], text);
     if (match) return match.v;
     return attribute === "population" && first(this.old, text) ? text : null;

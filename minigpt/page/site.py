@@ -153,6 +153,6 @@ def stages_drawn(lang: str) -> str:
     best, worst = (answer_score[::-1] for answer_score in (scored[-1], scored[0]))
     kinds = _("demonstrations"), _("comparisons"), _("answers scored")
     samples = [asked, shown], [best[0], worst[0]], [best, worst]
-    counts = [amount(stage.meta["examples"]) for stage in (sft, reward, ppo)]
+    counts = [f"{round(stage.meta['examples'], -2):,}" for stage in (sft, reward, ppo)]
     first = (amount(base.meta["tokens"]), _("tokens of text"), [read])
     return pipeline([first, *zip(counts, kinds, samples)]).svg

@@ -2,8 +2,8 @@
 
    It keeps all files of one version of the page or none: each is compared with its hash (SHA-256)
    before any is kept, under the version's name. Another version is fetched beside it and takes its
-   place once no window shows the old one, so that no page is made of two versions. site.py writes
-   the first two lines. */
+   place when the last window of the old one is loaded again, or after it was closed, so that no
+   page is made of two versions. site.py writes the first two lines. */
 const VERSION = "";
 const FILES = {};
 
@@ -32,12 +32,19 @@ async function dropOthers() {
 }
 
 async function answered(request) {
+  const { waiting } = self.registration;
+  if (waiting && request.mode === "navigate" && (await self.clients.matchAll()).length < 2) {
+    waiting.postMessage("take over"); // and then it answers
+    const again = "<!doctype html><script>setTimeout(() => location.reload(), 200)</script>";
+    return new Response(again, { headers: { "Content-Type": "text/html" } });
+  }
   const path = request.url.slice(HERE.length).split(/[?#]/)[0] || "index.html";
   const cache = await caches.open(NAME + VERSION);
   return (await cache.match(new URL(path, HERE))) ?? fetch(request);
 }
 
 self.addEventListener("install", (event) => event.waitUntil(keepAll()));
+self.addEventListener("message", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(dropOthers()));
 self.addEventListener("fetch", (event) => {
   const { method, url } = event.request;

@@ -1,70 +1,81 @@
-"""From opening the page with the four models to its first answer and to all twenty, in Chromium.
+"""Tokens a second of the page's models in node, one model on one core; the goal is 1,000.
 
     python tests/benchmarks/page.py
 
-Chromium, its worker and the server share one core, and no file is in the browser's cache. What is
-compared with are bounds in seconds: the page may take 1.5 s to its first answer.
+Each model goes on after a few prompts for 40 tokens, at temperature 1, on the page's own weight
+files; the tokens of the prompts are read, too, and count as tokens. The first round warms the
+compiler up and does not count. Beside it our PyTorch, which does the same one prompt at a time.
 """
 
-import importlib.util
-import os
-import statistics
+import gzip
+import json
+import shutil
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 
-from side_by_side import Row, main, skipped
+import torch
 
-BROWSER = Path(__file__).parents[1] / "browser"
-BOUNDS = {"first": 1.5, "all": 5.0}  # seconds
-NAMES = {"first": "page to first answer", "all": "page to twenty answers and their scores"}
-CLOCK = """
-window.took = {};
-new MutationObserver(() => {
-  const done = document.querySelectorAll("[data-done]").length;
-  if (done > 0) took.first ??= performance.now() / 1000;
-  if (done >= 20) took.all ??= performance.now() / 1000;
-}).observe(document, {subtree: true, childList: true, attributes: true});
+from minigpt.generate import generate
+from minigpt.page import site
+from minigpt.stages.stage import load_stage
+from minigpt.world.facts import load_world
+from minigpt.world.questions import sample_questions
+
+PAGE = Path(site.__file__).parent
+ROUNDS, QUESTIONS, NEW = 6, 20, 40
+GOAL = 1000
+PROGRAM = """
+import { readFileSync } from "node:fs";
+import { GPT, generate } from "PAGE/gpt.js";
+import { readTensors, takeFrom } from "PAGE/weights.js";
+const { file, config, prompts, most, stop, rounds } = JSON.parse(readFileSync(0, "utf8"));
+const model = new GPT(takeFrom(readTensors(new Uint8Array(readFileSync(file)))), config);
+const options = { most, stop: new Set(stop), temperature: 1, topK: null, topP: null };
+const speeds = [];
+for (let seed = 0; seed < rounds; seed++) {
+  const began = performance.now();
+  let tokens = 0;
+  for (const [draw, prompt] of prompts.entries()) {
+    for (const token of generate(model, prompt, { ...options, seed, draw })) tokens += 1;
+    tokens += prompt.length - 1; // what is drawn last is not read
+  }
+  speeds.push((1000 * tokens) / (performance.now() - began));
+}
+console.log(JSON.stringify(speeds.slice(1)));
 """
 
 
-def module(name: str):
-    """One of tests/browser's files."""
-    spec = importlib.util.spec_from_file_location(name, BROWSER / f"{name}.py")
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-def rows(args):
-    conftest, test_page = module("conftest"), module("test_page")
-    if conftest.find_chromium() is None:
-        yield from (skipped(name, "there is no Chromium on PATH", 1.0) for name in NAMES.values())
-        return
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def main() -> None:
+    torch.set_num_threads(1)
+    files, world = site.build(), load_world("en")
+    asked = sample_questions(world, ("A", "E"), QUESTIONS)
     with tempfile.TemporaryDirectory() as folder:
-        profile, there = Path(folder, "profile"), Path(folder, "page")
-        profile.mkdir()
-        test_page.writing.write(there, test_page.site.build())
-        with conftest.running_chromium(profile) as address, test_page.Server(there) as server:
-            found = [once(conftest.Page(address), server) for _ in range(1 + args.pairs)][1:]
-            server.shutdown()
-    for key, name in NAMES.items():
-        took = statistics.median(run[key] for run in found)
-        ratio = round(BOUNDS[key] / took, 2)
-        yield Row(name, ratio, 1.0, None, ratio >= 1, len(found), (None,), round(took, 3),
-                  BOUNDS[key], "theirs is the bound")  # fmt: skip
-
-
-def once(tab, server) -> dict[str, float]:
-    """Seconds from opening the page in a new tab to its answers."""
-    tab.call("Page.addScriptToEvaluateOnNewDocument", source=CLOCK)
-    tab.call("Page.enable")
-    tab.call("Page.navigate", url=server.address("ask", "What is the population of Beijing?"))
-    found = tab.wait("window.took?.all && window.took")
-    tab.close()
-    return found
+        program, weights = Path(folder, "speed.mjs"), Path(folder, "weights")
+        program.write_text(PROGRAM.replace("PAGE", PAGE.as_uri()), encoding="utf-8")
+        for name in ("base", "sft", "ppo"):
+            weights.write_bytes(gzip.decompress(files[f"data/{name}.weights"]))
+            stage = load_stage(name, own=False, device="cpu", quiet=True)
+            prompts = [stage.prompt(question) for question in asked]
+            job = {
+                "file": str(weights), "config": vars(stage.model.config), "rounds": ROUNDS,
+                "prompts": [ids for ids, _, _ in prompts], "most": NEW, "stop": [],
+            }  # fmt: skip
+            done = subprocess.run(
+                [shutil.which("node"), program], input=json.dumps(job), capture_output=True,
+                encoding="utf-8", check=True,
+            )  # fmt: skip
+            ours = sorted(json.loads(done.stdout))
+            tokens, began = sum(len(ids) + NEW - 1 for ids in job["prompts"]), time.perf_counter()
+            for ids in job["prompts"]:
+                generate(stage.model, [ids], NEW)
+            theirs = tokens / (time.perf_counter() - began)
+            said = (
+                f"{ours[len(ours) // 2]:,.0f} tokens a second ({ours[0]:,.0f} to {ours[-1]:,.0f})"
+            )
+            print(f"{name}: {said}, goal {GOAL:,}; PyTorch {theirs:,.0f}")
 
 
 if __name__ == "__main__":
-    main(rows, __doc__)
+    main()

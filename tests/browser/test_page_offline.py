@@ -83,7 +83,7 @@ def test_after_one_visit_it_works_offline_and_a_new_version_takes_its_place_whol
         answered(page, address)
         promised(page, "navigator.serviceWorker.ready.then((r) => r.update()).then(() => true)")
         wait_until(lambda: len(kept(page)) == 2, "the new version is fetched")
-        assert promised(page, seen) == old  # until the last window of the old one has closed
-    answered(page, address)
+        assert promised(page, seen) == old  # until its last window is loaded again
+    answered(page, address)  # loaded again
     wait_until(lambda: kept(page) == {f"minigpt-page-{new}"}, "the old version is dropped")
     assert promised(page, seen) == new

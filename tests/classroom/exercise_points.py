@@ -4,8 +4,10 @@
     pytest tests/classroom/exercise_points.py -k 01_tokenization   those of one notebook
     MINIGPT_NOTEBOOKS=FOLDER pytest ...                             notebooks of another folder
 
-A test passes if its exercise earns its points, and its name says how many they are. The file's own
-name keeps it out of the course's test run, where the exercises are open.
+The checks are those of notebooks/source/en, or in a repository that students see, which has none,
+of the releases in notebooks/checks/en. A test passes if its exercise earns its points, and its name
+says how many they are. The file's own name keeps it out of the course's test run, where the
+exercises are open.
 """
 
 import functools
@@ -16,24 +18,25 @@ import pytest
 
 from minigpt.classroom.grading.marking import Report, grade_notebook
 from minigpt.classroom.grading.write import advice, read_json
-from minigpt.classroom.notebook import exercises
+from minigpt.classroom.notebook import checking, exercises
+from minigpt.commands.grade import require_packages
 from minigpt.store.files import ROOT
 
 FOLDER = Path(os.environ.get("MINIGPT_NOTEBOOKS") or ROOT / "notebooks" / "en")
-SOURCES = ROOT / "notebooks" / "source" / "en"
+CHECKS = {path.stem: path for path in checking("en")}
 
 
 @functools.cache
 def report(stem: str) -> Report:
-    source, handed_in = (read_json(folder / f"{stem}.ipynb") for folder in (SOURCES, FOLDER))
-    return grade_notebook(source, handed_in)
+    require_packages()
+    return grade_notebook(read_json(CHECKS[stem]), read_json(FOLDER / f"{stem}.ipynb"))
 
 
 @pytest.mark.parametrize(
     ("stem", "name"),
     [
-        pytest.param(path.stem, e.name, id=f"{path.stem}-{e.name}-{e.points:g}p")
-        for path in sorted(SOURCES.glob("*.ipynb"))
+        pytest.param(stem, e.name, id=f"{stem}-{e.name}-{e.points:g}p")
+        for stem, path in CHECKS.items()
         for e in exercises(read_json(path))
     ],
 )

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import sys
 
 import pytest
 
@@ -199,72 +198,6 @@ def test_lines_of_ipython_are_left_out():
     assert points(answers("%matplotlib inline\n!ls\ndef double(x):\n    return 2 * x"))[0] == [2, 1]
 
 
-YES = (
-    "class Yes(float):\n    def __eq__(self, other): return True\n"
-    "    def __sub__(self, other): return 0\n"
-)
-TRICKS = {
-    "the package": "import minigpt.classroom.grading.your_own as w\n"
-    "w.your_own = lambda f: (lambda x: Yes())\n" + YES + "def double(x):\n    return 0",
-    "the package, at call time":
-    "def double(x):\n    import minigpt.classroom.grading.your_own as w\n"
-    "    w.in_package = lambda frame: False\n    return 2 * x",
-    "Python": "import math\nmath.pi = 0\nmath.isclose = lambda *a, **k: True\n"
-    "def double(x):\n    return 4",
-    "Python's names": "import builtins\nbuiltins.abs = lambda x: 0\n"
-    "def double(x):\n    return {2: 4, 7919: 15838}.get(x, 0)",
-    "names of the check": "abs = lambda x: 0\ndef double(x):\n"
-    "    return {2: 4, 7919: 15838}.get(x, 0)",
-    "an object that equals all": YES + "def double(x):\n    return Yes()",
-    "the check's frame": "import sys\ndef double(x):\n    f = sys._getframe(1)\n"
-    "    while f:\n        f.f_globals.update(abs=lambda x: 0)\n        f = f.f_back\n    return 4",
-    "the check's constants": "import inspect\ndef double(x):\n"
-    "    frame = inspect.currentframe().f_back\n    return frame.f_code.co_consts[-1]",
-    "a jump in the check": "import sys\ndef double(x):\n    sys.settrace(lambda *a: None)\n"
-    "    return 2 * x",
-    "the file system": "import glob, json\ndef double(x):\n    for p in glob.glob(SOURCE + '/*'):\n"
-    "        open(p).read()\n    return 2 * x",
-    "hidden tests": "text = open(SOURCE + '/source.ipynb').read()\n"
-    "def double(x):\n    return 2 * x",
-    "its own grade": "open(SOURCE + '/../points.csv', 'a').write('me,a,99,99,0,')\n"
-    "def double(x):\n    return 2 * x",
-    "the gradebook": "import sqlite3\nsqlite3.connect(SOURCE + '/../gradebook.db')\n"
-    "def double(x):\n    return 2 * x",
-    "another program": "import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])\n"
-    "def double(x):\n    return 2 * x",
-    "the shell": "import os\ntry:\n    os.system('true')\nexcept Exception:\n    pass\n"
-    "def double(x):\n    return 2 * x",
-    "a reply of its own": "import json, os\nline = json.dumps({'error': None, 'noticed': []})\n"
-    "for n in range(3, 20):\n    try:\n        os.write(n, (line + chr(10)).encode())\n"
-    "    except OSError:\n        pass\ndef double(x):\n    return 2 * x",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", TRICKS)
-def test_a_trick_earns_nothing_and_touches_nothing(name, tmp_path):
-    folder = tmp_path / "source"
-    folder.mkdir()
-    (folder / "source.ipynb").write_text("secret", encoding="utf-8")
-    (tmp_path / "points.csv").write_text("student_id\n", encoding="utf-8")
-    before = sorted(tmp_path.rglob("*"))
-    trick = f"SOURCE = {str(folder)!r}\n{TRICKS[name]}"
-    found, messages, report = points(answers(trick), private=[tmp_path])
-    assert found == [0, 1], messages
-    assert sorted(tmp_path.rglob("*")) == before
-    assert (tmp_path / "points.csv").read_text(encoding="utf-8") == "student_id\n"
-
-
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not say whose frame is asked for")
-def test_a_refusal_says_what_was_noticed():
-    _, messages, _ = points(answers(TRICKS["the check's constants"]))
-    assert messages[0] == "refused: an answer has no use for sys._getframe"
-    _, messages, _ = points(answers("SOURCE = '.'\n" + TRICKS["the package"]))
-    assert (
-        messages[0]
-        == "refused: it gives minigpt.classroom.grading.your_own.your_own another meaning"
-    )
-
-
 def test_honest_work_is_not_refused():
     """Temporary files, printing, dataclasses, named tuples, numpy and torch are everyday things."""
     honest = (
@@ -325,9 +258,8 @@ def test_a_renamed_file_is_known_by_its_cells():
 
 
 def test_an_answer_that_names_the_teachers_part_is_remarked():
-    answer = (
-        "from minigpt.classroom.worksheet.variant import solution\ndef double(x):\n    return 2 * x"
-    )
+    given = "from minigpt.classroom.worksheet.variant import student_id\n"
+    answer = f"{given}def double(x):\n    return 2 * x"
     found, _, report = points(answers(answer))
     assert found == [2, 1] and report.notes == ["double: it names minigpt.classroom, read it"]
 

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from minigpt.classroom.notebook import to_bytes
-from minigpt.classroom.worksheet.worksheet import worksheet
-from minigpt.commands import course
+from minigpt.classroom.notebook import read_notebook, to_bytes, without_solutions
+from minigpt.classroom.worksheet.worksheet import solved, worksheet
+from minigpt.commands import course, grade
 from minigpt.store.files import ROOT, Problem
 
 STEMS = sorted(path.stem for path in (ROOT / "notebooks" / "source" / "en").glob("*.ipynb"))
@@ -23,7 +23,48 @@ def test_each_notebook_is_an_assignment(tmp_path, capsys):
         original = ROOT / "notebooks" / "source" / "en" / f"{stem}.ipynb"
         assert (folder / "source" / stem / f"{stem}.ipynb").read_bytes() == original.read_bytes()
     said = capsys.readouterr().out
-    assert "9 assignments" in said and f"nbgrader generate_assignment {STEMS[0]}" in said
+    assert "9 assignments" in said and "course --release" in said
+    assert (folder / "class.csv").read_text(encoding="utf-8") == course.CLASS
+    dates = (folder / "due.csv").read_text(encoding="utf-8").splitlines()
+    assert dates == ["assignment,due", *(f"{name}," for name in [*STEMS, "worksheet"])]
+
+
+def test_what_students_get_is_made_without_nbgrader(tmp_path, capsys):
+    folder = tmp_path / "class"
+    course.lay_out(folder)
+    assert course.main(["--release", str(folder)]) == 0
+    assert "8 notebooks without solutions" in capsys.readouterr().out
+    assert sorted(p.name for p in (folder / "release").iterdir()) == STEMS
+    for stem in STEMS:
+        made = json.loads((folder / "release" / stem / f"{stem}.ipynb").read_text("utf-8"))
+        expected = without_solutions(read_notebook(ROOT / f"notebooks/source/en/{stem}.ipynb"))
+        assert len(made["cells"]) == len(expected["cells"])
+        for theirs, mine in zip(made["cells"], expected["cells"]):
+            assert "".join(theirs["source"]) == mine["source"]
+            assert "SOLUTION" not in mine["source"] and "HIDDEN" not in mine["source"]
+    with pytest.raises(Problem, match="`course DIR` makes a course folder"):
+        course.main(["--release", str(tmp_path)])
+
+
+def test_a_solution_that_fails_is_named_and_nothing_is_graded(tmp_path, capsys):
+    folder = tmp_path / "class"
+    course.lay_out(folder)
+    for stem in STEMS[2:]:
+        shutil.rmtree(folder / "source" / stem)
+    assert grade.main([str(folder), "--check"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("its own solutions earn all points") == 3 and "worksheet: its own" in said
+    path = folder / "source" / STEMS[1] / f"{STEMS[1]}.ipynb"
+    text = path.read_text(encoding="utf-8")
+    assert "i += 2" in text
+    path.write_text(text.replace("i += 2", "i += 3"), encoding="utf-8")
+    there = folder / "submitted" / "ada" / STEMS[1]
+    there.mkdir(parents=True)
+    shutil.copy(path, there)
+    for arguments in ([str(folder), "--check"], [str(folder), STEMS[1]]):
+        with pytest.raises(Problem, match=f"source/{STEMS[1]}/{STEMS[1]}.ipynb, cell 'merge': "):
+            grade.main(arguments)
+    assert not (folder / "points.csv").exists()
 
 
 def test_what_a_teacher_changed_stays(tmp_path, capsys):
@@ -67,7 +108,10 @@ def test_nbgrader_takes_it_through_all_its_steps(nbgrader, tmp_path, stem):
     for student, work in works.items():
         there = folder / "submitted" / student / stem
         there.mkdir(parents=True)
-        (there / release.name).write_bytes(work.read_bytes())
+        notebook = read_notebook(work)
+        if stem == "worksheet":
+            notebook = solved(worksheet(), student, course.secret_of(folder))
+        (there / release.name).write_bytes(to_bytes(notebook))
     nbgrader(folder, "autograde", stem)
     nbgrader(folder, "generate_feedback", stem)
     nbgrader(folder, "export")

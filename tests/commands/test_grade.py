@@ -2,18 +2,24 @@
 
 import copy
 import csv
+import html
 import json
 import random
 import re
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from minigpt.classroom.grading import write
 from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark
 from minigpt.classroom.grading.write import read_json
-from minigpt.classroom.notebook import exercises, without_solutions
-from minigpt.commands import course, grade
+from minigpt.classroom.notebook import exercises, read_notebook, to_bytes, without_solutions
+from minigpt.classroom.worksheet import worksheet as sheets
+from minigpt.classroom.worksheet.worksheet import personal, worksheet
+from minigpt.commands import collect, course, grade
 from minigpt.maintain import build
 from minigpt.store.files import ROOT, Problem
 
@@ -280,7 +286,11 @@ def test_every_assignment_goes_through_grade_and_nbgrader(nbgrader, tmp_path):
             there = folder / "submitted" / student / name
             there.mkdir(parents=True)
             file = f"{name}.ipynb"
-            (there / file).write_bytes((folder / kind / name / file).read_bytes())
+            notebook = read_notebook(folder / kind / name / file)
+            if name == "worksheet":
+                make = sheets.solved if kind == "source" else personal
+                notebook = make(worksheet(), student, course.secret_of(folder))
+            (there / file).write_bytes(to_bytes(notebook))
     grade.main([str(folder)])
     for name in names:
         nbgrader(folder, "autograde", name, CHECKED)
@@ -313,7 +323,7 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_graded(tmp_path, ca
     bom = folder / "submitted" / "bom" / STEM
     bom.mkdir(parents=True)
     (bom / f"{STEM}.ipynb").write_text(json.dumps(solved()), encoding="utf-8-sig")
-    assert grade.main([str(folder)]) == 0
+    assert grade.main([str(folder)]) == 1, "one notebook displaced another"
     found = rows(folder / "points.csv")
     full = {student for student, row in found.items() if float(row["score"]) == 8}
     assert full == {"renamed", "twice", "bom"} and len(found) == 4 + len(broken)
@@ -323,15 +333,25 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_graded(tmp_path, ca
         "latin": "no text in UTF-8", "list": "no list of cells", "nothing": "nothing to grade",
     }.items():  # fmt: skip
         assert remark in found[student]["remarks"], student
+    for student in ("twice", "cut-off", "empty", "page", "latin", "list", "nothing"):
+        page = (folder / "returned" / student / f"{STEM}.html").read_text(encoding="utf-8")
+        assert html.escape(remarks_of(found[student]), quote=False)[:20] in page, student
+    said = capsys.readouterr().out
+    assert f"Files not used: {len(broken)}\n" in said  # "other" goes by its name, "twice" has one
+    assert f"  cut-off/{STEM}/{STEM}.ipynb: it is empty, cut off" in said
+
+
+def remarks_of(row: dict) -> str:
+    return row["remarks"].split(": ", 1)[1]
 
 
 def test_random_inputs_go_by_the_course_folders_own_seed(tmp_path):
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         course.main([str(folder)])
-    one, two = map(course.trial_seed, folders)
+    one, two = map(course.secret_of, folders)
     assert one != two
-    assert course.lay_out(folders[0])[1] == [] and course.trial_seed(folders[0]) == one
+    assert course.lay_out(folders[0])[1] == [] and course.secret_of(folders[0]) == one
     source = folders[0] / "source" / STEM / f"{STEM}.ipynb"
     notebook = read_json(source)
     hidden = f"assert trial_random().random() == {random.Random(one).random()!r}"
@@ -349,16 +369,157 @@ def test_points_of_other_assignments_stay(tmp_path):
     hand_in(folder, "ada", solved())
     time = folder / "submitted" / "ada" / STEM / "timestamp.txt"
     time.write_text("2026-01-02 03:04:05 UTC", encoding="utf-8")
-    line = 'bob,00_overview,3,4,0,"said, in class"\n'
+    line = 'bob,00_overview,3,4,0,0,0,,"said, in class"\n'
     table = folder / "points.csv"
-    table.write_text(
-        "student_id,assignment,score,max_score,waiting,remarks\n" + line, encoding="utf-8"
-    )
+    table.write_text(f"{','.join(write.COLUMNS)}\n{line}", encoding="utf-8")
     grade.main([str(folder), STEM])
     assert table.read_text(encoding="utf-8").splitlines()[1:] == [
-        f"ada,{STEM},8,8,0,", line.strip()]  # fmt: skip
+        f"ada,{STEM},8,8,0,0,0,,", line.strip()]  # fmt: skip
     checked = folder / "checked" / "ada" / STEM
     assert (checked / "timestamp.txt").read_bytes() == time.read_bytes()  # nbgrader's lateness
+
+
+def small(folder: Path, *names: str) -> Path:
+    """A course folder of these assignments alone."""
+    course.lay_out(folder)
+    for path in (folder / "source").iterdir():
+        if path.name not in names:
+            shutil.rmtree(path)
+    return folder
+
+
+def format_3(notebook):
+    """The notebook as Jupyter wrote it before 2015."""
+    cells = []
+    for one in notebook["cells"]:
+        source = "".join(one["source"])
+        if one["cell_type"] == "code":
+            cells.append({"cell_type": "code", "input": source, "outputs": [], "language": "python",
+                          "metadata": one["metadata"], "prompt_number": 1})  # fmt: skip
+        else:
+            cells.append({"cell_type": "markdown", "source": source, "metadata": one["metadata"]})
+    cells.insert(0, {"cell_type": "heading", "level": 2, "source": "Mine", "metadata": {}})
+    return {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}
+
+
+def test_everybody_on_the_roster_is_in_the_result_and_the_dates_count(tmp_path, capsys):
+    folder = small(tmp_path / "class", STEM)
+    (folder / "class.csv").write_text(
+        f"id,name,{STEM}\nada,Ada,\nbob,Bob,2026-03-09\ncleo,,\ndan,,\n", encoding="utf-8"
+    )
+    (folder / "due.csv").write_text(f"assignment,due\n{STEM},2026-03-02\n", encoding="utf-8")
+    for student, name in (("ADA", "01.ipynb.txt"), ("bob", "01 (1).IPYNB"), ("cleo", "a.ipynb")):
+        hand_in(folder, student, format_3(solved()) if student == "cleo" else solved(), name)
+        time = folder / "submitted" / student / STEM / "timestamp.txt"
+        time.write_text("2026-03-04 12:00:00.5 UTC", encoding="utf-8")
+    hand_in(folder, "=eve", without_solutions(SOURCE))
+    (folder / "submitted" / "=eve" / STEM / "notes.pdf").write_bytes(b"x")
+    assert grade.main([str(folder), STEM]) == 0
+    found = rows(folder / "points.csv")
+    assert {who: row["score"] for who, row in found.items()} == {
+        "ADA": "8", "bob": "8", "cleo": "8", "'=eve": "0", "dan": "0"}  # fmt: skip
+    assert found["dan"]["remarks"] == "nothing handed in" and found["dan"]["max_score"] == "8"
+    assert found["ADA"]["late"].endswith(" hours") and 30 < float(found["ADA"]["late"][:4]) < 50
+    assert (found["bob"]["late"], found["dan"]["late"]) == ("", "")
+    assert "not in class.csv" in found["'=eve"]["remarks"]
+    said = capsys.readouterr().out
+    assert f"{STEM}: nothing handed in by dan\n" in said and "Not in class.csv: =eve\n" in said
+    assert f"Files not used: 1\n  =eve/{STEM}/notes.pdf: no notebook\n" in said
+    hand_in(folder, "dan", solved())
+    assert grade.main([str(folder), "--student", "DAN"]) == 0
+    assert rows(folder / "points.csv")["dan"]["score"] == "8"
+    assert "1 of 1  dan" in capsys.readouterr().out
+    (folder / "due.csv").write_text(f"assignment,due\n{STEM},soon\n", encoding="utf-8")
+    with pytest.raises(Problem, match="'soon' is no date"):
+        grade.main([str(folder), "--student", "dan"])
+    hand_in(folder, "Dan", solved())
+    with pytest.raises(Problem, match="are one student's"):
+        grade.main([str(folder)])
+
+
+def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, capsys):
+    folder = small(tmp_path / "class", "worksheet")
+    (folder / "class.csv").write_text("id,name\nada,Ada King\nbob,Bob Ray\n", encoding="utf-8")
+    secret = course.secret_of(folder)
+
+    def work(student, words=""):
+        notebook = personal(worksheet(), student, secret)
+        for one, right in zip(
+            notebook["cells"], sheets.solved(worksheet(), student, secret)["cells"]
+        ):
+            if mark(one).get("solution") and one["cell_type"] == "code" and one["id"] != "student":
+                one["source"] = right["source"]
+        cell(notebook, "words-03")["source"] = words or "YOUR ANSWER HERE"
+        return notebook
+
+    def collected(**handed):
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as out:
+            for name, notebook in handed.items():
+                place = f"{name.replace('_', ' ')}_17_assignsubmission_file_/ws.ipynb"
+                out.writestr(place, to_bytes(notebook))
+        assert collect.main([str(tmp_path / "all.zip"), str(folder), "worksheet"]) == 0
+        assert grade.main([str(folder)]) == 0
+        with (folder / "points.csv").open(encoding="utf-8", newline="") as file:
+            return {row["student_id"]: row for row in csv.DictReader(file)}
+
+    found = collected(Ada_King=work("ada", "=My words"), Bob_Ray=work("ada"))
+    keys = ("score", "max_score", "words", "max_words", "waiting")
+    assert [found["ada"][k] for k in keys] == ["20", "20", "0", "16", "2"]
+    assert [found["bob"][k] for k in keys] == ["0", "20", "0", "16", "0"]
+    said = "this is the worksheet of 'ada', and it was handed in by 'bob', whose tasks are others"
+    assert said in found["bob"]["remarks"] and said not in found["ada"]["remarks"]
+    page = (folder / "returned" / "bob" / "worksheet.html").read_text(encoding="utf-8")
+    assert html.escape(said, quote=False).split("'")[0] in page
+    assert "2 points for answers in words are yours to give" in capsys.readouterr().out
+    table = folder / "words.csv"
+    text = table.read_text(encoding="utf-8")
+    assert "ada,worksheet,words-03,,2,'=My words\n" in text
+    table.write_text(text.replace("words-03,,2", "words-03,1.5,2"), encoding="utf-8")
+    assert grade.main([str(folder), "--student", "ada"]) == 0
+    found = collected(Ada_King=work("ada", "=My words"))
+    assert [found["ada"][k] for k in keys] == ["20", "20", "1.5", "16", "0"]
+    found = collected(Ada_King=work("ada", "Other words"))
+    assert [found["ada"][k] for k in keys] == ["20", "20", "0", "16", "2"]
+    assert "words-03: answered anew, it waits" in found["ada"]["remarks"]
+    table.write_text(table.read_text("utf-8").replace("words-03,,2", "words-03,3,2"), "utf-8")
+    with pytest.raises(Problem, match="'3' is no number of points from 0 to 2"):
+        grade.main([str(folder), "--student", "ada"])
+
+
+def test_a_file_in_a_course_folder_is_graded_by_that_folders_source(tmp_path, capsys):
+    folder = small(tmp_path / "class", STEM, "worksheet")
+    path = folder / "source" / STEM / f"{STEM}.ipynb"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"points": 3', '"points": 13'), encoding="utf-8")
+    assert grade.main([str(path)]) == 0
+    assert "18 of 18 points" in capsys.readouterr().out
+    assert grade.main([str(folder / "source" / "worksheet" / "worksheet.ipynb")]) == 0
+    assert "20 of 20 points" in capsys.readouterr().out
+
+
+def test_a_python_without_torch_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(grade.importlib.util, "find_spec", lambda name: name != "torch")
+    with pytest.raises(Problem, match="has no torch, so that right answers would fail"):
+        grade.main([str(tmp_path)])
+
+
+def test_whatever_ends_a_grading_costs_that_student_alone(tmp_path, monkeypatch):
+    folder = small(tmp_path / "class", STEM)
+    for student in ("ada", "bob"):
+        hand_in(folder, student, solved())
+    whole = write.grade_notebook
+
+    def breaks(source, handed, seconds, student="", seed=""):
+        if student == "ada":
+            raise RecursionError("too deep")
+        return whole(source, handed, seconds, student, seed)
+
+    monkeypatch.setattr(write, "grade_notebook", breaks)
+    assert grade.main([str(folder)]) == 0
+    found = rows(folder / "points.csv")
+    assert (found["ada"]["score"], found["bob"]["score"]) == ("0", "8")
+    assert "it cannot be graded (RecursionError), 0 points" in found["ada"]["remarks"]
+    assert (folder / "checked" / "ada" / STEM / f"{STEM}.ipynb").is_file()
 
 
 def test_what_a_student_wrote_is_shown_and_not_run_by_the_page(tmp_path):
@@ -390,6 +551,10 @@ def test_wrong_paths_and_names_are_told(tmp_path):
     course.main([str(tmp_path / "class")])
     with pytest.raises(Problem, match="Nothing was handed in"):
         grade.main([str(tmp_path / "class")])
+    with pytest.raises(Problem, match="--student: whose tasks"):
+        grade.main([str(tmp_path / "class"), "--student", " "])
+    with pytest.raises(Problem, match="there is no .*/submitted/ann/ASSIGNMENT"):
+        grade.main([str(tmp_path / "class"), "--student", "Ann"])
     with pytest.raises(Problem, match="There is no assignment '09'. There are: 00_overview"):
         grade.main([str(tmp_path / "class"), "09"])
     (tmp_path / "x.ipynb").write_text('{"cells": []}', encoding="utf-8")

@@ -793,7 +793,7 @@ def run(answer: str, check: str, seed: int = 0, change: Callable | None = None) 
     """Both cells, in a kernel that ran the imports alone. change: (functions by name) → None."""
     given = {"check_passed": check_passed, "trial_random": trial_random, "your_own": your_own}
     names = {"__name__": "__main__", **given}
-    seeded = mock.patch.dict(os.environ, MINIGPT_TRIAL_SEED=str(seed))
+    seeded = mock.patch.dict(os.environ, MINIGPT_SECRET=str(seed))
     with contextlib.redirect_stdout(io.StringIO()), seeded:
         exec(compile(answer, "answer", "exec"), names)
         if change:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.reward import expected_best
 from minigpt.sft import chat_prompt
 from minigpt.stages import scoring as module
 from minigpt.stages.scoring import (
@@ -29,7 +28,6 @@ from minigpt.stages.scoring import (
 from minigpt.stages.stage import Answer, Stage, chat_answers
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
-from minigpt.world.judge import BEST, GOLD, GOLD_UNKNOWN, VERDICTS
 from minigpt.world.questions import Question, ask, fact_questions, sample_questions
 from toys import frozen_gpt, own_stage, tiny_gpt, toy_stage
 
@@ -129,20 +127,6 @@ def test_shares_of_a_score_by_hand():
     assert score.share("malformed", "declined this name") == 0.5
     assert score.gold == [2.0, -1.5, -1.0, -0.5]
     assert Score([], [], []).share("correct") == 0.0
-
-
-def test_rule_32_gold_is_the_verdict_s_and_no_reward_model_has_a_part_in_it(world):
-    for kind, table in (("fact", GOLD), ("unknown", GOLD_UNKNOWN)):
-        question = Question("?", kind, attribute="capital")
-        score = Score([question] * len(VERDICTS), [""] * len(VERDICTS), list(VERDICTS))
-        assert score.gold == [table[verdict] for verdict in VERDICTS]
-        assert set(score.best) == {BEST[kind]} == {max(table.values())}
-    # A proxy that likes the wrong answer picks it, and gold shows that it was a bad choice.
-    question = ask(world, next(f for f in world.of_split("A") if f.attribute == "capital"))
-    wrong = next(v for v in world.values["capital"] if v != question.answer)
-    gold = judged(world, [question] * 2, [question.answer, wrong]).gold
-    assert gold == [2.0, -1.0]
-    assert expected_best(np.array([[0.0, 1.0]]), np.array([gold]), 2) == -1.0
 
 
 def test_majority_accuracy_against_counting(world):

@@ -233,6 +233,21 @@ def test_a_change_that_the_checksum_tells(path, change):
         load_model(path)
 
 
+def test_the_checksum_is_of_names_dtypes_shapes_and_bytes():
+    """Each of them alone, with the tensors in the same order."""
+    tensors = {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(2, dtype=torch.bfloat16)}
+    others = [
+        {"a": tensors["a"], "c": tensors["b"]},
+        {"a": tensors["a"].view(3, 2), "b": tensors["b"]},
+        {"a": tensors["a"], "b": tensors["b"].view(torch.float16)},
+        {"a": tensors["a"], "b": torch.tensor([0, 1], dtype=torch.bfloat16)},
+        {"a": tensors["a"]},
+    ]
+    found = {module.checksum(t, {"seed": 0}) for t in (tensors, *others)}
+    assert len(found) == 6 and module.checksum(tensors, {"seed": 1}) not in found
+    assert module.checksum(dict(reversed(tensors.items())), {"seed": 0}) in found
+
+
 def as_format_1(tensors, meta):
     meta["format"] = 1
     del meta["sha256"]

@@ -1,5 +1,6 @@
 """Runs that are broken off and go on: the same bytes as unbroken ones; files that do not fit."""
 
+import errno
 import json
 import signal
 from dataclasses import replace
@@ -18,6 +19,7 @@ from minigpt.stages.stage import load_stage
 from minigpt.stages.train import Course, run
 from minigpt.store import resume as module
 from minigpt.store.checkpoint import checksum
+from minigpt.store.files import NotWritten
 from minigpt.store.resume import fingerprint
 
 TOY = Size(GPTConfig(1024, 256, 1, 2, 32), 3, 10_000)
@@ -132,6 +134,29 @@ def test_between_two_writings_passes_a_minute(tmp_path, monkeypatch):
     monkeypatch.setattr(module.Progress, "write", lambda self, step: written.append(step.step))
     run(course(tmp_path), "base")
     assert written == [4]  # it took 15 s to write, so the next is 300 s later
+
+
+def refuse(*_):
+    """Stands for atomic_write where the disk is full."""
+    raise NotWritten(errno.ENOSPC, "the disk is full", "base.resume.safetensors")
+
+
+def test_ctrl_c_on_a_full_disk_promises_no_resume(tmp_path, monkeypatch):
+    """KeyboardInterrupt would mean that the state is written, and `--resume` could go on."""
+    monkeypatch.setattr(module, "atomic_write", refuse)
+    with pytest.raises(NotWritten, match="resume.safetensors could not be written: the disk"):
+        break_off(course(tmp_path), "base", 4)
+    assert not list(tmp_path.glob("*.resume.safetensors"))
+
+
+def test_a_full_disk_ends_no_run(whole, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(module, "EVERY", 0.0)
+    monkeypatch.setattr(module.time, "monotonic", lambda: 10.0)  # so it is due after each update
+    monkeypatch.setattr(module, "atomic_write", refuse)
+    run(course(tmp_path, said), "base")
+    assert len([text for text in said if text.endswith("The run goes on without")]) == 19
+    assert (tmp_path / "base.safetensors").read_bytes() == checkpoints(whole)["base.safetensors"]
 
 
 def test_the_time_of_all_its_parts_is_counted(tmp_path):

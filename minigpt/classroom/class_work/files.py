@@ -3,13 +3,10 @@
 Students' names, file names and times stay behind here: what is printed and written has none.
 """
 
-import csv
 import hashlib
 import hmac
-import io
-import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -84,18 +81,3 @@ def read_class_labels(folder: Path, encoding, key: str) -> HandedIn:
             out.found[aliases[student]] = [replace(label, seconds=None) for label in read[0][2]]
     out.found = dict(sorted(out.found.items()))
     return out
-
-
-def csv_bytes(header: Sequence[str], rows: Iterable[Sequence], comment: str = "") -> bytes:
-    """A table as CSV in UTF-8; numbers have four decimals, and NaN is an empty cell."""
-
-    def cell(value):
-        return (
-            value if not isinstance(value, float) else "" if math.isnan(value) else f"{value:.4f}"
-        )
-
-    buffer = io.StringIO(newline="")
-    buffer.write(f"# {comment}\n" if comment else "")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([header, *([cell(value) for value in row] for row in rows)])
-    return buffer.getvalue().encode("utf-8", "backslashreplace")

@@ -1,55 +1,53 @@
-"""A process for submitted code, which may crash, run for ever or be up to tricks."""
+"""The processes for one submitted notebook: its code in a box, and its checks beside it."""
 
 import json
 import os
 import queue
-import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+import time
 from contextlib import suppress
-from pathlib import Path
 
+from minigpt.classroom.grading import box
 from minigpt.classroom.grading.your_own import SEED
 from minigpt.classroom.worksheet.variant import GRADER
-from minigpt.store.files import ROOT
+
+STARTING = 60.0  # seconds for imports, which are nobody's work
 
 
 class Process:
-    """One run of inside.py; `ask` gives its reply, or None once it is over.
+    """One run of checker.py, which runs student.py; `ask` gives its reply, or None once it is over.
 
-    seconds: the time limit of an order. private: folders that no answer may read, beside the
-    course's notebooks and tests. student, seed: whose variant it is, and of which random inputs.
+    seconds: the time limit of an order. student, seed: whose variant it is, and of which random
+    inputs; the seed is the checks' alone.
     """
 
-    def __init__(
-        self, seconds: float, private: Sequence[Path] = (), student: str = "", seed: str = ""
-    ) -> None:
+    def __init__(self, seconds: float, student: str, seed: str) -> None:
         self.seconds, self.over = seconds, ""
         self.folder = tempfile.TemporaryDirectory(prefix="minigpt-grade-")
-        here = self.folder.name
-        paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONIOENCODING": "utf-8", "MINIGPT_HOME": f"{here}/home",
-            "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MPLCONFIGDIR": here, "HOME": here,
-            "TMPDIR": here, SEED: seed, GRADER: student,
-        }  # fmt: skip
+        sandbox, home = box.chosen(), self.folder.name
+        python, whose = [sys.executable, "-m"], {GRADER: student}
+        theirs = box.environment(box.HERE if sandbox else f"{home}/answer", **whose)
+        mine = os.environ | {"PYTHONPATH": theirs["PYTHONPATH"], "MINIGPT_HOME": f"{home}/home",
+                             "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1",
+                             SEED: seed, **whose}  # fmt: skip
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "minigpt.classroom.grading.inside"],
-            cwd=here, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+            [*python, "minigpt.classroom.grading.checker"], cwd=home, env=mine,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
         self.replies: queue.Queue = queue.Queue()
         threading.Thread(target=self.listen, daemon=True).start()
-        self.send({"private": list(map(str, [*private, ROOT / "notebooks", ROOT / "tests"]))})
+        command = box.command([*python, "minigpt.classroom.grading.student"], sandbox)
+        self.send({"command": command, "environment": theirs})
 
     def listen(self) -> None:
         for line in self.child.stdout:
-            self.replies.put(line)
-        self.replies.put(None)
+            self.replies.put(json.loads(line))
+        self.replies.put({"over": "its check crashed"})
 
     def send(self, order: dict) -> None:
         with suppress(OSError):  # it has ended: the reply will say so
@@ -57,26 +55,35 @@ class Process:
 
     def ask(self, **order) -> dict | None:
         """The reply to an order; None if the process has ended or was too slow (`over` says)."""
-        token = secrets.token_hex(16)
-        self.send(order | {"token": token})
-        try:
-            line = self.replies.get(timeout=self.seconds)
-            reply = json.loads(line) if line else None
-        except queue.Empty:
-            self.over = f"it ran longer than {self.seconds:g} seconds, and was stopped"
-            return None
-        except ValueError:
-            reply = None
-        if reply is None:
-            self.over = "it ended Python itself: a crash, or an exit in the code"
-        elif reply and reply.get("token") != token:
-            self.over = "it wrote a reply in the name of the check"
-            return None
-        return reply
+        self.send(order)
+        seconds = max(self.seconds, STARTING) if order["do"] == "import" else self.seconds
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            with suppress(queue.Empty):
+                reply = self.replies.get(timeout=min(left, 0.5))
+                self.over = reply.get("over", "")
+                return None if self.over else reply
+            if sum(box.started_by(self.child.pid).values()) > box.MEMORY:
+                self.over = f"it took more than {box.MEMORY >> 30} GB of memory, and was stopped"
+                return None
+        self.over = f"it ran longer than {seconds:g} seconds, and was stopped"
+        return None
 
     def close(self) -> None:
-        self.child.kill()
+        """End all of it, and return when it has ended."""
+        children = box.started_by(self.child.pid)
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError):
+                os.killpg(self.child.pid, signal.SIGKILL)
+        else:
+            kill = ["taskkill", "/F", "/T", "/PID", str(self.child.pid)]
+            subprocess.run(kill, capture_output=True)
         self.child.wait()
+        for _ in range(500):
+            if not any(map(box.state, children)):
+                break
+            time.sleep(0.01)
         self.child.stdin.close()
         self.child.stdout.close()
-        self.folder.cleanup()
+        with suppress(OSError):  # a file that the system still holds
+            self.folder.cleanup()

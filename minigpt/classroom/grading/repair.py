@@ -9,8 +9,11 @@ thrown away: what is not graded stays in the notebook, as text that is not run.
 
 import ast
 import copy
+import re
+import warnings
 
 MARK = "nbgrader"  # the metadata that nbgrader reads
+LONGEST = 200_000  # letters of a cell
 
 
 def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
@@ -21,14 +24,17 @@ def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
     """
     if not isinstance(submitted, dict) or not isinstance(submitted.get("cells"), list):
         raise ValueError("it is no notebook: it has no list of cells")
-    notebook = {"nbformat": 4, "nbformat_minor": 4} | copy.deepcopy(submitted)
-    notebook["metadata"] = copy.deepcopy(release.get("metadata", {}))  # it names the kernel
+    minor = submitted.get("nbformat_minor")
+    notebook = {"nbformat": 4, "nbformat_minor": minor if minor in (*range(6),) else 4,
+                "metadata": release.get("metadata", {}),  # it names the kernel
+                "cells": submitted["cells"]}  # fmt: skip
+    notebook = copy.deepcopy(notebook)
     cells, problems = notebook["cells"], []
     for number, cell in enumerate(cells, start=1):
         if not isinstance(cell, dict) or not isinstance(cell.get("metadata", {}), dict):
             raise ValueError(f"it is damaged at cell {number}")
-        if not isinstance(cell.setdefault("metadata", {}).get(MARK, {}), dict):
-            del cell["metadata"][MARK]
+        if said := wellformed(cell):
+            problems.append(f"cell {number} is damaged ({said}): it is taken as text")
     known = {mark(cell)["grade_id"]: cell for cell in release["cells"] if mark(cell)}
     for cell in cells:
         grade_id = mark(cell).get("grade_id")
@@ -51,6 +57,53 @@ def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
             cell["source"] = original["source"]
         place = index_of(cells, cell) + 1
     return notebook, problems
+
+
+def wellformed(cell: dict) -> str:
+    """Mend what is of the wrong type in a cell; what was wrong with its text or kind, or ""."""
+    said, source = "", cell.get("source", "")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        said, source = "no text", str(source)[:1000]
+    if len(source) > LONGEST:
+        said, source = f"more than {LONGEST:,} letters", source[:1000]
+    cell["source"] = source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8")
+    if cell.get("cell_type") not in ("code", "markdown", "raw"):
+        said = said or "no kind of cell"
+    marks, tags = cell.setdefault("metadata", {}).get(MARK, {}), cell["metadata"].get("tags", [])
+    if not isinstance(marks, dict) or not isinstance(marks.get("grade_id", ""), str):
+        del cell["metadata"][MARK]  # it may still be known by what it defines
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        del cell["metadata"]["tags"]
+    name = cell.get("id", "x")
+    if type(name) is not str or not re.fullmatch(r"[\w-]{1,64}", name, re.ASCII):
+        del cell["id"]
+    set_kind(cell, "raw" if said else cell["cell_type"])
+    if cell["cell_type"] == "code":  # it will run again
+        cell |= {"outputs": [], "execution_count": None}
+    return said
+
+
+def from_format_3(notebook: dict) -> dict:
+    """A notebook of Jupyter's old format as one of today's; anything else as it is."""
+    sheets = notebook.get("worksheets")
+    if isinstance(notebook.get("cells"), list) or not isinstance(sheets, list):
+        return notebook
+    cells = []
+    for cell in (c for sheet in sheets if isinstance(sheet, dict) for c in sheet.get("cells", ())):
+        if not isinstance(cell, dict):
+            continue
+        kind, metadata = cell.get("cell_type"), cell.get("metadata", {})
+        source = "".join(cell.get("input" if kind == "code" else "source", ""))
+        if kind == "heading":
+            source = f"{'#' * int(cell.get('level', 1))} {source}"
+        new = {"cell_type": kind if kind in ("code", "raw") else "markdown", "metadata": metadata,
+               "source": source}  # fmt: skip
+        cells.append(new)
+        set_kind(new, new["cell_type"])
+    metadata = notebook.get("metadata", {})
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
 
 
 def recognise_checks(cells: list, known: dict[str, dict], problems: list[str]) -> None:
@@ -127,25 +180,42 @@ def set_aside(found: list[dict], kept: dict) -> None:
 
 def defined(source: str) -> set[str]:
     """The names of functions, classes and variables that code defines; none if it is no Python."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return set()
+    tree = next(iter(nodes(source)), None)
+    body = tree.body if tree else []
     names = {node.name for node in body if hasattr(node, "name")}
-    assigned = (t for node in body if isinstance(node, ast.Assign) for t in node.targets)
-    return names | {target.id for target in assigned if isinstance(target, ast.Name)}
+    other = (part for node in body if not hasattr(node, "name") for part in ast.walk(node))
+    return names | {n.id for n in other if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def nodes(source: str) -> list[ast.AST]:
+    """All parts of a cell's code; what is no Python has none, and IPython's lines are left out."""
+    source = re.sub(r"\A(\s*%%.*\n)+", "", source)
+    source = re.sub(
+        r"^([ \t]*)([%!?].*|\w[\w.]*\?\??|\w+ *= *[%!].*)$", r"\1pass", source, flags=re.M
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a student's "\d"
+            return list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 def mark(cell: dict) -> dict:
     """What nbgrader knows of a cell; {} of one that is not graded."""
     found = cell["metadata"].get(MARK)
     graded = isinstance(found, dict) and (found.get("solution") or found.get("grade"))
-    return found if graded else {}
+    return found if graded and isinstance(found.get("grade_id"), str) else {}
 
 
 def text(cell: dict) -> str:
     source = cell.get("source", "")
     return source if isinstance(source, str) else "".join(source)
+
+
+def clean(text: str) -> str:
+    """A text from outside without signs that a terminal obeys or no file can hold."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
 
 
 def is_code(cell: dict) -> bool:

@@ -1,26 +1,46 @@
 """A class's submissions: found, graded one by one, and written for teacher, students and nbgrader.
 
-In an nbgrader course folder, submitted/STUDENT/ASSIGNMENT/ is read and never written. Made are
+In a course folder, submitted/STUDENT/ASSIGNMENT/ is read and never written. Made are
 
     points.csv                              one line a student and assignment
+    words.csv                               answers to questions in words, for a teacher's points
     returned/STUDENT/ASSIGNMENT.html        what the student sees: points, message, what to read
     checked/STUDENT/ASSIGNMENT/*.ipynb      the notebooks put in order, for `nbgrader autograde`
 """
 
-import csv
-import io
+import ast
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from minigpt.classroom.exchange.roster import Roster, due, read_time
+from minigpt.classroom.exchange.tables import read_rows, write_rows
 from minigpt.classroom.grading.marking import SECONDS, Report, Result, for_nbgrader, grade_notebook
-from minigpt.classroom.notebook import belongs_to, exercises, to_bytes, without_solutions
+from minigpt.classroom.grading.repair import clean, from_format_3, mark, text
+from minigpt.classroom.notebook import (
+    ASIDE,
+    EARLIER,
+    belongs_to,
+    exercises,
+    grade_id,
+    named_as,
+    to_bytes,
+    without_solutions,
+)
+from minigpt.classroom.worksheet.variant import comparable
+from minigpt.classroom.worksheet.worksheet import is_worksheet, solved
 from minigpt.show.style import escape
 from minigpt.store.files import Problem, atomic_write
 
-COLUMNS = ("student_id", "assignment", "score", "max_score", "waiting", "remarks")
+COLUMNS = ("student_id", "assignment", "score", "max_score", "words", "max_words", "waiting",
+           "late", "remarks")  # fmt: skip
+WORDS = ("student_id", "assignment", "question", "points", "max_points", "answer")
+NOTHING = "nothing handed in"
+SOMEBODY = "example"  # whose worksheet the source's own solutions are tried with
 LARGEST = 100_000_000  # bytes of a submitted notebook
+LONGEST_ANSWER = 20_000  # characters
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>body {{ font: 16px/1.5 sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em }}
@@ -37,10 +57,16 @@ class Graded:
     student: str
     assignment: str
     reports: dict[str, Report]  # by the notebook's name
-    remarks: list[str]  # for the teacher: what was wrong with the files and the cells
+    checked: dict[str, bytes] = field(default_factory=dict)  # the notebooks for nbgrader
+    remarks: list[str] = field(default_factory=list)  # what was wrong with files and cells
+    told: list[str] = field(default_factory=list)  # those of them that the student reads as well
+    unused: list[str] = field(default_factory=list)  # files that are not graded, and why
+    displaced: bool = False  # another file of the student stands in the place of one
+    words: tuple[float, float, float] = (0, 0, 0)  # points given by hand, of how many, waiting
+    late: str = ""
 
     def total(self, what: str) -> float:
-        """The sum over its notebooks of their "points", "most" or "waiting"."""
+        """The sum over its notebooks of their "points" or "most"."""
         return sum(getattr(report, what) for report in self.reports.values())
 
 
@@ -70,38 +96,73 @@ def read_json(path: Path) -> dict:
         raise ValueError("it is no text in UTF-8") from None
     except (ValueError, RecursionError):
         raise ValueError("it is empty, cut off, or no notebook (it is not JSON)") from None
+    try:
+        found = from_format_3(found)
+    except (AttributeError, TypeError, ValueError):
+        found = None
     if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
         raise ValueError("it is no notebook: it has no list of cells")
     return found
 
 
 def submissions(course: Path, assignments: list[str]) -> Iterator[tuple[str, str, Path]]:
-    """(student, assignment, folder) of everything that was handed in, in order."""
+    """(student, assignment, folder) of everything that was handed in, in order.
+
+    Problem where two folders are one student's.
+    """
+    seen: dict[tuple[str, str], Path] = {}
     for folder in sorted((course / "submitted").glob("*/*")):
         if folder.is_dir() and folder.name in assignments:
+            try:
+                key = comparable(folder.parent.name), folder.name
+            except ValueError as error:
+                raise Problem(f"{folder.parent}: {error}") from None
+            if seen.setdefault(key, folder) != folder:
+                raise Problem(f"{seen[key]} and {folder} are one student's, for large and small "
+                              "letters are the same: leave one of them.")  # fmt: skip
             yield folder.parent.name, folder.name, folder
 
 
-def choose_files(folder: Path, sources: dict[str, dict]) -> tuple[dict[str, dict], list[str]]:
-    """The submitted notebook of each source, by name or else by its graded cells, and remarks."""
-    found, remarks = {}, []
-    for path in sorted(folder.glob("*.ipynb"), key=lambda p: (p.stem not in sources, p.name)):
+def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict[str, dict]:
+    """The submitted notebook of each source, by name or else by its graded cells; what there is to
+    say of the files goes into `graded`. Of copies ("01 (1).ipynb", "01-1.ipynb") the last counts.
+    """
+    found: dict[str, tuple[str, dict]] = {}
+    paths, told = [], []
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        hidden = any(part == ASIDE or part.startswith((".", "__", EARLIER)) for part in parts[:-1])
+        if not path.is_file() or hidden or path.name == "timestamp.txt":
+            continue
+        if named := named_as(path.name, sources):
+            paths.append((named[0] not in sources, -named[1], len(parts), "/".join(parts), path))
+        else:
+            graded.unused.append(f"{'/'.join(parts)}: no notebook")
+    for *_, file, path in sorted(paths):
         try:
+            if path.is_symlink() or folder.is_symlink():
+                raise ValueError("a link, not a file")
             notebook = read_json(path)
         except (ValueError, OSError) as error:
-            remarks.append(f"{path.name}: {error}")
+            told.append(f"{file}: {error}")
             continue
-        name = belongs_to(notebook, sources) or (path.stem if path.stem in sources else None)
+        stem = named_as(path.name, sources)[0]
+        name = belongs_to(notebook, sources) or (stem if stem in sources else None)
         if name is None:
-            remarks.append(f"{path.name}: it has none of this assignment's cells")
+            told.append(f"{file}: it has none of this assignment's cells")
         elif name in found:
-            remarks.append(f"{path.name}: a second {name}, not graded")
+            if path.read_bytes() != (folder / found[name][0]).read_bytes():
+                graded.displaced = True
+                told.append(f"{file}: a second {name}, not graded: {found[name][0]} is")
         else:
-            found[name] = notebook
-            if path.stem != name:
-                remarks.append(f"{path.name}: graded as {name}.ipynb")
+            found[name] = file, notebook
+            if path.name != f"{name}.ipynb":
+                graded.remarks.append(f"{file}: graded as {name}.ipynb")
     absent = [name for name in sources if name not in found]
-    return found, remarks + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
+    graded.unused += told
+    graded.told = told + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
+    graded.remarks += graded.told
+    return {name: notebook for name, (_, notebook) in found.items()}
 
 
 def grade_submission(
@@ -109,64 +170,185 @@ def grade_submission(
     seconds: float = SECONDS, seed: str = "",
 ) -> Graded:  # fmt: skip
     """Grade what one student handed in for one assignment. Bad files become remarks."""
-    files, remarks = choose_files(folder, sources)
-    reports = {}
+    graded = Graded(student, assignment, {})
+    files = choose_files(folder, sources, graded)
     for name, source in sources.items():
-        open_ = without_solutions(source)
+        report = empty_report(source, NOTHING)
+        if name in files:
+            try:
+                found = grade_notebook(source, files[name], seconds, student, seed)
+                graded.checked[name] = to_bytes(for_nbgrader(found, source))
+                report = found
+                if is_worksheet(source):
+                    not_mine(files[name], student, graded)
+            except Exception as error:  # whatever it holds, the others are graded
+                why = str(error) if isinstance(error, ValueError) else type(error).__name__
+                graded.told.append(f"{name}.ipynb: it cannot be graded ({why}), 0 points")
+                graded.remarks.append(graded.told[-1])
+        if name not in graded.checked:
+            graded.checked[name] = to_bytes(for_nbgrader(report, source))
+        graded.remarks += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
+        graded.reports[name] = report
+    graded.remarks, graded.told = [*map(clean, graded.remarks)], [*map(clean, graded.told)]
+    return graded
+
+
+def not_mine(notebook: dict, student: str, graded: Graded) -> None:
+    """Say so to both where a worksheet names somebody else than its folder does."""
+    for cell in notebook["cells"]:
+        found = grade_id(cell) == "student" and re.search(r"^STUDENT\b.*?=.*?(['\"].*?['\"])",
+                                                          text(cell), re.M)  # fmt: skip
         try:
-            report = grade_notebook(
-                source, files.get(name, open_), seconds, [course], student, seed
-            )
-        except ValueError as error:
-            remarks.append(f"{name}.ipynb: {error}")
-            report = grade_notebook(source, open_, seconds)
-        if name not in files:
-            report.problems.clear()
-        remarks += [f"{name}.ipynb: {text}" for text in (*report.problems, *report.notes)]
-        reports[name] = report
-    return Graded(student, assignment, reports, remarks)
+            named = ast.literal_eval(found[1]) if found else ""
+            if named and comparable(named) != comparable(student):
+                graded.told.append(f"this is the worksheet of {named!r}, and it was handed in by "
+                                   f"{student!r}, whose tasks are others")  # fmt: skip
+                graded.remarks.append(graded.told[-1])
+        except (SyntaxError, ValueError):
+            continue
+
+
+def empty_report(source: dict, why: str) -> Report:
+    """0 points for everything, without a run."""
+    results = [Result(exercise, 0, why) for exercise in exercises(source)]
+    return Report(results, [], without_solutions(source))
+
+
+def nothing(student: str, assignment: str, sources: dict[str, dict]) -> Graded:
+    """What a student has who handed in nothing."""
+    reports = {name: empty_report(source, NOTHING) for name, source in sources.items()}
+    cells = [cell for source in sources.values() for cell in source["cells"] if by_hand(cell)]
+    words = 0, sum(mark(cell).get("points", 0) for cell in cells), 0
+    return Graded(student, assignment, reports, remarks=[NOTHING], words=words)
+
+
+def failing_solutions(
+    assignment: str, sources: dict[str, dict], seconds: float, secret: str
+) -> list[str]:
+    """Which of the sources' own solutions do not earn their points, by cell, and why."""
+    failing = []
+    for name, source in sources.items():
+        student = SOMEBODY if is_worksheet(source) else ""
+        handed = solved(source, student, secret) if student else source
+        report = grade_notebook(source, handed, seconds, student, secret)
+        failing += [
+            f"source/{assignment}/{name}.ipynb, cell {result.exercise.answer!r}: {result.message}"
+            for result in report.results if result.points < result.exercise.points
+        ]  # fmt: skip
+    return failing
+
+
+def lateness(course: Path, roster: Roster, student: str, assignment: str, flag: str) -> str:
+    """By how much a hand-in came too late, "" where it did not or nothing is known.
+
+    flag: what the platform said of it.
+    """
+    path = course / "submitted" / student / assignment / "timestamp.txt"
+    until = due(course, roster, student, assignment)
+    try:
+        came = read_time(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (ValueError, OSError):
+        came = None
+    if came and until:
+        hours = (came - until).total_seconds() / 3600
+        return f"{hours:.1f} hours" if hours > 0 else ""
+    extended = roster.extension(student, assignment)
+    return f"{flag}, extended to {extended}" if flag and extended else flag
 
 
 # ---- what is written ---------------------------------------------------------------------------
 
 
-def write_checked(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
+def write_checked(course: Path, graded: Graded) -> None:
     """The notebooks that `nbgrader autograde` gives the same points, and the time of handing in."""
     time = course / "submitted" / graded.student / graded.assignment / "timestamp.txt"
-    for name, report in graded.reports.items():
+    for name, data in graded.checked.items():
         target = course / "checked" / graded.student / graded.assignment / f"{name}.ipynb"
-        atomic_write(target, to_bytes(for_nbgrader(report, sources[name])))
+        atomic_write(target, data)
         if time.is_file():
             atomic_write(target.with_name(time.name), time.read_bytes())
 
 
-def write_points(path: Path, graded: Graded) -> None:
+def merge_words(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
+    """Put the student's answers in words into words.csv, and take the points that stand there.
+
+    An answer that has changed waits for points anew; one that was left open has 0.
+    """
+    path = course / "words.csv"
+    keys = ("student_id", "assignment", "question")
+    rows = {tuple(row.get(k, "") for k in keys): row for row in read_rows(path)}
+    given = most = waiting = 0.0
+    for name, source in sources.items():
+        answers = {grade_id(c): text(c).strip() for c in graded.reports[name].notebook["cells"]}
+        for cell in without_solutions(source)["cells"]:
+            known = mark(cell)
+            if not by_hand(cell):
+                continue
+            answer = answers.get(known["grade_id"], "").replace("\0", "")[:LONGEST_ANSWER]
+            answer = "" if answer == text(cell).strip() else answer
+            key, can = (graded.student, graded.assignment, known["grade_id"]), known["points"]
+            row = rows.get(key, {"points": ""})
+            if row.get("answer", answer).split() != answer.split():
+                graded.remarks += [f"{key[2]}: answered anew, it waits"] if row["points"] else []
+                row["points"] = ""
+            row["points"] = row["points"] or ("" if answer else "0")
+            rows[key] = {**dict(zip(keys, key)), "points": row["points"], "max_points": f"{can:g}",
+                         "answer": answer}  # fmt: skip
+            most += can
+            given += points_of(path, rows[key], can)
+            waiting += 0 if row["points"] else can
+    graded.words = given, most, waiting
+    if most:
+        write_rows(path, WORDS, [rows[key] for key in sorted(rows)])
+
+
+def by_hand(cell: dict) -> bool:
+    """Whether a person gives the points of this cell."""
+    return bool(mark(cell).get("solution") and mark(cell).get("grade"))
+
+
+def points_of(path: Path, row: dict[str, str], most: float) -> float:
+    """The points in a row of words.csv; Problem for what is no number from 0 to `most`."""
+    try:
+        points = float(row["points"].replace(",", ".") or 0)
+        if 0 <= points <= most:
+            return points
+    except ValueError:
+        pass
+    raise Problem(f"{path}: {row['student_id']}, {row['question']}: {row['points']!r} is no number "
+                  f"of points from 0 to {most:g}")  # fmt: skip
+
+
+def read_points(course: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """The table of points, by student and assignment."""
+    return {(row.get("student_id", ""), row.get("assignment", "")): row
+            for row in read_rows(course / "points.csv")}  # fmt: skip
+
+
+def write_points(course: Path, graded: Graded) -> None:
     """The table of points; lines of other students and assignments stay as they are."""
-    rows = {}
-    if path.is_file():
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                rows[row.get("student_id"), row.get("assignment")] = row
-    sums = (f"{graded.total(what):g}" for what in ("points", "most", "waiting"))
-    values = (graded.student, graded.assignment, *sums, "; ".join(graded.remarks))
+    rows = read_points(course)
+    numbers = (graded.total("points"), graded.total("most"), *graded.words)
+    values = (graded.student, graded.assignment, *(f"{number:g}" for number in numbers),
+              graded.late, "; ".join(graded.remarks))  # fmt: skip
     rows[values[:2]] = dict(zip(COLUMNS, values, strict=True))
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows[key] for key in sorted(rows, key=lambda key: tuple(map(str, key))))
-    atomic_write(path, out.getvalue().encode("utf-8"))
+    write_rows(course / "points.csv", COLUMNS, [rows[key] for key in sorted(rows)])
 
 
 def write_feedback(course: Path, graded: Graded) -> None:
     """The page that the student gets back."""
     target = course / "returned" / graded.student / f"{graded.assignment}.html"
     total = f"{graded.total('points'):g} of {graded.total('most'):g} points"
-    if more := graded.total("waiting"):
-        total += f"; {more:g} more are given by hand for what you wrote in your own words"
+    given, most, waiting = graded.words
+    if most:
+        total += f"; for what you wrote in your own words {given:g} of {most - waiting:g}"
+        total += f", and {waiting:g} more are not given yet" if waiting else ""
+    if graded.late:
+        total += f"; late: {graded.late}"
     body = "".join(feedback_table(report) for report in graded.reports.values())
-    notes = [text for report in graded.reports.values() for text in report.problems]
-    if notes:
-        items = "".join(f"<li>{escape(text)}</li>" for text in notes)
+    notes = [note for report in graded.reports.values() for note in report.problems]
+    if notes := [*graded.told, *notes]:
+        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
         body += f"<p>In your file:</p><ul>{items}</ul>"
     page = PAGE.format(title=escape(graded.assignment), total=escape(total), body=body)
     atomic_write(target, page.encode("utf-8"))

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from minigpt.classroom.worksheet.words import TEXT
+from minigpt.classroom.worksheet.task_text import CHECKS
 from minigpt.store.words import language
 from minigpt.world.questions import Question
 
@@ -25,14 +25,11 @@ class Task:
     """One exercise, with one student's own facts and numbers in it."""
 
     name: str  # "training-days": the same for everybody
-    lesson: str  # the notebook that it belongs to: "00" to "07"
-    points: int
-    title: str
-    again: str  # what to read again: a heading of that notebook
-    text: str  # Markdown; it says which variable to set, and to what
     form: str  # "number", "numbers", "texts", "set", "pairs" or "prompt"
+    given: dict  # the gaps of its text in the worksheet
     expected: object  # a right answer
     tolerance: float = 0.0  # how far off each number may be
+    relative: bool = False  # whether that is a share of the right number
     mistakes: tuple = ()  # (a typical wrong answer, what to look at)
     hints: dict = field(default_factory=dict)  # of a set: member → what to look at if it is wrong
     hint: str = ""  # what to look at in all other cases
@@ -42,6 +39,12 @@ class Task:
     def variable(self) -> str:
         """The name that the answer gets in the worksheet."""
         return self.name.replace("-", "_")
+
+    @property
+    def grid(self) -> float:
+        """What a number is rounded to in a seal; 0 for an answer that is no number."""
+        far = math.log1p(self.tolerance) if self.relative else self.tolerance
+        return far / 4 if self.form in ("number", "numbers") else 0.0
 
 
 def check_task(task: Task, answer: object) -> None:
@@ -53,20 +56,26 @@ def check_task(task: Task, answer: object) -> None:
         return
     hints = [hint for mistake, hint in task.mistakes if same(task, given, read(task, mistake))]
     hints += [hint for i, hint in task.hints.items() if (i in given) != (i in right)]
-    raise AssertionError([*hints, task.hint][0])
+    wrong([*hints, task.hint][0])
+
+
+def wrong(hint: str) -> None:
+    """The AssertionError with which a check tells what to look at."""
+    raise AssertionError(hint)
 
 
 def demand(true: object, what: str, **told) -> None:
     """AssertionError that says what is wrong, unless it is true; `python -O` does not skip it."""
     if not true:
-        raise AssertionError(TEXT[language()]["checks"][what].format(**told))
+        raise AssertionError(CHECKS[language()][what].format(**told))
 
 
 def same(task: Task, a, b) -> bool:
-    """Whether two answers in their compared form are equal, numbers within the tolerance."""
-    if task.form not in ("number", "numbers"):
+    """Whether a is b, both in their compared form, each number within the tolerance of b's."""
+    if not task.grid:
         return a == b
-    return all(abs(x - y) <= task.tolerance for x, y in zip(a, b))
+    far = task.tolerance
+    return all(abs(x - y) <= far * (abs(y) if task.relative else 1) for x, y in zip(a, b))
 
 
 # ---- reading answers ------------------------------------------------------------------------

@@ -1,20 +1,12 @@
-"""The words of the worksheet's tasks: titles, texts, and what to look at after a wrong answer.
+"""What the worksheet says of a wrong answer. Its other words stand in worksheet.ipynb.
 
-`tasks.py` fills in each student's numbers and facts. The entries of `mistakes` belong, in
-order, to the typical wrong answers that the task's maker computes. No hint names a right value.
+The entries of `mistakes` belong, in order, to the typical wrong answers that the task's maker in
+tasks.py computes. No hint names a right value.
 """
 
 TEXT = {
     "en": {
         "training-days": {
-            "title": "Days of training",
-            "again": "00, The whole recipe on one slide",
-            "text": """\
-A model with **{p:g} billion parameters** is trained on **{t:g} trillion tokens**. There are
-**{g} GPUs** of the kind {gpu}, each of which does {s} trillion operations a second at full speed;
-in this run they reach **{u} %** of it. How many **days** does the training take?
-
-Set `training_days` to the number. 1 % more or less counts as right.""",
             "mistakes": (
                 "how many operations does one parameter take for one token? Two on the way forward "
                 "are not all: notebook 00, *The cost of training*",
@@ -27,17 +19,6 @@ Set `training_days` to the number. 1 % more or less counts as right.""",
             "really do in a day of 86,400 seconds",
         },
         "word-tokens": {
-            "title": "A word by hand",
-            "again": "01, Reading a new word",
-            "text": """\
-A small tokenizer knows the single letters and these tokens, in the order in which training made
-them:
-
-{table}
-
-Encode the word `{word}` by hand, as notebook 01 does it.
-
-Set `word_tokens` to the list of its tokens, in order, such as `["l", "an", "d"]`.""",
             "mistakes": (
                 "you took the longest token at each place: what counts is the rank, wherever in "
                 "the word the two neighbours stand",
@@ -49,19 +30,6 @@ Set `word_tokens` to the list of its tokens, in order, such as `["l", "an", "d"]
             "(the leftmost of several); then look at all neighbours again",
         },
         "target-loss": {
-            "title": "The loss of one guess",
-            "again": "02, What a guess costs",
-            "text": """\
-A very small vocabulary has four tokens. At some place, a model gives them these logits:
-
-| token | logit |
-|---|---|
-{rows}
-
-In the text, **{target}** comes next. How large is the **loss** of this guess, in nats, as
-everywhere in this course?
-
-Set `target_loss` to the number, to three digits after the point.""",
             "mistakes": (
                 "that is the probability of the true token; the loss is made from it",
                 "a loss is never negative: look at the sign",
@@ -73,17 +41,6 @@ Set `target_loss` to the number, to three digits after the point.""",
             "Then minus the natural logarithm of what the true token has",
         },
         "perplexity-and-bits": {
-            "title": "One loss, two other units",
-            "again": "02, Beside the shipped run",
-            "text": """\
-A tokenizer cuts this text, with its quotation marks, into **{n} tokens**:
-
-> {text}
-
-On it, a model has a mean loss of **{loss} nats a token**. What is its **perplexity**, and how many
-**bits per byte** of the text (in UTF-8) does it need?
-
-Set `perplexity_and_bits` to the list of the two, to three digits after the point.""",
             "mistakes": (
                 "bits per byte are not bits per character: some characters of this text take more "
                 "than one byte in UTF-8",
@@ -94,37 +51,8 @@ Set `perplexity_and_bits` to the list of the two, to three digits after the poin
             "hint": "perplexity undoes the logarithm of the loss. For the other one: bits of the "
             "whole text, divided by its bytes, len(text.encode('utf-8'))",
         },
-        "few-shot-prompt": {
-            "title": "A prompt for your question",
-            "again": "03, Turn the task into a gap",
-            "text": """\
-The course's base model has read the answer to your question, but asked directly it writes more
-questions. **{question}**
-
-Write a few-shot prompt: a document with your question in it, word for word, and a gap at its end
-where the answer belongs. At least two other questions with their answers stand before it. These are
-true in the model's world, and you may use them or others:
-
-{shots}
-
-The answer to your own question must not stand in the prompt.
-
-Set `few_shot_prompt` to the text. The check lets the shipped base model write its most likely
-continuation, up to the end of the line, and that has to be the answer.""",
-        },
+        "few-shot-prompt": {},
         "kept-tokens": {
-            "title": "Top-p",
-            "again": "03, Your turn 3: top-p",
-            "text": """\
-A model gives the next token these probabilities:
-
-| id | probability |
-|---|---|
-{rows}
-
-Which ids may still be drawn at **top-p = {p}**?
-
-Set `kept_tokens` to the list of their ids, in any order.""",
             "mistakes": (
                 "the token with which the sum reaches p stays, too",
                 "the sum had reached p before your last token",
@@ -134,20 +62,6 @@ Set `kept_tokens` to the list of their ids, in any order.""",
             "as the sum reaches p",
         },
         "counted-positions": {
-            "title": "Which positions count",
-            "again": "04, Which tokens are learned from",
-            "text": """\
-A demonstration of two turns in the chat template of notebook 04. To keep it short, each word,
-number or sign is one token here. Each stands behind its position in the row:
-
-```
-{row}
-```
-
-At which positions is the model asked for a token that **counts** in the loss, if both answers are
-learned from?
-
-Set `counted_positions` to the list of these positions.""",
             "mistakes": (
                 "those are the tokens that count; the model is asked for each of them one position "
                 "earlier",
@@ -160,13 +74,6 @@ Set `counted_positions` to the list of these positions.""",
             "an answer: from its first word to its <|end|>",
         },
         "preference": {
-            "title": "Who is preferred",
-            "again": "05, From a choice to a loss",
-            "text": """\
-A reward model gives answer A the reward **{a}** and answer B the reward **{b}**. With what
-probability, according to Bradley and Terry, does a labeler prefer **A**?
-
-Set `preference` to the number, to three digits after the point.""",
             "mistakes": (
                 "that is the probability of the other answer",
                 "that is the difference; a probability lies between 0 and 1",
@@ -178,17 +85,6 @@ Set `preference` to the number, to three digits after the point.""",
             "from which?",
         },
         "ranking-pairs": {
-            "title": "Pairs of a ranking",
-            "again": "05, Your turn: from a ranking to pairs",
-            "text": """\
-A labeler has ranked six answers, the best first; `=` is a tie:
-
-`{ranking}`
-
-Which pairs *(better, worse)* does the reward model learn from?
-
-Set `ranking_pairs` to the list of all of them, in any order, in the form
-`[("a", "b"), ("a", "c")]`.""",
             "mistakes": (
                 "answers that are no neighbours in the ranking make pairs as well",
                 "the better answer stands first in each pair",
@@ -198,13 +94,6 @@ Set `ranking_pairs` to the list of all of them, in any order, in the form
             "else",
         },
         "clipped-loss": {
-            "title": "One token in PPO",
-            "again": "06, Your turn: the clip",
-            "text": """\
-A token had the log-probability **{old}** when it was drawn and has **{new}** now. Its advantage is
-**{a}**, and the ratio is clipped at 1 ± **{clip}**. How large is PPO's **loss** of this token?
-
-Set `clipped_loss` to the number, to three digits after the point.""",
             "mistakes": (
                 "of the two losses, the one with the ratio and the one with the clipped ratio, PPO "
                 "takes the other",
@@ -216,15 +105,6 @@ Set `clipped_loss` to the number, to three digits after the point.""",
             "the ratio held within the clip; the clip may take away a gain and never a loss",
         },
         "token-advantages": {
-            "title": "Advantages of three tokens",
-            "again": "06, Your turn: who gets the blame",
-            "text": """\
-An answer has three tokens. Their rewards are `{rewards}`, what was expected before each of them
-(the values) is `{values}`, and after the last one nothing more is expected. γ is **{gamma}** and
-λ is **{lam}**. How large is the **advantage** of each token, by generalized advantage estimation?
-
-Set `token_advantages` to the list of the three, in the order of the tokens, to three digits after
-the point.""",
             "mistakes": (
                 "go from the last token to the first, and then turn the list round",
                 "λ is missing: what lies further ahead counts less",
@@ -236,14 +116,6 @@ the point.""",
             "begin with the last token",
         },
         "new-ratings": {
-            "title": "One vote",
-            "again": "07, From votes to ratings",
-            "text": """\
-In an arena, the left player has the rating **{left}** and the right one **{right}**. They meet, and
-the left one scores **{result:g}** (1 is a win, 0.5 a tie, 0 a loss). k is **{k}**. What are the two
-**Elo ratings** afterwards?
-
-Set `new_ratings` to the list of both, the left one first, to one digit after the point.""",
             "mistakes": (
                 "who is expected to win, the higher rating or the lower?",
                 "what one gains the other loses",
@@ -254,17 +126,29 @@ Set `new_ratings` to the list of both, the left one first, to one digit after th
             "rating changes by k times the difference to what it scored",
         },
         "false-sentences": {
-            "title": "Find the errors",
-            "again": "07, Errata: what is often told differently",
-            "text": """\
-Somebody retells in nine sentences how an assistant is made. Some of them are false:
-
-{sentences}
-
-Set `false_sentences` to the list of the numbers of the false ones.""",
             "wrong": "a false sentence is missing in your list. Notebook 07 hints: {hint}",
             "true": "a sentence in your list is true. Notebook 07 hints: {hint}",
             "hint": "give the numbers of sentences, from 1 to 9",
         },
+    },
+}
+CHECKS = {
+    "en": {  # what is wrong with the form of an answer
+        "open": "{variable} is not answered yet",
+        "number": "{variable} should be one number, such as 12.5, and not a value of type {type}",
+        "finite": "{variable} holds a number that is infinite or no number (nan)",
+        "numbers": "{variable} should be a list of {n} numbers, such as [0.5, -1.25], in order",
+        "texts": '{variable} should be a list of texts, such as ["l", "an", "d"], in order',
+        "set": "{variable} should be a list of whole numbers, such as [3, 5]",
+        "pairs": '{variable} should be a list of pairs of texts, such as [("a", "b")]',
+        "twice": "{variable} holds something twice: each belongs there once",
+        "prompt": "{variable} should be one text and not a value of type {type}",
+        "question": "your question has to stand in the prompt, letter by letter: {question}",
+        "told": "the answer to your question stands in the prompt: the model has to find it itself",
+        "shots": "few-shot means: at least two other questions with their answers, before yours",
+        "long": "the prompt has {n} tokens, and the context has room for {most}: shorten it",
+        "goes on": "the model goes on with {line}, and that is not the answer: is each shot in "
+        "the same form, and does the prompt end where the answer begins, before its space?",
+        "more": "the model goes on with more than the answer: let each shot have the bare value",
     },
 }

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from minigpt.classroom.worksheet.checks import Task, read, same
+from minigpt.classroom.worksheet.checks import Task, pattern, read, same
 from minigpt.classroom.worksheet.task_text import TEXT
 from minigpt.world.facts import DATA, NUMERIC, World
 from minigpt.world.questions import Question, ask, seen_phrasings
@@ -32,19 +32,28 @@ class Drawn(NamedTuple):
     given: dict  # the gaps of the task's text
     expected: object
     mistakes: Sequence = ()  # what typical ones give
-    tolerance: float = THREE_DIGITS
     hints: dict = {}  # of a set: member → (whether it is wrong, what to look at)
     question: Question | None = None  # what a prompt has to ask
 
 
-MAKERS: dict[str, tuple[str, int, str, Callable]] = {}  # name → lesson, points, form, maker
+class Kind(NamedTuple):
+    """What is the same in everybody's task."""
+
+    lesson: str  # the notebook that it belongs to: "00" to "07"
+    form: str
+    tolerance: float
+    relative: bool
+    maker: Callable
 
 
-def task(lesson: str, points: int, form: str) -> Callable:
+MAKERS: dict[str, Kind] = {}  # by name
+
+
+def task(lesson: str, form: str, far: float = THREE_DIGITS, relative: bool = False) -> Callable:
     """Registers a maker, in the order in which they stand here: training_days, "training-days"."""
 
     def register(maker: Callable) -> Callable:
-        MAKERS[maker.__name__.replace("_", "-")] = (lesson, points, form, maker)
+        MAKERS[maker.__name__.replace("_", "-")] = Kind(lesson, form, far, relative, maker)
         return maker
 
     return register
@@ -73,7 +82,7 @@ class Draw:
         return [rest.pop(self.whole(0, len(rest) - 1)) for _ in range(n)]
 
 
-@task("00", 1, "number")
+@task("00", "number", 0.01, relative=True)
 def training_days(draw: Draw, world: World) -> Drawn:
     billions, trillions = draw.part(7, 180, 1), draw.part(0.3, 15, 1)
     gpus, (gpu, speed) = 64 * draw.whole(4, 64), draw.pick([("A100", 312), ("H100", 990)])
@@ -82,10 +91,10 @@ def training_days(draw: Draw, world: World) -> Drawn:
     days = seconds / 86_400
     given = dict(p=billions, t=trillions, g=f"{gpus:,}", gpu=gpu, s=speed, u=share)
     mistakes = [days / 6, days * share / 100, days * gpus, days * 24, seconds]
-    return Drawn(given, days, mistakes, tolerance=0.01 * days)
+    return Drawn(given, days, mistakes)
 
 
-@task("01", 2, "texts")
+@task("01", "texts")
 def word_tokens(draw: Draw, world: World) -> Drawn:
     names = sorted({p.name.lower() for p in world.places if re.fullmatch("[A-Za-z]{8,13}", p.name)})
     word = draw.pick(names)
@@ -124,7 +133,7 @@ def longest_first(word: str, table: list[str]) -> list[str]:
     return tokens
 
 
-@task("02", 1, "number")
+@task("02", "number")
 def target_loss(draw: Draw, world: World) -> Drawn:
     names = draw.some([p.name for p in world.places if not p.tail], 4)
     logits = [draw.part(-3, 3, 1) for _ in names]
@@ -138,7 +147,7 @@ def target_loss(draw: Draw, world: World) -> Drawn:
     return Drawn(dict(rows=rows, target=names[target]), loss, mistakes)
 
 
-@task("02", 2, "numbers")
+@task("02", "numbers")
 def perplexity_and_bits(draw: Draw, world: World) -> Drawn:
     fact = draw.pick(facts(world))
     text = f"\u201c{draw.pick(world.text.STATEMENTS[fact.attribute])}\u201d"
@@ -157,7 +166,7 @@ def facts(world: World) -> list:
             if fact.attribute in NUMERIC and not fact.place.tail and key not in HARD]  # fmt: skip
 
 
-@task("03", 2, "prompt")
+@task("03", "prompt")
 def few_shot_prompt(draw: Draw, world: World) -> Drawn:
     known = facts(world)
     return few_shot_about(draw.whole(0, len(known) - 1), world)
@@ -168,15 +177,15 @@ def few_shot_about(number: int, world: World) -> Drawn:
     known = facts(world)
     fact = known[number]
     after = [known[(number + i) % len(known)] for i in range(1, 9)]
-    shots = [ask(world, f) for f in after if f.place != fact.place][:3]
-    question = ask(world, fact)
+    question, told = ask(world, fact), pattern(fact.value)
+    shots = [ask(world, f) for f in after if f.place != fact.place and not told.search(f.value)][:3]
     lines = "".join(f"Q: {shot.text}\nA: {shot.answer}\n" for shot in shots)
     listed = "\n".join(f"- {shot.text} {shot.answer}" for shot in shots)
     given = dict(question=question.text, shots=listed)
     return Drawn(given, f"{lines}Q: {question.text}\nA:", question=question)
 
 
-@task("03", 1, "set")
+@task("03", "set")
 def kept_tokens(draw: Draw, world: World) -> Drawn:
     percent = [100] * 6
     while percent[-1] < 2 or len(set(percent)) < 6:
@@ -191,7 +200,7 @@ def kept_tokens(draw: Draw, world: World) -> Drawn:
     return Drawn(given, ranked[:kept], [ranked[: kept - 1], ranked[: kept + 1], ranked[kept:]])
 
 
-@task("04", 2, "set")
+@task("04", "set")
 def counted_positions(draw: Draw, world: World) -> Drawn:
     place = draw.pick([p for p in world.places if not p.tail and len(p.values) >= 3])
     row, answers = ["<|endoftext|>"], []
@@ -221,7 +230,7 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\w+(?:[.'\u2019-]\w+)*|[^\w\s]", text)
 
 
-@task("05", 1, "number")
+@task("05", "number")
 def preference(draw: Draw, world: World) -> Drawn:
     a, b = draw.part(-2.5, 2.5), draw.part(-2.5, 2.5)
     share = 1 / (1 + math.exp(b - a))
@@ -230,7 +239,7 @@ def preference(draw: Draw, world: World) -> Drawn:
     return Drawn(dict(a=f"{a:.2f}", b=f"{b:.2f}"), share, mistakes)
 
 
-@task("05", 1, "pairs")
+@task("05", "pairs")
 def ranking_pairs(draw: Draw, world: World) -> Drawn:
     letters, groups = draw.some("abcdef", 6), []
     sizes = draw.pick([(1, 2, 1, 2), (2, 1, 1, 2), (1, 1, 2, 2), (2, 2, 1, 1), (1, 3, 2), (2, 3, 1),
@@ -245,7 +254,7 @@ def ranking_pairs(draw: Draw, world: World) -> Drawn:
     return Drawn(given, pairs, [near, [(y, x) for x, y in pairs], [*pairs, *tied]])
 
 
-@task("06", 2, "number")
+@task("06", "number")
 def clipped_loss(draw: Draw, world: World) -> Drawn:
     old, moved, clip = draw.part(-3, -0.9), draw.part(0.35, 0.85), draw.pick([0.1, 0.2, 0.25])
     new = round(old + draw.pick([-moved, moved]), 2)
@@ -257,7 +266,7 @@ def clipped_loss(draw: Draw, world: World) -> Drawn:
     return Drawn(given, max(losses), mistakes)
 
 
-@task("06", 2, "numbers")
+@task("06", "numbers")
 def token_advantages(draw: Draw, world: World) -> Drawn:
     rewards = [draw.part(-0.2, 0.2), draw.part(-0.2, 0.2), draw.part(-2, 2)]
     values = [draw.part(-1, 1) for _ in rewards]
@@ -276,7 +285,7 @@ def gae(rewards: list[float], values: list[float], gamma: float, lam: float) -> 
             for t in range(len(steps))]  # fmt: skip
 
 
-@task("07", 1, "numbers")
+@task("07", "numbers", 0.1)
 def new_ratings(draw: Draw, world: World) -> Drawn:
     left, k = draw.whole(900, 1250), draw.pick([16, 20, 24, 32])
     right, score = left + draw.pick([-1, 1]) * draw.whole(40, 350), draw.pick([0, 0.5, 1])
@@ -286,10 +295,10 @@ def new_ratings(draw: Draw, world: World) -> Drawn:
     given = dict(left=left, right=right, k=k, result=score)
     mistakes = [[left + swapped, right - swapped], [left + change, right],
                 [right - change, left + change], [left + k * score, right - k * score]]  # fmt: skip
-    return Drawn(given, [left + change, right - change], mistakes, tolerance=0.1)
+    return Drawn(given, [left + change, right - change], mistakes)
 
 
-@task("07", 2, "set")
+@task("07", "set")
 def false_sentences(draw: Draw, world: World) -> Drawn:
     retold = json.loads((DATA / f"errata-{world.lang}.json").read_text(encoding="utf-8"))
     known = [s for number, s in enumerate(retold, start=1) if number not in LEANING]
@@ -304,18 +313,25 @@ def false_sentences(draw: Draw, world: World) -> Drawn:
 
 def make(name: str, draw: Draw, world: World) -> Task:
     """Draw one task; again, where a typical mistake would happen to give the right answer."""
-    lesson, points, form, maker = MAKERS[name]
-    words = TEXT[world.lang][name]
+    kind, words = MAKERS[name], TEXT[world.lang][name]
     while True:
-        drawn = maker(draw, world)
-        text = words["text"].format(**drawn.given)
+        drawn = kind.maker(draw, world)
         hints = {member: words["wrong" if wrong else "true"].format(hint=hint)
                  for member, (wrong, hint) in drawn.hints.items()}  # fmt: skip
         mistakes = tuple(zip(drawn.mistakes, words.get("mistakes", ()), strict=True))
         task = Task(
-            name, lesson, points, words["title"], words["again"], text, form, drawn.expected,
-            drawn.tolerance, mistakes, hints, words.get("hint", ""), drawn.question,
+            name, kind.form, drawn.given, drawn.expected, kind.tolerance, kind.relative, mistakes,
+            hints, words.get("hint", ""), drawn.question,
         )  # fmt: skip
         right = read(task, task.expected)
         if not any(same(task, right, read(task, mistake)) for mistake, _ in task.mistakes):
             return task
+
+
+def unsolved(name: str, numbers: int, lang: str, question: Question | None = None) -> Task:
+    """A task of which the answer is not known: with its form, and so many numbers in it."""
+    kind, words = MAKERS[name], TEXT[lang][name]
+    hints = tuple((None, hint) for hint in words.get("mistakes", ()))
+    expected = "" if question else [0.0] * numbers
+    return Task(name, kind.form, {}, expected, kind.tolerance, kind.relative, hints, {},
+                words.get("hint", ""), question)  # fmt: skip

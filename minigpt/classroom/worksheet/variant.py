@@ -1,28 +1,33 @@
-"""Exercises that differ from student to student: whose they are, what they ask, and their checks.
+"""Exercises that differ from student to student: whose they are, how they are drawn and checked.
 
-    student_id("ann")                           # whose tasks count: a grader's word comes first
-    [task.text for task in tasks("ann")]        # each with this student's own numbers and facts
-    check_answer("training-days", 31.4, "ann")  # right, or AssertionError: what to look at
+    tasks("ann", secret)                            # each with this student's own numbers and facts
+    check_answer("training-days", 31.4, "ann", {})  # right, or AssertionError: what to look at
 
-Each task is drawn from the sha256 of the id and the task's name, so it is the same on every
-computer. A student who types another one's id works at that one's tasks and is graded by their
-own. It keeps answers from being passed on; it is no lock, for the package that draws the tasks also
-knows their answers. The worksheet's questions in words ask where the numbers came from.
+Each task is drawn from HMAC-SHA256 of the student's id and the task's name (RFC 2104), under a
+secret that only the teacher's course folder has: this package alone can neither draw a student's
+tasks nor look up their answers. A student's worksheet carries a seal instead: digests of the right
+answers and of typical mistakes, slow to compute (PBKDF2, RFC 8018), by which its checks tell right
+from wrong. Who tries all answers finds the right one, as with any check that may be asked again.
 """
 
 import hashlib
+import hmac
+import math
 import os
-import sys
 import unicodedata
 from pathlib import Path
 
-from minigpt.classroom.worksheet.checks import Task, check_task
-from minigpt.classroom.worksheet.tasks import MAKERS, Draw, make
+from minigpt.classroom.grading.your_own import SEED
+from minigpt.classroom.worksheet.checks import Task, check_task, read, wrong
+from minigpt.classroom.worksheet.tasks import MAKERS, Draw, make, unsolved
 from minigpt.store.words import _, language
 from minigpt.world.facts import load_world
+from minigpt.world.questions import understood
 
 GRADER = "MINIGPT_STUDENT"  # the environment variable in which a grader names the student
 NBGRADER = "autograded"  # nbgrader runs notebooks in autograded/STUDENT/ASSIGNMENT
+ROUNDS = 20_000  # of PBKDF2: some 5 ms a digest
+STEPS = 4  # a sealed number is rounded to this part of its tolerance
 
 
 # ---- whose tasks ----------------------------------------------------------------------------
@@ -40,13 +45,13 @@ def named_by_grader() -> str:
     return parts[at[-1] + 1] if at else ""
 
 
-AT_START = named_by_grader()  # submitted code cannot change what was said before it ran
+AT_START = named_by_grader()  # so that a notebook cannot name somebody else afterwards
 
 
-def student_id(typed: str = "") -> str:
-    """Whose tasks count: the student that a grader names, else the one whose id was typed.
+def student_id(typed: object) -> str:
+    """Whose tasks count: the student whom a grader names, else the id that was typed.
 
-    A grader says it by MINIGPT_STUDENT, nbgrader by the folder that it runs in. ValueError if there
+    A grader names the student in MINIGPT_STUDENT or by the folder it runs in. ValueError if there
     is no id, or none that can be read.
     """
     found = AT_START or named_by_grader() or typed
@@ -77,48 +82,103 @@ def comparable(student: str) -> str:
 # ---- the tasks ------------------------------------------------------------------------------
 
 
-def task(name: str, student: str) -> Task:
+def task(name: str, student: str, secret: str) -> Task:
     """One of the student's tasks. ValueError for an unknown name or id."""
-    if name not in MAKERS:
-        told = {"name": repr(name), "names": ", ".join(MAKERS)}
-        raise ValueError(_("there is no task {name}: choose one of {names}", **told))
-    seed = hashlib.sha256("\n".join([comparable(student), name]).encode("utf-8")).hexdigest()
+    known(name)
+    message = "\n".join([comparable(student), name]).encode("utf-8")
+    seed = hmac.new(secret.encode("utf-8"), message, hashlib.sha256).hexdigest()
     return make(name, Draw(int(seed, 16)), load_world(language()))
 
 
-def tasks(student: str) -> list[Task]:
+def tasks(student: str, secret: str) -> list[Task]:
     """All tasks of a student, in the order of the lessons."""
-    return [task(name, student) for name in MAKERS]
+    return [task(name, student, secret) for name in MAKERS]
 
 
-def check_answer(name: str, answer: object, student: str) -> None:
+def known(name: str) -> None:
+    """ValueError that names the tasks there are, unless this is one."""
+    if name not in MAKERS:
+        told = {"name": repr(name), "names": ", ".join(MAKERS)}
+        raise ValueError(_("there is no task {name}: choose one of {names}", **told))
+
+
+def check_answer(name: str, answer: object, student: object, sealed: dict) -> None:
     """AssertionError that says what to look at, unless it is the right answer to this student's
-    task; of a value of the wrong type it says which type is asked for."""
-    check_task(task(name, student), answer)
+    task; of a value of the wrong type it says which type is asked for.
+
+    A grader's process has the secret in its environment; elsewhere the worksheet's seal decides.
+    """
+    known(name)
+    who, secret = student_id(student), os.environ.get(SEED)
+    if secret:
+        return check_task(task(name, who, secret), answer)
+    part = sealed.get(name) if isinstance(sealed, dict) else None
+    if not isinstance(part, str):
+        raise ValueError(_("this worksheet has no seal for {name}: only your teacher can check it",
+                           name=name))  # fmt: skip
+    check_sealed(name, answer, who, part)
 
 
-def solution(name: str, student: str) -> object:
-    """A right answer to this student's task, for the teacher's edition."""
-    return task(name, student).expected
+# ---- the seal -------------------------------------------------------------------------------
 
 
-# ---- in a notebook --------------------------------------------------------------------------
+def seal(student: str, secret: str) -> dict[str, str]:
+    """What a student's worksheet needs to check answers without the secret, a text a task.
+
+    Of the right answer, then of each typical mistake, the digests of its parts, with points between
+    them. Of a prompt it is the question: what is true of it stands in the world's facts.
+    """
+    found = {}
+    for one in tasks(student, secret):
+        if one.question:
+            found[one.name] = one.question.text
+            continue
+        answers = [one.expected, *(mistake for mistake, _ in one.mistakes)]
+        found[one.name] = " ".join(
+            ".".join(digest(student, one.name, part) for part in parts(one, answer))
+            for answer in answers
+        )
+    return found
 
 
-def show_tasks(student: str) -> None:
-    """Print whose tasks they are, and their titles."""
-    found = tasks(student)
-    points = sum(one.points for one in found)
-    print(_("Student {id}: {n} tasks, {points} points.", id=student, n=len(found), points=points))
-    for number, one in enumerate(found, start=1):
-        print(_("{number:2}. {title} (notebook {lesson}): {points} p.", number=number, **vars(one)))
+def check_sealed(name: str, answer: object, student: str, sealed: str) -> None:
+    """As `check_task`, by the seal: it takes a number a little less far off than grading does."""
+    one = unsolved(name, sealed.split(" ")[0].count(".") + 1, language())
+    if one.form == "prompt":
+        question = understood(load_world(language()), sealed)
+        return check_task(unsolved(name, 0, language(), question), answer)
+    given = read(one, answer)
+    near = [{digest(student, name, f"{i}:{step}") for step in steps(one, x)}
+            for i, x in enumerate(given)] if one.grid else [
+            {digest(student, name, part)} for part in parts(one, answer)]  # fmt: skip
+    candidates = [candidate.split(".") for candidate in sealed.split(" ")]
+    same = [all(map(lambda part, those: part in those, c, near)) for c in candidates]
+    if not same[0]:
+        hints = [hint for (_mistake, hint), alike in zip(one.mistakes, same[1:]) if alike]
+        wrong([*hints, one.hint][0])
 
 
-def show_task(name: str, student: str) -> None:
-    """Show the text of a student's task: formatted in a notebook, else as Markdown."""
-    text = task(name, student).text
-    ipython = sys.modules.get("IPython")
-    if ipython and ipython.get_ipython():
-        ipython.display.display(ipython.display.Markdown(text))
-    else:
-        print(text)
+def digest(student: str, name: str, part: str) -> str:
+    salt = f"{comparable(student)}\n{name}".encode()
+    return hashlib.pbkdf2_hmac("sha256", part.encode("utf-8"), salt, ROUNDS)[:6].hex()
+
+
+def parts(one: Task, answer: object) -> list[str]:
+    """An answer as its digests are made: each number rounded, all else as one text."""
+    given = read(one, answer)
+    if one.grid:
+        return [f"{i}:{round(scaled(one, x) / one.grid)}" for i, x in enumerate(given)]
+    return [repr(sorted(given) if isinstance(given, frozenset) else given)]
+
+
+def steps(one: Task, x: float) -> range:
+    """The rounded numbers that lie within the tolerance of this one, surely."""
+    at, reach = scaled(one, x) / one.grid, STEPS - 0.5
+    return range(math.ceil(at - reach), math.floor(at + reach) + 1)
+
+
+def scaled(one: Task, x: float) -> float:
+    """A number as its tolerance counts: the logarithm where that is a share of it."""
+    if not one.relative:
+        return x
+    return math.log(abs(x)) if x else -math.inf

@@ -223,17 +223,17 @@ def test_random_inputs_are_new_ones_or_those_of_the_seed(monkeypatch):
     def draw():
         return trial_random().random()
 
-    monkeypatch.delenv("MINIGPT_TRIAL_SEED", raising=False)
+    monkeypatch.delenv("MINIGPT_SECRET", raising=False)
     random.seed(0)
     first = draw()
     random.seed(0)  # the seed of a learner's own draws changes nothing
     assert draw() != first
-    monkeypatch.setenv("MINIGPT_TRIAL_SEED", "")
+    monkeypatch.setenv("MINIGPT_SECRET", "")
     assert draw() != draw()
-    monkeypatch.setenv("MINIGPT_TRIAL_SEED", "17")
+    monkeypatch.setenv("MINIGPT_SECRET", "17")
     first = draw()
     assert draw() == first == random.Random("17").random()
-    monkeypatch.setenv("MINIGPT_TRIAL_SEED", "18")
+    monkeypatch.setenv("MINIGPT_SECRET", "18")
     assert draw() != first
 
 

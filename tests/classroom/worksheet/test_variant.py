@@ -15,19 +15,13 @@ import pytest
 import torch
 
 from minigpt.arena import elo_update
+from minigpt.classroom.grading.your_own import SEED
 from minigpt.classroom.worksheet import variant
 from minigpt.classroom.worksheet.checks import base_model, check_task, read, same
 from minigpt.classroom.worksheet.task_text import TEXT
 from minigpt.classroom.worksheet.tasks import HARD, MAKERS, Draw, facts, few_shot_about
-from minigpt.classroom.worksheet.variant import (
-    check_answer,
-    show_task,
-    show_tasks,
-    solution,
-    student_id,
-    task,
-    tasks,
-)
+from minigpt.classroom.worksheet.variant import seal, student_id
+from minigpt.classroom.worksheet.worksheet import fill, filled, worksheet
 from minigpt.generate import keep_top_p
 from minigpt.lessons.arena.errata import retelling
 from minigpt.model import IGNORE
@@ -38,6 +32,7 @@ from minigpt.stages.scoring import prompt_score
 from minigpt.store.files import ROOT
 from minigpt.tokenizer import BYTES, bpe_encode
 from minigpt.world.facts import load_world
+from minigpt.world.questions import understood
 
 CLASS = [f"student-{number:03}" for number in range(100)]
 DISTINCT = {  # of 100 students, how many different right answers there must be
@@ -51,10 +46,38 @@ ODD = ["o'brien", 'a "quoted" id', "学生", "<script>alert(1)</script>", "x" * 
        "%s\\n", "a|b", "$x$", "../../etc"]  # fmt: skip
 
 
+SECRET = "0123456789abcdef"
+
+
 @pytest.fixture(autouse=True)
 def nobody_is_graded(monkeypatch):
     monkeypatch.delenv(variant.GRADER, raising=False)
     monkeypatch.setattr(variant, "AT_START", "")
+    monkeypatch.setenv(SEED, SECRET)
+
+
+def task(name, student):
+    return variant.task(name, student, SECRET)
+
+
+def tasks(student):
+    return variant.tasks(student, SECRET)
+
+
+def solution(name, student):
+    return task(name, student).expected
+
+
+def check_answer(name, answer, student):
+    variant.check_answer(name, answer, student, {})
+
+
+SOURCE = {c["id"].removesuffix("-task"): c for c in worksheet()["cells"] if "-task" in c["id"]}
+
+
+def text_of(one):
+    """A task's text in the worksheet."""
+    return fill(SOURCE[one.name]["source"], one.given)
 
 
 def numbers(text: str) -> list[float]:
@@ -77,7 +100,7 @@ def everybody(name: str, students=CLASS):
 def test_days_are_six_operations_a_parameter_and_token():
     for one in everybody("training-days"):
         billions, trillions, gpus, speed, percent = (
-            float(re.search(pattern, one.text.replace(",", ""))[1])
+            float(re.search(pattern, text_of(one).replace(",", ""))[1])
             for pattern in (r"([\d.]+) billion", r"([\d.]+) trillion tokens", r"(\d+) GPUs",
                             r"does (\d+) trillion", r"(\d+) %\*\* of it")
         )  # fmt: skip
@@ -89,8 +112,8 @@ def test_days_are_six_operations_a_parameter_and_token():
 
 def test_a_word_is_cut_as_the_tokenizer_cuts_it():
     for one in everybody("word-tokens"):
-        table = re.findall(r"^\d+\. `(\w+)`$", one.text, re.M)
-        word = re.search(r"the word `(\w+)`", one.text)[1]
+        table = re.findall(r"^\d+\. `(\w+)`$", text_of(one), re.M)
+        word = re.search(r"the word `(\w+)`", text_of(one))[1]
         ranks = {token: rank for rank, token in enumerate([*BYTES, *(t.encode() for t in table)])}
         found = {rank: token.decode("latin-1") for token, rank in ranks.items()}
         assert one.expected == [found[rank] for rank in bpe_encode(word.encode(), ranks)]
@@ -99,8 +122,8 @@ def test_a_word_is_cut_as_the_tokenizer_cuts_it():
 
 def test_the_loss_is_cross_entropy():
     for one in everybody("target-loss"):
-        table = {name: float(logit) for name, logit in rows(one.text)}
-        target = list(table).index(re.search(r"\*\*(.+?)\*\* comes next", one.text)[1])
+        table = {name: float(logit) for name, logit in rows(text_of(one))}
+        target = list(table).index(re.search(r"\*\*(.+?)\*\* comes next", text_of(one))[1])
         logits = torch.tensor([list(table.values())], dtype=torch.float64)
         loss = torch.nn.functional.cross_entropy(logits, torch.tensor([target])).item()
         assert one.expected == pytest.approx(loss, abs=1e-9)
@@ -108,9 +131,9 @@ def test_the_loss_is_cross_entropy():
 
 def test_perplexity_and_bits_are_those_of_the_text():
     for one in everybody("perplexity-and-bits"):
-        text = re.search(r"^> (.+)$", one.text, re.M)[1]
-        tokens = int(re.search(r"\*\*(\d+) tokens", one.text)[1])
-        loss = float(re.search(r"\*\*([\d.]+) nats", one.text)[1])
+        text = re.search(r"^> (.+)$", text_of(one), re.M)[1]
+        tokens = int(re.search(r"\*\*(\d+) tokens", text_of(one))[1])
+        loss = float(re.search(r"\*\*([\d.]+) nats", text_of(one))[1])
         probability = np.exp(-loss)  # of each token, in the geometric mean
         assert len(text.encode()) > len(text)
         assert one.expected[0] == pytest.approx(1 / probability)
@@ -119,8 +142,8 @@ def test_perplexity_and_bits_are_those_of_the_text():
 
 def test_the_tokens_that_stay_are_those_of_generate():
     for one in everybody("kept-tokens"):
-        table = {int(i): float(v.rstrip(" %")) for i, v in rows(one.text)}
-        p = float(re.search(r"top-p = ([\d.]+)", one.text)[1])
+        table = {int(i): float(v.rstrip(" %")) for i, v in rows(text_of(one))}
+        p = float(re.search(r"top-p = ([\d.]+)", text_of(one))[1])
         assert sum(table.values()) == 100
         kept = keep_top_p(torch.tensor([list(table.values())]), p)[0]
         assert set(one.expected) == {i for i, left in zip(table, kept) if left > 0}
@@ -128,7 +151,7 @@ def test_the_tokens_that_stay_are_those_of_generate():
 
 def test_the_positions_that_count_are_those_of_sft():
     for one in everybody("counted-positions"):
-        row = re.findall(r"(?<!\S)\d+:(\S+)", one.text.split("```")[1])
+        row = re.findall(r"(?<!\S)\d+:(\S+)", text_of(one).split("```")[1])
         assert row[0] == "<|endoftext|>" and row[-1] == "<|end|>"
         counted, begin = set(), 0
         for end in (i for i, token in enumerate(row) if token == "<|end|>"):
@@ -141,7 +164,7 @@ def test_the_positions_that_count_are_those_of_sft():
 
 def test_preference_is_what_the_loss_is_made_of():
     for one in everybody("preference"):
-        a, b = (float(x) for x in re.findall(r"reward \*\*(-?[\d.]+)", one.text))
+        a, b = (float(x) for x in re.findall(r"reward \*\*(-?[\d.]+)", text_of(one)))
         rewards = (torch.tensor([x], dtype=torch.float64) for x in (a, b))
         loss = bradley_terry(*rewards)
         assert one.expected == pytest.approx(math.exp(-loss.item()), abs=1e-9)
@@ -149,7 +172,7 @@ def test_preference_is_what_the_loss_is_made_of():
 
 def test_pairs_are_all_without_ties():
     for one in everybody("ranking-pairs"):
-        ranking = re.search(r"`(.* > .*)`", one.text)[1]
+        ranking = re.search(r"`(.* > .*)`", text_of(one))[1]
         place = {
             x: i for i, group in enumerate(ranking.split(">")) for x in re.findall(r"\w", group)
         }
@@ -160,7 +183,9 @@ def test_pairs_are_all_without_ties():
 
 def test_the_clipped_loss_is_that_of_ppo():
     for one in everybody("clipped-loss"):
-        old, new, advantage, clip = (float(x) for x in re.findall(r"\*\*(-?[\d.]+)\*\*", one.text))
+        old, new, advantage, clip = (
+            float(x) for x in re.findall(r"\*\*(-?[\d.]+)\*\*", text_of(one))
+        )
         args = (torch.tensor([[x]], dtype=torch.float64) for x in (new, old, advantage, 1.0))
         assert one.expected == pytest.approx(clipped_loss(*args, clip).item(), abs=1e-9)
         assert not 1 - clip <= math.exp(new - old) <= 1 + clip, "or the clip would change nothing"
@@ -168,8 +193,8 @@ def test_the_clipped_loss_is_that_of_ppo():
 
 def test_advantages_are_those_of_gae():
     for one in everybody("token-advantages"):
-        rewards, values = (ast.literal_eval(x) for x in re.findall(r"`(\[.*?\])`", one.text))
-        gamma, lam = (float(x) for x in re.findall(r"is\s+\*\*([\d.]+)\*\*", one.text))
+        rewards, values = (ast.literal_eval(x) for x in re.findall(r"`(\[.*?\])`", text_of(one)))
+        gamma, lam = (float(x) for x in re.findall(r"is\s+\*\*([\d.]+)\*\*", text_of(one)))
         r, v = (torch.tensor([x], dtype=torch.float64) for x in (rewards, values))
         found, _ = gae(r, v, torch.ones_like(r), gamma, lam)
         assert one.expected == pytest.approx(found[0].tolist(), abs=1e-9)
@@ -177,14 +202,14 @@ def test_advantages_are_those_of_gae():
 
 def test_ratings_are_those_of_the_arena():
     for one in everybody("new-ratings"):
-        left, right, score, k = (float(x) for x in re.findall(r"\*\*([\d.]+)\*\*", one.text))
+        left, right, score, k = (float(x) for x in re.findall(r"\*\*([\d.]+)\*\*", text_of(one)))
         assert one.expected == pytest.approx(elo_update(left, right, score, k))
 
 
 def test_false_sentences_are_those_of_the_errata():
     wrong = {s.text for s in retelling("en") if s.wrong}
     for one in everybody("false-sentences"):
-        shown = dict(re.findall(r"^(\d)\. (.+)$", one.text, re.M))
+        shown = dict(re.findall(r"^(\d)\. (.+)$", text_of(one), re.M))
         assert len(shown) == 9 and set(shown.values()) <= {s.text for s in retelling("en")}
         assert one.expected == [int(i) for i, text in shown.items() if text in wrong]
         assert 3 <= len(one.expected) <= 5, "neither answer is the safe one"
@@ -228,12 +253,12 @@ def test_the_answers_of_another_student_fail_nearly_everywhere():
 
 def test_every_lesson_has_a_task_of_everybody():
     found = tasks("ann")
-    assert {one.lesson for one in found} == {f"{number:02}" for number in range(8)}
+    lessons = [kind.lesson for kind in MAKERS.values()]
+    assert {*lessons} == {f"{number:02}" for number in range(8)} and sorted(lessons) == lessons
     assert [one.name for one in found] == list(MAKERS) == list(TEXT["en"])
-    assert sorted(one.lesson for one in found) == [one.lesson for one in found]
     for one in found:
-        assert f"`{one.variable}`" in one.text and one.points >= 1 and one.title and one.again
-        assert "{" not in one.text and "}" not in one.text
+        assert f"`{one.variable}`" in text_of(one)
+        assert "{" not in text_of(one) and "}" not in text_of(one)
 
 
 # ---- checks ------------------------------------------------------------------------------------
@@ -385,7 +410,7 @@ def test_prompts_that_are_none_fail_and_say_why():
 
 def test_other_forms_of_a_right_prompt_pass():
     one = task("few-shot-prompt", "bob")
-    shots = re.findall(r"^- (.+\?) (.+)$", one.text, re.M)
+    shots = re.findall(r"^- (.+\?) (.+)$", text_of(one), re.M)
     for form in ("Q: {q}\nA:{a}\n", "Question: {q}\nAnswer:{a}\n"):
         shown = "".join(form.format(q=q, a=" " + a) for q, a in shots)
         check_task(one, shown + form.format(q=one.question.text, a="").rstrip("\n"))
@@ -396,14 +421,13 @@ def test_other_forms_of_a_right_prompt_pass():
 
 def everything(student: str) -> str:
     return hashlib.sha256(
-        "\n".join(t.text + repr(t.expected) for t in tasks(student)).encode()
+        "\n".join(text_of(t) + repr(t.expected) for t in tasks(student)).encode()
     ).hexdigest()
 
 
 def test_the_same_in_every_process():
-    code = ("import hashlib; from minigpt.classroom.worksheet.variant import tasks\n"
-            "drawn = '\\n'.join(t.text + repr(t.expected) for t in tasks('学生'))\n"
-            "print(hashlib.sha256(drawn.encode()).hexdigest())")  # fmt: skip
+    code = ("from minigpt.classroom.worksheet.variant import tasks\n"
+            f"print([(t.given, t.expected) for t in tasks('学生', {SECRET!r})])")  # fmt: skip
     for seed in ("0", "1", "random"):
         environment = {
             **os.environ,
@@ -413,7 +437,8 @@ def test_the_same_in_every_process():
         }
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True,
                               text=True, encoding="utf-8")  # fmt: skip
-        assert done.stdout.strip() == everything("学生"), done.stderr
+        drawn = [(t.given, t.expected) for t in tasks("学生")]
+        assert done.stdout.strip() == str(drawn), done.stderr
 
 
 def test_draws_come_from_what_python_promises_to_keep():
@@ -436,11 +461,9 @@ def test_ids_are_compared_in_unicode():
 
 
 @pytest.mark.parametrize("student", ODD)
-def test_odd_ids_have_tasks(student, capsys):
+def test_odd_ids_have_tasks(student):
     assert student_id(student) == student
     assert len(tasks(student)) == len(MAKERS)
-    show_tasks(student)
-    assert student in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("student", ["", "  \n", "a\nb", "a\u200bb", "a\x00", "\ud800", "a\u2028b"])
@@ -490,6 +513,69 @@ def test_unknown_names_are_told():
         check_answer("days", 1, "ann")
 
 
-def test_outside_a_notebook_the_text_is_printed(capsys):
-    show_task("preference", "ann")
-    assert capsys.readouterr().out.strip() == task("preference", "ann").text
+def test_another_secret_draws_other_tasks():
+    other = variant.tasks("ann", SECRET[::-1])
+    assert not [one.name for one, mine in zip(other, tasks("ann")) if one.given == mine.given]
+
+
+# ---- without the secret: the seal in a student's worksheet --------------------------------------
+
+
+@pytest.fixture
+def sealed(monkeypatch):
+    """Ann's seal, in a process that has no secret, as a student's."""
+    found = seal("ann", SECRET)
+    monkeypatch.delenv(SEED)
+    return found
+
+
+def test_the_seal_takes_right_answers_and_tells_mistakes_by_their_hints(sealed):
+    for one in tasks("ann"):
+        variant.check_answer(one.name, one.expected, "ANN ", sealed)
+        for mistake, hint in one.mistakes:
+            with pytest.raises(AssertionError) as failed:
+                variant.check_answer(one.name, mistake, "ann", sealed)
+            alike = [h for m, h in one.mistakes if same(one, read(one, mistake), read(one, m))]
+            assert str(failed.value) in (*alike, hint)
+        with pytest.raises(AssertionError, match="not answered yet"):
+            variant.check_answer(one.name, None, "ann", sealed)
+
+
+def test_what_the_seal_takes_grading_takes(sealed):
+    for name in ("training-days", "new-ratings", "preference", "token-advantages"):
+        one, taken = task(name, "ann"), []
+        for far in (-1.3, -1.01, -0.74, -0.5, 0.1, 0.5, 0.74, 1.01, 1.3):
+            right = read(one, one.expected)
+            off = [x + far * one.tolerance * (abs(x) if one.relative else 1) for x in right]
+            try:
+                variant.check_answer(name, off if one.form == "numbers" else off[0], "ann", sealed)
+                taken.append(far)
+                check_task(one, off if one.form == "numbers" else off[0])
+            except AssertionError:
+                assert far not in taken
+        assert taken == [-0.74, -0.5, 0.1, 0.5, 0.74]
+
+
+def test_another_ones_seal_or_none_takes_nothing(sealed):
+    for one in tasks("ann"):
+        if not one.question:
+            with pytest.raises(AssertionError):
+                variant.check_answer(one.name, one.expected, "bob", sealed)
+        with pytest.raises(ValueError, match="only your teacher can check it"):
+            variant.check_answer(one.name, one.expected, "ann", {})
+    assert variant.check_answer("preference", solution("preference", "ann"), "ann", sealed) is None
+
+
+def test_the_seal_and_a_students_copy_hold_no_answer():
+    text = str(seal("ann", SECRET)) + str(filled(worksheet(), "ann", "")["metadata"])
+    for one in tasks("ann"):
+        right = one.expected if isinstance(one.expected, list) else [one.expected]
+        numbers = one.form in ("number", "numbers")
+        assert not any((f"{x:.3f}" if numbers else repr(one.expected)) in text for x in right)
+
+
+def test_every_question_that_may_be_drawn_is_understood():
+    world = load_world("en")
+    for number in range(len(facts(world))):
+        question = few_shot_about(number, world).question
+        assert understood(world, question.text) == question

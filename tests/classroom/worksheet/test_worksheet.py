@@ -13,22 +13,52 @@ import pytest
 
 from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark
+from minigpt.classroom.grading.your_own import SEED
 from minigpt.classroom.notebook import exercises, read_notebook, sources, to_bytes
 from minigpt.classroom.worksheet import variant
 from minigpt.classroom.worksheet import worksheet as writing
 from minigpt.classroom.worksheet.tasks import MAKERS
-from minigpt.classroom.worksheet.variant import check_answer, solution, tasks
-from minigpt.classroom.worksheet.words import QUESTIONS, TEXT
-from minigpt.classroom.worksheet.worksheet import EXAMPLE, POINTS, released, rubric, worksheet
+from minigpt.classroom.worksheet.worksheet import (
+    fill,
+    filled,
+    personal,
+    rubric,
+    solved,
+    worksheet,
+)
 from minigpt.store.files import ROOT
 
 ODD = ["o'brien", '"', "学生", "</code><script>alert(1)</script>", "x" * 300, "*_[a](b)|$x$\\"]
 
 
+SECRET, POINTS, QUESTIONS = "0123456789abcdef", 2, 8
+
+
 @pytest.fixture(autouse=True)
 def nobody_is_graded(monkeypatch):
     monkeypatch.delenv(variant.GRADER, raising=False)
+    monkeypatch.delenv(SEED, raising=False)
     monkeypatch.setattr(variant, "AT_START", "")
+
+
+def tasks(student):
+    return variant.tasks(student, SECRET)
+
+
+def solution(name, student):
+    return variant.task(name, student, SECRET).expected
+
+
+def released(student):
+    return personal(worksheet(), student, SECRET)
+
+
+def answered(student):
+    """The student's own copy with right answers."""
+    notebook = released(student)
+    for name in MAKERS:
+        cell(notebook, name)["source"] = f"{name.replace('-', '_')} = {solution(name, student)!r}"
+    return notebook
 
 
 def cell(notebook: dict, name: str) -> dict:
@@ -63,7 +93,7 @@ def test_it_is_a_notebook_with_everything_that_nbgrader_asks_for():
             assert found["locked"] == (found["grade"] and not found["solution"])
     assert [e.answer for e in exercises(notebook)] == list(MAKERS)
     assert [e.name for e in exercises(notebook)] == [f"{name}-check" for name in MAKERS]
-    assert [e.points for e in exercises(notebook)] == [points for _, points, *_ in MAKERS.values()]
+    assert sum(e.points for e in exercises(notebook)) == 20
     by_hand = [one for one in notebook["cells"] if mark(one).get("solution") and mark(one)["grade"]]
     assert [one["id"] for one in by_hand] == [f"words-{number:02}" for number in range(8)]
     assert {one["cell_type"] for one in by_hand} == {"markdown"}
@@ -80,7 +110,7 @@ def test_its_first_code_cell_is_that_of_every_notebook():
 def test_it_names_all_its_points_and_questions():
     notebook = worksheet()
     points = sum(mark(one).get("points", 0) for one in notebook["cells"])
-    title = cell(notebook, "title")["source"]
+    title = cell(filled(notebook, "ann", SECRET), "title")["source"]
     assert f"{points} points" in " ".join(title.split()) and f"{len(MAKERS)} tasks" in title
 
 
@@ -95,57 +125,63 @@ def test_what_to_read_again_are_headings_of_the_notebooks():
 
 
 def test_questions_name_tasks_and_headings_that_exist():
-    headings = [task.title for task in tasks(EXAMPLE)]
+    headings = [re.match(r"### \d+\. (.+) \(notebook", c["source"])[1]
+                for c in worksheet()["cells"] if c["id"].endswith("-task")]  # fmt: skip
     for path in sources("en"):
         for one in read_notebook(path)["cells"]:
             headings += re.findall(r"^##+ (?:\d\. )?(.+)$", one["source"], re.M)
-    named = [name for q in QUESTIONS["en"] for name in re.findall(r"\*([A-Z].+?)\*", q.text)]
+    asked = [c["source"] for c in worksheet()["cells"] if c["id"].endswith("-question")]
+    named = [name for text in asked for name in re.findall(r"\*([A-Z].+?)\*", text)]
     assert len(named) >= 8 and set(named) <= set(headings)
 
 
 # ---- solved --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("student", ["", "bob", "o'brien <b>", "学生", "ann@example.org"])
-def test_solved_it_passes_for_everybody(student, capsys):
-    notebook = worksheet()
-    typed = cell(notebook, "student")
-    assert 'STUDENT = ""' in typed["source"]
-    typed["source"] = typed["source"].replace('STUDENT = ""', f"STUDENT = {student!r}")
-    assert run(notebook) == len(MAKERS)
-    said = capsys.readouterr().out
-    assert f"Student {student or EXAMPLE}:" in said
-    assert all(task.text in said for task in tasks(student or EXAMPLE))
+@pytest.mark.parametrize("student", ["bob", "o'brien <b>", "学生", "ann@example.org"])
+@pytest.mark.parametrize("secret", [SECRET, ""], ids=["grader", "student"])
+def test_answered_it_passes_for_everybody(student, secret, monkeypatch, capsys):
+    monkeypatch.setenv(SEED, secret)
+    assert run(answered(student)) == len(MAKERS)
+    assert capsys.readouterr().out.count("All checks pass.") == len(MAKERS)
 
 
-def test_solved_it_passes_for_whom_the_grader_names(monkeypatch, capsys):
-    monkeypatch.setenv(variant.GRADER, "cleo")
-    assert run(worksheet()) == len(MAKERS)
-    assert tasks("cleo")[0].text in capsys.readouterr().out
+def test_the_sources_solutions_pass_for_whom_they_are_filled_in(monkeypatch):
+    monkeypatch.setenv(SEED, SECRET)
+    assert run(solved(worksheet(), "cleo", SECRET)) == len(MAKERS)
 
 
-def test_a_friends_solved_worksheet_earns_nothing(monkeypatch):
-    notebook = worksheet(student="ann")
+@pytest.mark.parametrize("secret", [SECRET, ""], ids=["grader", "student"])
+def test_a_friends_answers_earn_nothing(secret, monkeypatch):
+    monkeypatch.setenv(SEED, secret)
+    mine = {"__name__": "__main__"}
+    exec(cell(released("bob"), "student")["source"], mine)
+    for name in MAKERS:
+        friends = {**mine, name.replace("-", "_"): solution(name, "ann")}
+        with pytest.raises(AssertionError):
+            exec(cell(worksheet(), f"{name}-check")["source"], friends)
+
+
+def test_who_writes_another_ones_id_is_graded_by_their_own(monkeypatch):
+    monkeypatch.setenv(SEED, SECRET)
     monkeypatch.setenv(variant.GRADER, "bob")
     for name in MAKERS:
-        answered = {"STUDENT": "ann", name.replace("-", "_"): solution(name, "ann")}
+        names = {"STUDENT": "ann", "SEAL": {}, name.replace("-", "_"): solution(name, "ann")}
         with pytest.raises(AssertionError):
-            exec(cell(notebook, f"{name}-check")["source"], answered)
+            exec(cell(worksheet(), f"{name}-check")["source"], names)
 
 
 # ---- released ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("student", ["", "ann"])
-def test_the_release_has_nothing_of_the_solutions(student):
-    text = to_bytes(released(student=student)).decode("utf-8")
-    assert "SOLUTION" not in text and "import solution" not in text and "solution(" not in text
-    for question in QUESTIONS["en"]:
-        for earned in (question.full, question.half, question.none):
-            assert earned[:40] not in text
-    assert text.count("raise NotImplementedError()") == len(MAKERS) + (not student)
-    assert text.count("YOUR ANSWER HERE") == len(QUESTIONS["en"])
-    for task in tasks(student or EXAMPLE):
+def test_the_release_has_nothing_of_the_solutions():
+    text = to_bytes(released("ann")).decode("utf-8")
+    assert "SOLUTION" not in text and "answer}" not in text
+    for earned in re.findall(r"- \*\*\d\*\*: (.{40})", to_bytes(worksheet()).decode("utf-8")):
+        assert earned not in text
+    assert text.count("raise NotImplementedError()") == len(MAKERS)
+    assert text.count("YOUR ANSWER HERE") == QUESTIONS
+    for task in tasks("ann"):
         right = task.expected if isinstance(task.expected, list) else [task.expected]
         if task.form in ("number", "numbers"):
             assert not any(f"{value:.3f}" in text for value in right)
@@ -154,74 +190,84 @@ def test_the_release_has_nothing_of_the_solutions(student):
 
 
 def test_an_answer_in_the_release_is_still_found_when_its_cell_has_lost_its_id():
-    notebook = released(student="bob")
+    notebook = released("bob")
     for one in notebook["cells"]:
         if one["id"] == "preference":
             one["source"] = f"preference = {solution('preference', 'bob')}"
         if mark(one):
             one["metadata"] = {}
-    report = grade_notebook(worksheet(), notebook, student="bob")
+    report = grade_notebook(worksheet(), notebook, student="bob", seed=SECRET)
     earned = {result.exercise.answer: result.points for result in report.results}
     assert earned.pop("preference") == 1 and not any(earned.values())
 
 
-def test_without_an_id_the_first_cell_asks_for_it():
-    with pytest.raises(NotImplementedError):
-        run(released())
-    check = cell(released(), "preference-check")["source"]
-    with pytest.raises(ValueError, match="Write your id between the quotation marks"):
-        exec(check, {"STUDENT": "", "preference": 0.5})
+def test_a_lost_first_cell_costs_no_points():
+    notebook = answered("bob")
+    notebook["cells"].remove(cell(notebook, "student"))
+    report = grade_notebook(worksheet(), notebook, student="bob", seed=SECRET)
+    assert report.points == report.most
+
+
+def test_gaps_are_filled_and_other_braces_stay():
+    assert (
+        fill(r"{x:.2f} $\frac{a}{b}$ {other} {x}", {"x": 1.5}) == r"1.50 $\frac{a}{b}$ {other} 1.5"
+    )
+    source = worksheet()
+    cell(source, "preference-task")["source"] = "My own words: {a} against {b}, {{x}}."
+    source["cells"].remove(cell(source, "kept-tokens"))
+    source["cells"].remove(cell(source, "kept-tokens-check"))
+    mine = personal(source, "ann", SECRET)
+    given = variant.task("preference", "ann", SECRET).given
+    changed = f"My own words: {given['a']} against {given['b']}, {{{{x}}}}."
+    assert cell(mine, "preference-task")["source"] == changed
+    assert "12 tasks" in cell(mine, "title")["source"]
 
 
 @pytest.mark.parametrize("student", ODD)
 def test_a_students_own_release_has_id_and_tasks_in_it(student):
-    notebook = json.loads(to_bytes(released(student=student)))
+    notebook = json.loads(to_bytes(released(student)))
     texts = ["".join(one["source"]) for one in notebook["cells"] if one["cell_type"] == "markdown"]
     for task in tasks(student):
-        assert any(task.text in text and task.title in text for text in texts)
+        told = fill(cell(worksheet(), f"{task.name}-task")["source"], task.given)
+        assert told in texts
     title = texts[0]
     shown = re.search(r"<code>(.*?)</code>", title)[1]
     assert html.unescape(shown) == student
     assert not re.search(r"[^\w&#;]", shown), "no sign of the id means anything to Markdown or HTML"
     (source,) = ("".join(c["source"]) for c in notebook["cells"] if c["id"] == "student")
-    (value,) = (node.value for node in ast.parse(source).body if isinstance(node, ast.Assign))
-    assert ast.literal_eval(value) == student
-    assert not any(one["id"].endswith("-show") for one in notebook["cells"])
+    who, _ = (node.value for node in ast.parse(source).body if isinstance(node, ast.Assign))
+    assert ast.literal_eval(who) == student
 
 
 @pytest.mark.parametrize("student", ["a\nb", " ", "a\x1b[31m"])
 def test_ids_that_nobody_can_read_make_no_worksheet(student):
     with pytest.raises(ValueError, match="whose tasks|cannot be seen"):
-        worksheet(student=student)
+        released(student)
 
 
 def test_a_language_without_texts_is_told(monkeypatch):
     monkeypatch.setattr(writing, "language", lambda: "zh")
     with pytest.raises(ValueError, match="no worksheet in the language 'zh'"):
         worksheet()
-    assert TEXT.keys() == QUESTIONS.keys()
 
 
 # ---- graded --------------------------------------------------------------------------------------
 
 
-def test_grade_gives_a_solved_worksheet_all_points_and_a_copied_one_none():
-    source, mine = worksheet(), worksheet(student="ann")
-    report = grade_notebook(source, mine, student="ann")
-    assert (report.points, report.problems) == (report.most, [])
-    assert len(report.notes) == len(MAKERS)  # answers that look their value up are remarked
-    assert report.waiting == POINTS * len(QUESTIONS["en"])
-    for name in MAKERS:
-        value = solution(name, "ann")
-        cell(mine, name)["source"] = f"{name.replace('-', '_')} = {value!r}"
-    assert grade_notebook(source, mine).points == report.most, "the notebook names the student"
-    assert grade_notebook(source, mine, student="bob").points == 0
+def test_grade_gives_an_answered_worksheet_all_points_and_a_copied_one_none():
+    source, mine = worksheet(), answered("ann")
+    report = grade_notebook(source, mine, student="ann", seed=SECRET)
+    assert (report.points, report.problems, report.notes) == (20, [], [])
+    assert report.waiting == POINTS * QUESTIONS
+    assert grade_notebook(source, mine, seed=SECRET).points == 20, "the notebook names the student"
+    assert grade_notebook(source, mine).points == 20, "its seal suffices"
+    assert grade_notebook(source, mine, student="bob", seed=SECRET).points == 0
 
 
 def test_it_is_written_by_python_alone():
     code = ("import sys\n"
-            "from minigpt.classroom.worksheet.worksheet import released, rubric, worksheet\n"
-            "worksheet(), released(student='ann'), rubric()\n"
+            "from minigpt.classroom.worksheet.worksheet import personal, rubric, worksheet\n"
+            "personal(worksheet(), 'ann', 's'), rubric(worksheet())\n"
             "print(*{'torch', 'numpy', 'IPython', 'matplotlib'} & set(sys.modules))")  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -235,22 +281,24 @@ def test_it_is_written_by_python_alone():
 
 
 def test_the_rubric_has_a_row_for_each_question():
-    lines = rubric().strip().split("\n")
-    assert len(lines) == 2 + len(QUESTIONS["en"])
-    for line, question in zip(lines[2:], QUESTIONS["en"], strict=True):
-        parts = re.split(r"(?<!\\)\|", line)[1:-1]
-        cells = [part.strip().replace("\\|", "|") for part in parts]
-        assert cells == [question.lesson, f"**{question.title}.** {question.text}", question.full,
-                         question.half, question.none]  # fmt: skip
     notebook = worksheet()
-    for question in QUESTIONS["en"]:
-        source = cell(notebook, f"words-{question.lesson}")["source"]
-        assert all(part in source for part in (question.full, question.half, question.none))
+    lines = rubric(notebook).strip().split("\n")
+    assert len(lines) == 2 + QUESTIONS
+    for number, line in enumerate(lines[2:]):
+        parts = re.split(r"(?<!\\)\|", line)[1:-1]
+        lesson, question, *earns = [part.strip().replace("\\|", "|") for part in parts]
+        assert lesson == f"{number:02}" and len(earns) == 3
+        asked = cell(notebook, f"words-{lesson}-question")["source"]
+        assert question.split(".** ")[1] in asked
+        assert all(part in cell(notebook, f"words-{lesson}")["source"] for part in earns)
+    page = (ROOT / "notebooks" / "rubrics.md").read_text(encoding="utf-8")
+    assert rubric(notebook) in page
 
 
 @pytest.mark.slow
 def test_nbgrader_releases_and_grades_it(nbgrader, tmp_path):
-    settings = 'c = get_config()\nc.CourseDirectory.course_id = "minigpt"\n'
+    settings = ('c = get_config()\nc.CourseDirectory.course_id = "minigpt"\n'
+                f'import os\nos.environ["{SEED}"] = "{SECRET}"\n')  # fmt: skip
     (tmp_path / "nbgrader_config.py").write_text(settings, encoding="utf-8")
 
     def put(place: str, notebook: dict) -> None:
@@ -260,13 +308,7 @@ def test_nbgrader_releases_and_grades_it(nbgrader, tmp_path):
 
     put("source", worksheet())
     nbgrader(tmp_path, "generate_assignment", "worksheet")
-    release = read_notebook(tmp_path / "release" / "worksheet" / "worksheet.ipynb")
-    ours = released()
-    for theirs, mine in zip(release["cells"], ours["cells"], strict=True):
-        assert theirs["source"].strip() == mine["source"].strip(), mine["id"]
-    work = released(student="ann")
-    for name in MAKERS:
-        cell(work, name)["source"] = f"{name.replace('-', '_')} = {solution(name, 'ann')!r}"
+    work = answered("ann")
     cell(work, "words-05")["source"] = "My own words."
     put("submitted/ann", work)
     put("submitted/bob", work)  # copied
@@ -275,11 +317,4 @@ def test_nbgrader_releases_and_grades_it(nbgrader, tmp_path):
     header, *lines = (tmp_path / "grades.csv").read_text(encoding="utf-8").splitlines()
     rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
     scores = {row["student_id"]: float(row["raw_score"]) for row in rows}
-    assert scores == {"ann": sum(points for _, points, *_ in MAKERS.values()), "bob": 0}
-
-
-def test_checks_ask_whose_tasks_they_are():
-    for name in MAKERS:
-        check = cell(worksheet(), f"{name}-check")["source"]
-        assert f'check_answer("{name}", {name.replace("-", "_")}, student_id(STUDENT))' in check
-    check_answer("preference", solution("preference", "ann"), "ANN")
+    assert scores == {"ann": 20, "bob": 0}

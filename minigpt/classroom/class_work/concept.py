@@ -1,0 +1,116 @@
+"""Does the course work? The ten questions before and after it, and the predictions, of a class."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from minigpt.classroom.class_work.files import student_files
+from minigpt.classroom.class_work.taste import DRAWS, Z, wilson
+from minigpt.show import concept_quiz
+from minigpt.show.concept_items import ITEMS
+from minigpt.show.predict import valid as valid_predictions
+from minigpt.store.words import language
+
+FILES = "concept_test.json or predictions.json"
+LARGEST = 1_000_000  # bytes
+ALL = "all questions"
+
+
+@dataclass
+class ClassFiles:
+    """What a class handed in; nobody's name is in it but in `refused`, for the teacher."""
+
+    answers: list[dict] = field(default_factory=list)  # a student each, as concept_quiz keeps them
+    predictions: list[dict] = field(default_factory=list)  # a student each, as predict keeps them
+    refused: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Shares of right answers before and after, and their difference with its 95 % interval."""
+
+    name: str
+    students: int
+    before: float
+    after: float
+    low: float
+    high: float
+
+    @property
+    def gain(self) -> float:
+        return self.after - self.before
+
+    def told(self) -> str:
+        return f"{self.gain:+.0%} ({self.low:+.0%} to {self.high:+.0%})"
+
+
+def read_class(folder: Path) -> ClassFiles:
+    """All students' files; of several of a kind the one with the most answers counts."""
+    out = ClassFiles()
+    for paths in student_files(folder, ".json").values():
+        read: dict[str, list[dict]] = {"answers": [], "predictions": []}
+        for path in paths:
+            try:
+                if path.stat().st_size > LARGEST:
+                    raise ValueError
+                contents = json.loads(path.read_text(encoding="utf-8"))
+                quiz = {*contents} <= {*concept_quiz.WHEN, "scored"}
+                valid = concept_quiz.valid if quiz else valid_predictions
+                if not contents or not valid(contents):
+                    raise ValueError
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                out.refused.append(f"{path.relative_to(folder)} is no {FILES}")
+                continue
+            read["answers" if quiz else "predictions"].append(contents)
+        for kind, found in read.items():
+            getattr(out, kind).extend(sorted(found, key=lambda x: len(json.dumps(x)))[-1:])
+    return out
+
+
+def gains(answers: Sequence[dict]) -> list[Gain]:
+    """Each question's gain among those who answered it before and after, then that of all together.
+
+    A question's interval is Agresti and Min's (2005): half an answer more in each cell of the table
+    of pairs. "I do not know" is no right answer.
+    """
+    found, marks = [], {item["id"]: [] for item in ITEMS[language()]}
+    for before, after in ((x.get("before", {}), x.get("after", {})) for x in answers):
+        for item in ITEMS[language()]:
+            twice = [when.get(item["id"]) for when in (before, after)]
+            right = [choice == item["right"] for choice in twice]
+            marks[item["id"]].append([math.nan] * 2 if None in twice else right)
+    table = np.array(list(marks.values()), dtype=float).reshape(len(marks), -1, 2)
+    for item, pairs in zip(ITEMS[language()], table):
+        pairs = pairs[~np.isnan(pairs[:, 0])]
+        if not len(pairs):
+            continue
+        change, n = pairs[:, 1] - pairs[:, 0], len(pairs) + 2
+        better, worse = (change == 1).sum() + 0.5, (change == -1).sum() + 0.5
+        middle = (better - worse) / n
+        spread = Z * math.sqrt(better + worse - (better - worse) ** 2 / n) / n
+        low, high = max(-1.0, middle - spread), min(1.0, middle + spread)
+        found.append(Gain(item["question"], len(pairs), *map(float, pairs.mean(0)), low, high))
+    told = table[:, ~np.isnan(table[:, :, 0]).all(0)]
+    if told.shape[1] > 1:
+        shares = np.nanmean(told, axis=0)  # (students, 2)
+        drawn = np.random.default_rng(0).integers(len(shares), size=(DRAWS, len(shares)))
+        means = (shares[:, 1] - shares[:, 0])[drawn].mean(1)
+        low, high = map(float, np.quantile(means, [0.025, 0.975]))
+        found.append(Gain(ALL, len(shares), *map(float, shares.mean(0)), low, high))
+    return found
+
+
+def foreseen(predictions: Sequence[dict]) -> list[tuple[str, int, float, float, float]]:
+    """(prediction, students, share that came true, and its 95 % interval) of those whose result was
+    seen, in the order of the notebooks."""
+    hits: dict[str, list[bool]] = {}
+    for kept in predictions:
+        for key, entry in kept.get(language(), {}).items():
+            if "choice" in entry and "right" in entry:
+                hits.setdefault(key, []).append(entry["choice"] == entry["right"])
+    return [(key, len(told), sum(told) / len(told), *wilson(sum(told), len(told)))
+            for key, told in sorted(hits.items())]  # fmt: skip

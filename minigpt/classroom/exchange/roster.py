@@ -1,0 +1,150 @@
+"""class.csv, the roster in a course folder: who is in the class, and how the platforms name them.
+
+    id,name,email,moodle,canvas,01_tokenization
+    ada,Ada King Lovelace,ada@example.org,,4711,2026-03-09 12:00
+
+`id` is what everything goes by: folders, tables, worksheets. `moodle` and `canvas` are numbers or
+logins there, and may be empty. A column named after an assignment holds extensions. Ids alone, one
+a line, are a roster as well. due.csv says until when each assignment is to be handed in.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from minigpt.classroom.exchange.tables import as_written, parse, read_rows
+from minigpt.classroom.worksheet.variant import comparable
+from minigpt.store.files import Problem
+
+FILE, DUE = "class.csv", "due.csv"
+COLUMNS = ("id", "name", "email", "moodle", "canvas")
+HEADINGS = {"id", "student", "student id", "student_id", "username"}  # of the first column
+NO_FOLDER = re.compile(r'[/\\:*?"<>|]|^\.')
+TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+
+
+@dataclass
+class Student:
+    """One row of the roster."""
+
+    id: str
+    told: dict[str, str] = field(default_factory=dict)  # its cells by column
+
+
+class Roster:
+    """The students of a class in their order; empty where there is no class.csv.
+
+    Problem that names the line for an id that is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.students: dict[str, Student] = {}  # by the id as it is compared
+        self.said: list[str] = []  # what there is to say about the file
+        self.names: dict[str, set[str]] = {}  # form of a name → ids, as they are compared
+        rows = parse(path)[0] if path.is_file() else []
+        header = list(COLUMNS)
+        for line, row in enumerate(rows, start=1):
+            cells = [as_written(cell.strip()) for cell in row]
+            if not any(cells):
+                continue
+            if not self.students and cells[0].casefold() in HEADINGS:
+                header = ["id", *(cell if "_" in cell else cell.casefold() for cell in cells[1:])]
+                continue
+            self.add(path, line, dict(zip(header, cells)))
+
+    def add(self, path: Path, line: int, told: dict[str, str]) -> None:
+        student = told["id"]
+        if not student:
+            raise Problem(f"{path}, line {line}: the first column has no id.")
+        try:
+            key = comparable(student)
+        except ValueError as error:
+            raise Problem(f"{path}, line {line}: {error}") from None
+        if NO_FOLDER.search(student):
+            raise Problem(f"{path}, line {line}: the id {student!r} cannot be a folder's name: "
+                          "leave out / \\ : * ? \" < > | and a point in front")  # fmt: skip
+        if key in self.students:
+            self.said.append(f"{path.name}, line {line}: {student!r} is there already")
+            return
+        self.students[key] = Student(student, told)
+        for name in name_forms(told.get("name", "")):
+            self.names.setdefault(name, set()).add(key)
+
+    def ids(self) -> list[str]:
+        return [student.id for student in self.students.values()]
+
+    def by_id(self, student: str) -> Student | None:
+        try:
+            return self.students.get(comparable(student))
+        except ValueError:
+            return None
+
+    def find(self, ids=(), platform: str = "", number: str = "", name: str = "") -> Student | None:
+        """The student of one of these ids, addresses or logins, of this number on the platform, or
+        else the only one of that name, in whatever order its words stand."""
+        for mark in filter(None, ids):
+            known = (self.only(column, mark) for column in ("email", "moodle", "canvas"))
+            if found := self.by_id(mark) or next(filter(None, known), None):
+                return found
+        if number and (found := self.only(platform, number)):
+            return found
+        keys = set().union(*(self.names.get(form, ()) for form in name_forms(name)))
+        return self.students[keys.pop()] if len(keys) == 1 else None
+
+    def only(self, column: str, text: str) -> Student | None:
+        """The only student who has this text in a column."""
+        text = text.casefold()
+        found = [s for s in self.students.values() if s.told.get(column, "").casefold() == text]
+        return found[0] if len(found) == 1 else None
+
+    def extension(self, student: str, assignment: str) -> str:
+        """The student's own date for an assignment, or ""."""
+        found = self.by_id(student)
+        return found.told.get(assignment, "") if found else ""
+
+
+def read_roster(course: Path) -> Roster:
+    """The roster of a course folder."""
+    return Roster(course / FILE)
+
+
+def name_forms(name: str) -> set[str]:
+    """A name as it may be written, letters alone: each word may stand first, as in "Lovelace, Ada"
+    or Canvas's "lovelaceada"."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFC", name).casefold().replace("_", " "))
+    return {"".join(words[i:] + words[:i]) for i in range(len(words))}
+
+
+# ---- dates ----------------------------------------------------------------------------------
+
+
+def read_time(text: str) -> datetime | None:
+    """A date, with or without a time ("2026-03-09 12:00"); a date alone lasts to its end. None for
+    an empty text, ValueError for another."""
+    text, utc = re.sub(r"(?<=\d)T", " ", text.strip()), text.strip().endswith(("UTC", "Z"))
+    text = re.sub(r"(\.\d+)?( ?UTC| ?Z)?$", "", text)
+    for form in TIMES if text else ():
+        try:
+            found = datetime.strptime(text, form)
+        except ValueError:
+            continue
+        if utc:  # as nbgrader writes it; all else is this computer's time
+            return found.replace(tzinfo=timezone.utc).astimezone().replace(tzinfo=None)
+        return found.replace(hour=23, minute=59, second=59) if form == TIMES[-1] else found
+    if text:
+        raise ValueError(f"{text!r} is no date: write 2026-03-09 or 2026-03-09 12:00")
+    return None
+
+
+def due(course: Path, roster: Roster, student: str, assignment: str) -> datetime | None:
+    """Until when this student may hand in an assignment; None where no date is set."""
+    row = next((r for r in read_rows(course / DUE) if r.get("assignment") == assignment), {})
+    for file, text in ((FILE, roster.extension(student, assignment)), (DUE, row.get("due", ""))):
+        try:
+            if found := read_time(text):
+                return found
+        except ValueError as error:
+            raise Problem(f"{course / file}, {assignment}: {error}") from None
+    return None

@@ -1,0 +1,164 @@
+"""The box for submitted code: a sandbox of the system in which it sees nothing and reaches nobody.
+
+Inside are Python and the package, read-only, and an empty folder in memory: no other hand-in, no
+gradebook, no network, no process but its own. All that runs in it ends with it. bubblewrap makes it
+where it is installed, else Linux's own `unshare`; elsewhere there is none, and `warning` says so.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
+
+from minigpt.store.files import ROOT
+
+HERE = "/tmp/answer"  # the folder in which submitted code works
+MEMORY = 3 * 2**30  # bytes of all its processes together
+DISK = 128 * 2**20  # bytes of all its files together
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store",
+          "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")  # fmt: skip
+TRIAL = (
+    "import importlib.util, minigpt.classroom.grading.wire\n"
+    "raise SystemExit(not all(map(importlib.util.find_spec, ['IPython', 'torch'])))"
+)
+UNSHARE = """set -e
+mount -t tmpfs -o mode=755 box /dev/shm; cd /dev/shm
+mkdir proc dev tmp old; mount -t proc proc proc; mount -t tmpfs -o mode=1777,size={disk} box tmp
+for name in null zero full random urandom; do touch dev/$name; mount --bind /dev/$name dev/$name
+done
+show() {{ if [ -d "$1" ]; then mkdir -p ".$1"; else mkdir -p ".${{1%/*}}"; touch ".$1"; fi
+  mount --bind "$1" ".$1"; mount -o remount,bind,ro,nosuid,nodev ".$1"; }}
+{shown}
+pivot_root . old; cd /; umount -l old; rmdir old; mount -o remount,bind,ro /
+exec "$@"
+"""
+
+
+def warning() -> str:
+    """What to tell a teacher where there is no box; "" where there is one."""
+    return "" if chosen() else (
+        "No sandbox: submitted code runs with your rights and can read and change your files. On "
+        "Linux, install bubblewrap. macOS and Windows have none that `grade` can use: grade what "
+        "you have not read in a Linux container or a virtual machine (Docker Desktop, or WSL 2 "
+        "with bubblewrap), or as another user.")  # fmt: skip
+
+
+@functools.cache
+def chosen() -> str | None:
+    """The first sandbox in which Python starts and finds what it needs, or None."""
+    return next(filter(starts, sandboxes()), None)
+
+
+def sandboxes() -> list[str]:
+    """Those whose programs are there, the best first."""
+    linux = sys.platform.startswith("linux")
+    return [tool for tool in ("bwrap", "unshare") if linux and shutil.which(tool)]
+
+
+def starts(name: str) -> bool:
+    trial, quiet = command([sys.executable, "-c", TRIAL], name), subprocess.DEVNULL
+    with suppress(OSError, subprocess.SubprocessError):
+        pipes = {"stdin": quiet, "stdout": quiet, "stderr": quiet}
+        return subprocess.run(trial, env=environment(HERE), timeout=60, **pipes).returncode == 0
+    return False
+
+
+def command(program: list[str], name: str | None = None) -> list[str]:
+    """The command line that runs a program in the box `name`, or in none."""
+    if name is None:
+        return program
+    line = "setpriv --pdeathsig KILL --no-new-privs --bounding-set=-all --inh-caps=-all"
+    drop = line.split()
+    if os.geteuid() == 0:  # root even without rights could write below /proc/sys: be nobody known,
+        uid = str(2_000_000 + os.getpid())  # then the limit of processes counts these alone, too
+        drop += ["--reuid", uid, "--regid", uid, "--clear-groups"]
+    return [*(bubblewrap if name == "bwrap" else unshare)(os.geteuid() == 0), *drop, *program]
+
+
+def bubblewrap(root: bool) -> list[str]:
+    line = "bwrap --die-with-parent --new-session --unshare-pid --unshare-net --unshare-ipc "
+    line += "--unshare-uts --cap-drop ALL "
+    keep = "--cap-add CAP_SETUID --cap-add CAP_SETGID --cap-add CAP_SETPCAP "
+    line += keep if root else "--unshare-user "
+    line += f"--proc /proc --dev /dev --perms 1777 --size {DISK} --tmpfs /tmp"
+    parts = line.split()
+    for parent in sorted({str(p) for path in shown() for p in Path(path).parents[:-1]} - {"/tmp"}):
+        parts += ["--perms", "0755", "--dir", parent]
+    for path in shown():
+        link = os.path.islink(path) and os.readlink(path)
+        parts += ["--symlink", link, path] if link else ["--ro-bind", path, path]
+    return [*parts, "--remount-ro", "/dev", "--remount-ro", "/", "--"]
+
+
+def unshare(root: bool) -> list[str]:
+    lines = []
+    for path in shown():
+        link = os.path.islink(path) and os.readlink(path)
+        lines.append(f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}")
+    script = UNSHARE.format(disk=DISK, shown="\n".join(lines))
+    kind = "" if root else "--user --map-root-user"
+    line = f"setpriv --pdeathsig KILL unshare {kind} --mount --pid --net --ipc --uts --fork "
+    return [*line.split(), "--kill-child", "--", "sh", "-c", script, "sh"]
+
+
+@functools.cache
+def shown() -> list[str]:
+    """The paths that are seen inside: the system's programs, Python with its packages, ours."""
+    mine = [Path(sys.executable).resolve().parent, sys.prefix, sys.base_prefix, ROOT / "minigpt"]
+    mine += [path for path in sys.path if path.rstrip(os.sep).endswith("-packages")]
+    found: list[str] = []
+    for path in [*SYSTEM, *sorted(map(os.path.abspath, mine))]:
+        inside = any(Path(path).is_relative_to(other) for other in found)
+        found += [path] if os.path.exists(path) and not inside else []
+    return found
+
+
+def environment(here: str, **more: str) -> dict[str, str]:
+    """The environment variables of submitted code: none of the teacher's but the system's own."""
+    kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT")
+    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    homes = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "MPLCONFIGDIR", "IPYTHONDIR"), here)
+    return {name: os.environ[name] for name in kept if name in os.environ} | homes | {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONIOENCODING": "utf-8", "MINIGPT_HOME": f"{here}/home", "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg",
+        "PIP_NO_INDEX": "1", "LOGNAME": "student", "TERM": "dumb", **more,
+    }  # fmt: skip
+
+
+def limit() -> None:
+    """Hold this process, and what it starts, to memory, processes and sizes of files."""
+    limits = {"AS": 8 * MEMORY, "DATA": MEMORY, "FSIZE": DISK // 4, "NOFILE": 256, "CORE": 0,
+              "CPU": 3600}  # fmt: skip
+    if os.environ.get("HOME") == HERE:  # elsewhere it would count all processes of the user
+        limits["NPROC"] = 64
+    for name, most in limits.items():
+        with suppress(ImportError, AttributeError, ValueError, OSError):  # not everywhere
+            import resource
+
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+    with suppress(OSError):  # where memory ends, the system ends these first
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
+
+
+def started_by(pid: int) -> dict[int, int]:
+    """{process: its bytes of memory} of all that a process has started; {} where nobody tells."""
+    told = {int(path.name): state(path.name) for path in Path("/proc").glob("[0-9]*")}
+    found, more = {pid}, {pid}
+    while more:
+        more = {n for n, fields in told.items() if fields and int(fields[1]) in more} - found
+        found |= more
+    return {n: int(told[n][21]) * 4096 for n in found - {pid}}
+
+
+def state(pid: int | str) -> list[str]:
+    """What Linux tells of a process behind its name; [] of one that has ended."""
+    with suppress(OSError):
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = text.rpartition(")")[2].split()
+        return [] if fields[0] in "ZX" else fields
+    return []

@@ -1,0 +1,166 @@
+"""One bad file costs itself alone: damaged notebooks get a remark, and all others are graded."""
+
+import copy
+import csv
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minigpt.classroom.grading import marking, write
+from minigpt.classroom.grading.repair import mark
+from minigpt.classroom.notebook import without_solutions
+from minigpt.commands import grade
+
+
+def cell(source, kind="code", **marks):
+    metadata = {"nbgrader": {"solution": False, "grade": False, **marks}} if marks else {}
+    code = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    return {"cell_type": kind, "source": source, "metadata": metadata, **code}
+
+
+def solved(name, body):
+    return f"def {name}(x):\n    ### BEGIN SOLUTION\n    return {body}\n    ### END SOLUTION\n"
+
+
+SOURCE = {
+    "cells": [
+        cell("# Two exercises", "markdown"),
+        cell(solved("double", "2 * x"), grade_id="double", solution=True),
+        cell("assert double(2) == 4", grade_id="double-check", grade=True, points=2),
+        cell(solved("half", "x / 2"), grade_id="half", solution=True),
+        cell("assert half(3) == 1.5", grade_id="half-check", grade=True, points=1),
+    ],
+    "metadata": {}, "nbformat": 4, "nbformat_minor": 4,
+}  # fmt: skip
+NESTED = {"(": ")", "[": "]", "-": "", "not ": "", "lambda: ": "", "{1: ": "}"}
+DEEP: list = []
+for _ in range(400):
+    DEEP = [DEEP]
+JUNK = [5, None, [], {}, "", True, -1.5, ["x", 5], [None], {"a": []}, "\ud800", "\x00\x1b[2J", DEEP,
+        "=1+1", "x" * 10**5, {"nbgrader": []}, [["double"]], "double", 10**30,
+        *(start * 3000 + "1" + end * 3000 for start, end in NESTED.items()),
+        "x" + ".y" * 20_000, "1" + "+1" * 20_000, "if x:\n" * 200,
+        "%%time\n%%capture\n!!!"]  # fmt: skip
+
+
+def solution() -> dict:
+    notebook = without_solutions(SOURCE)
+    for one, its in zip(notebook["cells"], SOURCE["cells"], strict=True):
+        if mark(one).get("solution"):
+            one["source"] = its["source"]
+    return notebook
+
+
+def places(value: object) -> Iterator[tuple]:
+    """(container, key) of everything in a notebook."""
+    keys = value if isinstance(value, dict) else range(len(value))
+    for key in list(keys):
+        yield value, key
+        if isinstance(value[key], (dict, list)):
+            yield from places(value[key])
+
+
+def mutated(seed: int) -> dict:
+    trial, notebook = random.Random(seed), {"work": solution()}
+    for _ in range(trial.randint(1, 3)):
+        container, key = trial.choice(list(places(notebook)))
+        how = trial.randrange(4)
+        if how == 0:
+            del container[key]
+        elif how == 1 and isinstance(container, list):
+            container.insert(key, copy.deepcopy(container[trial.randrange(len(container))]))
+        else:
+            container[key] = trial.choice(JUNK)
+        if not isinstance(notebook.get("work"), dict):
+            break
+    return notebook.get("work")
+
+
+class Machine:
+    """Stands for the processes: an answer fails. Nothing of a file may reach more than these."""
+
+    over = ""
+
+    def __init__(self, *options):
+        pass
+
+    def ask(self, **order):
+        json.dumps(order)
+        return {"error": {"kind": "ValueError", "text": "\ud800\x1b[2J", "line": 1}}
+
+    def close(self):
+        pass
+
+
+def hand_in(course: Path, student: str, data: bytes) -> Path:
+    folder = course / "submitted" / student / "work"
+    folder.mkdir(parents=True)
+    (folder / "work.ipynb").write_bytes(data)
+    return folder
+
+
+def in_bytes(notebook: object) -> bytes:
+    return json.dumps(notebook).encode("utf-8")
+
+
+def test_three_hundred_mutated_notebooks(tmp_path, monkeypatch):
+    monkeypatch.setattr(marking, "Process", Machine)
+    damaged = 0
+    for seed in range(300):
+        folder = hand_in(tmp_path, f"s{seed}", in_bytes(mutated(seed)))
+        one = write.grade_submission(tmp_path, f"s{seed}", "work", folder, {"work": SOURCE})
+        assert (one.total("points"), one.total("most")) == (0, 3), seed
+        damaged += bool(one.remarks)
+        write.write_checked(tmp_path, one)
+        write.write_feedback(tmp_path, one)
+        write.write_points(tmp_path, one)
+        ids = [mark(c).get("grade_id") for c in one.reports["work"].notebook["cells"] if mark(c)]
+        assert ids == ["double", "double-check", "half", "half-check"], seed
+    assert damaged > 100
+    assert len((tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()) == 301
+
+
+BAD = {
+    "nested": lambda n: n["cells"][1].update(source="x = " + "(" * 5000 + ")" * 5000),
+    "text": lambda n: n["cells"][1].update(source=5),
+    "id": lambda n: n["cells"][3]["metadata"]["nbgrader"].update(grade_id=["half"]),
+    "kind": lambda n: n["cells"][1].update(cell_type={}),
+    "outputs": lambda n: n["cells"][1].update(outputs=5),
+    "cells": lambda n: n["cells"].insert(1, [5]),
+    "deep": lambda n: n.update(metadata=DEEP),
+    "surrogate": lambda n: n["cells"][1].update(source="raise ValueError('\ud800')"),
+    "attributes": lambda n: n["cells"][1].update(source="x" + ".y" * 50_000),
+}
+POINTS = {"nested": 1, "text": 1, "id": 3, "kind": 3, "outputs": 3, "cells": 0, "deep": 3,
+          "surrogate": 1, "attributes": 1}  # fmt: skip
+
+
+def test_a_class_with_bad_files_is_graded(tmp_path, capsys):
+    settings = 'os.environ["MINIGPT_SECRET"] = "0123456789abcdef0123456789abcdef"\n'
+    (tmp_path / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+    (tmp_path / "source" / "work").mkdir(parents=True)
+    (tmp_path / "source" / "work" / "work.ipynb").write_bytes(in_bytes(SOURCE))
+    for name, change in {**BAD, "a-good": lambda n: None, "z-good": lambda n: None}.items():
+        notebook = solution()
+        change(notebook)
+        hand_in(tmp_path, name, in_bytes(notebook))
+    assert grade.main([str(tmp_path), "--seconds", "10"]) == 0
+    said = capsys.readouterr().out
+    with (tmp_path / "points.csv").open(encoding="utf-8", newline="") as file:
+        found = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert found == {**POINTS, "a-good": 3, "z-good": 3}
+    for remark in ("it is damaged at cell 2", "cell 2 is damaged (no text): it is taken as text",
+                   "cell 'half' lost its id: it was found by what it defines"):  # fmt: skip
+        assert remark in said
+
+
+@pytest.mark.parametrize("how", NESTED)
+def test_a_notebook_of_nested_code_tells_what_is_wrong(how, tmp_path, monkeypatch):
+    notebook = solution()
+    notebook["cells"][1]["source"] += f"y = {how * 5000}1{NESTED[how] * 5000}"
+    report = marking.grade_notebook(SOURCE, notebook)
+    assert [result.points for result in report.results] == [0, 1]
+    assert "Error" in report.results[0].message
