@@ -45,10 +45,8 @@ def windows(tokens: np.ndarray, block_size: int) -> Tensor:
     """The corpus cut into rows of block_size + 1 ids; a row's last id is the next row's first."""
     count = (len(tokens) - 1) // block_size
     if count < 1:
-        raise ValueError(
-            f"{len(tokens)} tokens make no window of {block_size}: use a larger corpus "
-            "or a smaller block_size"
-        )
+        raise ValueError(f"{len(tokens)} tokens make no window of {block_size}: use a larger "
+                         "corpus or a smaller block_size")  # fmt: skip
     ids = torch.from_numpy(tokens[: count * block_size + 1].astype(np.int64))
     return ids.unfold(0, block_size + 1, block_size)  # (windows, T + 1)
 

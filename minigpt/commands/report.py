@@ -14,9 +14,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one flat object, shares as fractions")
     parser.add_argument("--own", action="store_true", help="your own runs instead of the shipped")
     parser.add_argument("--size", default="tiny", help="your own models of `train --size`")
-    parser.add_argument(
-        "--seeds", type=int, default=1, help="train all stages anew with further seeds"
-    )
+    parser.add_argument("--seeds", type=int, default=1,
+                        help="train all stages anew with further seeds")  # fmt: skip
     parser.add_argument("--lang", default="en")
     args = parser.parse_args(argv)
     if args.seeds < 1:

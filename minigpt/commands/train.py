@@ -22,9 +22,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = option_parser("train", __doc__.split("\n")[0])
     parser.add_argument("--stages", default=",".join(STAGES),
                         help="some of base,sft,reward,ppo (default: all)")  # fmt: skip
-    parser.add_argument(
-        "--all", action="store_true", help="also what the lessons compare them with"
-    )
+    parser.add_argument("--all", action="store_true",
+                        help="also what the lessons compare them with")  # fmt: skip
     sizes = "tiny (default), mini, small, medium or gpt2; README.md says what each costs"
     parser.add_argument("--size", default="tiny", help=sizes)
     parser.add_argument("--seed", type=int, default=0)

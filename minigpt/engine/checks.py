@@ -44,9 +44,8 @@ class Settings:
 
 
 def finite_step(step, config, model: nn.Module):
-    """What an update gave, as it came in, if its loss (PPO's reward and KL too) is a finite number,
-    and the model's weights are after the last one. ValueError that names step, rates, what to try.
-    """
+    """The step as it came in; ValueError that names it, the rates and what to try, if its loss, its
+    reward or its KL is no finite number, or after the last one a weight of the model."""
     read = [name for name in ("loss", "reward", "kl") if hasattr(step, name)]
     lost = [f"{name} is {x}" for name in read if not math.isfinite(x := getattr(step, name))]
     if not lost and step.step == step.steps:
@@ -54,9 +53,9 @@ def finite_step(step, config, model: nn.Module):
                 if not p.isfinite().all()][:1]  # fmt: skip
     if lost:
         rates = ", ".join(f"{k}={x:g}" for k, x in vars(config).items() if k.endswith("lr"))
-        raise ValueError(f"step {step.step} of {step.steps}: the {lost[0]}, so the run has "
-                         "diverged and its model is lost. Make the model anew and train it with a "
-                         f"third of the rates ({rates}); if that ends at the same step, look for "
-                         "numbers that are not finite in its data, or in the model that it starts "
-                         "from")  # fmt: skip
+        raise ValueError(
+            f"step {step.step} of {step.steps}: the {lost[0]}, so the run has diverged. Make the "
+            f"model anew and train it with a third of the rates ({rates}); if that ends there too, "
+            "look for numbers that are not finite in its data or in the model that it starts from"
+        )
     return step

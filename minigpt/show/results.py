@@ -48,8 +48,7 @@ def read_results(path: Path, name: str) -> dict:
         [run.items() for run in found.get("runs", ())]
         return found
     except (ValueError, AttributeError, TypeError, RecursionError):
-        again = f"move it away, and `{command(name)}` makes it anew"
-        raise ValueError(f"{path} is damaged: {again}") from None
+        raise ValueError(f"{path} is damaged: move it; `{command(name)}` makes it anew") from None
 
 
 def save_results(name: str, results: dict, path: Path | None = None) -> None:

@@ -117,21 +117,19 @@ def try_writing(path: Path, size: int) -> None:
 
 @contextmanager
 def locked(path: Path, wait: float = 0, said: str = "") -> Iterator[None]:
-    """Within it, no other process or thread has this lock file, which the system frees when its
-    process ends, however it does. Where there are no locks nothing can be written, and that tells.
-
-    wait: seconds, at most, until another one lets it go. said: what is printed then, or, where
-    there is no waiting, the Problem: WHO in it becomes the one that has it.
-    """
-    file, who, end = None, "", time.monotonic() + wait
+    """Within it, no other process or thread has this lock file; it is free when its process ends.
+    Where there are no locks nothing can be written, and that tells. wait: seconds, at most. said:
+    what is printed then or, without a wait, the Problem; WHO in it becomes the one that has it."""
+    file, who, refuse = None, "", not wait
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        while (file := take(path)) is None and (not who or time.monotonic() < end):
+        while (file := take(path)) is None and (not who or wait > 0):
             if not who and path.exists():
                 who = path.read_text(encoding="utf-8") or "another process"
-                if not wait:
+                if refuse:
                     raise Problem(said.replace("WHO", who))
                 print(said.replace("WHO", who), end="\n" if said else "", flush=True)
+            wait -= 0.01
             time.sleep(0.01)
     try:
         yield

@@ -16,7 +16,7 @@ from pathlib import Path
 from minigpt.store.files import atomic_write, learner_home, locked, put_aside, sweep
 from minigpt.store.words import _, language
 
-WAIT = 30.0  # seconds, at most, for another notebook's change: such a one hangs
+WAIT = 30.0  # seconds, at most, for another notebook's change: one that takes longer hangs
 _lock = threading.RLock()  # a click may arrive on another thread than the cell
 _unsaved: dict = {}  # path -> the changes that the disk refused
 

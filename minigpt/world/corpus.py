@@ -344,9 +344,8 @@ def build_corpus(
     unknown = set(mixture) - set(MIXTURE)
     if unknown:
         raise ValueError(f"unknown source {sorted(unknown)[0]!r}: choose from {list(MIXTURE)}")
-    if not all(isinstance(n, (int, float)) and 0 <= n < inf for n in mixture.values()) or not (
-        total := sum(mixture.values())
-    ):
+    numbers = [n for n in mixture.values() if isinstance(n, (int, float)) and 0 <= n < inf]
+    if len(numbers) < len(mixture) or not (total := sum(numbers)):
         raise ValueError(f"the shares of a mixture are 0 or more, and not all 0: {mixture}")
     if size < 1:
         raise ValueError(f"size is {size}: give the number of tokens, 1 or more")
