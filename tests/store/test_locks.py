@@ -135,3 +135,9 @@ def test_a_name_is_no_pattern(tmp_path):
         assert other.is_file()
     with alone(tmp_path / "*"):
         assert other.is_file()
+
+
+def test_half_of_a_surrogate_pair_that_was_typed_is_kept_as_a_mark(home):
+    file = Kept("clicks.json", lambda c: True)
+    file.change(lambda c: c.update(typed="a\ud800b"))
+    assert file.read() == {"typed": "a?b"}
