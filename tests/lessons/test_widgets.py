@@ -237,6 +237,7 @@ def test_what_no_browser_can_be_sent_is_replaced(case, typed, capsys):
     for toggles in made.controls(ipywidgets.ToggleButtons):
         toggles.index = 0
     made.static = made.widget.static()
+    made.parts += inside(made.widget.view)  # with what was made meanwhile
     sent = [made.html(), capsys.readouterr().out, *map(repr, made.static)]
     for part in made.parts:
         if not isinstance(part, (ipywidgets.Text, ipywidgets.Textarea)):  # as it came in
