@@ -569,6 +569,21 @@ MUTANTS = [
            "tuple(now for now, took", "test_the_time_of_all_its_parts_is_counted"),
     Mutant("Ctrl-C ends a run at once", "caught.append(signum)", "raise KeyboardInterrupt",
            "test_a_base_that_was_broken_off_ends_with_the_same_bytes"),
+    # ---- what no run goes on with
+    Mutant("a loss that is no number is one", "if not math.isfinite(x := getattr(step, name))",
+           "if (x := getattr(step, name)) is None",
+           "test_a_run_whose_weights_are_lost_ends_at_once"),
+    Mutant("the last update may lose the weights", "if not lost and step.step == step.steps:",
+           "if not lost and step.step > step.steps:",
+           "test_weights_that_the_last_update_lost_are_noticed"),
+    Mutant("settings are taken as they come", "if name in RULES and not absent:", "if False:",
+           "test_each_setting_of_each_config_is_looked_at"),
+    Mutant("a reward model scores NaN", "return check_finite((scores - self.mean) / self.std)",
+           "return (scores - self.mean) / self.std", "test_a_reward_model_of_nan_scores_nothing"),
+    Mutant("temperatures may be as small as they like", "if not 1e-6 <= temperature",
+           "if not 0 < temperature", "test_bad_arguments"),
+    Mutant("two processes have one lock", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+           "pass", "test_another_process_is_named_and_its_lock_goes_with_it"),
 ]  # fmt: skip
 
 # Another line that computes the same, so no test may notice: it would ask for more than is right.
