@@ -124,11 +124,12 @@ def locked(path: Path, wait: float = 0, said: str = "") -> Iterator[None]:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         while (file := take(path)) is None and (not who or wait > 0):
-            if not who and path.exists():
-                who = path.read_text(encoding="utf-8") or "another process"
-                if refuse:
-                    raise Problem(said.replace("WHO", who))
-                print(said.replace("WHO", who), end="\n" if said else "", flush=True)
+            if not who:
+                with suppress(FileNotFoundError):  # it is free again
+                    who = path.read_text(encoding="utf-8") or "another process"
+                    if refuse:
+                        raise Problem(said.replace("WHO", who))
+                    print(said.replace("WHO", who), end="\n" if said else "", flush=True)
             wait -= 0.01
             time.sleep(0.01)
     try:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -99,6 +99,21 @@ def test_threads_take_turns_and_none_is_lost(tmp_path):
     for thread in threads:
         thread.join()
     assert seen == [1] * 40 and list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_is_freed_while_its_owner_is_asked_for_is_taken(tmp_path, monkeypatch):
+    path, read, took = tmp_path / "x.lock", type(tmp_path).read_text, []
+    with ExitStack() as other:
+        other.enter_context(locked(path))
+
+        def free(self, **options):
+            other.close()  # its owner removes it at this moment
+            return read(self, **options)
+
+        monkeypatch.setattr(type(tmp_path), "read_text", free)
+        with locked(path, math.inf):
+            took.append(path.is_file())
+    assert took == [True] and not path.exists()
 
 
 def test_where_there_are_no_locks_the_work_is_done(tmp_path, monkeypatch):
