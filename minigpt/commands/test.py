@@ -15,8 +15,8 @@ from minigpt.setup.common import require_repository, wait_for
 from minigpt.store.files import PROGRAM, ROOT, Problem
 
 ENVIRONMENT = "test"
-# Two processes, which is what two cores can do at once; the files with the fewest tests take longest
-# (Chromium, notebooks), so they must not come last.
+# Two processes, which is what two cores can do at once. Files of few tests take longest (Chromium,
+# notebooks), so they must not come last, where one process would wait for the other.
 TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600"]
 

@@ -148,7 +148,7 @@ def by_mouse(page, kind: str, word: str, element: str) -> None:
         handle = f"{element}.querySelector('.noUi-handle').getBoundingClientRect().x"
         base = f"{element}.querySelector('.noUi-base')"
         left = page.run(f"(r => {handle} > r.x + r.width / 2)({base}.getBoundingClientRect())")
-        page.click(base, 0.9 if word.startswith("Top-p") else 0.4 if left else 0.6)
+        page.click(base, 0.9 if word.startswith("Top-p") else 0.2 if left else 0.8)
     else:
         page.click(element)
         if kind == "select":
@@ -165,8 +165,9 @@ def by_key(page, kind: str, word: str, element: str) -> None:
         page.type(TYPED["key"])
         page.press("Enter" if kind == "text" else "Tab")
     elif kind == "slider":
-        # of the sliders of one widget each leaves something to the next
-        for key in ["End"] if word == "Temperature" else ["Home", *["ArrowRight"] * 3]:
+        # to where each slider of a widget leaves something for the others to change
+        open_ends = word.startswith(("Temperature", "Top-p"))
+        for key in ["End"] if open_ends else ["Home", *["ArrowRight"] * 3]:
             page.press(key)
     elif kind == "select":  # closed, it leaves the arrow keys to JupyterLab, which goes to a cell
         page.press("Space")
@@ -176,9 +177,9 @@ def by_key(page, kind: str, word: str, element: str) -> None:
 
 
 def choose_next(page, select: str) -> None:
-    """In a list that is open: the next option, or the one before the last."""
+    """In a list that is open: the next option, after the last the first."""
     last = page.run(f"{select}.selectedIndex === {select}.options.length - 1")
-    page.press("ArrowUp" if last else "ArrowDown")
+    page.press("Home" if last else "ArrowDown")
     page.press("Enter")
 
 

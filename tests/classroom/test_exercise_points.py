@@ -63,7 +63,7 @@ def test_a_repository_that_students_see_has_checks_and_no_solutions(tmp_path):
     for path in course.release(tmp_path / "class"):
         shutil.copy(path, root / "notebooks" / "checks" / "en")
     for path in root.rglob("*.ipynb"):
-        assert "BEGIN SOLUTION" not in path.read_text("utf-8") or path.stem == "worksheet"
+        assert "BEGIN SOLUTION" not in path.read_text(encoding="utf-8") or path.stem == "worksheet"
     source = read_json(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
     most = points(tmp_path, source, root)
     assert len(most) == 4 and all(earned == can for earned, can in most.values())
@@ -72,6 +72,7 @@ def test_a_repository_that_students_see_has_checks_and_no_solutions(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "import sys; from minigpt.commands.grade import main; "
          "sys.exit(main(sys.argv[1:]))", str(tmp_path / f"{STEM}.ipynb")],
-        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True,
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True,
+        text=True, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == 1 and "0 of 8 points" in done.stdout, done.stderr

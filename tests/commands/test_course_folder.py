@@ -36,7 +36,7 @@ def test_what_students_get_is_made_without_nbgrader(tmp_path, capsys):
     assert "8 notebooks without solutions" in capsys.readouterr().out
     assert sorted(p.name for p in (folder / "release").iterdir()) == STEMS
     for stem in STEMS:
-        made = json.loads((folder / "release" / stem / f"{stem}.ipynb").read_text("utf-8"))
+        made = json.loads((folder / "release" / stem / f"{stem}.ipynb").read_text(encoding="utf-8"))
         expected = without_solutions(read_notebook(ROOT / f"notebooks/source/en/{stem}.ipynb"))
         assert len(made["cells"]) == len(expected["cells"])
         for theirs, mine in zip(made["cells"], expected["cells"]):

@@ -440,7 +440,9 @@ def test_everybody_on_the_roster_is_in_the_result_and_the_dates_count(tmp_path, 
 def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, capsys):
     folder = small(tmp_path / "class", "worksheet")
     (folder / "class.csv").write_text("id,name\nada,Ada King\nbob,Bob Ray\n", encoding="utf-8")
-    secret = course.secret_of(folder)
+    secret, settings = "0123456789abcdef", folder / "nbgrader_config.py"  # no task of both is alike
+    text = settings.read_text(encoding="utf-8").replace(course.secret_of(folder), secret)
+    settings.write_text(text, encoding="utf-8")
 
     def work(student, words=""):
         notebook = personal(worksheet(), student, secret)
@@ -481,7 +483,8 @@ def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, 
     found = collected(Ada_King=work("ada", "Other words"))
     assert [found["ada"][k] for k in keys] == ["20", "20", "0", "16", "2"]
     assert "words-03: answered anew, it waits" in found["ada"]["remarks"]
-    table.write_text(table.read_text("utf-8").replace("words-03,,2", "words-03,3,2"), "utf-8")
+    filled = table.read_text(encoding="utf-8").replace("words-03,,2", "words-03,3,2")
+    table.write_text(filled, encoding="utf-8")
     with pytest.raises(Problem, match="'3' is no number of points from 0 to 2"):
         grade.main([str(folder), "--student", "ada"])
 

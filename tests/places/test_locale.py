@@ -24,12 +24,15 @@ LEFT_OUT = [
 ]  # fmt: skip
 
 
+NO_TEXT = ("os.open", "webbrowser.open", "Image.open")  # open something else than text
+
+
 def lacks_encoding(call: ast.Call) -> bool:
     """Whether the call opens text without saying in which encoding."""
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-    if "encoding" in keywords or ast.unparse(function) == "os.open":
+    if "encoding" in keywords or ast.unparse(function) in NO_TEXT:
         return False
     if name in OPENERS:
         constants = [

@@ -69,7 +69,9 @@ def test_every_rule_has_a_test_and_all_of_them_are_here():
     tests, here = Path(__file__).parent.parent, Path(__file__).parent
     found = set()
     for file in tests.rglob("test_*.py"):
-        names = re.findall(r"^def test_rule_(\d\d(?:_and_\d\d)*)_", file.read_text("utf-8"), re.M)
+        names = re.findall(
+            r"^def test_rule_(\d\d(?:_and_\d\d)*)_", file.read_text(encoding="utf-8"), re.M
+        )
         assert not names or file.parent == here, f"{file} has tests of rules"
         found |= {int(number) for name in names for number in name.split("_and_")}
     assert found == set(RULES) == set(range(1, 35))

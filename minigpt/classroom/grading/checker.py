@@ -199,7 +199,8 @@ def main() -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: it ends with whoever grades
     incoming, outgoing = wire.take_pipes()  # what checks print is nobody's reply
-    orders, replies = os.fdopen(incoming, encoding="utf-8"), os.fdopen(outgoing, "w")
+    orders = os.fdopen(incoming, encoding="utf-8")
+    replies = os.fdopen(outgoing, "w", encoding="utf-8")
     sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
     box.limit()
     side = Grader(**json.loads(orders.readline()))
