@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -141,9 +141,9 @@ def locked(path: Path, wait: float = 0, said: str = "") -> Iterator[None]:
             file.close()
 
 
-def take(path: Path) -> TextIO | None:
+def take(path: Path) -> BinaryIO | None:
     """The lock file, taken; None if another has it. OSError where there are no locks."""
-    file = open(path, "a+", encoding="utf-8")
+    file = open(path, "ab", buffering=0)
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,9 +152,9 @@ def take(path: Path) -> TextIO | None:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
             raise FileNotFoundError  # its owner has removed it
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, since {time.strftime('%H:%M')}")
-        file.flush()
+        with suppress(OSError):  # a full disk has locks as well
+            file.truncate(0)
+            file.write(f"process {os.getpid()}, since {time.strftime('%H:%M')}".encode())
     except OSError as error:
         file.close()
         if isinstance(error, (BlockingIOError, FileNotFoundError, PermissionError)):
