@@ -114,10 +114,8 @@ def bradley_terry(wins, prior: float = 0.0) -> list[float]:
     player = np.eye(len(wins))  # and an average one, of rating 0 nats, is all zeros
     reached = np.linalg.matrix_power(player + (wins > 0), len(wins)) > 0
     if not prior and not reached.all():
-        raise ValueError(
-            "some players won every vote against the others, or never met them: no finite "
-            "ratings; add votes, or give a prior above 0"
-        )
+        raise ValueError("some players won every vote against the others, or never met them: no "
+                         "finite ratings; add votes, or give a prior above 0")  # fmt: skip
     left, right = np.nonzero(wins)
     pairs = np.vstack([player[left] - player[right], player])  # (votes, players)
     worth = np.concatenate([np.ones(len(left)), np.full(len(wins), 0.5)])

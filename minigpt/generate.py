@@ -16,6 +16,7 @@ from minigpt.engine.batching import (
     check_finite,
     check_prompts,
     check_sampling,
+    check_temperature,
     pad_left,
     similar_lengths,
     uniform_numbers,
@@ -92,17 +93,14 @@ def generate(
 def next_token_distribution(model: GPT, ids: list[int], temperature: float = 1.0) -> Tensor:
     """Probability of each token of the vocabulary to come after `ids`: (V,)."""
     check_prompts(model, [ids], 0)
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}: give one above 0 to get a distribution")
+    check_temperature(temperature)
     idx = torch.tensor([ids], device=model.embedding.weight.device)
     return torch.softmax(model.head(read(model, idx))[0] / temperature, dim=-1)
 
 
 def read(model: GPT, idx: Tensor, cache: KVCache | None = None, pad=None) -> Tensor:
     """Hidden state of the last position only, for that is where the next token is: (B, C)."""
-    hidden = model.hidden(idx, cache, pad)[:, -1]
-    check_finite(hidden)
-    return hidden
+    return check_finite(model.hidden(idx, cache, pad)[:, -1])
 
 
 def draw(

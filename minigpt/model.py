@@ -49,10 +49,9 @@ class GPTConfig:
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"GPTConfig.{name} is {value!r}: give a whole number of 1 or more")
         if self.n_embd % (2 * self.n_head):
-            raise ValueError(
-                f"GPTConfig.n_embd is {self.n_embd}: it must be n_head ({self.n_head}) times an "
-                "even number, so that each head gets pairs of numbers to rotate"
-            )
+            raise ValueError(f"GPTConfig.n_embd is {self.n_embd}: it must be n_head "
+                             f"({self.n_head}) times an even number, so that each head gets pairs "
+                             "of numbers to rotate")  # fmt: skip
 
 
 class KVCache:
@@ -165,10 +164,9 @@ class GPT(nn.Module):
         """
         T, past = idx.shape[1], cache.length if cache is not None else 0
         if past + T > self.config.block_size:
-            raise ValueError(
-                f"{past + T} tokens do not fit into the context of {self.config.block_size}: "
-                "shorten the input or build the model with a larger block_size"
-            )
+            raise ValueError(f"{past + T} tokens do not fit into the context of "
+                             f"{self.config.block_size}: shorten the input or build the model with "
+                             "a larger block_size")  # fmt: skip
         rotation = self.rotation[past : past + T, None]  # (T, 1, head size / 2)
         mask = attention_mask(T, past, pad, idx.device)
         x = norm(self.embedding(idx))  # (B, T, C)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from minigpt.engine.answers import answer_mask, kl_and_entropy, masked_mean, whiten
 from minigpt.engine.batching import by_length, pad_right
+from minigpt.engine.checks import Settings, finite_step
 from minigpt.engine.optim import Optimizer, make_optimizer
 from minigpt.generate import Sample, generate
 from minigpt.model import GPT, next_token_loss
@@ -25,7 +26,7 @@ from minigpt.reward import RewardModel, new_value_function, reward_input
 
 
 @dataclass
-class PPOConfig:
+class PPOConfig(Settings):
     iterations: int = 60  # rounds of sampling and learning
     prompts: int = 256  # answers sampled a round, one a prompt
     max_new_tokens: int = 40  # longest answer
@@ -260,8 +261,7 @@ def ppo(
     pretraining_tokens: np.ndarray, encoding, config: PPOConfig, steps: Steps = Steps(),  # noqa: B008
 ) -> Iterator[PPOStep]:  # fmt: skip
     """Train `policy` in place against `reward_model`; yields a PPOStep after each round. `policy`
-    comes in as the SFT model; a frozen copy of it is the reference of the KL price. The value
-    function starts as the reward model's layers with a head of zeros: it expects 0."""
+    comes in as the SFT model; a frozen copy of it is the reference of the KL price."""
     if not prompts:
         raise ValueError("there are no prompts: give one question or more, as chat_prompt makes it")
     reference = reward_model.gpt  # which read the answers anyway, if it is the SFT model too
@@ -276,7 +276,7 @@ def ppo(
         r = steps.rollout(policy, reference, reward_model, layers, asked, seeds, encoding, config)
         advantages, returns = steps.estimate(r, config)
         optimizer.set_lr_factor(1 - iteration / config.iterations)
-        updates = []
+        updates, tokens = [], tokens + r.idx.numel()
         for rows in minibatches(rng, config):
             logp, old_logp, mask = logprobs_on(policy, r, rows)
             given = logp, old_logp, advantages[rows], mask, config.clip_ratio
@@ -294,7 +294,7 @@ def ppo(
             nn.utils.clip_grad_norm_(layers.parameters(), config.max_grad_norm)
             value_optimizer.step()
             updates.append(update_numbers(loss, *given))
-        tokens += r.idx.numel()
-        yield (step := step_record(iteration, chosen, r, returns, updates, tokens, config))
+        step = step_record(iteration, chosen, r, returns, updates, tokens, config)
+        yield finite_step(step, config, policy)
         if config.kl_budget is not None and step.kl > config.kl_budget:
             return

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.engine.checks import Settings, finite_step
 from minigpt.engine.optim import Optimizer, lr_factor, make_optimizer
 from minigpt.model import GPT, next_token_loss
 
 
 @dataclass
-class PretrainConfig:
+class PretrainConfig(Settings):
     batch_size: int = 16  # windows an update, B
     block_size: int = 256  # tokens a window, T
     steps: int | None = None  # updates; None: as many as one pass over the corpus gives
@@ -44,10 +45,8 @@ def windows(tokens: np.ndarray, block_size: int) -> Tensor:
     """The corpus cut into rows of block_size + 1 ids; a row's last id is the next row's first."""
     count = (len(tokens) - 1) // block_size
     if count < 1:
-        raise ValueError(
-            f"{len(tokens)} tokens make no window of {block_size}: use a larger corpus "
-            "or a smaller block_size"
-        )
+        raise ValueError(f"{len(tokens)} tokens make no window of {block_size}: use a larger "
+                         "corpus or a smaller block_size")  # fmt: skip
     ids = torch.from_numpy(tokens[: count * block_size + 1].astype(np.int64))
     return ids.unfold(0, block_size + 1, block_size)  # (windows, T + 1)
 
@@ -94,7 +93,8 @@ def pretrain(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        yield Step(step + 1, steps, loss.item(), (step + 1) * inputs.numel())
+        done = Step(step + 1, steps, loss.item(), (step + 1) * inputs.numel())
+        yield finite_step(done, config, model)
 
 
 @torch.no_grad()

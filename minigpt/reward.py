@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minigpt.engine.batching import by_length, check_pairs, pad_right, similar_lengths
+from minigpt.engine.batching import by_length, check_finite, check_pairs, pad_right, similar_lengths
+from minigpt.engine.checks import Settings, finite_step
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import Sample, generate_all
 from minigpt.model import GPT, Block, GPTConfig, next_token_loss, norm, rotations
@@ -26,7 +27,7 @@ from minigpt.sft import chat_answer, chat_prompt
 
 
 @dataclass
-class RewardConfig:
+class RewardConfig(Settings):
     prompts_per_batch: int = 32  # prompts an update; all pairs of a prompt are in one batch
     muon_lr: float = 0.03  # rate of the matrices inside the two blocks
     head_lr: float = 0.01  # rate of the head and of the surprisal's direction
@@ -109,7 +110,7 @@ class RewardModel(nn.Module):
     def score_at(self, last: Tensor, hidden: Tensor, surprisal: Tensor) -> Tensor:
         """(B,) normalised scores from what `read` gives, at the positions `last` (B,)."""
         scores = self.layers(hidden, surprisal).gather(1, last[:, None])[:, 0]
-        return (scores - self.mean) / self.std
+        return check_finite((scores - self.mean) / self.std)
 
 
 def new_value_function(reward_model: RewardModel) -> ScalarLayers:
@@ -166,7 +167,6 @@ def train_reward(
     (better, worse) indices into its answers; prompts without a pair are left out.
     """
     check_pairs(sequences, pairs)
-    device = model.mean.device
     model.layers.requires_grad_(True)  # a loaded stage is frozen
     optimizer = make_optimizer(model.layers, config.muon_lr, head_lr=config.head_lr)
     generator = torch.Generator().manual_seed(config.seed)
@@ -179,7 +179,7 @@ def train_reward(
             better += [len(rows) + b for b, _ in pairs[i]]
             worse += [len(rows) + w for _, w in pairs[i]]
             rows += sequences[i]
-        idx, last = pad_right(rows, device)
+        idx, last = pad_right(rows, model.mean.device)
         (scores,) = by_length(model.raw_score, list(map(len, rows)), idx, last)  # (rows,)
         loss = bradley_terry(scores[better], scores[worse])
         accuracy = (scores[better] > scores[worse]).float().mean()
@@ -187,8 +187,8 @@ def train_reward(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        tokens += idx.numel()
-        yield RewardStep(step + 1, steps, loss.item(), accuracy.item(), tokens)
+        read = loss.item(), accuracy.item(), (tokens := tokens + idx.numel())
+        yield finite_step(RewardStep(step + 1, steps, *read), config, model.layers)
 
 
 @torch.no_grad()

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.engine.checks import Settings, finite_step
 from minigpt.engine.optim import Optimizer, lr_factor, make_optimizer
 from minigpt.model import GPT, IGNORE, next_token_loss
 from minigpt.pretrain import PretrainConfig, Step, batches, mean_loss
 
 
 @dataclass
-class SFTConfig:
+class SFTConfig(Settings):
     batch_size: int = 32  # demonstrations an update
     epochs: int = 1  # times that each demonstration is read
     muon_lr: float = 0.006  # rate of the matrices inside the blocks
@@ -157,4 +158,4 @@ def sft(
             replayed = mean_loss(next_token_loss, model, documents, next_tokens)
             (config.pretraining_weight * replayed).backward()
         optimizer.step()
-        yield Step(step + 1, steps, loss.item(), tokens)
+        yield finite_step(Step(step + 1, steps, loss.item(), tokens), config, model)

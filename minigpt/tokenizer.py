@@ -25,7 +25,7 @@ from itertools import islice, pairwise
 import regex  # comes with tiktoken, and cuts as it does; `re` does not know \p{L}
 import tiktoken
 
-from minigpt.engine.ranks import DATA, LANGUAGES, check_ranks, load_ranks
+from minigpt.engine.ranks import DATA, LANGUAGES, check_ranks, load_ranks, whole
 
 # Merges never cross the borders that this pattern draws: contractions, words with the space before
 # them, numbers, punctuation, white space. It is GPT-4's, which cuts numbers into groups of three
@@ -41,11 +41,12 @@ Pair = tuple[bytes, bytes]
 
 
 def split_text(text: str, pattern: str = SPLIT_PATTERN) -> list[str]:
-    """Cut `text` into words (pre-tokens), the pieces inside which BPE works."""
+    """Cut `text` into words (pre-tokens), the pieces inside which BPE works. Half of a surrogate
+    pair, which has no UTF-8, becomes U+FFFD first, as in tiktoken."""
     compiled = regex.compile(pattern)
     if compiled.groups:  # findall would return the groups
         raise ValueError(f"write the groups of a split pattern as (?:...): {pattern!r}")
-    return compiled.findall(text)
+    return compiled.findall(whole(text))
 
 
 def count_words(text: str | Iterable[str], pattern: str = SPLIT_PATTERN) -> Counter[str]:
@@ -72,13 +73,13 @@ def count_pairs(words: list[tuple[list[bytes], int]]) -> Counter[Pair]:
 
 def merge_pair(tokens: list[bytes], pair: Pair) -> list[bytes]:
     """The tokens with each occurrence of `pair` joined, from left to right."""
-    left, right = pair
-    tokens, i = list(tokens), 0
-    while i + 1 < len(tokens):
-        if tokens[i] == left and tokens[i + 1] == right:
-            tokens[i : i + 2] = [left + right]
-        i += 1
-    return tokens
+    joined: list[bytes] = []
+    for token in tokens:
+        if joined and (joined[-1], token) == pair:  # what was joined is longer than a left part
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return joined
 
 
 def bpe_merges(words: Mapping[str, int]) -> Iterator[tuple[Pair, int]]:
@@ -91,8 +92,7 @@ def bpe_merges(words: Mapping[str, int]) -> Iterator[tuple[Pair, int]]:
     same bytes. All pairs are counted anew for each merge; `fast_merges` in `engine/bpe.py` counts
     only what a merge changed.
     """
-    # "replace" is for half of a surrogate pair, which has no UTF-8.
-    spelled = [([BYTES[b] for b in w.encode("utf-8", "replace")], n) for w, n in words.items()]
+    spelled = [([BYTES[b] for b in whole(w).encode()], n) for w, n in words.items()]
     while counts := count_pairs(spelled):
         pair = min(counts, key=lambda pair: (-counts[pair], pair))
         yield pair, counts[pair]

@@ -259,6 +259,11 @@ def test_many_prompts_take_top_p(model):
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"temperature": -0.1}, "temperature is -0.1"),
         ({"temperature": math.nan}, "temperature is nan"),
+        ({"temperature": 1e-40}, "temperature is 1e-40: give 0 "),
+        ({"temperature": math.inf}, "temperature is inf"),
+        ({"top_k": math.nan}, "top_k is nan"),
+        ({"top_p": math.nan}, "top_p is nan"),
+        ({"max_new_tokens": math.nan}, "max_new_tokens is nan"),
         ({"top_k": 0}, "top_k is 0"),
         ({"top_p": 0.0}, "top_p is 0.0"),
         ({"top_p": 1.1}, "top_p is 1.1"),
@@ -273,8 +278,9 @@ def test_bad_arguments(model, arguments, message):
 
 
 def test_bad_temperature_of_distribution(model):
-    with pytest.raises(ValueError, match="temperature is 0"):
-        next_token_distribution(model, [1], temperature=0)
+    for temperature in (0, -1.0, 1e-40, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"temperature is {temperature}"):
+            next_token_distribution(model, [1], temperature)
 
 
 def test_model_that_diverged_says_so():

@@ -1,7 +1,10 @@
 """The tokenizer against tiktoken, published ranks and a brute-force trainer."""
 
 import random
+import sys
+import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from itertools import islice, pairwise
 
 import pytest
@@ -18,6 +21,7 @@ from minigpt.engine.ranks import (
     gpt4,
     load_ranks,
     save_ranks,
+    whole,
 )
 from minigpt.tokenizer import (
     SPECIAL_TOKENS,
@@ -108,6 +112,46 @@ def test_worked_example():
     assert bpe_encode(b"aaabdaaabac", ranks) == [258, ord("d"), 258, ord("a"), ord("c")]
 
 
+def test_merges_of_2000_corpora_equal_brute_force():
+    rng = random.Random(0)
+    for _ in range(2000):
+        letters = rng.choice(["a", "ab", "abc", "ACGT", "aab \n'1,é北🙂", "01=/+xyz"])
+        texts = ["".join(rng.choices(letters, k=rng.randrange(25))) for _ in range(3)]
+        pattern = rng.choice([*PATTERNS, WORDS, r"(?s).+"])
+        words = count_words(texts, pattern)
+        merges = brute_force(texts, pattern)
+        assert list(bpe_merges(words)) == list(fast_merges(words)) == merges, (texts, pattern)
+
+
+def lines_run(program) -> int:
+    """How many lines of `engine/bpe.py` a program runs: its work, on any machine."""
+    count = 0
+
+    def trace(frame, event, _argument):
+        nonlocal count
+        if frame.f_code is not fast_merges.__code__:
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        program()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("letters", ["ACGT", "ab", "a", "abcdefghijklmnopqrstuvwxyz0123456789+/"])
+def test_the_work_of_training_grows_as_a_word_does(letters):
+    rng, work = random.Random(0), []
+    for n in (2000, 16_000):
+        word = "".join(rng.choices(letters, k=n)) if len(letters) > 2 else letters * n
+        work.append(lines_run(lambda: list(islice(fast_merges({word: 1}), 300))))  # noqa: B023
+    assert work[1] < 10 * work[0]  # eight times the word; all pairs of places would be 64 times
+
+
 @pytest.mark.parametrize("trainer", [bpe_merges, fast_merges])
 def test_ties_go_to_the_smallest_bytes_not_the_smallest_ids(trainer):
     merges = [pair for pair, _ in trainer(count_words("bx abd abc", WORDS))]
@@ -165,10 +209,15 @@ def test_merge_pair_joins_each_occurrence_from_left_to_right(tokens, data):
     assert tokens == given, "the list that was given stays as it was"
 
 
-def test_half_a_surrogate_pair_does_not_stop_training_or_encoding(ranks):
+def test_half_a_surrogate_pair_is_read_as_tiktoken_reads_it(ranks):
+    both, alone = "🙂".encode(), "\ufffd".encode()
     for trainer in (bpe_merges, fast_merges):
-        assert list(train_bpe("\ud83d\ud83d", 300, merges=trainer))[256:] == [b"??"]
-    assert build_encoding("t", ranks).encode_ordinary("\ud83d")
+        assert list(train_bpe("\ud83d\ude42", 300, merges=trainer))[-1] == both  # a pair is one
+        assert list(train_bpe("\ud83d\ud83d", 300, merges=trainer))[-1] == alone * 2
+        assert [p for p, _ in trainer({"\ud83d": 1})] == [p for p, _ in trainer({"\ufffd": 1})]
+    enc = build_encoding("t", ranks)
+    for text in ("\ud83d", "a\ude42b", "\ud83d\ude42", "\ude42\ud83d 1"):
+        assert ours(text, ranks, SPLIT_PATTERN) == enc.encode_ordinary(text)
 
 
 # Splitting
@@ -216,6 +265,59 @@ def test_bpe_encode_equals_tiktoken_with_published_ranks():
             words = [word.encode("utf-8") for word in split_text(text, pattern)]
             ids = [i for word in words for i in bpe_encode(word, ranks)]
             assert ids == enc.encode_ordinary(text)
+
+
+def ours(text: str, ranks: dict[bytes, int], pattern: str) -> list[int]:
+    """The ids of a text by the code that is read."""
+    words = split_text(text, pattern)
+    return [i for word in words for i in bpe_encode(word.encode("utf-8"), ranks)]
+
+
+def strange_texts(n: int, seed: int) -> Iterator[str]:
+    """Texts of characters from all planes: letters, halves of surrogate pairs, controls, marks that
+    turn or join, and special tokens as somebody types them."""
+    rng = random.Random(seed)
+    parts = [*SPECIAL_TOKENS, "<|endoftext", "|>", "\r\n", "  ", "'ll", "12345", "\u202e", "\u200d",
+             "\ufeff", "\x00", "e\u0301", "北京", " the", "\ud83d", "\ude42"]  # fmt: skip
+    for _ in range(n):
+        text = []
+        for _ in range(rng.randrange(1, 7)):
+            if rng.random() < 0.5:
+                text.append(rng.choice(parts))
+                continue
+            plane = rng.choice([0, 0, 1, 2, 3, 14, 15, 16])
+            c = chr(plane << 16 | rng.randrange(2**16))
+            # The two regex engines know different versions of Unicode: what has a category in one
+            # may have none in the other.
+            if unicodedata.category(c) != "Cn" or plane in (14, 16):
+                text.append(c * rng.choice([1, 1, 1, 2, 9]))
+        yield "".join(text)
+
+
+@pytest.mark.parametrize(
+    "n", [pytest.param(10_000, id="tenth"), pytest.param(100_000, id="all", marks=pytest.mark.slow)]
+)
+def test_strange_texts_equal_tiktoken(n, say):
+    course = load_ranks(DATA / "tokenizer-en.tiktoken")
+    enc = load_tokenizer("en")
+    for text in strange_texts(n, seed=n):
+        ids = enc.encode_ordinary(text)
+        assert ours(text, course, SPLIT_PATTERN) == ids, ascii(text)
+        assert max(ids, default=0) < len(course)  # a typed special token is text
+        assert enc.decode(ids) == whole(text), ascii(text)
+    say(f"Fuzz: {n:,} strings of all planes are encoded as tiktoken does")
+
+
+@pytest.mark.parametrize("character", ["a", " ", "1", "北", "\ud83d"])
+def test_a_megabyte_of_one_character(character):
+    enc = load_tokenizer("en")
+    text = character * (10**6 // len(whole(character).encode()))
+    assert enc.decode(enc.encode_ordinary(text)) == whole(text)
+    merges = islice(fast_merges(count_words(text)), 1000)
+    assert len({left + right for (left, right), _ in merges}) <= 1000
+    some = text[:600]
+    ranks = train_bpe(some, 270, merges=fast_merges)
+    assert ours(some, ranks, SPLIT_PATTERN) == build_encoding("t", ranks).encode_ordinary(some)
 
 
 def test_a_token_encodes_to_itself(ranks):

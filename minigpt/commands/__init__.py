@@ -17,11 +17,12 @@ import difflib
 import importlib
 import os
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.setup import environment
-from minigpt.store.files import PROGRAM, ROOT, Problem
+from minigpt.store.files import PROGRAM, ROOT, VERSION, Problem
 from minigpt.store.words import use_language
 
 DEFAULT = "lab"
@@ -78,6 +79,19 @@ def speak(lang: str) -> None:
         raise Problem(str(error)) from None
 
 
+def check_models(lang: str, size: str) -> None:
+    """Problem that lists what there is, where there are no models of this language or size."""
+    from minigpt.stages.sizes import SIZES
+    from minigpt.world.facts import load_world
+
+    if size not in SIZES:
+        raise Problem(f"There is no size {size!r}. Choose one of: {', '.join(SIZES)}")
+    try:
+        load_world(lang)
+    except ValueError as error:
+        raise Problem(str(error)) from None
+
+
 def set_paths() -> None:
     """Let child processes find this package and the running environment's programs.
 
@@ -96,6 +110,9 @@ def run(argv: list[str]) -> int:
     if name == "help" or (not named and rest and rest[0] in ("-h", "--help")):
         print(help_text(commands))
         return 0
+    if not named and rest and rest[0] in ("-V", "--version"):
+        print(f"minigpt {VERSION}")
+        return 0
     if name not in commands:
         near = difflib.get_close_matches(name, commands, n=1)
         hint = f" Did you mean `{PROGRAM} {near[0]}`?" if near else ""
@@ -104,7 +121,8 @@ def run(argv: list[str]) -> int:
     fresh = "--fresh" in rest
     rest = [argument for argument in rest if argument != "--fresh"]
     if commands[name].environment is not None:
-        python = environment.ensure(commands[name].environment, fresh)
+        with redirect_stdout(sys.stderr if "--json" in rest else sys.stdout):  # JSON stands alone
+            python = environment.ensure(commands[name].environment, fresh)
         if python is not None:
             return environment.hand_over(python, [name, *rest])
     return importlib.import_module(commands[name].module).main(rest)

@@ -5,7 +5,8 @@ import sys
 import textwrap
 from contextlib import suppress
 
-from minigpt.setup.common import option_parser
+from minigpt.commands import check_models
+from minigpt.setup.common import check_seed, option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 
 STAGES = ("base", "sft", "ppo")
@@ -29,8 +30,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if not 0 <= options.temperature < 100:
         raise Problem(f"--temperature is {options.temperature:g}: give a number from 0 to 100.")
-    if options.seed < 0:
-        raise Problem(f"--seed is {options.seed}: give 0 or more.")
+    check_seed(options.seed)
     return options
 
 
@@ -41,6 +41,7 @@ def load(options: argparse.Namespace) -> dict:
     from minigpt.stages.replies import load_stages
     from minigpt.stages.sizes import DEFAULT
 
+    check_models(options.lang, options.size)
     set_threads()
     names = (options.stage,) if options.stage else STAGES
     if options.stage and options.stage.startswith("reward"):

@@ -3,6 +3,7 @@
 import json
 import math
 
+from minigpt.commands import check_models
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 
@@ -13,9 +14,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one flat object, shares as fractions")
     parser.add_argument("--own", action="store_true", help="your own runs instead of the shipped")
     parser.add_argument("--size", default="tiny", help="your own models of `train --size`")
-    parser.add_argument(
-        "--seeds", type=int, default=1, help="train all stages anew with further seeds"
-    )
+    parser.add_argument("--seeds", type=int, default=1,
+                        help="train all stages anew with further seeds")  # fmt: skip
     parser.add_argument("--lang", default="en")
     args = parser.parse_args(argv)
     if args.seeds < 1:
@@ -26,6 +26,7 @@ def main(argv: list[str]) -> int:
     from minigpt.stages.sizes import DEFAULT
     from minigpt.stages.stage import SHIPPED, own_checkpoints
 
+    check_models(args.lang, args.size)
     set_threads()
     if args.seeds > 1 and args.size != DEFAULT:
         raise Problem(f"Further seeds are trained at the size {DEFAULT}: leave out --size.")

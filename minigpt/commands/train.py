@@ -6,10 +6,12 @@
 import argparse
 import os
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 
-from minigpt.setup.common import option_parser
-from minigpt.store.files import PROGRAM, NotWritten, Problem, writing
+from minigpt.commands import check_models
+from minigpt.setup.common import check_seed, option_parser
+from minigpt.store.files import PROGRAM, NotWritten, Problem, locked, sweep, writing
 
 STAGES = ("base", "sft", "reward", "ppo")
 SHARED = ("base", "sft")  # those that torchrun's processes do together; rank 0 does the others
@@ -20,9 +22,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = option_parser("train", __doc__.split("\n")[0])
     parser.add_argument("--stages", default=",".join(STAGES),
                         help="some of base,sft,reward,ppo (default: all)")  # fmt: skip
-    parser.add_argument(
-        "--all", action="store_true", help="also what the lessons compare them with"
-    )
+    parser.add_argument("--all", action="store_true",
+                        help="also what the lessons compare them with")  # fmt: skip
     sizes = "tiny (default), mini, small, medium or gpt2; README.md says what each costs"
     parser.add_argument("--size", default="tiny", help=sizes)
     parser.add_argument("--seed", type=int, default=0)
@@ -34,7 +35,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         "card; auto: bf16 if there is one of these",
     )  # fmt: skip
     parser.add_argument("--threads", type=int, help="CPU threads (default: as many as pay)")
-    parser.add_argument("--out", type=Path, help="folder for the checkpoints (default: your own)")
+    parser.add_argument("--out", help="for the checkpoints (default: your own)")
     parser.add_argument("--ship", action="store_true",
                         help="write into the package, for its makers")  # fmt: skip
     parser.add_argument("--resume", action="store_true",
@@ -44,11 +45,12 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     stages = [stage.strip() for stage in args.stages.split(",")]
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise Problem(f"There is no stage {unknown[0]!r}. Choose some of: {', '.join(STAGES)}")
-    if args.seed < 0:
-        raise Problem(f"--seed is {args.seed}: give 0 or more.")
+    check_seed(args.seed)
     if args.threads is not None and args.threads < 1:
         raise Problem(f"--threads is {args.threads}: give 1 or more.")
-    return args, stages
+    if args.out is not None and not args.out.strip():
+        raise Problem("--out is empty: give the name of a folder.")
+    return args, [stage for stage in STAGES if stage in stages]  # each starts from one before it
 
 
 def main(argv: list[str]) -> int:
@@ -59,23 +61,24 @@ def main(argv: list[str]) -> int:
     from minigpt.stages.controls import make_controls
     from minigpt.stages.own import own_checkpoints, tell_stale
     from minigpt.stages.recipe import make_tokenizer
-    from minigpt.stages.sizes import DEFAULT, SIZES
+    from minigpt.stages.sizes import DEFAULT
     from minigpt.stages.stage import SHIPPED
     from minigpt.stages.train import EXTRAS, Course, run
     from minigpt.store.checkpoint import check_not_shipped
+    from minigpt.store.resume import SUFFIX
 
     size = args.size
-    if size not in SIZES:
-        raise Problem(f"There is no size {size!r}. Choose one of: {', '.join(SIZES)}")
+    check_models(args.lang, size)
     if args.ship and size != DEFAULT:
         raise Problem(f"Only the size {DEFAULT} is shipped: leave out --ship or --size.")
-    out = SHIPPED / args.lang if args.ship else args.out or own_checkpoints(args.lang, size)
+    out = SHIPPED / args.lang if args.ship else Path(args.out or own_checkpoints(args.lang, size))
     again = shlex.join([*(a for a in argv if a != "--resume"), "--resume"])
     again = f"{'the same torchrun … -m minigpt' if launched() else PROGRAM} train {again}"
     first = not launched() or os.environ["RANK"] == "0"
     say = print if first else (lambda text: None)
     of_size = "" if size == DEFAULT else f" of size {size}"
     together = stages[: 1 + max((i for i, s in enumerate(stages) if s in SHARED), default=-1)]
+    alone = ExitStack()
     try:
         if not args.ship:
             check_not_shipped(out)
@@ -90,6 +93,9 @@ def main(argv: list[str]) -> int:
         if first:
             with writing(out):
                 out.mkdir(parents=True, exist_ok=True)
+            said = f"Another training (WHO) writes into {out}: wait, or give another --out."
+            alone.enter_context(locked(out / ".train.lock", said=said))
+            sweep(out, f".*{SUFFIX}.*.tmp", ".*.probe", ".*.probe.*.tmp", ".train.json.*.tmp")
         with joined_ranks(course.device):
             what, on = ", ".join(stages) + of_size, f"{threads} threads"
             if launched():
@@ -118,6 +124,8 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         say(f"\nStopped. To go on: {again}")
         return 130
+    finally:
+        alone.close()
     if out == own_checkpoints(args.lang):
         tell_stale(args.lang)
     more = "" if size == DEFAULT else f" --size {size}"

@@ -99,38 +99,42 @@ def check_prompts(model: GPT, prompts: list[list[int]], max_new_tokens: int) -> 
                 "with the tokenizer that the model was trained with"
             )
         if len(prompt) + max_new_tokens > config.block_size:
-            raise ValueError(
-                f"prompt {i} has {len(prompt)} tokens: with {max_new_tokens} new ones it passes "
-                f"the context of {config.block_size}; shorten it, or ask for fewer new tokens"
-            )
+            raise ValueError(f"prompt {i} has {len(prompt)} tokens: with {max_new_tokens} new ones "
+                             f"it passes the context of {config.block_size}; shorten it, or ask "
+                             "for fewer new tokens")  # fmt: skip
 
 
 def check_sampling(max_new_tokens: int, temperature: float, top_k, top_p) -> None:
     """ValueError that names the argument and the mend."""
-    if max_new_tokens < 1:
+    if not max_new_tokens >= 1:
         raise ValueError(f"max_new_tokens is {max_new_tokens}: give 1 or more")
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature is {temperature}: give 0 (the most likely token) or more")
-    if top_k is not None and top_k < 1:
+    if temperature != 0:
+        check_temperature(temperature)
+    if top_k is not None and not top_k >= 1:
         raise ValueError(f"top_k is {top_k}: give 1 or more, or None for no limit")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p is {top_p}: give more than 0 and at most 1, or None for no limit")
 
 
-def check_finite(x: Tensor) -> None:
-    """ValueError if not all of x are finite numbers."""
+def check_temperature(temperature: float) -> None:
+    """ValueError unless logits divided by it are finite numbers."""
+    if not 1e-6 <= temperature < float("inf"):
+        raise ValueError(f"temperature is {temperature}: give 0 (the likeliest token) or 1e-6 on")
+
+
+def check_finite(x: Tensor) -> Tensor:
+    """x, if all of it are finite numbers; else ValueError."""
     if not x.isfinite().all():
         raise ValueError("the model computes no numbers (NaN): its training went wrong, perhaps at "
                          "too high a learning rate; train it anew at a lower one")  # fmt: skip
+    return x
 
 
 def check_pairs(sequences: list[list[list[int]]], pairs: list[list[tuple[int, int]]]) -> None:
     """ValueError that says which comparison names no two answers of its prompt, or that none is."""
     if len(sequences) != len(pairs):
-        raise ValueError(
-            f"there are answers to {len(sequences)} prompts and comparisons for {len(pairs)}: "
-            "give one list of each for every prompt"
-        )
+        raise ValueError(f"there are answers to {len(sequences)} prompts and comparisons for "
+                         f"{len(pairs)}: give one list of each for every prompt")  # fmt: skip
     if not any(pairs):
         raise ValueError("there are no comparisons: all pairs were ties, or nothing was labeled")
     for prompt, (answers, compared) in enumerate(zip(sequences, pairs)):

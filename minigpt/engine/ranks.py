@@ -19,6 +19,11 @@ GPT4_PATTERN = (
 )
 
 
+def whole(text: str) -> str:
+    """A text with a UTF-8: halves of surrogate pairs are joined, or U+FFFD if alone (tiktoken)."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def check_ranks(ranks: dict[bytes, int], source: str | os.PathLike) -> None:
     """Raise ValueError, naming `source`, unless each byte has a rank and ranks are 0, 1, 2, ..."""
     for token in (bytes([b]) for b in range(256)):
@@ -47,10 +52,8 @@ def load_ranks(path: str | os.PathLike) -> dict[bytes, int]:
                 raise ValueError
             ranks[token] = int(rank)
         except ValueError:
-            raise ValueError(
-                f"{path} is damaged at line {number}: expected a new token in base64, a space and "
-                f"a rank, found {line[:60]!r}"
-            ) from None
+            raise ValueError(f"{path} is damaged at line {number}: expected a new token in base64, "
+                             f"a space and a rank, found {line[:60]!r}") from None  # fmt: skip
     check_ranks(ranks, path)
     return ranks
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from minigpt.store.files import PROGRAM, ROOT, Problem, learner_home
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
+LARGEST_SEED = 10**12
 
 
 def option_parser(command: str, text: str, edition: bool = False) -> argparse.ArgumentParser:
@@ -17,6 +18,12 @@ def option_parser(command: str, text: str, edition: bool = False) -> argparse.Ar
     if edition:
         parser.add_argument("--lang", choices=LANGUAGES, default="en", help="edition (default: en)")
     return parser
+
+
+def check_seed(seed: int) -> None:
+    """Problem unless all generators of random numbers take this seed."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise Problem(f"--seed is {seed}: give 0 or more, at most {LARGEST_SEED}.")
 
 
 def require_repository() -> None:

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import importlib.util
 import locale
+import math
 import os
 import platform
 import re
@@ -25,7 +26,7 @@ from typing import NamedTuple
 from minigpt.setup.common import become, require_repository
 from minigpt.setup.installing import PipFailed, run_pip
 from minigpt.setup.packages import missing, name_of
-from minigpt.store.files import PROGRAM, ROOT, Problem
+from minigpt.store.files import PROGRAM, ROOT, Problem, locked
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 STAMP = "minigpt-stamp.txt"
@@ -100,10 +101,17 @@ def ensure(kind: str, fresh: bool = False) -> Path | None:
         why = "is the one that runs this" if fresh else f"still lacks {', '.join(lacking)}"
         other = "another Python" if fresh else "the option --fresh"
         raise Problem(f"The environment {directory.name} {why}. Start with {other}.")
-    ready = read_stamp(directory) == stamp_text(directory, filling) and python.exists()
-    if fresh or inside or not ready:
-        with tidy(directory):
-            build(directory, filling, fresh)
+
+    def lacks() -> bool:
+        ready = read_stamp(directory) == stamp_text(directory, filling) and python.exists()
+        return fresh or inside or not ready
+
+    said = f"Another start (WHO) is installing into {directory}: waiting until it is done."
+    if lacks():
+        with locked(directory.with_name(f"{directory.name}.lock"), math.inf, said):
+            if lacks():  # or what that one made will do
+                with tidy(directory):
+                    build(directory, filling, fresh)
     return python
 
 

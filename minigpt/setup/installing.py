@@ -43,14 +43,14 @@ class PipFailed(Problem):
 
 
 def run_pip(python: Path, arguments: list[str]) -> None:
-    """`pip install` these arguments, shown as pip shows it; PipFailed if it fails.
+    """`pip install` these arguments, shown as pip shows it, on stderr; PipFailed if it fails.
 
     Its errors pass through here to be read. Ctrl-C ends pip and goes on to the caller.
     """
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     child = subprocess.Popen(
-        [*command, *arguments], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        encoding="utf-8", errors="replace",
+        [*command, *arguments], stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE,
+        text=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
     output = ""
     try:

@@ -175,10 +175,8 @@ def live(
     Raises Paused after ■, and TypeError for anything but a run.
     """
     if not hasattr(run, "send"):
-        raise TypeError(
-            f"live() watches a training run, not a {type(run).__name__}: "
-            "write `run = pretrain(...)` in a cell of its own, then `await live(run)`"
-        )
+        raise TypeError(f"live() watches a training run, not a {type(run).__name__}: write `run = "
+                        "pretrain(...)` in a cell of its own, then `await live(run)`")  # fmt: skip
     return Live(run, held_out, sample, looks, curves)
 
 

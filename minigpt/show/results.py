@@ -38,7 +38,17 @@ def load_results(name: str) -> dict:
     path = RESULTS / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(f"there are no results {path.name}: `{command(name)}` makes them")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_results(path, name)
+
+
+def read_results(path: Path, name: str) -> dict:
+    """What a file of results holds; ValueError with the mend if it is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        [run.items() for run in found.get("runs", ())]
+        return found
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise ValueError(f"{path} is damaged: move it; `{command(name)}` makes it anew") from None
 
 
 def save_results(name: str, results: dict, path: Path | None = None) -> None:
@@ -62,14 +72,12 @@ def complete(
     what is fixed.
     """
     path = path or RESULTS / f"{name}.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"runs": []}
+    found = {"runs": []} | (read_results(path, name) if path.is_file() else {})
     fixed = {**fixed, "threads": torch.get_num_threads()}
     results = {**fixed, **found, "command": command(name)}
     if other := [key for key in fixed if results[key] != fixed[key]]:
-        raise ValueError(
-            f"{path} holds runs with other {', '.join(other)}: move or delete it first, or give "
-            "another file with --out"
-        )
+        raise ValueError(f"{path} holds runs with other {', '.join(other)}: move or delete it "
+                         "first, or give another file with --out")  # fmt: skip
     for key in keys:
         if not any(key.items() <= run.items() for run in results["runs"]):
             results["runs"].append({**key, **one(**key)})

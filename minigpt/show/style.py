@@ -29,7 +29,8 @@ VERDICT_GROUPS = {  # the judge's verdicts as readers see them: (verdicts, colou
     "no answer": (("malformed",), "#E8E8E8", ".."),
 }
 IGNORE_MATH = "tex2jax_ignore mathjax_ignore"  # or Jupyter would typeset what stands between two $
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# Controls, marks that turn what comes after them around, halves of surrogate pairs: not to be sent.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def stage_colour(name: str) -> str:

@@ -79,10 +79,8 @@ class Course(Plan):
         """The stage's model, ready to be trained on. ValueError if it is not of this size."""
         model = self.load(name).model
         if model.config != self.size.model:
-            raise ValueError(
-                f"{self.path(name)} holds a model of another size, {model.config}: "
-                "give its --size, or another --out"
-            )
+            raise ValueError(f"{self.path(name)} holds a model of another size, {model.config}: "
+                             "give its --size, or another --out")  # fmt: skip
         return model.train().requires_grad_(True)
 
     def make_room(self, model: GPT, wanted: set[str]) -> None:

@@ -107,10 +107,9 @@ def check_same(gpt: GPT, path) -> None:
     """ValueError unless a reward model's SFT model is the one in the file."""
     stored = checkpoint.load_tensors(path)
     if any(not torch.equal(w.cpu(), stored[name]) for name, w in gpt.state_dict().items()):
-        raise ValueError(
-            "the SFT model inside this reward model was trained on since it was loaded: keep that "
-            "one first, and build the reward model on what keep gives"
-        )
+        raise ValueError("the SFT model inside this reward model was trained on since it was "
+                         "loaded: keep that one first, and build the reward model on what keep "
+                         "gives")  # fmt: skip
 
 
 def go_back(name: str, to: str = "") -> Stage:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from minigpt.engine.bpe import fast_merges
+from minigpt.engine.checks import Settings
 from minigpt.engine.ranks import save_ranks
 from minigpt.ppo import PPOConfig
 from minigpt.pretrain import PretrainConfig
@@ -22,7 +23,7 @@ SNAPSHOTS = (0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapsh
 
 
 @dataclass
-class Recipe:
+class Recipe(Settings):
     """How much of everything the course uses. The stages' own settings are in their configs."""
 
     corpus_tokens: int = SIZES[DEFAULT].tokens  # tokens of the pretraining corpus, read once

@@ -28,13 +28,7 @@ from minigpt.store.files import is_checkpoint
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import DATA, World, load_world
-from minigpt.world.questions import (
-    Question,
-    Questions,
-    ask,
-    fact_questions,
-    seen_phrasings,
-)
+from minigpt.world.questions import Question, Questions, ask, fact_questions, seen_phrasings
 
 RESULTS = DATA / "results"
 BEIJING = (

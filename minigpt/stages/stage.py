@@ -225,10 +225,8 @@ def load_stage(
     found = {path.stem for path in files if is_checkpoint(path)}
     there = ", ".join(sorted(found)) or "none"
     option = "" if size == DEFAULT else f" --size {size}"
-    raise FileNotFoundError(
-        f"there is no stage {name!r}. There are: {there}. "
-        f"`python3 -m minigpt train{option}` makes them"
-    )
+    raise FileNotFoundError(f"there is no stage {name!r}. There are: {there}. `python3 -m minigpt "
+                            f"train{option}` makes them")  # fmt: skip
 
 
 def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = True) -> Stage:
@@ -238,11 +236,9 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
     meta = checkpoint.read_meta(path) if there else {}
     version = str(meta.get("minigpt", checkpoint.VERSION))
     if version.split(".")[:2] != checkpoint.VERSION.split(".")[:2]:
-        raise ValueError(
-            f"{path} was kept by minigpt {version}, and this is {checkpoint.VERSION}: it is of "
-            "another version. Keep yours anew in its notebook, which leaves this file under "
-            "another name"
-        )
+        raise ValueError(f"{path} was kept by minigpt {version}, and this is {checkpoint.VERSION}: "
+                         "it is of another version. Keep yours anew in its notebook, which leaves "
+                         "this file under another name")  # fmt: skip
     if meta.get("kind") == checkpoint.REWARD:
         gpt, _ = load_model(checkpoint.find_parent(path, meta))
         model = RewardModel(gpt, sees_surprisal=meta.get("sees_surprisal", True))
@@ -254,10 +250,9 @@ def read_stage(path: Path, lang: str = "en", device: str = "auto", own: bool = T
         gpt = model
     encoding = load_tokenizer(lang)
     if gpt.config.vocab_size != encoding.n_vocab:
-        raise ValueError(
-            f"{path} has a vocabulary of {gpt.config.vocab_size} tokens, and the course's has "
-            f"{encoding.n_vocab}: it is of another version. {checkpoint.ANEW}"
-        )
+        raise ValueError(f"{path} has a vocabulary of {gpt.config.vocab_size} tokens, and the "
+                         f"course's has {encoding.n_vocab}: it is of another version. "
+                         f"{checkpoint.ANEW}")  # fmt: skip
     model.to(pick_device(device)).eval().requires_grad_(False)
     return Stage(path.stem, model, encoding, load_world(lang), meta, Path(path), own)
 

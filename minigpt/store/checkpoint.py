@@ -22,12 +22,11 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
-from minigpt.store.files import atomic_write, write_keeping
+from minigpt.store.files import VERSION, atomic_write, write_keeping  # noqa: F401
 from minigpt.store.kept import alone
 from minigpt.store.leaves import pack, unpack
 
 ANEW = "`python3 -m minigpt train` makes it anew and keeps this file under another name"
-VERSION = "0.1.0"  # of minigpt, as in pyproject.toml: noted in what `keep` writes
 FORMAT = 2  # of the metadata; raise it when older readers would misread a new file. 1: no checksum
 SHIPPED = Path(__file__).parent.parent / "data" / "checkpoints"  # those that came with the course
 KEY = "minigpt"  # safetensors writes several keys in random order: so there is only one
@@ -91,10 +90,9 @@ def put_aside(path: Path) -> Path:
 def check_not_shipped(path: str | Path) -> None:
     """ValueError if a file or folder would be among the checkpoints that came with the course."""
     if Path(path).resolve().is_relative_to(SHIPPED.resolve()):
-        raise ValueError(
-            f"{path} is among the checkpoints that came with the course, which stay as they are: "
-            "choose another folder (with --out, or by setting MINIGPT_HOME)"
-        )
+        raise ValueError(f"{path} is among the checkpoints that came with the course, which stay "
+                         "as they are: choose another folder (with --out, or by setting "
+                         "MINIGPT_HOME)")  # fmt: skip
 
 
 def as_text(meta) -> str:
@@ -133,9 +131,8 @@ def read_meta(path: str | Path) -> dict:
 def opened(path: str | Path) -> BinaryIO:
     """The file, to be read; FileNotFoundError with the mend."""
     if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"no checkpoint {path}: make it with `python3 -m minigpt train`, or check the name"
-        )
+        raise FileNotFoundError(f"no checkpoint {path}: make it with `python3 -m minigpt train`, "
+                                "or check the name")  # fmt: skip
     return open(path, "rb")
 
 
@@ -214,11 +211,10 @@ def find_parent(path: str | Path, meta: dict) -> Path:
             return place
     stage = meta.get("stage")
     only = f" --stages {stage}" if stage in ("sft", "reward", "ppo") else ""
-    raise FileNotFoundError(
-        f"{path} belongs to a model ({wanted}) that is neither {places[0]} nor {places[1]}: that "
-        "was trained anew since then. Put the one it belongs to beside it, or train it again on "
-        f"the new one, with `python3 -m minigpt train{only}`"
-    )
+    raise FileNotFoundError(f"{path} belongs to a model ({wanted}) that is neither {places[0]} nor "
+                            f"{places[1]}: that was trained anew since then. Put the one it "
+                            "belongs to beside it, or train it again on the new one, with `python3 "
+                            f"-m minigpt train{only}`")  # fmt: skip
 
 
 def config_of(path: str | Path, meta: dict, tensors: dict[str, Tensor]) -> GPTConfig:
@@ -259,10 +255,8 @@ def meta_of(path: str | Path, file: BinaryIO) -> tuple[dict, str | None]:
     if type(version) is not int or not 1 <= version <= FORMAT:
         newer = type(version) is int and version > FORMAT
         which, update = ("a newer", "Update the course. Or ") if newer else ("another", "")
-        raise ValueError(
-            f"{path} has format {version}, and this minigpt reads 1 to {FORMAT}: {which} version "
-            f"of the course made it. {update}{ANEW}"
-        )
+        raise ValueError(f"{path} has format {version}, and this minigpt reads 1 to {FORMAT}: "
+                         f"{which} version of the course made it. {update}{ANEW}")  # fmt: skip
     return meta, meta.pop("sha256", None)
 
 

@@ -6,10 +6,20 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    fcntl = None
+
+VERSION = "0.1.0"  # of minigpt, as in pyproject.toml
 ROOT = Path(__file__).resolve().parents[2]  # the repository: it holds minigpt/ and notebooks/
 PROGRAM = "py -m minigpt" if os.name == "nt" else "python3 -m minigpt"
 
@@ -103,6 +113,61 @@ def try_writing(path: Path, size: int) -> None:
     with writing(path):
         atomic_write(probe, bytes(size))
         probe.unlink()
+
+
+@contextmanager
+def locked(path: Path, wait: float = 0, said: str = "") -> Iterator[None]:
+    """Within it, no other process or thread has this lock file; it is free when its process ends.
+    Where there are no locks nothing can be written, and that tells. wait: seconds, at most. said:
+    what is printed then or, without a wait, the Problem; WHO in it becomes the one that has it."""
+    file, who, refuse = None, "", not wait
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while (file := take(path)) is None and (not who or wait > 0):
+            if not who:
+                with suppress(FileNotFoundError):  # it is free again
+                    who = path.read_text(encoding="utf-8") or "another process"
+                    if refuse:
+                        raise Problem(said.replace("WHO", who))
+                    print(said.replace("WHO", who), end="\n" if said else "", flush=True)
+            wait -= 0.01
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        if file is not None:
+            with suppress(OSError):  # Windows removes no open file
+                path.unlink()
+            file.close()
+
+
+def take(path: Path) -> BinaryIO | None:
+    """The lock file, taken; None if another has it. OSError where there are no locks."""
+    file = open(path, "ab", buffering=0)
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:  # beyond its text, which others may read
+            file.seek(2**20)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+            raise FileNotFoundError  # its owner has removed it
+        with suppress(OSError):  # a full disk has locks as well
+            file.truncate(0)
+            file.write(f"process {os.getpid()}, since {time.strftime('%H:%M')}".encode())
+    except OSError as error:
+        file.close()
+        if isinstance(error, (BlockingIOError, FileNotFoundError, PermissionError)):
+            return None
+        raise
+    return file
+
+
+def sweep(folder: Path, *patterns: str) -> None:
+    """Remove temporary files that killed writes left, under the lock of who writes such files."""
+    for left in [file for pattern in patterns for file in folder.glob(pattern)]:
+        with suppress(OSError):
+            left.unlink()
 
 
 def put_aside(path: Path) -> Path:

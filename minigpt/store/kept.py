@@ -5,19 +5,18 @@ a file away: one that cannot be read is put aside under another name, and the le
 Two notebooks may change a file at once: each change is made to what is on the disk at that moment.
 """
 
+import glob
 import json
-import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigpt.store.files import atomic_write, learner_home, put_aside
+from minigpt.store.files import atomic_write, learner_home, locked, put_aside, sweep
 from minigpt.store.words import _, language
 
-WAIT, TIMES = 0.01, 200  # seconds, and how often, to wait for another notebook's change
+WAIT = 30.0  # seconds, at most, for another notebook's change: one that takes longer hangs
 _lock = threading.RLock()  # a click may arrive on another thread than the cell
 _unsaved: dict = {}  # path -> the changes that the disk refused
 
@@ -61,7 +60,7 @@ class Kept:
                 return contents
             try:
                 text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
-                atomic_write(path, text.encode("utf-8"))
+                atomic_write(path, text.encode("utf-8", "replace"))
                 _unsaved.pop(path, None)
             except OSError as error:
                 _unsaved.setdefault(path, []).append(change)
@@ -100,22 +99,10 @@ class Kept:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Within it, no other notebook changes the file. A lock that stays is of one that was killed;
-    where none can be made nothing can be written, and the writing tells."""
-    lock = path.with_name(f".{path.name}.lock")
-    with suppress(OSError):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        for _attempt in range(TIMES):
-            try:
-                os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-                break
-            except FileExistsError:
-                time.sleep(WAIT)
-    try:
+    """Within it, no other notebook changes the file; what killed writes of it left is removed."""
+    with locked(path.with_name(f".{path.name}.lock"), WAIT):
+        sweep(path.parent, f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.tmp")
         yield
-    finally:
-        with suppress(OSError):
-            lock.unlink()
 
 
 # ---- writing times: how long the learner took for an answer, for the comparison with judging ----

@@ -135,10 +135,8 @@ def read_resume(path: Path, data: bytes) -> tuple[dict, dict[str, Tensor]]:
             raise ValueError
         meta = {"identity": meta["identity"], "last": Step(**meta["last"]), "took": meta["took"]}
     except Exception as error:  # safetensors' own error type is not part of its interface
-        raise ValueError(
-            f"{path} is damaged, or of another program or version: move it away, and the stage "
-            "starts anew"
-        ) from error
+        raise ValueError(f"{path} is damaged, or of another program or version: move it away, and "
+                         "the stage starts anew") from error  # fmt: skip
     return meta, tensors
 
 
@@ -147,11 +145,10 @@ def check_identity(path: Path, found: dict, wanted: dict) -> None:
     for name in [*wanted, *found]:
         there, here = found.get(name), wanted.get(name)
         if there != here:
-            raise ValueError(
-                f"{path} is of another run: its {name} is {there}, and now it would be {here}. "
-                "Give that run's options (--seed, --size, --fast, …) or another --out. Without "
-                "--resume the stage starts anew, and the file is replaced"
-            )
+            raise ValueError(f"{path} is of another run: its {name} is {there}, and now it would "
+                             f"be {here}. Give that run's options (--seed, --size, --fast, …) or "
+                             "another --out. Without --resume the stage starts anew, and the file "
+                             "is replaced")  # fmt: skip
 
 
 def fingerprint(data) -> str:

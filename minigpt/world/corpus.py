@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from math import inf
 
 import numpy as np
 
@@ -343,9 +344,11 @@ def build_corpus(
     unknown = set(mixture) - set(MIXTURE)
     if unknown:
         raise ValueError(f"unknown source {sorted(unknown)[0]!r}: choose from {list(MIXTURE)}")
-    total = sum(mixture.values())
-    if min(mixture.values(), default=0) < 0 or total <= 0:
+    numbers = [n for n in mixture.values() if isinstance(n, (int, float)) and 0 <= n < inf]
+    if len(numbers) < len(mixture) or not (total := sum(numbers)):
         raise ValueError(f"the shares of a mixture are 0 or more, and not all 0: {mixture}")
+    if size < 1:
+        raise ValueError(f"size is {size}: give the number of tokens, 1 or more")
     writer = Writer(world, seed)
     rows = []  # (source, text, ids, facts)
     for source in MIXTURE:

@@ -95,6 +95,29 @@ def test_help_needs_nothing_installed():
     assert result.returncode == 0 and "reset" in result.stdout, result.stderr
 
 
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_needs_nothing_either(option, monkeypatch, capsys):
+    monkeypatch.setattr(commands.environment, "ensure", lambda *_: pytest.fail("it was prepared"))
+    assert commands.main([option]) == 0
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version = capsys.readouterr().out.split()[-1]
+    assert f'\nversion = "{version}"\n' in project
+
+
+def test_what_an_installation_says_is_no_part_of_the_json(monkeypatch, capsys):
+    def ensure(kind, fresh):
+        print("The course's packages go into .venv")
+        return Path("/env/bin/python")
+
+    monkeypatch.setattr(commands.environment, "ensure", ensure)
+    monkeypatch.setattr(commands.environment, "hand_over", lambda *_: print("[]"))
+    commands.run(["bench", "--json"])
+    said = capsys.readouterr()
+    assert said.out == "[]\n" and "packages" in said.err
+    commands.run(["bench"])
+    assert "packages" in capsys.readouterr().out
+
+
 def test_unknown_command_names_the_near_one(capsys):
     assert commands.main(["chekc"]) == 1
     assert f"Did you mean `{PROGRAM} check`?" in capsys.readouterr().err

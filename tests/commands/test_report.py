@@ -100,13 +100,26 @@ def test_less_than_one_seed_is_a_problem(reported, seeds):
     assert reported == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["--own"], ["--lang", "xx"], ["--json"]])
+@pytest.mark.parametrize("arguments", [[], ["--own"], ["--json"]])
 def test_without_checkpoints_it_says_how_to_make_them(monkeypatch, tmp_path, arguments):
     monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(device_module, "set_threads", lambda n=None: 1)
     with pytest.raises(Problem, match="There are no checkpoints in .*: `.* train` makes them"):
         report.main(arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--lang", "xx"], "language 'xx': choose 'en'"),
+        (["--size", "huge"], "no size 'huge'. Choo"),
+    ],
+)
+def test_what_there_is_not_is_no_matter_of_training(reported, arguments, message):
+    with pytest.raises(Problem, match=message):
+        report.main(arguments)
+    assert reported == []
 
 
 def test_a_damaged_checkpoint_is_a_problem_and_no_traceback(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """The train command: which stages it runs with what, and what it says of bad arguments."""
 
+import os
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from minigpt.engine import device as device_module
 from minigpt.stages import controls, recipe
 from minigpt.stages import stage as stages_module
 from minigpt.stages import train as course_module
-from minigpt.store.files import Problem
+from minigpt.store.files import Problem, locked
 
 
 @pytest.fixture
@@ -105,6 +107,7 @@ def test_ship_makes_the_tokenizer_first_and_writes_into_the_package(runs, tmp_pa
         (["--stages", "base,dpo"], "no stage 'dpo'. Choose some of: base, sft, reward, ppo"),
         (["--stages", ""], "no stage ''"),
         (["--seed", "-1"], "--seed is -1: give 0 or more"),
+        (["--seed", "1" + "0" * 23], "--seed is 10*: give 0 or more, at most 10"),
         (["--threads", "0"], "--threads is 0: give 1 or more"),
         (["--size", "huge"], "no size 'huge'. Choose one of: tiny, mini, small, medium, gpt2"),
         (["--size", "gpt2", "--ship"], "Only the size tiny is shipped"),
@@ -148,6 +151,39 @@ def test_a_folder_that_cannot_be_made_is_a_problem(runs, tmp_path):
     with pytest.raises(Problem, match="file"):
         train.main(["--out", str(tmp_path / "file" / "below")])
     assert "base" not in runs
+
+
+def test_stages_run_in_the_order_of_their_parents_and_once(runs):
+    train.main(["--stages", "ppo, sft,base,sft"])
+    assert runs[1:] == ["base", "sft", "ppo"]
+
+
+@pytest.mark.parametrize("out", ["", " "])
+def test_an_empty_folder_is_refused_and_not_here(runs, out):
+    with pytest.raises(Problem, match="--out is empty: give the name of a folder"):
+        train.main(["--out", out])
+    assert runs == []
+
+
+def test_two_trainings_do_not_share_a_folder(runs, tmp_path):
+    out = tmp_path / "my runs"
+    with locked(out / ".train.lock"):
+        with pytest.raises(Problem, match=rf"process {os.getpid()}, .* writes into {out}: wait"):
+            train.main(["--out", str(out)])
+        assert train.main(["--out", str(tmp_path / "other")]) == 0
+    assert "base" not in runs[:1] and len(runs) == 1 + 5
+    assert train.main(["--out", str(out)]) == 0
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_what_a_killed_training_left_is_removed_and_nothing_else(runs, tmp_path):
+    left = [".base.resume.safetensors.0123abcd.tmp", ".base.safetensors.probe",
+            "..base.safetensors.probe.0123abcd.tmp", ".train.json.0123abcd.tmp"]  # fmt: skip
+    kept = ["base.resume.safetensors", "base.safetensors", ".sft.safetensors.0123abcd.tmp", "x.tmp"]
+    for name in (*left, *kept):
+        (tmp_path / name).write_bytes(b"half")
+    assert train.main(["--out", str(tmp_path)]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == sorted(kept)
 
 
 def test_words_for_numbers_are_refused_by_the_parser(runs, capsys):

@@ -225,6 +225,28 @@ def test_what_is_typed_or_written_by_a_model_is_never_markup(case):
         assert "<script" not in made.html() and "<img" not in made.html()
 
 
+@pytest.mark.parametrize("typed", ["\ud800", "a\udfff b", "\ud83d\ude42", "\u202e abc \u2066"])
+def test_what_no_browser_can_be_sent_is_replaced(case, typed, capsys):
+    """Half of a surrogate pair has no UTF-8: a message with it would end the callback, and some
+    marks would turn the page's own words around."""
+    made = Made(case)
+    for box in made.controls(ipywidgets.Text, ipywidgets.Textarea):
+        box.value = typed
+        for button in made.controls(ipywidgets.Button):
+            button.click()
+    for toggles in made.controls(ipywidgets.ToggleButtons):
+        toggles.index = 0
+    made.static = made.widget.static()
+    made.parts += inside(made.widget.view)  # with what was made meanwhile
+    sent = [made.html(), capsys.readouterr().out, *map(repr, made.static)]
+    for part in made.parts:
+        if not isinstance(part, (ipywidgets.Text, ipywidgets.Textarea)):  # as it came in
+            sent += [str(v) for v in part.get_state().values() if isinstance(v, (str, tuple))]
+    for text in sent:
+        text.encode("utf-8")
+    assert not set(made.html()) & set("\u202e\u2066")
+
+
 def test_an_error_becomes_a_sentence(case, monkeypatch):
     """Whatever a control does is guarded: where all that is guarded fails, using it either says so
     or has no effect."""

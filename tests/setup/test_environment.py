@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from minigpt.setup import common, environment
 from minigpt.setup.installing import PipFailed
-from minigpt.store.files import Problem
+from minigpt.store.files import Problem, locked
 
 
 @pytest.fixture
@@ -192,6 +193,37 @@ def test_killed_installation_is_made_anew_by_the_next_start(course, capsys):
     environment.ensure("lab")
     assert "interrupted" in capsys.readouterr().out
     assert not (half / "half").exists() and environment.read_stamp(half) != environment.UNFINISHED
+
+
+def test_a_second_start_waits_for_the_one_that_installs(course, capsys):
+    """It neither removes what that one makes, nor makes it again."""
+    directory, got = course.root / ".venv", []
+    second = threading.Thread(target=lambda: got.append(environment.ensure("lab")))
+    with locked(course.root / ".venv.lock"):
+        environment.make(directory)
+        stamp = directory / environment.STAMP
+        stamp.write_text(environment.UNFINISHED, encoding="utf-8")
+        second.start()
+        said = ""
+        while "waiting" not in said:
+            said += capsys.readouterr().out
+        assert f"process {os.getpid()}, since" in said and str(directory) in said
+        assert stamp.is_file() and course.calls == []
+        stamp.write_text(environment.stamp_text(directory, "lab"), encoding="utf-8")
+    second.join()
+    assert got == [environment.environment_python(directory)] and course.calls == []
+    assert sorted(path.name for path in course.root.glob(".*")) == [".venv"]
+
+
+def test_a_second_start_goes_on_where_the_first_one_failed(course, capsys):
+    directory, got = course.root / ".venv", []
+    second = threading.Thread(target=lambda: got.append(environment.ensure("lab")))
+    with locked(course.root / ".venv.lock"):
+        second.start()
+        while "waiting" not in capsys.readouterr().out:
+            pass
+    second.join()
+    assert got == [environment.environment_python(directory)] and len(course.calls) == 2
 
 
 def test_somebodys_own_environment_is_filled_and_never_removed(course, monkeypatch):

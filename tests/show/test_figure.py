@@ -41,6 +41,8 @@ from minigpt.show.style import (
 from minigpt.show.table import Table
 from minigpt.world.judge import VERDICTS
 
+TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the order of what comes after
+
 
 def test_each_stage_has_a_colour_of_its_own_and_variants_have_the_stages():
     assert len(set(STAGE_COLOURS.values())) == len(STAGE_COLOURS) == len(STAGE_NAMES)
@@ -56,7 +58,15 @@ def test_escaped_text_is_html_that_shows_the_text(text):
     assert "<" not in made.replace("<br>", "") and '"' not in made and "'" not in made
     shown = html.unescape(made.replace("<br>", "\n"))
     assert len(shown) == len(text)
-    assert all(a == b or (ord(b) < 32 or ord(b) == 127) for a, b in zip(shown, text))
+    assert all(a == b or (ord(b) < 32 or ord(b) == 127 or b in TURNS) for a, b in zip(shown, text))
+
+
+@given(st.text(st.sampled_from([*TURNS, "\ud83d", "\ude42", "a", "<", "\n", "\u05d0"])))
+def test_nothing_turns_the_text_around_and_all_of_it_can_be_sent(text):
+    made = escape(text)
+    assert not set(made) & set(TURNS) and made.encode("utf-8")[:0] == b""
+    assert made.count("\u05d0") == text.count("\u05d0")  # Hebrew itself is as it was
+    assert made.count("\ufffd") == sum(c in TURNS or "\ud800" <= c <= "\udfff" for c in text)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 drawn beside the recorded one."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -75,6 +76,37 @@ def test_what_all_runs_share_cannot_change_under_way(toy):
     with pytest.raises(ValueError, match="other threads"):
         toy(rate=1)
     assert toy.file.read_bytes() == before and len(toy.made) == 4
+
+
+def test_each_damaged_results_file_is_refused_by_name_or_harmless(toy):
+    toy(rate=1)
+    data, rng, refused = toy.file.read_bytes(), random.Random(0), 0
+    for n in range(100):
+        broken = bytearray(data)
+        at = rng.randrange(len(data))
+        if n % 3 == 0:
+            del broken[at:]
+        elif n % 3 == 1:
+            broken[at] ^= 1 << rng.randrange(8)
+        else:
+            broken[at:at] = rng.choice([b"[" * 10**5, b"\xff", b"null", b'"', b"{}", b"NaN"])
+        toy.file.write_bytes(broken)
+        try:
+            assert isinstance(toy(rate=1), dict)
+        except ValueError as error:
+            refused += "toy.json" in str(error)
+            assert "toy.json is damaged" in str(error) or "with other" in str(error)
+            assert toy.file.read_bytes() == broken  # as it was
+        else:
+            assert json.loads(toy.file.read_bytes())["rate"] == 1
+    assert refused > 60
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"runs": [1]}', '{"runs": 3}', '{"runs": null}'])
+def test_what_holds_no_runs_is_refused(toy, text):
+    toy.file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="toy.json is damaged: .* experiment parts` makes it anew"):
+        toy(rate=1)
 
 
 def test_a_run_is_drawn_beside_the_recorded_one():

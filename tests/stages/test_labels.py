@@ -1,4 +1,5 @@
 import json
+import random
 
 import pytest
 
@@ -202,3 +203,46 @@ def test_a_damaged_file_of_ones_own_is_put_aside_and_told(monkeypatch, tmp_path)
     assert own_labels(say=said.append) == []
     assert (tmp_path / "labels-en.damaged-1.json").read_bytes() == damaged
     assert "labels-en.damaged-1.json" in said[0]
+
+
+# ---- damaged in all ways ------------------------------------------------------------------------
+
+WRONG = [None, 0, -1, 2**70, 0.5, float("nan"), "", "x" * 10**5, "\ud800", [], {}, [[]], True]
+
+
+def mutated(rng: random.Random) -> bytes:
+    """A labels file in which something is another: a byte, its length, or a value anywhere."""
+    data, kind = contents(), rng.randrange(4)
+    if kind == 0:
+        raw = bytearray(json.dumps(data).encode())
+        raw[rng.randrange(len(raw))] = rng.randrange(256)
+        return bytes(raw)
+    if kind == 1:
+        raw = json.dumps(data).encode()
+        return raw[: rng.randrange(len(raw))]
+    inside, key = data, rng.choice([*data])
+    while isinstance(inside[key], (dict, list)) and inside[key] and rng.random() < 0.8:
+        inside = inside[key]
+        key = rng.choice([*inside] if isinstance(inside, dict) else range(len(inside)))
+    if kind == 2 and isinstance(inside, dict):
+        del inside[key]
+    else:
+        inside[key] = rng.choice(WRONG)
+    return json.dumps(data).encode()
+
+
+def test_400_mutated_labels_files_are_refused_by_name_or_harmless(tmp_path, say):
+    path, rng, refused = tmp_path / "hers.json", random.Random(0), 0
+    for _ in range(400):
+        path.write_bytes(data := mutated(rng))
+        try:
+            found = read_labels(path, ENCODING)
+        except ValueError as error:
+            refused += 1
+            assert "hers.json" in str(error) and len(str(error)) < 1000
+        else:
+            assert all(isinstance(label, Label) for label in found)
+            assert read_labels(labels_bytes(found, ENCODING), ENCODING) == found
+        assert path.read_bytes() == data
+    assert refused > 300
+    say(f"Fuzz: of 400 mutated labels files {refused} are refused by name, the others are whole")

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import random
 import signal
 from dataclasses import replace
 
@@ -259,3 +260,21 @@ def test_fingerprints_tell_data_apart():
     assert fingerprint([([1], [2])]) == fingerprint([([1], [2])]) != fingerprint([([1], [3])])
     tokens = torch.arange(5).numpy()
     assert fingerprint(tokens) == fingerprint(tokens.copy()) != fingerprint(tokens[:4])
+
+
+def test_each_mutated_resume_file_is_refused_by_name(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        break_off(course(tmp_path), "base", 4)
+    path, rng = tmp_path / "base.resume.safetensors", random.Random(0)
+    data = path.read_bytes()
+    header = 8 + int.from_bytes(data[:8], "little")
+    assert module.read_resume(path, data)[0]["last"].step == 4
+    for n in range(200):
+        broken = bytearray(data)
+        at = rng.randrange(header) if n % 2 else rng.randrange(len(data))
+        if n % 4 == 3:
+            del broken[at:]
+        else:
+            broken[at] ^= 1 << rng.randrange(8)
+        with pytest.raises(ValueError, match="base.resume.safetensors is damaged, or of another"):
+            module.read_resume(path, bytes(broken))

@@ -153,10 +153,18 @@ def test_another_mixture(mixture):
     ({"Books": -0.1, "C4": 1.1}, "0 or more"),
     ({"Books": 0}, "not all 0"),
     ({}, "not all 0"),
+    *(({"Books": share, "C4": 0.5}, "0 or more")
+      for share in (float("nan"), float("inf"), -float("inf"), "1", None, [1], 1j)),
 ])  # fmt: skip
 def test_bad_mixture(mixture, message):
     with pytest.raises(ValueError, match=message):
         build_corpus(WORLD, ENCODING, 1000, mixture)
+
+
+@pytest.mark.parametrize("size", [0, -5])
+def test_no_tokens_are_no_corpus(size):
+    with pytest.raises(ValueError, match=f"size is {size}: give"):
+        build_corpus(WORLD, ENCODING, size)
 
 
 def test_the_default_corpus_is_the_one_that_everything_shipped_was_trained_on():

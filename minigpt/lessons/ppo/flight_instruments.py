@@ -9,10 +9,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from minigpt.lessons.ppo.instruments import (
-    Evaluation,
-    panel,
-)
+from minigpt.lessons.ppo.instruments import Evaluation, panel
 from minigpt.ppo import PPOStep
 from minigpt.reward import reward_input
 from minigpt.sft import answer_text, chat_prompt

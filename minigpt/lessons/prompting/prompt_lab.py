@@ -24,7 +24,7 @@ from minigpt.show.widget import (
 from minigpt.stages.replies import LONGEST
 from minigpt.stages.stage import Stage, line_ends, load_stage
 from minigpt.store.words import _, language
-from minigpt.tokenizer import special
+from minigpt.tokenizer import special, whole
 from minigpt.world.questions import Question
 
 COUNT = 10  # how many of the next tokens are shown
@@ -88,7 +88,7 @@ class PromptLab(Widget):
         """Show what the form needs; one's own text begins with the prompt that was there."""
         before, self.last_form = self.last_form, self.form.value
         if self.form.value == "custom" and not self.own_text.value.strip():
-            self.quietly(self.own_text, value=self._text_in(before))
+            self.quietly(self.own_text, value=whole(self._text_in(before)))  # or it cannot be sent
         self._show_form()
         self.start_over()
 

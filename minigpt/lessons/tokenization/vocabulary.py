@@ -16,7 +16,7 @@ import numpy as np
 
 from minigpt.engine.bpe import fast_merges
 from minigpt.model import GPT, GPTConfig
-from minigpt.pretrain import PretrainConfig, Step, evaluate_loss, pretrain
+from minigpt.pretrain import PretrainConfig, Step, evaluate_loss, pretrain, windows
 from minigpt.show.results import complete
 from minigpt.stages.recipe import tokenizer_text
 from minigpt.stages.scoring import bits_per_byte, count_bytes
@@ -66,9 +66,9 @@ def training(encoding, documents, operations: float, seed: int = 0) -> tuple[GPT
     """A model of the course's size and a run that trains it for about so many operations."""
     tokens, settings = token_row(encoding, documents), PretrainConfig(seed=seed)
     model = GPT(GPTConfig(vocab_size=encoding.n_vocab), seed=seed)
-    settings.batch_size = min(settings.batch_size, (len(tokens) - 1) // settings.block_size)
+    settings.batch_size = min(settings.batch_size, len(windows(tokens, settings.block_size)))
     update = settings.batch_size * settings.block_size * flops_per_token(model.config)
-    settings.steps = max(1, round(operations / max(1, update)))
+    settings.steps = max(1, round(operations / update))
     return model, pretrain(model, tokens, settings)
 
 

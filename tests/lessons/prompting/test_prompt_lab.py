@@ -62,6 +62,12 @@ def test_forms(lab, form, has):
     assert lab.own_text.layout.display == "none" and lab.question.layout.display is None
 
 
+def test_own_text_that_began_with_half_of_a_surrogate_pair_can_be_sent(lab):
+    lab.question.value = "\ud83d where?"
+    lab.form.value = "custom"
+    assert lab.own_text.value == "\ufffd where?\n" and text_of(lab) == lab.own_text.value
+
+
 def test_shots_are_counted(lab):
     lab.form.value = "few_shot"
     for shots in (0, 8):
