@@ -30,6 +30,7 @@ SILENT = {  # what they do is not seen at once, or not a second time
     "Your name": "Export uses it", "File": "Export uses it", "Next word": "Guess takes it",
     "Write it here": "Done takes it", "Ten questions": "they are open",
     "Show my score": "it is shown", "Ask": "it was asked when the box was left",
+    **dict.fromkeys(["Top-k (0: all)", "Top-p (1: all)"], "the other may have removed it already"),
 }  # fmt: skip
 SHOWN = 20  # seconds within which any other one has to show what it did
 
@@ -125,7 +126,7 @@ def use(page, cell: str, kind: str, word: str, number: int, how: str) -> None:
     """Use a control, and wait until something else is seen in the output, and stands still."""
     state, element = f"state('{cell}', {number})", f"numbered[{number}]"
     before = page.run(state)
-    (by_mouse if how == "mouse" else by_key)(page, kind, word, element)
+    (by_mouse if how == "mouse" else by_key)(page, kind, element)
     silent = word in SILENT or "I do not know" in word  # another answer to a question of the test
     end = time.monotonic() + (0.5 if silent else SHOWN)
     while before == (now := page.run(state)) and time.monotonic() < end:
@@ -139,7 +140,7 @@ def use(page, cell: str, kind: str, word: str, number: int, how: str) -> None:
     assert "did not work" not in said and "Traceback" not in said, (cell, word, said)
 
 
-def by_mouse(page, kind: str, word: str, element: str) -> None:
+def by_mouse(page, kind: str, element: str) -> None:
     if kind == "toggles":
         page.click(f"{element}.querySelector('button:not(.mod-active)')")
     elif kind in ("text", "textarea"):
@@ -148,14 +149,14 @@ def by_mouse(page, kind: str, word: str, element: str) -> None:
         handle = f"{element}.querySelector('.noUi-handle').getBoundingClientRect().x"
         base = f"{element}.querySelector('.noUi-base')"
         left = page.run(f"(r => {handle} > r.x + r.width / 2)({base}.getBoundingClientRect())")
-        page.click(base, 0.9 if word.startswith("Top-p") else 0.2 if left else 0.8)
+        page.click(base, 0.2 if left else 0.8)
     else:
         page.click(element)
         if kind == "select":
             choose_next(page, element)
 
 
-def by_key(page, kind: str, word: str, element: str) -> None:
+def by_key(page, kind: str, element: str) -> None:
     page.run(f"target({element}).focus()")
     if kind == "toggles":
         page.run(f"{element}.querySelector('button:not(.mod-active)').focus()")
@@ -165,9 +166,7 @@ def by_key(page, kind: str, word: str, element: str) -> None:
         page.type(TYPED["key"])
         page.press("Enter" if kind == "text" else "Tab")
     elif kind == "slider":
-        # to where each slider of a widget leaves something for the others to change
-        open_ends = word.startswith(("Temperature", "Top-p"))
-        for key in ["End"] if open_ends else ["Home", *["ArrowRight"] * 3]:
+        for key in ["Home", *["ArrowRight"] * 3]:
             page.press(key)
     elif kind == "select":  # closed, it leaves the arrow keys to JupyterLab, which goes to a cell
         page.press("Space")

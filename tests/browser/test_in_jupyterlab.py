@@ -336,10 +336,20 @@ def a_word_is_guessed(page) -> None:
 
 
 def a_typed_prompt_is_completed(page) -> None:
-    """A question is typed, a token is picked by hand, and the rest of the line is sampled."""
+    """A question is typed, each knob takes tokens away and gives them back, by keyboard, a token is
+    picked by hand, and the rest of the line is sampled."""
     prompt = f"{spelled('lab')}.join()"
     page.fill(control("lab", "Question"), "What is the capital of Kenya?")
     page.wait(f"{prompt}.includes('capital of Kenya?')")
+    for knob, least, most in (
+        ("Top-k (0: all)", ["Home", "ArrowRight"], "Home"), ("Top-p (1: all)", ["Home"], "End"),
+    ):  # fmt: skip
+        page.run(f"{control('lab', knob)}.focus()")
+        for key in least:
+            page.press(key)
+        page.wait(says("lab", "removed"))
+        page.press(most)
+        page.wait(f"!{says('lab', 'removed')}")
     before = page.run(prompt)
     page.click(f"[...{output('lab')}.querySelectorAll('button')].at(-1)")  # the least likely one
     page.wait(f"{prompt} !== {json.dumps(before)}")
