@@ -64,7 +64,7 @@ def control(cell: str, words: str) -> str:
     """What is typed into, chosen from or moved, by the words beside it."""
     label = f"[...{output(cell)}.querySelectorAll('label')].find(l => l.textContent === '{words}')"
     kinds = "'textarea, select, .noUi-handle, input'"
-    return f"{label}.parentElement.querySelector({kinds})"
+    return f"{label}?.parentElement.querySelector({kinds})"
 
 
 def spelled(cell: str) -> str:
