@@ -4,7 +4,6 @@ reaches it. What it does is seen elsewhere in the output where it stands.
 Two notebooks in an ordinary run, all of them among the slow tests.
 """
 
-import json
 import os
 import time
 from pathlib import Path
@@ -94,20 +93,20 @@ def test_every_control_works_by_mouse_and_by_keyboard(path, lab, page):
             page.screen(Path(SHOTS), f"{path.stem}-used-{cell}")
     assert page.run(ERRORS) == [] and what_stays(page, BROKEN) == []
     assert page.errors == []
-    print(json.dumps({cell: sorted(words) for cell, words in used.items()}))
 
 
-def use_all(page, cell: str, how: str) -> set[str]:
-    """Use each control in a cell's output, and each that comes to light thereby; their words."""
+def use_all(page, cell: str, how: str) -> list[str]:
+    """Use each control in a cell's output, and each that comes to light thereby; their kinds."""
     used = {}
     while left := [c for c in page.run(f"controls('{cell}')") if c[2] not in used]:
         seen = [c for c in left if c[3]]
         if seen:
-            kind, used[seen[0][2]], number, _ = seen[0]
-            use(page, cell, kind, used[number], number, how)
+            kind, word, number, _ = seen[0]
+            used[number] = kind
+            use(page, cell, kind, word, number, how)
         else:
             choose_until_seen(page, cell, *left[0][1:3])
-    return set(used.values())
+    return sorted(used.values())
 
 
 def choose_until_seen(page, cell: str, word: str, number: int) -> None:
