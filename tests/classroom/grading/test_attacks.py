@@ -292,7 +292,7 @@ found = ""
 for top in (CLASS, "/tmp", "/home", "/var", "/srv", "/mnt", "/proc/1/root/tmp", "/proc/1/cwd"):
     for folder, _, files in os.walk(top):
         for name in files:
-            if name.endswith((".ipynb", ".csv", ".db", ".py")):
+            if name.endswith((".ipynb", ".csv", ".db")):  # /tmp may hold all of Python
                 with quiet:
                     found += open(os.path.join(folder, name), errors="replace").read(10**6)
 if SECRET[::-1] in found:
