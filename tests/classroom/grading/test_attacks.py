@@ -289,7 +289,8 @@ HARM = {
     "other hand-ins, deleted": "shutil.rmtree(CLASS, ignore_errors=True)",
     "other hand-ins, read": """
 found = ""
-for top in (CLASS, "/tmp", "/home", "/var", "/srv", "/mnt", "/proc/1/root/tmp", "/proc/1/cwd"):
+tops = "tmp home var srv mnt proc/1/root/tmp proc/1/cwd".split()
+for top in (CLASS, *("/" + name for name in tops)):
     for folder, _, files in os.walk(top):
         for name in files:
             if name.endswith((".ipynb", ".csv", ".db")):  # /tmp may hold all of Python
@@ -442,7 +443,7 @@ for place in ("~/.ipython/profile_default/startup/x.py", "~/.bashrc", "/tmp/mini
 def folder(tmp_path):
     """A class: points, a gradebook, sources and the work of another student."""
     for name, text in {"points.csv": "student_id\n", "source/x.ipynb": SECRET,
-                       "submitted/ada/work/work.ipynb": SECRET}.items():  # fmt: skip
+                       "submitted/ada/task/task.ipynb": SECRET}.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     with contextlib.closing(sqlite3.connect(tmp_path / "gradebook.db")) as db:
