@@ -43,6 +43,24 @@ assert all(map(lambda x: own(x) == 2 * x, (2, 5, 71))), "twice as much"
 assert abs(own(math.pi) - 2 * math.pi) < 1e-9, "not only integers"
 assert own(trial_random().random() + 3) > 6, "new ones too"
 """
+
+
+def lying(value: str) -> str:
+    """The first answer's value is another one on its way to the grader."""
+    return (
+        f"""
+import json
+real = json.dumps
+def lie(message, **options):
+    message = [*message]
+    if message[1:2] == ["value"]:
+        message[2] = {value}
+    return real(message, **options)
+json.dumps = lie"""
+        + WRONG
+    )
+
+
 SOURCE = {
     "cells": [
         cell("def double(x, tell=None):\n    ### BEGIN SOLUTION\n    return 2 * x\n"
@@ -223,33 +241,9 @@ def double(x, tell=None):
     return found""",
     "a value that holds itself": "found = []\nfound.append(found)\n"
     "def double(x, tell=None):\n    return found",
-    "a shape that lies": """
-import json
-real = json.dumps
-def lie(message, **options):
-    message = [*message]
-    if message[1:2] == ["value"]:
-        message[2] = ["array", "<i8", [2**40, 2**40], "AAAA", True]
-    return real(message, **options)
-json.dumps = lie""" + WRONG,
-    "a tensor that lies": """
-import json
-real = json.dumps
-def lie(message, **options):
-    message = [*message]
-    if message[1:2] == ["value"]:
-        message[2] = ["tensor", ["array", "O", [1], "AAAA", True], True]
-    return real(message, **options)
-json.dumps = lie""" + WRONG,
-    "a class by its name": """
-import json
-real = json.dumps
-def lie(message, **options):
-    message = [*message]
-    if message[1:2] == ["value"]:
-        message[2] = ["builtins.exec", "raise SystemExit(0)"]
-    return real(message, **options)
-json.dumps = lie""" + WRONG,
+    "a shape that lies": lying('["array", "<i8", [2**40, 2**40], "AAAA", True]'),
+    "a tensor that lies": lying('["tensor", ["array", "O", [1], "AAAA", True], True]'),
+    "a class by its name": lying('["builtins.exec", "raise SystemExit(0)"]'),
     "what a check passes in": """
 def double(x, tell=None):
     if tell:
