@@ -89,26 +89,32 @@ def share_bars(shares: dict[str, dict[str, float]]) -> Figure:
 
 
 def stacked_bars(
-    rows: dict[str, dict[str, float]], label: str, styles: dict, width=8.0, height=0.5
+    rows: dict[str, dict[str, float]], label: str, styles: dict, width=8.0, height=0.65
 ) -> Figure:
-    """One bar a row, made of shares: {row: {kind: share}}. styles: {kind: (colour, hatch)}, in
-    order; the hatch is for those who do not see the colours. height: inches a row."""
-    fig, ax = figure(width, 0.9 + height * len(rows))
+    """One bar a row, made of shares: {row: {kind: share}}, with percents and kinds over and under.
+
+    styles: {kind: (colour, hatch)}, in order; the hatch is for those who do not see the colours.
+    height: inches a row.
+    """
+    fig, ax = figure(width, 0.6 + height * len(rows))
+    wide = 0.074 / (width - 1.6)  # of a letter, of 9 points, as a share of the bar
     for y, shares in enumerate(rows.values()):
-        left = 0.0
+        left, free, parts = 0.0, {-0.24: 1.0, 0.39: 1.0}, []
         for kind, (colour, hatch) in styles.items():
             share = shares.get(kind, 0.0)
             ax.barh(y, share, left=left, color=colour, hatch=hatch, edgecolor="#555555",
-                    linewidth=0.6, height=0.7, label=None if y else kind)  # fmt: skip
-            if share >= 0.06:
-                box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-                ax.text(left + share / 2, y, f"{share:.0%}", ha="center", va="center", bbox=box)
+                    linewidth=0.6, height=0.34)  # fmt: skip
+            if round(100 * share):
+                parts.append((left, f"{share:.0%} {kind}"))
             left += share
+        for at, words in reversed(parts):  # over its part or under it, as far left as it has to
+            fits = {line: min(at, end - wide * len(words)) for line, end in free.items()}
+            line = max(fits, key=fits.get)
+            ax.text(max(0, fits[line]), y + line, words, fontsize=9)
+            free[line] = fits[line] - 2 * wide
     ax.set_yticks(range(len(rows)), list(rows))
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1)
-    ax.set_xlabel(label)
-    fig.legend(loc="outside upper center", ncols=len(styles), frameon=False, fontsize=8)
+    ax.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xticks=(0, 0.5, 1),
+           xticklabels=("0%", "50%", "100%"), xlabel=label)  # fmt: skip
     return fig
 
 

@@ -67,9 +67,10 @@ def keep_widgets_alive() -> None:
 
 
 def tell_checks() -> None:
-    """From now on a failed check, and an exercise that is still open, say their sentence alone."""
+    """From now on a failed check, and an exercise that is still open, say their sentence alone;
+    where a learner's function fails within a check, its own lines are shown, not the check's."""
     if found := shell():
-        found.set_custom_exc((AssertionError, NotImplementedError), _tell)
+        found.set_custom_exc((Exception,), _tell)
 
 
 def _tell(shell, kind, error, trace, tb_offset=None) -> None:
@@ -79,12 +80,28 @@ def _tell(shell, kind, error, trace, tb_offset=None) -> None:
     if kind is NotImplementedError and not said:
         said = _("Not answered yet. Write your lines in place of `raise NotImplementedError()`,\n"
                  "run that cell, and then this one.")  # fmt: skip
-    elif kind is NotImplementedError or "site-packages" in last.tb_frame.f_code.co_filename:
+    elif kind is not AssertionError or "site-packages" in last.tb_frame.f_code.co_filename:
         said = ""  # somebody else's
     if said:
         shell._showtraceback(kind, error, [said])
+    elif watched := _watched(trace):
+        lines = [f"{kind.__name__}: {error}"]  # where it could not even be called
+        if own := watched.tb_next:
+            lines = shell.InteractiveTB.structured_traceback(kind, error, own, tb_offset=0)
+        said = _("Called by the check, your function ended in an error of its own:")
+        shell._showtraceback(kind, error, [said, *lines])
     else:
-        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset, running_compiled_code=True)
+
+
+def _watched(trace):
+    """The place in a traceback where a check calls a learner's function; None if none does."""
+    while trace and not (
+        trace.tb_frame.f_code.co_name == "watched"
+        and trace.tb_frame.f_code.co_filename.endswith("your_own.py")
+    ):
+        trace = trace.tb_next
+    return trace
 
 
 def _explain(result) -> None:

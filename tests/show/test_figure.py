@@ -196,11 +196,11 @@ def test_bars_add_up_to_one_and_use_ascii():
     shares = {"SFT": verdict_shares(list(VERDICTS)), "PPO": verdict_shares(["rude"])}
     (ax,) = share_bars(shares).axes
     for y in range(2):
-        bars = [bar for bar in ax.patches if abs(bar.get_y() + 0.35 - y) < 1e-6]
+        bars = [bar for bar in ax.patches if abs(bar.get_y() + bar.get_height() / 2 - y) < 1e-6]
         assert sum(bar.get_width() for bar in bars) == pytest.approx(1)
     texts = [t.get_text() for t in [*ax.texts, *ax.get_yticklabels(), ax.xaxis.label]]
     assert json.dumps(texts) == json.dumps(texts, ensure_ascii=False)
-    assert "100%" in texts
+    assert "100% rude" in texts
 
 
 def test_environment_is_one_line_without_a_path(capsys):
@@ -213,10 +213,28 @@ def test_environment_is_one_line_without_a_path(capsys):
 def test_stacked_bars_begin_where_the_last_one_ended():
     rows = {"x": {"exact": 0.5, "old": 0.3}, "y": {"old": 1.0}}
     fig = stacked_bars(rows, "share", {"exact": ("#fff", ""), "old": ("#000", "//")})
-    bars = [(b.get_y() + 0.35, b.get_x(), b.get_width()) for b in fig.axes[0].patches]
+    bars = [(b.get_y() + b.get_height() / 2, b.get_x(), b.get_width()) for b in fig.axes[0].patches]
     flat = [pytest.approx(bar) for bar in ((0, 0, 0.5), (0, 0.5, 0.3), (1, 0, 0), (1, 0, 1.0))]
     assert bars == flat
-    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["exact", "old"]
+    assert not fig.legends
+    said = [(t.get_text(), t.get_position()[0]) for t in fig.axes[0].texts]
+    assert said == [("30% old", 0.5), ("50% exact", 0), ("100% old", 0)]
+
+
+def test_words_at_narrow_parts_stay_beside_the_bar_and_apart():
+    """The more of them there are, the further left of their parts they stand: over or under."""
+    narrow = ["wrong", "says it does not know", "rude", "no answer"]
+    styles = {kind: ("#fff", "") for kind in ["correct", *narrow]}
+    fig = stacked_bars({"x": {"correct": 0.88, **dict.fromkeys(narrow, 0.03)}}, "share", styles)
+    fig.draw_without_rendering()
+    (ax,) = fig.axes
+    boxes = [t.get_window_extent() for t in ax.texts]
+    assert len(boxes) == 5 and not any(
+        a.overlaps(b)
+        for i, a in enumerate(boxes)
+        for b in [*boxes[:i], *(p.get_window_extent() for p in ax.patches)]
+    )
+    assert all(ax.bbox.x0 - 1 <= b.x0 and b.x1 <= fig.bbox.x1 for b in boxes)
 
 
 def measure(value: float, low: float, high: float) -> SimpleNamespace:

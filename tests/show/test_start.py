@@ -1,5 +1,7 @@
 """What a notebook says of errors: a check's sentence without a traceback, others with theirs."""
 
+import re
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -34,3 +36,18 @@ def test_a_check_says_its_sentence_alone(shell, code, shown, capsys):
 def test_other_errors_keep_their_traceback(shell, code, capsys):
     shell.run_cell(code)
     assert "Traceback" in capsys.readouterr().out
+
+
+def test_an_error_of_a_learners_function_shows_its_own_lines(shell, capsys):
+    """Not the check's, which nobody has written who reads them."""
+    shell.run_cell(
+        "from minigpt.classroom.grading.your_own import your_own\n"
+        "def total(numbers):\n    return numbers[len(numbers)]"
+    )
+    for code, line in (("total([1])", "return numbers[len(numbers)]"), ("total()", "missing 1")):
+        shell.run_cell(f"a_check = your_own(total)\na_check{code.removeprefix('total')}")
+        said = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+        assert said.startswith("Called by the check, your function ended in an error of its own:")
+        assert line in said and "a_check" not in said and "watched" not in said
+    shell.run_cell("def total(numbers):\n    assert numbers, 'give some'\nyour_own(total)([])")
+    assert capsys.readouterr().out.strip() == "give some"

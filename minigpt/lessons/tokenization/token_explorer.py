@@ -26,7 +26,12 @@ def encodings() -> dict:
     """The tokenizers that are compared, by the names under which they are shown."""
     ours = [(_("ours"), our_encoding(size)) for size in OUR_SIZES]
     known = [*ours, ("GPT-2", gpt2()), ("GPT-4", gpt4())]
-    return {_("{name}, {n:,} ids", name=name, n=e.n_vocab): e for name, e in known}
+    return {_("{name}, {n:,} ids", name=name, n=size(e)): e for name, e in known}
+
+
+def size(encoding) -> int:
+    """How many ids have a token: between GPT-4's special ones some have none."""
+    return len(encoding.token_byte_values()) + len(encoding.special_tokens_set)
 
 
 class Explorer(Widget):

@@ -39,7 +39,7 @@ def pipeline(stages: Sequence[tuple[str, str, Sequence]]) -> Diagram:
         pic.text(MODEL + 96, y + 51, does, "s m")
         _sample(pic, y + 94, name, sample)
         pic.arrow(f"M{MODEL + 80} {y + 92}", MODEL + 80, y + 67, "up")
-        told.append(f"{title}: {count} {what}, {task}. {model}: {does}.")
+        told.append(f"{title}: {count} {what}, {task.rstrip('?')}. {model}: {does}.")
         if i < 3:  # the reward model is used, not copied
             pic.arrow(f"M470 {y + 67}", 470, y + ROW - 3, "down", "reward use" if i == 2 else "")
     pic.text(462, 12 + 3 * ROW - 5, _("scores"), "s e")
