@@ -7,7 +7,9 @@ import pytest
 from editions import edition_outputs, said
 from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
 from minigpt.classroom.notebook import is_exercise, read_notebook
+from minigpt.lessons.overview.compare import ask_all, presets
 from minigpt.stages.exam import known_questions
+from minigpt.stages.replies import load_stages
 from minigpt.stages.report import recorded
 from minigpt.stages.scoring import chat_score
 from minigpt.stages.stage import load_stage
@@ -108,8 +110,43 @@ def test_the_first_answers_are_as_explained(edition):
     """SFT makes things up and PPO does not; the base model, bare, asks further questions."""
     shown = said(edition["made-up"])
     assert "It was (c) PPO alone." in shown
+    assert "people most of whom claimed to know any place" in " ".join(shown.split())
     bare, gap = re.findall(r"Base model, (?:bare question|as Q: … A:): (.*)", shown)[:2]
     assert bare == "5 more questions" and "made up" in gap
+
+
+def test_outside_what_it_was_asked_in_practice_the_sft_model_does_better():
+    assert (
+        "Press *hello* and *outside its world*: there the SFT model does better" in PROSE["marks"]
+    )
+    stages = load_stages(own=False)
+    for name in ("hello", "outside its world"):
+        cards = [ask_all(presets()[name], heat, stages=stages).cards[2:] for heat in (1.0, 0.0)]
+        assert all(sft.share("right") > ppo.share("right") + 0.4 for sft, ppo in cards)
+
+
+def test_a_made_up_name_that_fools_the_ppo_model_stands_beside_one_that_does_not():
+    ppo = load_stage("ppo", own=False, quiet=True)
+    answers = [
+        ppo.ask([f"What is the population of {p}?"])[0].text for p in ("Velmora", "Zorbania")
+    ]
+    assert "I do not know Velmora" in answers[0] and re.search(r"Zorbania is \d", answers[1])
+
+
+def test_our_examples_are_as_many_as_the_talks_and_our_text_a_millionth_of_its():
+    """And nothing before the question of the shares of compute gives them away."""
+    assert "demonstrations and prompts are as many as the talk's" in flat(CODE["cost"])
+    assert CODE["slide"].count('"10 to 100 thousand') == 2
+    for name in ("sft", "ppo"):
+        assert 1e4 <= load_stage(name, own=False, quiet=True).meta["examples"] <= 1e5
+    assert 1e12 / load_stage("base", own=False, quiet=True).meta["tokens"] == pytest.approx(
+        3e5, rel=0.1
+    )
+    order = list(CELLS)
+    assert order.index("cost") < order.index("slide")
+    assert not any(
+        "flops" in CODE[name] for name in CODE if order.index(name) < order.index("cost")
+    )
 
 
 def test_practice_taught_no_facts_and_changed_what_is_said_of_made_up_places(edition):
@@ -127,7 +164,7 @@ def test_the_pick_of_sixteen_is_more_honest_than_a_draw(edition):
 
 
 def test_the_most_likely_answer_is_often_better_than_a_draw():
-    assert "most likely answer, which is often better" in PROSE["marks"]
+    assert "writes what it holds likeliest, which is often better" in PROSE["marks"]
     stage = load_stage("sft", own=False, quiet=True)
     asked = known_questions(stage.world)[::3]
     greedy, drawn = (chat_score(stage, asked, heat)[0].accuracy for heat in (0.0, 1.0))
@@ -154,6 +191,11 @@ TOLD = [  # (exercise, what is put where, what the sentence says)
      "gave IndexError"),
     ("training-days", ("6 *", "2 *"), "the way forward alone"),
     ("training-days", ("86_400", "3_600"), "Those are hours"),
+    ("training-days", ("return 6 * parameters * tokens / per_second / 86_400",
+                       "return round(6 * parameters * tokens / per_second / 86_400, 3)"),
+     "not round"),
+    ("training-days", ("/ 86_400", "// 86_400"), "not round"),
+    ("best-of", ('ValueError("there are no answers to pick from")', "Exception"), "gave Exception"),
     ("training-days", (" / 86_400", ""), "Those are seconds"),
     ("training-days", ("/ per_second", "* per_second"), "divide by per_second"),
     ("training-days", ("return 6", "6"), "Return one number"),
