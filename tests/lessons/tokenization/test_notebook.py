@@ -122,9 +122,17 @@ def encode(word, ranks):
         word = word[n:]
     return ids
 """
+EACH = """
+def merge(tokens, pair):
+    out = []
+    for i in range(len(tokens) - 1):
+        joined = (tokens[i], tokens[i + 1]) == pair
+        out.append(tokens[i] + tokens[i + 1] if joined else tokens[i])
+    return out
+"""
 TOLD = [  # (exercise, what went wrong in the solution or instead of it, what is said)
     ("count-pairs", ("    return counts", ""), "gave None, expected a dictionary: return it"),
-    ("count-pairs", (", 0) + n", ", 0) + 1"), "counts as often as its word occurs, and adds up"),
+    ("count-pairs", (", 0) + n", ", 0) + 1"), "counts as often as its word, and adds up"),
     ("count-pairs", ("counts[pair] = counts.get(pair, 0)",
                      'counts[b"".join(pair)] = counts.get(b"".join(pair), 0)'), "key is a pair"),
     ("count-pairs", ("in words:", "in [([t for w, n in words for t in w], 1)]:"), "never reaches"),
@@ -136,7 +144,7 @@ TOLD = [  # (exercise, what went wrong in the solution or instead of it, what is
     ("merge", ("    return out", "    return tuple(out)"), "return the new list"),
     ("merge", ("tokens[i] + tokens[i + 1])", "pair)"), "a pair becomes one token"),
     ("merge", ("    return out", "    return out[:-1]"), "the last token was lost"),
-    ("merge", ("i += 2", "i += 1; tokens = tokens[: -1]"), "used again"),
+    ("merge", EACH, "used again: after a pair, go on behind both"),
     ("merge", ("tuple(pair):", "list(pair):"), "nothing was joined"),
     ("encode-solution", GREEDY, "takes the longest token at each place; BPE joins by rank"),
     ("encode-solution", ("[ranks[token] for token in tokens]", "tokens"), "return their ranks"),
