@@ -11,7 +11,8 @@ from editions import edition_outputs, printed
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import generate
-from minigpt.lessons.pretraining import attention, guess_next, sources
+from minigpt.lessons.pretraining import attention, sources
+from minigpt.lessons.pretraining.guess_next import make_tasks
 from minigpt.model import GPT, GPTConfig, next_token_loss
 from minigpt.pretrain import PretrainConfig, Step, evaluate_loss, pretrain, windows
 from minigpt.stages.keep import ENOUGH, HEAD_FACTS, head_facts_by_qa
@@ -159,7 +160,7 @@ def test_no_text_of_the_game_was_read():
     assert read_by_base().place_reads == load_stage("base", own=False).meta["place_reads"]
     new = build_corpus(load_world("en"), ENCODING, 150_000, seed=1000).documents
     read = "\n\n".join(read_by_base().documents)
-    tasks = guess_next.make_tasks(ENCODING, new)
+    tasks = make_tasks(ENCODING, new)
     assert len(tasks) == 30 and not [t for t in tasks if t.before + t.word in read]
 
 
