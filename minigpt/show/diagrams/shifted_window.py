@@ -32,7 +32,7 @@ def shifted_window(
     middles = [LEFT + step * (i + 0.5) for i in range(T)]
     pic = Diagram(_("The window, shifted by one"))
     pic.text(12, 42, _("reads"), "s", room=84)
-    pic.text(12, 130, _("then comes"), "s", room=84)
+    pic.text(12, 130, _("next"), "s", room=84)
     for i, x in enumerate(middles):
         pic.token(x - size / 2, 18, size, tokens[i])
         kind = "base model" if i == marked else "box"
