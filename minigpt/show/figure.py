@@ -11,6 +11,7 @@ import textwrap
 from html import escape
 
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from PIL import Image
 
 from minigpt.show.style import BLUE, VERDICT_GROUPS
@@ -163,4 +164,26 @@ def curves(lines: dict[str, tuple], xlabel: str, ylabel: str, colour: str = BLUE
         ax.xaxis.set_major_formatter("{x:,g}")
     ax.set_xlabel(xlabel)
     ax.set_title(ylabel, loc="left", fontsize=10)
+    clear_names(fig, ax)
     return fig
+
+
+def clear_names(fig: Figure, ax) -> None:
+    """Move the names of lines off the lines, off the lower axis and off each other: those beside
+    an end up, the lowest first; those over an end up or below it."""
+    fig.draw_without_rendering()  # now everything has its place
+    paths = [line.get_transform().transform_path(line.get_path()) for line in ax.lines]
+    boxes = []
+    for name in sorted(filter(Annotation.get_text, ax.texts), key=lambda name: name.xy[1]):
+        x, y = name.get_position()
+        tried = []
+        for away in range(0, 60, 3):
+            for spot in (x, y + away), *([(x, -y - away)] if y else []):
+                name.set_position(spot)
+                box = name.get_window_extent().padded(3)
+                hits = sum(path.intersects_bbox(box, filled=False) for path in paths)
+                hits += 9 * sum(box.overlaps(other) for other in boxes)
+                tried.append((hits + 9 * (box.y0 < ax.bbox.y0), len(tried), spot, box))
+        *_least, spot, box = min(tried, key=lambda found: found[:2])
+        name.set_position(spot)
+        boxes.append(box)

@@ -21,12 +21,13 @@ from IPython import get_ipython
 from IPython.display import display
 
 from minigpt.show.figure import figure, picture
-from minigpt.show.style import BLUE, GREY, VERMILION, amount
+from minigpt.show.style import BLUE, amount
 from minigpt.store.interrupts import held_interrupts
 from minigpt.store.words import _
 
 FRAME = 0.4  # seconds between two pictures
 SPEED_OVER = 10.0  # seconds over which tokens/s is averaged
+HAIR, SOFT = "#d8dde2", "#6e7781"  # of raw data, of what is compared
 
 
 class Paused(Exception):
@@ -155,12 +156,16 @@ class Live:
         steps = [s.step for s in self.history.steps]
         for ax, name in zip(fig.axes, self.curves):
             values = np.array([getattr(s, name) for s in self.history.steps], dtype=float)
-            ax.plot(steps, values, color=GREY, linewidth=0.6, alpha=0.6)
-            ax.plot(steps, smooth(values), color=BLUE, linewidth=1.6, label=name)
+            ax.plot(steps, values, color=HAIR, linewidth=0.8)
+            ax.plot(steps, smooth(values), color=BLUE, linewidth=2)
             if name == "loss" and self.history.held_out:
-                ax.plot(*zip(*self.history.held_out), "o--", color=VERMILION, label="held out")
-                ax.legend(frameon=False)
-            ax.set(xlabel="step", ylabel=name, xlim=(0, self.history.steps[-1].steps))
+                ax.plot(*zip(*self.history.held_out), "o--", color=SOFT, markersize=4)
+                ax.annotate(_("held out"), self.history.held_out[-1], (0, 9), ha="right",
+                            textcoords="offset points")  # fmt: skip
+            ax.set(xlabel=_("step"), xlim=(0, self.history.steps[-1].steps))
+            if not (values < 0).any():
+                ax.set_ylim(0)
+            ax.set_title(name, loc="left", fontsize=10)
         return fig
 
 

@@ -265,6 +265,33 @@ def test_curves_of_shares_are_named_at_their_ends_and_the_first_stands_out():
     assert ax.get_ylim()[0] == 0 and list(ax.get_xticks()) == [0, 8]
 
 
+def boxes_and_lines(fig):
+    """What the names of lines cover, and the lines, in pixels."""
+    fig.draw_without_rendering()
+    (ax,) = fig.axes
+    boxes = [name.get_window_extent() for name in ax.texts if name.get_text()]
+    return ax, boxes, [line.get_transform().transform_path(line.get_path()) for line in ax.lines]
+
+
+@pytest.mark.parametrize("end", [0.3, 0.8, 1.5, 4.0])
+def test_a_name_over_a_lines_end_keeps_clear_of_other_lines(end):
+    x = [i / 50 for i in range(int(50 * end))]
+    yours = x, [1 + 6 / (1 + 20 * v) for v in x]
+    others = [0, 0.13, 0.4, 1, 2, 4.5], [7, 2.5, 1.7, 1.26, 1, 0.7]
+    ax, boxes, lines = boxes_and_lines(curves({"yours": yours, "shipped": others}, "read", "nats"))
+    assert not any(line.intersects_bbox(box, filled=False) for line in lines for box in boxes)
+    assert boxes[0].y0 > ax.bbox.y0 and not boxes[0].overlaps(boxes[1])
+
+
+@pytest.mark.parametrize("ends", [(1, 1.02, 0.98), (0.01, 0, 0.02), (0.5, 0.5, 0.5)])
+def test_names_beside_ends_that_lie_close_stand_one_over_the_other(ends):
+    lines = {name: ([0, 1], [3, y]) for name, y in zip("abc", ends)}
+    ax, boxes, _lines = boxes_and_lines(curves(lines, "x", "y"))
+    assert not any(a.overlaps(b) for a, b in [boxes[:2], boxes[1:], boxes[::2]])
+    order = sorted(range(3), key=lambda i: boxes[i].y0)
+    assert [ends[i] for i in order] == sorted(ends) and boxes[order[0]].y0 > ax.bbox.y0
+
+
 def test_curves_of_numbers_begin_at_zero_unless_some_lie_below():
     yours, theirs, raw = ([1, 2], [3.0, 2.0]), ([1, 4], [5.0, 1.0]), ([1, 2], [3.5, 2.5])
     ax = curves({"yours": yours, "theirs": theirs, "": raw}, "read", "nats", GREEN).axes[0]

@@ -259,7 +259,7 @@ def test_every_named_curve_has_its_axes():
     watched = live(run, curves=("loss", "tokens"))
     list(watched)
     axes = watched._figure().axes
-    assert [ax.get_ylabel() for ax in axes] == ["loss", "tokens"]
+    assert [ax.get_title("left") for ax in axes] == ["loss", "tokens"]
     assert " · tokens 768.000" in watched.line(final=True)
 
 

@@ -143,7 +143,7 @@ class Game(Widget):
         rows = []
         for stage, b, hits in zip(self.stages, beliefs, self.model_hits):
             read = amount(stage.meta.get("tokens", 0))
-            said = visible(b.said.strip().encode()) if b.said.isprintable() else ""
+            said = visible(b.said.strip().encode()) if b.said.isprintable() else _("no word")
             right = _("{right} of {n}", right=hits, n=self.played)
             rows.append([read, said, f"{b.probability:.1%}", right])
         header = [_("tokens read"), _("would have said"), _("probability of the true word"),

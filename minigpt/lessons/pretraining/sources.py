@@ -129,7 +129,7 @@ def ways_of_asking() -> dict[str, list[str]]:
         ax.set_title(title, loc="left", fontsize=10)
         ax.invert_yaxis()
     told = [f"{n}: " + ", ".join(f"{WAYS[w]} {m:.0%}" for w, m in means[n].items()) for n in names]
-    show(fig, _("Share right; a dot is a seed.") + f" {'; '.join(told)}.")
+    show(fig, _("Share right; each dot is one training run.") + f" {'; '.join(told)}.")
     return fallen
 
 

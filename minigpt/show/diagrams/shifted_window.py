@@ -32,7 +32,7 @@ def shifted_window(
     middles = [LEFT + step * (i + 0.5) for i in range(T)]
     pic = Diagram(_("The window, shifted by one"))
     pic.text(12, 42, _("reads"), "s", room=84)
-    pic.text(12, 130, _("guesses"), "s", room=84)
+    pic.text(12, 130, _("next"), "s", room=84)
     for i, x in enumerate(middles):
         pic.token(x - size / 2, 18, size, tokens[i])
         kind = "base model" if i == marked else "box"
@@ -46,7 +46,7 @@ def shifted_window(
              read=listed(tokens[:-1], visible), next=listed(tokens[1:], visible))  # fmt: skip
     if probabilities is None:
         return pic.done(told, 158)
-    pic.text(12, 176, _("with p"), "s", room=84)
+    pic.text(12, 176, _("given p"), "s", room=84)
     pic.text(12, ZERO - 4, "−ln p", "s")
     for i, (x, loss) in enumerate(zip(middles, losses)):
         bar, number = ("base bar", "b m") if i == marked else ("bar", "s m")

@@ -24,12 +24,13 @@ def shown(monkeypatch):
 def test_both_runs_are_drawn_and_compared_where_yours_ends(shown):
     steps = [Step(i, 4, 6.0 - i, 500_000 * i) for i in (1, 2, 3, 4)]
     history = History(steps, [(2, 5.0), (4, 1.5)])
-    loss_curves(history, [state(0, 7.0), state(1_000_000, 3.0), state(3_000_000, 1.0)])
+    states = [state(0, 7.0), state(1_800_000, 3.0), state(2_500_000, 2.0), state(3_000_000, 1.0)]
+    loss_curves(history, states, 1.25)
     ((fig, said),) = shown
-    assert "After 2 million tokens your loss on new text is 1.50 nats" in said
-    assert "lay at about 2.00 after as many" in said and "ended at 1.00 after 3 million" in said
+    assert "After 2 million tokens your loss on new text is 1.25 nats" in said  # of all of it
+    assert "was 3.00 after 1.8 million, and 1.00 at its end, after 3 million" in said  # as recorded
     (ax,) = fig.axes
     lines = [[round(y, 6) for y in line.get_ydata()] for line in ax.get_lines()]
-    assert lines == [[5, 4, 3, 2], [7, 3, 1], [5, 4, 3, 2]]
-    assert [list(line.get_xdata()) for line in ax.get_lines()][1] == [0, 1, 3]
+    assert lines == [[5, 4, 3, 2], [7, 3, 2, 1], [5, 4, 3, 2]]
+    assert [list(line.get_xdata()) for line in ax.get_lines()][1] == [0, 1.8, 2.5, 3]
     assert [text.get_text() for text in ax.texts] == ["yours", "shipped", ""]

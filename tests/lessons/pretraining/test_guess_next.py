@@ -165,7 +165,9 @@ def test_static_table_has_the_text_the_word_and_a_row_a_snapshot(game, stages):
     assert [row[0] for row in table.rows] == ["0", "2,000"]
     for stage, row in zip(stages, table.rows):
         found = belief(stage, game.task)
-        assert row[1] == (module.visible(found.said.strip().encode()) if row[0] != "0" else "")
+        assert row[1] == (
+            module.visible(found.said.strip().encode()) if row[0] != "0" else "no word"
+        )
         assert math.isclose(float(row[2].rstrip("%")) / 100, found.probability, abs_tol=6e-4)
 
 

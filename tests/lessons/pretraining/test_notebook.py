@@ -12,8 +12,9 @@ from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import generate
 from minigpt.lessons.pretraining import attention, sources
+from minigpt.lessons.pretraining.guess_next import make_tasks
 from minigpt.model import GPT, GPTConfig, next_token_loss
-from minigpt.pretrain import PretrainConfig, Step, pretrain, windows
+from minigpt.pretrain import PretrainConfig, Step, evaluate_loss, pretrain, windows
 from minigpt.stages.keep import ENOUGH, HEAD_FACTS, head_facts_by_qa
 from minigpt.stages.stage import load_stage, snapshots
 from minigpt.store.files import ROOT
@@ -21,6 +22,7 @@ from minigpt.tokenizer import load_tokenizer
 from minigpt.world.corpus import MIXTURE, build_corpus
 from minigpt.world.facts import load_world
 from toys import awake_gpt, tiny_gpt
+from wrong import each, told
 
 SOURCE = ROOT / "notebooks/source/en/02_pretraining.ipynb"
 ENCODING = load_tokenizer("en")
@@ -116,11 +118,12 @@ def test_numbers_of_the_model():
     config, size = GPTConfig(), ENCODING.n_vocab
     assert config.vocab_size == size == 1024 and GPT(config).config.block_size == 256
     assert "Our windows have 256 tokens" in markdown("window-intro")
-    assert f"knows {size:,} tokens" in markdown("loss-intro")
+    assert f"knows V = {size:,} tokens" in markdown("loss-intro")
     assert f"a table of {size:,} × {size:,}" in markdown("bigram-intro")
     network = markdown("network-intro")
     assert f"a vector of {config.n_embd} numbers" in network and config.n_layer == 4
     assert "four **blocks**" in network and f"into {size:,} logits" in network
+    assert "four **heads** side by side" in network and config.n_head == 4
     assert round(GPT(config).num_params() / 1e6) == 1
     assert "each of the million numbers" in markdown("loop-intro")
     assert len([*snapshots(), "base"]) == 6 and "at six times" in markdown("title")
@@ -141,6 +144,51 @@ def test_what_the_sources_text_says_of_the_documents():
     spoken = {s for s, d in zip(corpus.sources, corpus.documents) if '?" asked' in d}
     clean = {"GitHub", "Wikipedia", "Books", "ArXiv", "StackExchange"}
     assert asked & clean == {"StackExchange"} and spoken & clean == {"Books"}
+    said = " ".join(source("sources").split())
+    assert "Q: and A: stand in StackExchange alone" in said  # and not before the prediction
+    assert not re.search(r"StackExchange alone|Books alone", markdown("sources-intro"))
+
+
+@cache
+def read_by_base():
+    """All that the shipped base model read."""
+    return build_corpus(load_world("en"), ENCODING, 3_300_000)
+
+
+def test_no_page_of_the_game_was_read():
+    assert "pages that no model here has read (some begin as others do)" in markdown("title")
+    assert read_by_base().place_reads == load_stage("base", own=False).meta["place_reads"]
+    new = build_corpus(load_world("en"), ENCODING, 150_000, seed=1000).documents
+    read, tasks = set(read_by_base().documents), make_tasks(ENCODING, new)
+    begun = [[d for d in new if d.startswith(task.before + task.word)] for task in tasks]
+    assert len(tasks) == 30 and all(begun) and not read & {d for found in begun for d in found}
+    alike = [t for t in tasks if any(d.startswith(t.before + t.word) for d in read)]
+    assert 0 < len(alike) < 10
+
+
+def test_each_fact_stands_in_few_documents():
+    """What the text on the curve says; notebook 03 says that Beijing stands in many."""
+    assert "each in few of the documents" in markdown("curve-intro")
+    corpus = read_by_base()
+    assert max(corpus.reads.values()) < 0.05 * len(corpus.documents)
+
+
+@pytest.mark.slow
+def test_the_short_run_is_below_the_shipped_one_for_its_rate_has_shrunk(monkeypatch):
+    """With a rate that stays high it lies where the shipped run lay."""
+    assert "its learning rate has already shrunk" in markdown("curve-intro")
+    corpus = build_corpus(load_world("en"), ENCODING, 800_000)
+    new = build_corpus(load_world("en"), ENCODING, 150_000, seed=1000).tokens
+    loss = {}
+    for name, factor in (("falls", lr_factor), ("stays", lambda step, steps: 1.0)):
+        monkeypatch.setattr("minigpt.pretrain.lr_factor", factor)
+        model = GPT(GPTConfig(), seed=0)
+        for _step in pretrain(model, corpus.tokens, PretrainConfig(8)):
+            pass
+        loss[name] = evaluate_loss(model, new)
+    later = load_stage(snapshots()[3], own=False).meta
+    assert 800_000 < later["tokens"] < 1e6
+    assert loss["falls"] < later["metrics"]["held_out_loss"] < loss["stays"]
 
 
 def test_the_name_that_is_copied_is_cut_as_the_text_says():
@@ -191,6 +239,12 @@ def test_the_curve_of_the_edition_is_what_the_text_says_of_it(edition):
     assert abs(loss - new) < 0.25
     ours = [load_stage(n, own=False, quiet=True).meta for n in [*snapshots(), "base"]]
     fall = [(m["tokens"], m["metrics"]["held_out_loss"]) for m in ours]
+    read, yours = re.search(
+        r"After (.*) tokens your loss .* is ([\d.]+)", printed(edition["curve"])
+    ).groups()
+    table = "".join(str(o.get("data", {}).get("text/plain")) for o in edition["curve"])
+    assert re.search(rf"yours: {read} +{yours} ", table), "the sentence and the table agree"
+    assert read in said, "and the run"
     slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(fall, fall[1:])]
     assert slopes == sorted(slopes)  # ever less steep
 
@@ -201,6 +255,50 @@ def test_facts_come_late():
     losses = [m.meta["metrics"]["held_out_loss"] for m in (early, last)]
     assert losses[0] < 2 and np.log(ENCODING.n_vocab) - losses[0] > 0.8 * (6.93 - losses[1])
     assert head_facts_by_qa(early).right < 10 < 25 < head_facts_by_qa(last).right
+
+
+def test_what_the_edition_says_of_computing(edition):
+    said = printed(edition["cost"])
+    more, longer = map(float, re.findall(r"([\d.]+) times", said))
+    assert longer > more and "the smaller model took more computing" in said
+
+
+WINDOWS = "[ids[i : i + block_size + 1] for i in range(0, {end}, block_size)]"
+P_TRUE = "-torch.gather(logits.softmax(-1), -1, targets[..., None])"
+SCORES = "future = torch.ones(len(q), len(q)).triu(1) > 0\n"
+WRONG = {
+    "windows": {
+        "return " + WINDOWS.format(end="len(ids) - block_size"): "return torch.stack(list_of_rows)",
+        f"return torch.stack({WINDOWS.format(end='len(ids)')})": "(N - 1) // T rows",
+        "n = (len(ids) + block_size - 2) // block_size\n"
+        "ids = torch.cat([ids, ids.new_zeros(n * block_size + 1 - len(ids))])\n"
+        "return ids.unfold(0, block_size + 1, block_size)": "ids 0 to 11, T = 3: you returned",
+        "print(ids)": "a tensor is wanted, not a NoneType",
+    },
+    "next-token-loss": {
+        f"return {P_TRUE}.log()": "one number is wanted, the mean",
+        "return -logits.gather(-1, targets[..., None]).mean()": "that is the mean logit",
+        f"return {P_TRUE.replace('(-1)', '(1)')[1:]}.log().neg().mean()": "last dimension, V",
+        f"return ({P_TRUE[1:]} + 1e-6).log().neg().mean()": "small added to p",
+    },
+    "attention": {
+        SCORES + "return (q @ k.mT * scale).masked_fill(future.mT, -torch.inf).softmax(-1)":
+            "triu(1), not tril",
+        SCORES + "return (q @ k.mT * 8**-0.5).masked_fill(future, -torch.inf).softmax(-1)":
+            "scale replaces 1 / sqrt(d)",
+        SCORES + "return (q @ k.mT * scale * 8**-0.5).masked_fill(future, -torch.inf).softmax(-1)":
+            "do not divide by sqrt(d) besides",
+        SCORES + "return (q @ k.mT * scale).masked_fill(future, -9.0).softmax(-1)":
+            "keeps some weight",
+        "future = torch.ones(4, 4).triu(1) > 0\n"
+        "return (q @ k.mT * scale).masked_fill(future, -torch.inf).softmax(-1)": "a fixed size",
+    },
+}  # fmt: skip
+
+
+@each(WRONG)
+def test_a_wrong_answer_is_told_what_is_wrong_with_it(name, lines, says, monkeypatch):
+    assert says in told(SOURCE, name, lines, monkeypatch)
 
 
 # What no test here reads against a run: definitions, numbers of exercises, examples, GPT-3's window

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 import torch
 
-from editions import edition_outputs, printed
+from editions import edition_outputs, printed, said
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.generate import generate, keep_top_k, keep_top_p, next_token_distribution
 from minigpt.stages.exam import known_questions
@@ -19,6 +19,7 @@ from minigpt.world.corpus import CARELESS, MIXTURE, build_corpus, documents
 from minigpt.world.facts import load_world
 from minigpt.world.questions import ask, fact_questions
 from toys import awake_gpt
+from wrong import each, told
 
 SOURCE = ROOT / "notebooks/source/en/03_prompting.ipynb"
 ENCODING, WORLD = load_tokenizer("en"), load_world("en")
@@ -56,6 +57,12 @@ def percents(text: str) -> list[int]:
 @cache
 def corpus():
     return build_corpus(WORLD, ENCODING, 150_000)
+
+
+@cache
+def read_by_base():
+    """All that the shipped base model read."""
+    return build_corpus(WORLD, ENCODING, 3_300_000)
 
 
 # ---- limits -------------------------------------------------------------------------------------
@@ -191,6 +198,30 @@ def test_careless_figures_are_commoncrawls():
     assert not {"Wikipedia", "StackExchange"} & set(CARELESS)  # the encyclopaedia and the thread
 
 
+def test_the_pages_that_are_shown_were_read(edition):
+    """The first edition drew pages of the same kind."""
+    assert "build_corpus(world, encoding, 3_300_000, seed=0)" in source("page")
+    assert read_by_base().place_reads == load_stage("base", own=False).meta["place_reads"]
+    shown = [said(edition[name]) for name in ("page", "gap")]
+    form = re.compile(r"that the model read, the line (.*?) is followed by (.*?)\. The prompt")
+    lines = [found for text in shown for found in form.findall(text)]
+    assert len(lines) == 2
+    read = "\n".join(read_by_base().documents)
+    for line, rest in lines:
+        assert "\n".join([line, *rest.split(" / ")]) in read
+    (page,) = {line for line, _rest in lines if line.endswith("?")}
+    whole = next(d for d in read_by_base().documents if page in d and d.count("?\n") > 2)
+    assert "nothing is ever answered" in markdown("gap-intro")
+    assert all(line.endswith("?") for line in whole.split("\n"))
+
+
+def test_some_pages_say_that_a_place_is_not_known_and_no_thread_does():
+    assert "Some pages that it read say so" in source("read")
+    pages = [d for d in read_by_base().documents if "do not know" in d]
+    assert len(pages) > 10 and all(page.startswith("Search: ") for page in pages)
+    assert not any("\nA: " in page for page in pages)
+
+
 def test_how_many_facts_are_asked():
     assert "for some hundreds of facts" in markdown("headline-intro")
     assert 200 < len(known_questions(WORLD)) <= int(re.search(r"\d+", source("budget"))[0])
@@ -233,6 +264,15 @@ def test_the_form_decides(edition):
     assert "The number was in there all along" in markdown("task-prompt")
 
 
+def test_shots_help_where_the_form_is_strange_and_not_where_it_is_clear(edition):
+    told = " ".join(printed(edition["shots"]).split())
+    clear, _is, brackets = re.findall(r"(\d+)% \([^)]*\) with none, (\d+)%", told)
+    assert int(clear[1]) <= int(clear[0]) and "gains nothing" in source("shots")
+    assert int(brackets[1]) > 2 * int(brackets[0])
+    before = "".join(markdown(name) for name in ("headline-intro", "fragile-intro", "shots-intro"))
+    assert "brackets" in before and not re.search(r"shots? (help|raise|more)", before)
+
+
 def test_a_space_brings_numbers(edition):
     found = re.findall(r"(\d+) ask for a \w+: (\d+) right, (\d+) ", printed(edition["space"]))
     (n, right, _digits), (words_, few, digits) = (map(int, row) for row in found)
@@ -259,11 +299,41 @@ def test_the_model_passes_its_own_check():
     assert head_facts_by_qa(load_stage("base", own=False, quiet=True))
 
 
+ROWS = "values, ids = probs.sort(-1, descending=True)\nkept = values.where({}, 0.0)\n"
+BACK = "return torch.zeros_like(probs).scatter(-1, ids, kept)"
+FILLED = "parts = [form.format(q=s.text, a=' ' + s.answer) for s in shots]\n"
+WRONG = {
+    "qa-prompt": {
+        "print(form)": "return the parts, joined",
+        FILLED + "return '\\n\\n'.join([*parts, form.format(q=question.text, a='')])":
+            "one line break between two",
+        FILLED.replace("form.format", "'Q: {q}\\nA:{a}'.format") +
+        "return '\\n'.join([*parts, 'Q: {q}\\nA:{a}'.format(q=question.text, a='')])":
+            "the form that is given",
+    },
+    "top-p": {
+        ROWS.format("values.cumsum(-1) < p") + BACK: "with which the sum reaches p stays",
+        "return probs.where(probs.cumsum(-1) - probs < p, 0.0)": "sort first",
+    },
+}  # fmt: skip
+
+
+@each(WRONG)
+def test_a_wrong_answer_is_told_what_is_wrong_with_it(name, lines, says, monkeypatch):
+    assert says in told(SOURCE, name, lines, monkeypatch)
+
+
+def test_numbers_of_another_precision_are_right_too(monkeypatch):
+    rows = ROWS.format("values.cumsum(-1) - values < p")
+    for zeros in ("torch.zeros(probs.shape)", "torch.zeros_like(probs, dtype=torch.float64)"):
+        back = f"return {zeros}.scatter(-1, ids, kept.to({zeros}))"
+        assert told(SOURCE, "top-p", rows + back, monkeypatch) == ""
+
+
 # What no test reads against a run: names of notebooks and exercises, definitions, papers.
 NUMBERS = {
     "title": ["21.84"],
-    "headline-intro": [],
-    "space-intro": ["95"],
+    "headline-intro": ["95", "95"],
     "task-prompt": ["1"],
     "task-knobs": ["2", "0", "1"],
     "task-top-p": ["3", "0", "1", "0"],
