@@ -44,7 +44,7 @@ def test_numbers_in_words():
     assert "start.model, encoding, prompts, 4," in CELLS["data"]
     layers = ScalarLayers(tiny_gpt().config)
     assert "two new layers" in MARKDOWN["head-intro"] and len(layers.blocks) == 2
-    assert "of four times as many" in MARKDOWN["best-intro"]
+    assert "with four times as many" in MARKDOWN["best-intro"]
     labeled = int(re.search(r"LABELED = (\d+)", CELLS["budget"])[1])
     assert Recipe.comparison_prompts == 4 * labeled and '"main, 6,000"' in CELLS["best-pool"]
     assert kl_bound(1) == 0 and "ln n − (n − 1)/n" in MARKDOWN["best-intro"]
