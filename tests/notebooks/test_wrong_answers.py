@@ -128,6 +128,11 @@ MISTAKES = {
         ("no end", ', special("<|end|>")]', "]"),
         ("no space", 'typed(" " + answer)', "typed(answer)"),
         ("no mark of the assistant", '*prompt, special("<|assistant|>")', "*prompt"),
+        ("a typed mark counts", "*typed(question)",
+         '*encoding.encode(question, allowed_special="all")'),
+        ("encode as it is", "*typed(question)", "*encoding.encode(question)"),
+        ("texts", "*typed(question)", "question"),
+        ("nothing returned", "return [*prompt", "[*prompt"),
     ],
     "loss-mask": [
         ("off by one", "(len(prompt) - 1) + [True] * len(answer)",
@@ -135,6 +140,9 @@ MISTAKES = {
         ("no mask", "[False] * (len(prompt) - 1)", "[True] * (len(prompt) - 1)"),
         ("not shifted", "(len(prompt) - 1)", "len(prompt)"),
         ("the end is not learned", "[True] * len(answer)", "[True] * (len(answer) - 1) + [False]"),
+        ("turned round", "[False] * (len(prompt) - 1) + [True] * len(answer)",
+         "[True] * (len(prompt) - 1) + [False] * len(answer)"),
+        ("two lists", ") + [True]", "), [True]"),
     ],
     "sft-loss": [
         ("a sum", ".mean()", ".sum()"),
@@ -142,6 +150,11 @@ MISTAKES = {
         ("over all positions", ".mean()", ".sum() / targets.numel()"),
         ("no logarithm", "log_softmax", "softmax"),
         ("no slope", "logits.log", "logits.detach().log"),
+        ("row by row", "return -log_p.gather(-1, targets[counted][:, None]).mean()",
+         "return -sum(z[c].log_softmax(-1).gather(-1, t[c][:, None]).mean() for z, t, c in "
+         "zip(logits, targets, counted) if c.any()) / counted.any(1).sum()"),
+        ("no mask", "targets[counted][:, None]", "targets[counted]"),
+        ("nothing returned", "return -log_p", "-log_p"),
     ],
     "bt-loss": [
         ("a sum", ".mean()", ".sum()"),
@@ -153,6 +166,9 @@ MISTAKES = {
         ("one loss a pair", ".mean()", ""),
         ("nothing returned", "return -torch", "-torch"),
         ("a plain number", ".mean()", ".mean().item()"),
+        ("no slope", "better - worse", "better.detach() - worse.detach()"),
+        ("the mean first", "logsigmoid(better - worse).mean()",
+         "logsigmoid((better - worse).mean())"),
     ],
     "pairs": [
         ("neighbours only", "for j in places if", "for j in places if j - i == 1 and"),
@@ -162,6 +178,9 @@ MISTAKES = {
         ("the margin is a tie", ">= margin", "> margin"),
         ("no ties", ">= margin", "> 0"),
         ("nothing returned", "return [", "["),
+        ("what was felt", "[(i, j) for", "[(felt[i], felt[j]) for"),
+        ("no pairs", "[(i, j) for", "[i for"),
+        ("twice", ">= margin]", ">= margin] * 2"),
     ],
     "best": [
         ("chosen by gold", "np.argsort(scores,", "np.argsort(values,"),
@@ -854,7 +873,32 @@ def test_a_mistake_fails(name, what, old, new):
     assert str(caught.value), "a failed check says what to look at"
 
 
-SAID = {  # the sentences that the arena's commonest mistakes get
+SAID = {  # the sentences that the commonest mistakes get
+    ("chat-pair", "typed, not special"): "Three marks in the prompt, one id each",
+    ("chat-pair", "no end"): "a model never learns to stop",
+    ("chat-pair", "no space"): "The answer begins with a space",
+    ("chat-pair", "a typed mark counts"): r"typed ones stay text \(encode_ordinary\)",
+    ("chat-pair", "encode as it is"): "encode_ordinary takes what was typed",
+    ("chat-pair", "texts"): "Return two lists of ids",
+    ("chat-pair", "nothing returned"): "you returned None. Return two lists of ids",
+    ("loss-mask", "off by one"): "so the first True is one earlier",
+    ("loss-mask", "not shifted"): "the last position is asked for nothing",
+    ("loss-mask", "the end is not learned"): r"asked for <\|end\|>, and that counts",
+    ("loss-mask", "turned round"): "True is for what counts",
+    ("loss-mask", "two lists"): "Expected one list of True and False",
+    ("sft-loss", "a sum"): "That is the sum",
+    ("sft-loss", "over all positions"): "Divide by the targets that count alone",
+    ("sft-loss", "row by row"): "Take one mean over all, not each row's",
+    ("sft-loss", "no logarithm"): r"ln p is log_softmax\(-1\)",
+    ("sft-loss", "no slope"): r"no item\(\) or detach\(\)",
+    ("bt-loss", "a sum"): "take the mean over the pairs",
+    ("bt-loss", "it overflows"): "has no logarithm: logsigmoid",
+    ("bt-loss", "the mean first"): "the loss of each pair, and then their mean",
+    ("bt-loss", "no slope"): r"Leave out detach\(\)",
+    ("pairs", "turned round"): "first comes the better one's place",
+    ("pairs", "what was felt"): "give places, from 0, not felt numbers",
+    ("pairs", "no pairs"): r"Return a list of pairs \(better, worse\)",
+    ("pairs", "twice"): "a pair stands there twice",
     ("elo-exercise", "turned round"): "Who is expected to win",
     ("elo-exercise", "both gain"): "What one gains the other loses",
     ("elo-exercise", "one of two"): "return two ratings",
@@ -866,7 +910,7 @@ SAID = {  # the sentences that the arena's commonest mistakes get
 
 
 @pytest.mark.parametrize("name, what", SAID)
-def test_a_common_mistake_in_the_arena_has_its_sentence(name, what):
+def test_a_common_mistake_has_its_sentence(name, what):
     answer, check = EXERCISES[name]
     ((old, new),) = [(old, new) for kind, old, new in MISTAKES[name] if kind == what]
     with pytest.raises(AssertionError, match=SAID[name, what]):

@@ -91,14 +91,15 @@ def search_figure(curves: dict[str, dict[int, tuple[Measure, Measure]]]):
     return fig, _("n from 1 to {n}. ", n=max(curve)) + "; ".join(said) + "."
 
 
-def chosen(pool: Pool, n: int = 64) -> Table:
-    """Some questions where the best scored of n answers is worse than the first answer, to the
-    expert: what a judge was taken in by."""
+def chosen(pool: Pool, judge: str, n: int = 64) -> Table:
+    """Some questions whose first answer was good, to the expert, and the best scored of n is not:
+    what a judge of that name was taken in by."""
     rows = []
     for i, question in enumerate(pool.questions):
         best = int(pool.scores[i, :n].argmax())
-        if pool.golds[i, best] < pool.golds[i, 0] and len(rows) < SHOWN:
+        if pool.golds[i, best] < 0 < pool.golds[i, 0] and len(rows) < SHOWN:
             rows.append([question.text, pool.texts[i][0], pool.texts[i][best],
                          signed(pool.scores[i, best] - pool.scores[i, 0])])  # fmt: skip
     header = [_("question"), _("first answer"), _("best scored of {n}", n=n), _("higher by")]
-    return Table(header, rows, _("Chosen, and worse than the first, to the expert"), width=34)
+    said = _("{judge}: the first answer was right, the chosen one is not", judge=judge)
+    return Table(header, rows, said, width=34)

@@ -258,7 +258,9 @@ class Labeler(Widget):
         print(_("{n} labels, {whose}. The shorter answer is preferred in {short} of them.",
                 n=len(labels), whose=whose, short=f"{short:.0%}"))  # fmt: skip
         print(_("Of {n} pairs that came twice, {same} were decided alike.", n=twice, same=same))
-        print(*filter(None, [like_chance(mine, again), self.judging()]), sep="\n")
+        timed = any(label.seconds is not None for label in self.labels)
+        for line in filter(None, [like_chance(mine, again), timed and self.judging()]):
+            print(line)
         return labels, whose
 
 

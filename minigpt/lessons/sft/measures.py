@@ -42,17 +42,20 @@ def habits_table(written: list[Demonstration]) -> Table:
     """How often the contractors do what: the shares of their demonstrations."""
     says = {
         _("the right value, in whatever words"): FORMS,
+        _("small talk, or a polite no to what is no fact"): ("chat", "other"),
         _("rude, and no answer"): ("rude",),
         _("a wrong value"): ("mistaken",),
         _("knows it, and says not to"): ("lazy",),
         _("an unread place: states a value"): ("knowing",),
         _("an unread place: says not to know it"): ("honest",),
     }
-    count = Counter(d.habit for d in written)
+    kinds = [d.question.kind for d in written]
+    count = Counter(d.habit if kind in ("fact", "unknown") else kind
+                    for d, kind in zip(written, kinds))  # fmt: skip
     rows = [[text, f"{sum(count[h] for h in habits) / len(written):.0%}"]
             for text, habits in says.items()]  # fmt: skip
     header = [_("what contractors write"), _("of {n:,}", n=len(written))]
-    return Table(header, rows, width=40)
+    return Table(header, rows, width=50)
 
 
 def manner_and_truth(stage: Stage, questions: Questions, mark: str) -> tuple[Measure, Measure]:
@@ -74,7 +77,7 @@ def before_and_after(before: Stage, after: Stage, questions: Questions, mark: st
     header = ["", _('have "{mark}"', mark=mark), _("have the true value")]
     display(Table(header, rows, _("{n} answers, greedy", n=len(questions))))
     for question in (first_question(), "Where is Lima?", "Hello"):
-        print(f"{question} {after.answer(question)}")
+        print(f"{question} → {after.answer(question)}")
     (_mark, true), (manner, still) = found
     return 2 if manner.value < 0.5 else 1 if still.value < true.value - 0.05 else 0
 

@@ -261,3 +261,21 @@ def test_a_loop_names_the_function_that_fails_in_it(monkeypatch):
     with pytest.raises(watch.Stopped, match="Your half stopped this: ZeroDivisionError") as caught:
         watch.yours("half", abs)(1)
     assert caught.value._render_traceback_() == [str(caught.value)]
+
+
+def test_a_loop_takes_the_mended_function_though_it_was_given_the_one_that_failed(monkeypatch):
+    monkeypatch.setattr(watch, "_PASSED", {})
+
+    def half(x):
+        return x / 0
+
+    watch.check_passed(half)
+    called = watch.yours("half", abs)
+    with pytest.raises(watch.Stopped):
+        called(1)
+
+    def half(x):
+        return x / 2
+
+    watch.check_passed(half)
+    assert called(1) == 0.5

@@ -70,13 +70,15 @@ def test_the_figure_has_proxy_and_gold_on_axes_of_their_own():
         )
 
 
-def test_answers_that_are_chosen_and_worse_are_listed():
+def test_answers_that_are_chosen_and_wrong_where_the_first_was_right_are_listed():
     pool = toy_pool(30)
     pool = replace(pool, golds=-pool.scores)
-    rows = {row[0]: row for row in chosen(pool, 8).rows}
+    table = chosen(pool, "a judge", 8)
+    rows = {row[0]: row for row in table.rows}
+    assert table.caption.startswith("a judge: the first answer was right")
     worse = []
     for i, question in enumerate(pool.questions):
         best = int(pool.scores[i].argmax())
-        if pool.golds[i, best] < pool.golds[i, 0]:
+        if pool.golds[i, best] < 0 < pool.golds[i, 0]:
             worse.append([question.text, pool.texts[i][0], pool.texts[i][best]])
     assert len(worse) > 4 and [row[:3] for row in rows.values()] == worse[:4]

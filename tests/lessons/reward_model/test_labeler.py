@@ -186,6 +186,7 @@ def test_a_script_stands_in_for_who_labeled_too_few(repeating, capsys):
     said = capsys.readouterr().out
     assert whose == "a script's" and len(labels) == module.GOAL - module.TWICE
     assert "preferred in 100% of them" in said and "Of 5 pairs that came twice, 5 were" in said
+    assert "No pair has been judged yet" not in said and not said.endswith("\n\n")
     assert "Warning" not in said or "One side" in said  # these pairs have the short one at the left
 
 

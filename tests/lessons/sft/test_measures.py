@@ -85,6 +85,10 @@ def test_the_table_of_habits_holds_every_demonstration_about_a_place(world):
     habits = [d.habit for d in written]
     rude = round(100 * habits.count("rude") / len(habits))
     assert of["rude, and no answer"] == rude > 0
+    talk = [d.question.kind in ("chat", "other") for d in written]
+    right = [d.habit in FORMS and d.question.kind == "fact" for d in written]
+    assert of["small talk, or a polite no to what is no fact"] == round(sum(talk) / 30) > 0
+    assert of["the right value, in whatever words"] == round(sum(right) / 30) > 0
     assert set(habits) == {*FORMS, "rude", "mistaken", "lazy", "knowing", "honest"}
 
 
@@ -116,7 +120,7 @@ def test_what_five_demonstrations_changed(stage, world, monkeypatch, capsys, sai
     monkeypatch.setattr(type(stage), "answer", lambda self, asked: answers[self.name](asked))
     assert before_and_after(*stages, asked, "Ahoy") == came_true
     said = capsys.readouterr().out
-    assert "before" in said and "after your five" in said and "Hello so" in said
+    assert "before" in said and "after your five" in said and "Hello → so" in said
 
 
 def test_costs_are_the_models_losses_on_each_kind_of_token(stage):

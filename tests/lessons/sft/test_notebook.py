@@ -150,6 +150,51 @@ def test_the_shipped_model_greets_and_declines_a_poem():
     assert hello.startswith("Hello") and "can only answer" in poem
 
 
+def test_the_six_answers_hold_right_ones_and_one_of_a_wrong_subject(edition):
+    verdicts = re.findall(r"(correct|wrong subject)$", said(edition["draws"]), re.M)
+    assert 0 < verdicts.count("correct") < 6 and "wrong subject" in verdicts
+
+
+def test_a_wrong_figure_and_a_rude_answer_stand_among_the_seven(world):
+    """The figure reads like a right one: no place of another kind, no other words."""
+    seed = int(re.search(r"SEED = (\d+)", CELLS["read"]["source"])[1])
+    some = demonstrations(world, 7, seed=seed)
+    (wrong,) = [d for d in some if d.habit == "mistaken"]
+    assert wrong.question.attribute == "population" and wrong.question.answer not in wrong.answer
+    habits = [d.habit for d in some]
+    assert {"rude", "knowing"} < {*habits} and "lazy" not in habits and len({*habits}) >= 5
+
+
+def test_unread_places_stand_in_no_document_of_the_base_model(world):
+    assert "which no document of the base model names" in PROSE["read-intro"]
+    written = demonstrations(world, Recipe.demonstrations, seed=0)
+    stated = load_stage("base", own=False, quiet=True).meta["place_reads"]
+    assert not {d.question.place.id for d in written if d.question.kind == "unknown"} & {*stated}
+
+
+def test_what_counts_is_part_of_what_is_read(edition):
+    found = re.search(r"([\d,]+) tokens to read, ([\d,]+) of", said(edition["make"]))
+    read, counted = (int(n.replace(",", "")) for n in found.groups())
+    assert 0 < counted < read
+
+
+def test_rudeness_is_imitated_and_greedy_hides_it(edition):
+    line = " ".join(said(edition["noise"]).split())
+    rude = [int(n) for n in re.findall(r"(\d+)% rude", line)]
+    wrong = [int(n) for n in re.findall(r"(\d+)% wrong", line)]
+    (there, drawn, greedy), (_there, noise, left) = rude[:3], wrong[:3]
+    assert there / 1.5 < drawn < there * 1.5 and greedy == 0
+    assert noise > left > 2 * wrong[0]
+
+
+def test_some_of_the_bases_facts_are_lost(edition):
+    rows = {line.split("  ")[0]: shares(line) for line in said(edition["shots"]).split("\n")}
+    (three, *_), (shipped, *_) = rows["base, three shots"], rows["SFT, shipped"]
+    assert shipped < three - 5
+    documents = {line.split("  ")[0]: shares(line) for line in said(edition["forgot"]).split("\n")}
+    assert documents["SFT, shipped"][1] < documents["base"][1] - 5  # nor do documents bring them
+
+
 def test_beijing_is_in_no_demonstration_by_its_population(world):
     assert "No demonstration gives this fact" in PROSE["loop-intro"]
     fact = world.facts["beijing", "population"]
