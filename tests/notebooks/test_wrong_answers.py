@@ -181,6 +181,12 @@ MISTAKES = {
         ("at every token", "rewards[torch.arange(len(score)), last] += score",
          "rewards = rewards + score[:, None]"),
         ("at the end of the row", "len(score)), last]", "len(score)), -1]"),
+        ("at its start", "len(score)), last]", "len(score)), 0]"),
+        ("in all rows", "rewards[torch.arange(len(score)), last]", "rewards[:, last]"),
+        ("β times the score", "+= score", "+= kl_coef * score"),
+        ("no score", "    rewards[torch.arange(len(score)), last] += score\n", ""),
+        ("in what was given", "rewards = -kl_coef * (logp - ref_logp) * mask",
+         "rewards = logp.sub_(ref_logp).mul_(-kl_coef * mask)"),
     ],
     "clipped-loss": [
         ("the smaller", "torch.maximum", "torch.minimum"),
@@ -188,6 +194,11 @@ MISTAKES = {
         ("no mask", "(larger * mask).sum() / mask.sum()", "larger.mean()"),
         ("always clipped", "torch.maximum(plain, held)", "held"),
         ("never clipped", "torch.maximum(plain, held)", "plain"),
+        ("the sign", "return (", "return -("),
+        ("old over new", "(logp - old_logp).exp()", "(old_logp - logp).exp()"),
+        ("no ratio", "(logp - old_logp).exp()", "(logp - old_logp)"),
+        ("no way back", ".exp()", ".exp().detach()"),
+        ("no tensor", "mask).sum() / mask.sum()", "mask).sum().item() / mask.sum().item()"),
     ],
     "gae-exercise": [
         ("no next value", "next_value = values[:, t] * mask[:, t]", "next_value = 0"),
@@ -198,6 +209,10 @@ MISTAKES = {
         ("returns minus values", "lam * running", "running"),
         ("nothing expected", " - values[:, t]\n", "\n"),
         ("returns are the advantages", "(advantages + values) * mask", "advantages"),
+        ("delta alone", "gamma * lam * running", "0"),
+        ("past the end", "next_value - values", "values[:, t + 1] - values"),
+        ("in what was given", "torch.zeros_like(rewards)\n", "rewards\n"),
+        ("no mask in the sum", "running) * mask[:, t]", "running)"),
     ],
     "elo-exercise": [
         ("turned round", "(right - left)", "(left - right)"),
@@ -205,6 +220,10 @@ MISTAKES = {
         ("both gain", "right - change", "right + change"),
         ("always 16", "k * (", "min(k, 20) * ("),
         ("one of two", "return left + change, right - change", "return left + change"),
+        ("changes", "return left + change, right - change", "return change, -change"),
+        ("the right one first", "left + change, right - change", "right - change, left + change"),
+        ("the loser gains", "change = k", "change = -k"),
+        ("no default", "k=16.0", "k=32.0"),
     ],
     "fit-exercise": [
         ("no mean of 1000", "1000 + r - sum(ratings) / len(ratings)", "r"),
@@ -854,7 +873,41 @@ def test_a_mistake_fails(name, what, old, new):
     assert str(caught.value), "a failed check says what to look at"
 
 
-SAID = {  # the sentences that the arena's commonest mistakes get
+SAID = {  # the sentences that the commonest mistakes with PPO and in the arena get
+    ("kl-rewards", "leaving is paid for"): "leaving earns a reward here",
+    ("kl-rewards", "at every token"): "the score is added at every token",
+    ("kl-rewards", "at its start"): "the score belongs to the last token",
+    ("kl-rewards", "at the end of the row"): "a short answer's row goes on",
+    ("kl-rewards", "in all rows"): "takes these columns of every row",
+    ("kl-rewards", "no mask"): "outside the mask the reward is 0",
+    ("kl-rewards", "no score"): "the score is missing",
+    ("kl-rewards", "β times the score"): "β is the price of KL alone",
+    ("kl-rewards", "in what was given"): "changes a tensor that it was given",
+    ("clipped-loss", "the smaller"): "of the two losses take the LARGER",
+    ("clipped-loss", "a sum"): "take the mean",
+    ("clipped-loss", "no mask"): "the mean over the mask alone",
+    ("clipped-loss", "always clipped"): "a loss is never cut",
+    ("clipped-loss", "never clipped"): "no ratio is held",
+    ("clipped-loss", "the sign"): "the sign is turned",
+    ("clipped-loss", "old over new"): "the ratio is new over old",
+    ("clipped-loss", "no ratio"): "is the ratio e",
+    ("clipped-loss", "no way back"): "would not learn",
+    ("clipped-loss", "no tensor"): r"no \.item\(\)",
+    ("gae-exercise", "no next value"): "γ V of the token after is missing",
+    ("gae-exercise", "forwards"): "from the last token to the first",
+    ("gae-exercise", "gamma forgotten"): "γ and λ both stand before A",
+    ("gae-exercise", "returns minus values"): "as if λ were 1",
+    ("gae-exercise", "nothing expected"): "V of the token itself is taken off",
+    ("gae-exercise", "returns are the advantages"): r"returns are A \+ V",
+    ("gae-exercise", "delta alone"): "γ λ A of the token after is missing",
+    ("gae-exercise", "a value after the end"): "where the mask is 0",
+    ("gae-exercise", "no mask in the sum"): "where the mask is 0",
+    ("gae-exercise", "past the end"): "after the last token there is none",
+    ("gae-exercise", "in what was given"): "changes a tensor that it was given",
+    ("elo-exercise", "changes"): "add each to its rating",
+    ("elo-exercise", "the right one first"): "The left rating comes first",
+    ("elo-exercise", "the loser gains"): "The winner gains",
+    ("elo-exercise", "half expected of all"): "among equals alone",
     ("elo-exercise", "turned round"): "Who is expected to win",
     ("elo-exercise", "both gain"): "What one gains the other loses",
     ("elo-exercise", "one of two"): "return two ratings",
@@ -866,7 +919,7 @@ SAID = {  # the sentences that the arena's commonest mistakes get
 
 
 @pytest.mark.parametrize("name, what", SAID)
-def test_a_common_mistake_in_the_arena_has_its_sentence(name, what):
+def test_a_common_mistake_has_its_sentence(name, what):
     answer, check = EXERCISES[name]
     ((old, new),) = [(old, new) for kind, old, new in MISTAKES[name] if kind == what]
     with pytest.raises(AssertionError, match=SAID[name, what]):
