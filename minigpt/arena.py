@@ -60,15 +60,6 @@ def elo_update(left: float, right: float, score: float, k: float = 16.0) -> tupl
     return left + change, right - change
 
 
-def elo_ratings(votes: Iterable[Vote], k: float = 16.0, players: Sequence = ()) -> dict:
-    """Elo ratings {player: rating} after the votes in this order; all begin at 1000."""
-    ratings = dict.fromkeys(players, START)
-    for vote in votes:
-        left, right = (ratings.get(name, START) for name in (vote.left, vote.right))
-        ratings[vote.left], ratings[vote.right] = elo_update(left, right, WORTH[vote.choice], k)
-    return ratings
-
-
 def fit(x, worth, counts, ridge: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """The weights w under which votes are likeliest, and the curvature there, by Newton's method.
 

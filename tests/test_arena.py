@@ -13,7 +13,6 @@ from minigpt.arena import (
     bootstrap_ratings,
     bradley_terry,
     bradley_terry_ratings,
-    elo_ratings,
     elo_update,
     expected_score,
     labeler_votes,
@@ -26,7 +25,7 @@ from minigpt.world.facts import load_world
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import LABELERS
 from minigpt.world.questions import ask, sample_questions
-from toys import awake, tiny_gpt, toy_stage
+from toys import awake, elo_ratings, tiny_gpt, toy_stage
 
 WORLD = load_world("en")
 
@@ -74,15 +73,6 @@ def test_equals_win_half_of_k_and_a_tie_moves_only_unequals():
     assert elo_update(1000, 1000, 1.0, k=20) == (1010, 990)
     assert elo_update(1000, 1000, 0.5) == (1000, 1000)
     assert elo_update(1200, 1000, 0.5)[0] < 1200
-
-
-def test_elo_ratings_are_the_updates_one_after_the_other():
-    votes = [Vote("a", "b", "left"), Vote("b", "c", "tie"), Vote("c", "a", "left")]
-    a, b = elo_update(1000, 1000, 1.0)
-    b, c = elo_update(b, 1000, 0.5)
-    c, a = elo_update(c, a, 1.0)
-    assert elo_ratings(votes) == pytest.approx({"a": a, "b": b, "c": c})
-    assert elo_ratings([], players="xy") == {"x": 1000.0, "y": 1000.0}
 
 
 def test_elo_depends_on_the_order_and_bradley_terry_does_not():

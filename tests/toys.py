@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from minigpt.arena import WORTH, elo_update
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.stages.exam import Pool
@@ -108,6 +109,15 @@ def says(reply):
         return [Answer(reply(question), [], True) for question in questions]
 
     return ask
+
+
+def elo_ratings(votes, players=()):
+    """{player: rating} after the votes in this order; all begin at 1000."""
+    ratings = dict.fromkeys(players, 1000.0)
+    for vote in votes:
+        pair = (ratings.get(name, 1000.0) for name in (vote.left, vote.right))
+        ratings[vote.left], ratings[vote.right] = elo_update(*pair, WORTH[vote.choice])
+    return ratings
 
 
 def perfect(which, questions, temperature=0.0, seed=0):

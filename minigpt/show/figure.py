@@ -159,7 +159,9 @@ def curves(lines: dict[str, tuple], xlabel: str, ylabel: str, colour: str = BLUE
     if shares:
         ax.set(xticks=x, ylim=(0, 1.05), yticks=(0, 0.5, 1), yticklabels=("0%", "50%", "100%"))
     else:
+        whole = all(x == int(x) for xs, _y in lines.values() for x in xs)
         ax.locator_params(nbins=4)
+        ax.locator_params("x", integer=whole)  # there is no round 2.5
         ax.set_ylim(None if lowest < 0 else 0)
         ax.xaxis.set_major_formatter("{x:,g}")
     ax.set_xlabel(xlabel)

@@ -42,10 +42,7 @@ def check_errors(numbers: Collection[int]) -> tuple[list, list]:
     ValueError for anything that is no set of sentence numbers.
     """
     sentences = retelling(language())
-    try:
-        noted = list(numbers)
-    except TypeError:
-        noted = [None]
+    noted = [*numbers] if isinstance(numbers, Collection) else [None]
     whole = all(type(n) is int and 1 <= n <= len(sentences) for n in noted)
     if not whole or len(set(noted)) < len(noted):
         raise ValueError(_("Give the numbers of the false sentences, whole numbers from 1 to {n}, "
@@ -53,7 +50,7 @@ def check_errors(numbers: Collection[int]) -> tuple[list, list]:
     missing, accused = [], []
     for number, sentence in enumerate(sentences, 1):
         if sentence.wrong and number not in noted:
-            missing.append(_("One more error is in the text. {hint}", hint=sentence.hint))
+            missing.append(sentence.hint)
         elif not sentence.wrong and number in noted:
             accused.append(_("Sentence {n} is no error. {hint}", n=number, hint=sentence.hint))
     return missing, accused

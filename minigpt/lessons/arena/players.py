@@ -29,15 +29,14 @@ def first_entropies(stage: Stage, questions: list[Question]) -> list[float]:
 
 
 def pick_one(right: np.ndarray, scores: np.ndarray, n: int) -> dict[str, list]:
-    """Whether the picked one of each question's first `n` answers is right, by who picks.
+    """How likely the picked one of each question's first `n` answers is right, by who picks.
 
     right, scores: (questions, N). A coin picks any, the reward model the highest score, and a
     perfect judge a right one wherever there is one.
     """
     rows = np.arange(len(right))
-    tossed = np.random.default_rng(0).integers(0, n, len(right))
     return {
-        "a coin": right[rows, tossed].tolist(),
+        "a coin": right[:, :n].mean(axis=1).tolist(),
         "the reward model": right[rows, scores[:, :n].argmax(axis=1)].tolist(),
         "a perfect judge": right[:, :n].any(axis=1).tolist(),
     }
@@ -73,7 +72,7 @@ def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, st
     A panel a voter, whose favourite alone has its colour; the players in the given order.
     """
     fig, axes = figure(8.5, 0.9 + 0.3 * len(order), columns=len(found))
-    said = []
+    ends, said = [x for ratings in found.values() for row in ratings.values() for x in row], []
     for ax, (voter, ratings) in zip(np.atleast_1d(axes), found.items()):
         best, *_others, last = sorted(ratings, key=lambda name: -ratings[name][0])
         ax.axvline(1000, color=GREY, lw=0.5)
@@ -82,15 +81,15 @@ def ratings_figure(found: dict[str, dict], order: list[str]) -> tuple[Figure, st
             colour, size = (stage_colour(name), 9) if name == best else (GREY, 6)
             ax.plot([low, high], [y, y], color=colour, lw=size / 4)
             ax.plot(rating, y, "o", color=colour, markersize=size)
-        ax.set(ylim=(len(order) - 0.5, -0.5))
+        ax.set(xlim=(min(ends) - 20, max(ends) + 20), ylim=(len(order) - 0.5, -0.5))
         ax.set_yticks(range(len(order)), map(stage_name, order) if not said else [])
         ax.set_title(voter, loc="left", fontsize=9)
         ax.locator_params(axis="x", nbins=3)
-        ends = (
+        both = (
             _("{name} {r:.0f} ({low:.0f} to {high:.0f})", name=stage_name(n), r=ratings[n][0],
               low=ratings[n][1], high=ratings[n][2]) for n in (best, last)
         )  # fmt: skip
         said.append(_("{voter}: first {best}, last {last}", voter=voter, **dict(
-            zip(("best", "last"), ends))))  # fmt: skip
+            zip(("best", "last"), both))))  # fmt: skip
     fig.supxlabel("rating (mean 1000)", fontsize=9)
     return fig, _("Ratings with 95 % intervals. {said}.", said="; ".join(said))

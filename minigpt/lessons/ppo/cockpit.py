@@ -4,14 +4,11 @@ Whoever runs PPO for real sees the reward model's score and has to decide by it.
 judgment, was recorded too, on the same questions of split V, and is shown once that is said.
 """
 
-import io
-
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
 from minigpt.lessons.ppo.results import over_figure
-from minigpt.show.figure import show
-from minigpt.show.style import escape, signed
+from minigpt.show.figure import picture, show
+from minigpt.show.style import signed
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, has_learner, present, side_by_side
 from minigpt.stages.stage import load_stage
@@ -53,11 +50,12 @@ class Cockpit(Widget):
         """The score up to the slider's round; once stopped, both curves to the end."""
         name, stop = self.run.value, self.stopped.get(self.run.value)
         seen = [p for p in self.curve() if p["step"] <= self.round.value]
+        place = [*self.runs].index(name)  # its colour is its own
         self.stop.disabled = stop is not None
         if stop is None:
             self.say(_("Round {round}: the reward model's score is {proxy}. Gold is covered.",
                        round=seen[-1]["step"], proxy=signed(seen[-1]["proxy"])))  # fmt: skip
-            fig, said = over_figure({name: seen}, self.curve()[-1]["step"], covered=True)
+            fig, said = over_figure({name: seen}, self.curve()[-1]["step"], place, covered=True)
         else:
             best, last = max(self.curve(), key=lambda p: p["gold"]), self.curve()[-1]
             self.say(_(
@@ -66,8 +64,8 @@ class Cockpit(Widget):
                 stop=stop["step"], here=signed(stop["gold"]), best=best["step"],
                 most=signed(best["gold"]), last=last["step"], end=signed(last["gold"]),
             ))  # fmt: skip
-            fig, said = over_figure({name: self.curve()}, last["step"], stop=stop["step"])
-        self.shown.value = drawn(fig, said)
+            fig, said = over_figure({name: self.curve()}, last["step"], place, stop=stop["step"])
+        self.shown.value = picture(fig, said)[0]["text/html"]
 
     def static(self) -> list:
         rows = []
@@ -76,14 +74,6 @@ class Cockpit(Widget):
             for p in turns[: 1 + (turns[0] is not turns[1])]:
                 rows.append([name, p["step"], signed(p["proxy"]), signed(p["gold"])])
         return [Table([_("run"), _("round"), _("score"), _("gold")], rows, width=44)]
-
-
-def drawn(fig: Figure, said: str) -> str:
-    """A figure as an SVG element in HTML, with its sentence for whoever does not see it."""
-    buffer = io.StringIO()
-    fig.savefig(buffer, format="svg")
-    svg = buffer.getvalue()
-    return f'<div role="img" aria-label="{escape(said)}">{svg[svg.index("<svg") :]}</div>'
 
 
 def recorded_runs() -> dict[str, list[dict]]:

@@ -57,15 +57,13 @@ class FlightInstruments(Widget):
     def static(self) -> list:
         return [panel(self.steps, self.evaluations)]
 
-    def _evaluated(self, n: int) -> list[Evaluation]:
-        return [e for e in self.evaluations if e.step <= self.steps[n - 1].step]
-
     # ---- controls ---------------------------------------------------------------------------
 
     def moved(self) -> None:
         """Show the round at which the slider stands, and its first answers."""
         n, self.start = self.round.value, 0
-        self.shown.value = rendered(panel(self.steps[:n], self._evaluated(n)))
+        done = [e for e in self.evaluations if e.step <= self.steps[n - 1].step]
+        self.shown.value = rendered(panel(self.steps[:n], done))
         self.answers.value = rendered(self.answer_table())
 
     def next_answers(self) -> None:

@@ -18,7 +18,7 @@ def instrument_words(name: str) -> dict:
             (_("not one"), _("Stop. Nothing has been learned yet, and sampling and learning "
                 "differ: look for dropout, another temperature, a token that is off by one."))),
         "kl": (_("KL from the SFT model"),
-            _("{value:.3f} nats exact, k1 {k1:.3f} ± {k1_error:.3f}, k3 {k3:.3f}"),
+            _("{value:.2f} nats; k1 {k1:.2f} ± {k1_error:.2f}"),
             (_("near"), _("The KL is small, and k1 not below 0 by more than chance.")),
             (_("far"), _("The reward model has seen few answers like these: look at gold, raise "
                 "kl_coef or stop earlier.")),

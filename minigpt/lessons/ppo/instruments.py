@@ -45,13 +45,11 @@ LIMITS = Limits()
 NAMES = (
     "ratio", "kl", "sampling", "entropy", "ended", "reward", "explained", "clip", "gold",
 )  # fmt: skip
-# A shape for each light, so that nobody needs its colour: (symbol, marker in pictures, colour)
+# A shape for each light, so that nobody needs its colour: (symbol, colour)
 LIGHTS = {
-    GREEN: ("\u25cf", "o", style.GREEN),
-    AMBER: ("\u25b2", "^", style.ORANGE),
-    RED: ("\u25a0", "s", style.VERMILION),
-    OFF: ("\u25cb", ".", style.GREY),
-}
+    GREEN: ("\u25cf", style.GREEN), AMBER: ("\u25b2", style.ORANGE),
+    RED: ("\u25a0", style.VERMILION), OFF: ("\u25cb", style.GREY),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def panel(steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = ()) -> T
     """The instruments as a table."""
     rows = []
     for r in readings(steps, evaluations):
-        symbol, _marker, colour = LIGHTS[r.light]
+        symbol, colour = LIGHTS[r.light]
         light = Cell(f"{symbol} {light_word(r.light)}: {r.word}", edge=colour)
         rows.append([r.label, r.text, light, r.sentence])
     header = [_("instrument"), _("reading"), _("light"), _("what it says, and what to do")]
@@ -126,14 +124,13 @@ def panel(steps: Sequence[PPOStep], evaluations: Sequence[Evaluation] = ()) -> T
 
 
 def derived(step: PPOStep) -> dict[str, float]:
-    """Beyond the step's own numbers: `k1` and `k3`, means over the answers of two estimates of the
-    KL, in nats; `k1_error`, the first one's standard error; `explained_variance`."""
+    """Beyond the step's own numbers: `k1`, the mean over the answers of an estimate of the KL, in
+    nats; `k1_error`, its standard error; `explained_variance`."""
     r = step.rollout
-    k1, k3 = r.k1.sum(1), r.k3.sum(1)  # (B,) each
+    k1 = r.k1.sum(1)  # (B,)
     return {
         "k1": k1.mean().item(),
         "k1_error": (k1.std(unbiased=False) / len(k1) ** 0.5).item(),
-        "k3": k3.mean().item(),
         "explained_variance": explained_variance(step.returns, r.values, r.mask),
     }
 

@@ -123,7 +123,7 @@ def large(off: list[tuple[str, str, str, str]]) -> str:
         return f"<p><b>{escape(_('All lights are green, and all checks 0.'))}</b></p>"
     parts = []
     for light, name, here, fine in off:
-        symbol, _marker, colour = LIGHTS[light]
+        symbol, colour = LIGHTS[light]
         beside = _("without a bug: {fine}", fine=fine)
         parts.append(
             f'<div style="border-left:8px solid {colour};padding:4px 12px;margin:8px 0;'
@@ -137,7 +137,7 @@ def large(off: list[tuple[str, str, str, str]]) -> str:
 
 def light_cell(light: str) -> Cell:
     """A light as a shape, a word and a colour."""
-    symbol, _marker, colour = LIGHTS[light]
+    symbol, colour = LIGHTS[light]
     return Cell(f"{symbol} {light_word(light)}", edge=colour)
 
 

@@ -14,7 +14,7 @@ from minigpt.show.progress import progress
 from minigpt.show.style import signed
 from minigpt.show.table import Table
 from minigpt.stages.exam import sample_pool
-from minigpt.stages.scoring import Score, answer_kl, chat_score, judged, mean_of
+from minigpt.stages.scoring import DECLINED, Score, answer_kl, chat_score, judged, mean_of
 from minigpt.stages.stage import Stage, assistant
 from minigpt.store.words import _
 from minigpt.world.questions import Question
@@ -67,10 +67,9 @@ def contender_table(found: list[Contender]) -> Table:
     rows = []
     for c in found:
         kl = _("at most {kl}", kl=f"{c.kl:.1f}") if c.bound else f"{c.kl:.1f}"
-        shares = c.share("fact", "correct"), c.share("unknown", "declined this name")
-        rows.append(
-            [c.name, kl, signed(np.mean(c.score.gold)), *(f"{share:.0%}" for share in shares)]
-        )
+        shares = c.share("fact", "correct"), c.share("unknown", *DECLINED)
+        rows.append([c.name, kl, signed(np.mean(c.score.gold)), *map("{:.0%}".format, shares)])
     header = [_("answers of"), _("KL, nats"), _("gold"), _("known: right"), _("unknown: says so")]
-    caption = _("{n} questions that no stage has seen", n=len(found[0].score.questions))
+    caption = _("{n} questions that no stage has seen. KL: from the SFT model at temperature 1",
+                n=len(found[0].score.questions))  # fmt: skip
     return Table(header, rows, caption)

@@ -47,15 +47,15 @@ def drawn(lines: dict[str, tuple], unit: str, along: str) -> tuple[Figure, str]:
 
 
 def over_figure(
-    curves: dict[str, list[dict]], rounds: int, covered: bool = False, stop: int | None = None
+    curves: dict[str, list[dict]], rounds: int, place=0, covered=False, stop: int | None = None
 ) -> tuple[Figure, str]:
     """Proxy and gold against the rounds, each on an axis of its own; a line a run.
 
     curves: by the run's name what was measured after some rounds, as a checkpoint keeps it.
-    covered: leave gold out. stop: a round to be marked.
+    place: of the first one's colour. covered: leave gold out. stop: a round to be marked.
     """
     (fig, axes), said = figure(8, 2.8, columns=2), []
-    for (name, curve), colour, style in zip(curves.items(), COLOURS, ("-", "--", ":")):
+    for (name, curve), colour, style in zip(curves.items(), COLOURS[place:], ("-", "--", ":")):
         for ax, key in zip(axes, ("proxy", "gold")):
             if key == "gold" and covered:
                 ax.text(0.5, 0.5, "covered", ha="center", transform=ax.transAxes)

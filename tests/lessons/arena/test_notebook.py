@@ -12,7 +12,7 @@ import pytest
 import editions
 from editions import edition_outputs
 from minigpt import arena as course
-from minigpt.arena import WORTH, bradley_terry_ratings, elo_ratings, elo_update
+from minigpt.arena import WORTH, bradley_terry_ratings, elo_update
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.lessons.arena.vote import FEWEST
 from minigpt.show.concept_items import ITEMS
@@ -27,6 +27,7 @@ from minigpt.world.judge import BEST, GOLD
 from minigpt.world.labelers import LABELERS
 from minigpt.world.names import TEST_MAKERS, TRAIN_MAKERS
 from minigpt.world.questions import sample_questions
+from toys import elo_ratings
 
 STEM = "07_arena"
 SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")["cells"]
@@ -68,7 +69,7 @@ def test_it_is_no_longer_than_it_may_be():
 
 def test_the_vote_comes_first_and_shows_no_ranking():
     order = list(CELLS)
-    assert order.index("vote") - order.index("budget") <= 2
+    assert order.index("vote") - order.index("budget") == 1
     assert len(bare(MARKDOWN["title"]).split()) <= 150
     before = "".join(CELLS[name] for name in order[: order.index("vote") + 1])
     for word in ("ratings(", "figure(", "labeler_votes(", "reward_votes("):
@@ -82,7 +83,7 @@ def test_the_vote_comes_first_and_shows_no_ranking():
 def test_every_number_of_the_text_is_the_codes():
     found = {n for source in MARKDOWN.values() for n in NUMBER.findall(bare(source))} - OTHERS
     assert found == {"0.5", "400", "1000", "95", "16.0"}
-    assert '"sft, at 0.5": (sft, 0.5)' in CELLS["setup"]
+    assert '"sft, at 0.5": (sft, 0.5)' in CELLS["vote"]
     assert course.SCALE == 400 and course.START == 1000
     assert default(elo_update, "k") == 16.0
     assert "[0.025, 0.975]" in CELLS["sure"]
@@ -97,8 +98,8 @@ def test_numbers_in_words():
     assert "three questions in ten" in MARKDOWN["box"]
     assert LABELERS["mediocre"].checks_up_to == 40 and "forty" in MARKDOWN["voters-intro"]
     assert "Seven players" in MARKDOWN["title"] and "is the eighth" in MARKDOWN["title"]
-    seven = re.search(r"players = \{(.*?)\}", CELLS["setup"], re.S)[1]
-    assert seven.count('":') == 7 and CELLS["setup"].count("players[") == 1
+    seven = re.search(r"players = \{(.*?)\}", CELLS["vote"], re.S)[1]
+    assert seven.count('":') == 7 and CELLS["vote"].count("players[") == 1
     assert MARKDOWN["tax-intro"].count("two hundred") == 2 and constant("STORIES") == 200
     opener = load_world("en").text.BOOK_OPENERS[0].partition("{p}")[0].format(n="Mara").rstrip()
     assert f'that begin "{opener}"' in MARKDOWN["tax-intro"]
@@ -167,9 +168,14 @@ def lesson(*cells: str, **given) -> dict:
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_ppo_model_that_was_kept_plays_too(kept):
     def load(name, own=True, **options):
-        return SimpleNamespace(name=name, own=own and kept, world="world")
+        return SimpleNamespace(
+            name=name, own=own and kept, world="world", answer=lambda *_given: ""
+        )
 
-    names = lesson("setup", load_stage=load, LANG="en")
+    asked = {
+        name: lambda *_given, **_more: [] for name in ("report_questions", "make_matches", "arena")
+    }
+    names = lesson("vote", load_stage=load, LANG="en", QUESTIONS=0, **asked)
     assert names["names"][7:] == (["ppo, yours"] if kept else [])
     assert not any(
         stage.own for name, (stage, _t) in names["players"].items() if "yours" not in name
@@ -247,12 +253,29 @@ def test_what_the_cells_after_say_stands_in_their_outputs(edition):
     assert "It was (b) it rises, then falls." in said(edition["diversity"])
 
 
+def test_what_is_rated_twice_has_one_rating(edition):
+    """In the table, in the figure's sentence, in the lead that is told, in the last table."""
+    table, figure, last = (said(edition[name]) for name in ("sure", "voters", "closing"))
+    rating = {
+        name: [int(n) for n in re.search(rf"{name} +(\d+) +(\d+) +(\d+)", table).groups()]
+        for name in ("PPO model, greedy", "PPO model", "SFT model, greedy", "SFT model")
+    }
+    best = "PPO model, greedy {} ({} to {})".format(*rating["PPO model, greedy"])
+    assert f"the expert: first {best}" in figure
+    assert f"PPO model, greedy {rating['PPO model, greedy'][0]} " in last
+    leads = re.search(r"leads SFT by (\d+) points, both at temperature 1, and by (\d+) ", table)
+    for lead, way in zip(leads.groups(), ("", ", greedy")):
+        apart = rating[f"PPO model{way}"][0] - rating[f"SFT model{way}"][0]
+        assert abs(int(lead) - apart) <= 1  # each is rounded
+
+
 def test_what_the_retelling_and_the_errata_say_is_measured_here(edition):
     table = said(edition["tax"])
     facts = [int(n) for n in re.findall(r" (\d+)%", table)]
     assert facts[0] > facts[2] > facts[3]  # RLHF adds no knowledge
-    places = re.search(r"name (\d+) different .*?, (\d+) with PPO; .*? names (\d+)", table)
+    places = re.search(r"name (\d+) different .*?, (\d+) with PPO. .*? names (\d+)", table)
     base, ppo, chat = (int(n) for n in places.groups())
+    assert int(re.search(r"in (\d+)% it says that it does not know", table)[1]) > 50
     assert base >= ppo and chat < base / 4  # for many different ideas
     repeats = [float(n) for n in re.findall(r"(\d+\.\d)%", said(edition["diversity"]))]
     assert max(repeats[:4]) < 1  # what is lost is no repetition

@@ -114,6 +114,4 @@ def test_picking_one_of_n_by_luck_by_score_and_by_truth():
     ]:
         found = pick_one(right, scores, n)
         assert found["the reward model"] == model and found["a perfect judge"] == perfect
-    assert pick_one(right, scores, 1)["a coin"] == [True, False, False]
-    many = np.tile([True, False], (4000, 1))
-    assert np.mean(pick_one(many, np.zeros((4000, 2)), 2)["a coin"]) == pytest.approx(0.5, abs=0.03)
+        assert found["a coin"] == [sum(row[:n]) / n for row in right.tolist()]

@@ -55,7 +55,7 @@ def test_the_slider_goes_through_the_rounds_and_begins_at_the_last(instruments, 
     for n in (3, 1, 2):
         instruments.round.value = n
         shown = instruments.shown.value
-        for now in readings(steps[:n], instruments._evaluated(n)):
+        for now in readings(steps[:n], [e for e in instruments.evaluations if e.step <= n]):
             told = (now.label, now.text, now.sentence, f"{now.light}: {now.word}")
             assert all(escape(text) in shown for text in told)
         assert f"Round {n}" in instruments.answers.value
@@ -65,7 +65,7 @@ def test_a_light_is_a_shape_and_a_word_as_well_as_a_colour(instruments, steps, q
     bad = [*steps[:-1], replace(steps[-1], first_ratio=0.5, ended=0.8)]
     shown = FlightInstruments(bad, questions, reward).shown.value
     for light, word in (("red", "not one"), ("amber", "some do not"), ("green", "near")):
-        symbol, _, colour = LIGHTS[light]
+        symbol, colour = LIGHTS[light]
         assert f"{light}: {word}" in shown and symbol in shown and colour in shown
     assert len({symbol for symbol, *_ in LIGHTS.values()}) == len(LIGHTS)
     assert len({marker for _, marker, _ in LIGHTS.values()}) == len(LIGHTS)

@@ -46,7 +46,6 @@ class Step:
     kl: float = 0.2
     k1: float = 0.21
     k1_error: float = 0.03
-    k3: float = 0.19
     entropy: float = 0.3
     ended: float = 1.0
     clip_share: float = 0.01
@@ -65,7 +64,6 @@ class Step:
             samples=self.samples or SAMPLES,
             score=with_mean(self.reward, self.reward_std),
             k1=with_mean(self.k1, 8 * self.k1_error)[:, None],
-            k3=with_mean(self.k3, 0.0)[:, None],
             values=(1 - rest) * self.returns,
             mask=torch.ones(64, 1),
         )
@@ -121,7 +119,7 @@ def test_each_light_changes_at_its_limit_and_alone(name, changed, light):
 
 
 def test_what_is_derived_is_what_the_rollout_says():
-    names = ("k1", "k1_error", "k3", "explained_variance")
+    names = ("k1", "k1_error", "explained_variance")
     assert derived(GOOD) == pytest.approx({name: getattr(GOOD, name) for name in names}, abs=1e-5)
 
 

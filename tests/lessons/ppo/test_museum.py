@@ -13,7 +13,7 @@ from minigpt.show.style import escape
 
 MODULE, ROUNDS = sys.modules[Museum.__module__], 3
 FINE = [reading(name, 0.1, "green", **dict.fromkeys(
-    ("k1", "k1_error", "k3", "z", "share", "first", "gold", "best", "proxy", "off"), 0.2))
+    ("k1", "k1_error", "z", "share", "first", "gold", "best", "proxy", "off"), 0.2))
     for name in NAMES]  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_what_is_off_stands_first_with_shape_word_and_colour(shown):
     assert [row[2:] for row in table.rows][1:] == [["2.5", "0"], ["far off", FINE[1].text]]
     large, folded = shown.shown.value.split("<details>")
     for light in ("red", "amber"):
-        symbol, _marker, colour = LIGHTS[light]
+        symbol, colour = LIGHTS[light]
         assert f"border-left:8px solid {colour}" in large and symbol in large
         assert f"{light}: " in large
     assert "half" in large and escape(FINE[3].label) not in large

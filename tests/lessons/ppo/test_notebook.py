@@ -48,7 +48,7 @@ def test_every_number_of_the_text_is_the_codes():
     assert "r.score + 100" in CELLS["reinforce"] and "100 added" in MARKDOWN["reinforce-intro"]
     assert constant("ANSWERS") == 64 == default(one_answer, "answers")
     assert "asks 64 questions" in MARKDOWN["loop-intro"]
-    assert "practised on 64 answers" in MARKDOWN["four-intro"]
+    assert "of 64, on which the value model has practised" in MARKDOWN["four-intro"]
     assert '"SFT, temperature 0.5": (sft.model, 0.5)' in CELLS["beside"]
     assert default(contend, "best_of") == 16
 
@@ -61,13 +61,21 @@ def test_numbers_in_words():
     assert "looks=6" in CELLS["train"] and "six times" in CELLS["train"]
     assert constant("ROUNDS") % 6 == 0  # so that each look is after a whole number of rounds
     assert "Three recorded runs" in MARKDOWN["cockpit-intro"]
+    settings = load_stage("ppo", own=False, quiet=True).meta["settings"]
+    times = settings["iterations"] * settings["prompts"] / constant("ROUNDS") / constant("ANSWERS")
+    assert 6.5 < times < 7 and "nearly seven times as many answers" in MARKDOWN["loop-intro"]
+    assert "γ, in our runs 1," in MARKDOWN["task-gae"] and ppo.PPOConfig.gamma == 1
+    two = constant("ANSWERS") / int(re.search(r"minibatch=(\d+)", CELLS["four"])[1])
+    assert (
+        two * ppo.PPOConfig.epochs == 2 and "two updates a round, as here" in MARKDOWN["task-clip"]
+    )
 
 
 def test_the_recorded_runs_are_what_the_text_says():
     stages = {name: load_stage(name, own=False, quiet=True)
               for name in ("ppo_overoptimised", "ppo_priced", "ppo_early")}  # fmt: skip
     free, priced, early = (stage.meta for stage in stages.values())
-    assert "at rates above the course's" in MARKDOWN["cockpit-intro"]
+    assert "at learning rates above the course's" in MARKDOWN["cockpit-intro"]
     assert free["settings"]["muon_lr"] > ppo.PPOConfig.muon_lr
     assert free["settings"]["lr"] > ppo.PPOConfig.lr
     same = {"kl_coef": 0, "seed": 0}
@@ -76,6 +84,21 @@ def test_the_recorded_runs_are_what_the_text_says():
     assert free["reward"] == priced["reward"] == early["reward"]  # one judge
     best = max(free["curve"], key=lambda point: point["gold"])
     assert early["step"] == best["step"] and early["curve"] == free["curve"]
+
+
+def test_things_stand_in_order():
+    """A picture after what it shows, the way on at the end; a run in a cell before the one that
+    watches it, so that it goes on after a pause."""
+    order = [*CELLS]
+    before = [
+        ("task-clip", "clip"),
+        ("clip", "clipped-loss"),
+        ("open-own", "summary"),
+        ("run", "train"),
+    ]
+    assert [pair for pair in before if order.index(pair[0]) > order.index(pair[1])] == []
+    assert order[-1] == "summary" and "07_arena.ipynb" in MARKDOWN["summary"].splitlines()[-1]
+    assert "\nrun = my_ppo(" in CELLS["run"] and "live(run, " in CELLS["train"]
 
 
 def test_it_is_short():
@@ -136,3 +159,20 @@ def test_sentences_about_outputs(edition):
     assert "It was (a) PPO, greedy." in said(edition["beside"])
     assert "It was (b) answers to another question." in said(edition["cockpit"])
     assert "It was (b) mediocre's." in said(edition["taste"])
+
+
+def test_the_clip_hardly_ever_cuts(edition):
+    assert "that hardly ever happens" in MARKDOWN["task-clip"]
+    row = re.search(r"tokens whose gain was +([\d.]+)%", said(edition["instruments"]))
+    assert float(row[1]) < 1
+
+
+def test_of_two_that_are_compared_both_are_named(edition):
+    told = " ".join(said(edition["beside"]).split())
+    assert re.search(r"PPO, greedy is ahead of SFT, greedy by \+[\d.]+ \(95 %: ", told)
+    names, shares = re.findall(r"^(SFT, greedy|PPO, greedy|SFT, best of 16)\b.*?(\d+)%$",
+                               said(edition["beside"]), re.M), {}  # fmt: skip
+    shares = {name: int(share) for name, share in names}
+    assert f"greedy SFT says in {shares['SFT, greedy']}% that it does not know" in told
+    assert f"greedy PPO in {shares['PPO, greedy']}%" in told
+    assert shares["SFT, best of 16"] > 2 * shares["SFT, greedy"] < shares["PPO, greedy"]
