@@ -69,8 +69,8 @@ def test_a_snapshot_is_asked_as_a_base_model_is():
         (["--seed", "1" + "0" * 23], "--seed is 10*: give 0 or more, at most 10"),
         (["--size", "huge"], "no size 'huge'. Choose one of: tiny, mini, small, medium, gpt2"),
         (["--size", "huge", "--own"], "no size 'huge'"),
-        (["--lang", "xx"], "no world in the language 'xx': choose 'en'"),
-        (["--lang", "zh", "--own"], "no world in the language 'zh': choose 'en'"),
+        (["--lang", "xx"], "no language 'xx': choose one of en"),
+        (["--lang", "xx", "--own"], "no language 'xx': choose one of en"),
     ],
 )
 def test_what_cannot_be_is_said(argv, message):
