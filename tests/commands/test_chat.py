@@ -9,6 +9,7 @@ from minigpt.commands import chat
 from minigpt.stages import replies as core
 from minigpt.stages import stage as stages_module
 from minigpt.stages.replies import Reply
+from minigpt.store import words
 from minigpt.store.files import Problem
 
 
@@ -89,3 +90,8 @@ def test_missing_models_are_a_problem_not_a_traceback(monkeypatch, tmp_path):
     monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
     with pytest.raises(Problem, match="there is no stage 'base'"):
         chat.main([])
+
+
+def test_the_chat_speaks_the_language_of_its_models(talk, monkeypatch):
+    monkeypatch.setattr(words, "_in_use", {"lang": "en", "words": {}})
+    assert "sft: 东京在哪里？|1.0|0  [得分 +1.00]" in talk("东京在哪里？\n", "--lang", "zh")
