@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "show": (*BELOW, "store"),
     "lessons": (*BELOW, "store", "stages", "show"),  # and no other lesson
     "page": (*BELOW, "store", "stages", "show"),
-    "setup": ("store.files",),
+    "setup": ("store.files", "store.words"),
     "classroom": (*BELOW, "store", "stages", "show", "lessons"),
     "maintain": (*BELOW, "store", "stages", "show", "lessons", "setup", "classroom"),
     "commands": (

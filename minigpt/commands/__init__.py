@@ -23,7 +23,7 @@ from pathlib import Path
 
 from minigpt.setup import environment
 from minigpt.store.files import PROGRAM, ROOT, VERSION, Problem
-from minigpt.store.words import use_language
+from minigpt.store.words import system_language, use_language
 
 DEFAULT = "lab"
 ROOMS = ("commands", "maintain")  # the folders that hold commands
@@ -117,6 +117,8 @@ def run(argv: list[str]) -> int:
         near = difflib.get_close_matches(name, commands, n=1)
         hint = f" Did you mean `{PROGRAM} {near[0]}`?" if near else ""
         raise Problem(f"There is no command {name!r}.{hint}\n\n{help_text(commands)}")
+    if name == DEFAULT:  # the others speak the language of the models that they are about
+        use_language(system_language())
     set_paths()
     fresh = "--fresh" in rest
     rest = [argument for argument in rest if argument != "--fresh"]

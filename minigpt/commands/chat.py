@@ -5,13 +5,13 @@ import sys
 import textwrap
 from contextlib import suppress
 
-from minigpt.commands import check_models
+from minigpt.commands import check_models, speak
 from minigpt.setup.common import check_seed, option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
+from minigpt.store.words import _
 
 STAGES = ("base", "sft", "ppo")
 LEAVE = {"exit", "quit"}
-FORMS = {"bare": "bare question", "qa": "Q: … A:"}  # in which a base model is asked
 WIDTH = 96  # columns
 
 
@@ -28,8 +28,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--lang", default="en")
     options = parser.parse_args(argv)
+    speak(options.lang)
     if not 0 <= options.temperature < 100:
-        raise Problem(f"--temperature is {options.temperature:g}: give a number from 0 to 100.")
+        raise Problem(_("--temperature is {t:g}: give a number from 0 to 100.",
+                        t=options.temperature))  # fmt: skip
     check_seed(options.seed)
     return options
 
@@ -45,7 +47,7 @@ def load(options: argparse.Namespace) -> dict:
     set_threads()
     names = (options.stage,) if options.stage else STAGES
     if options.stage and options.stage.startswith("reward"):
-        raise Problem("A reward model cannot write, only score. Choose base, sft or ppo.")
+        raise Problem(_("A reward model cannot write, only score. Choose base, sft or ppo."))
     shipped = not options.own and options.size == DEFAULT
     take = {"own": not options.shipped, "shipped": shipped, "size": options.size,
             "lang": options.lang, "device": options.device}  # fmt: skip
@@ -55,10 +57,11 @@ def load(options: argparse.Namespace) -> dict:
         raise Problem(str(error)) from None
     if lacking := [] if shipped else [name for name in names if f"your {name}" not in stages]:
         more = "" if options.size == DEFAULT else f" --size {options.size}"
-        raise Problem(
-            f"You have no {lacking[0]} model in {learner_home()}: `{PROGRAM} "
-            f"train{more}` makes them, and without --own the course's are taken."
-        )
+        raise Problem(_(
+            "You have no {stage} model in {folder}: `{command}` makes them, and without --own the "
+            "course's are taken.", stage=lacking[0], folder=learner_home(),
+            command=f"{PROGRAM} train{more}",
+        ))  # fmt: skip
     with suppress(FileNotFoundError, ValueError):  # answers without a score
         stages |= load_stages(("reward",), **take)
     return stages
@@ -66,13 +69,14 @@ def load(options: argparse.Namespace) -> dict:
 
 def show_reply(reply) -> str:
     """A reply as lines: who, how asked, what was said, what it scored."""
-    form = "" if reply.form == "chat" else f" ({FORMS[reply.form]})"
-    scores = {"score": reply.score, "your score": reply.own_score}
+    forms = {"bare": _(" (bare question)"), "qa": " (Q: … A:)"}  # in which a base model is asked
+    form = forms.get(reply.form, "")
+    scores = {_("score"): reply.score, _("your score"): reply.own_score}
     said = ", ".join(f"{name} {n:+.2f}" for name, n in scores.items() if n is not None)
     score = f"  [{said}]" if said else ""
-    who = f"your {reply.stage}" if reply.own else reply.stage
-    cut = "" if reply.ended else " … (cut off)"
-    lines = f"{reply.text or '(nothing)'}{cut}{score}".split("\n")
+    who = _("your {stage}", stage=reply.stage) if reply.own else reply.stage
+    cut = "" if reply.ended else _(" … (cut off)")
+    lines = f"{reply.text or _('(nothing)')}{cut}{score}".split("\n")
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]
     if len(wrapped) == 1:
         return f"{who}{form}: {wrapped[0]}"
@@ -88,7 +92,7 @@ def main(argv: list[str]) -> int:
     typing = sys.stdin.isatty()
     if typing:
         print(*stages.values(), sep="\n")
-        print("Ask about a city or a country. `exit` or Ctrl-D ends.")
+        print(_("Ask about a city or a country. `exit` or Ctrl-D ends."))
     asked = 0
     while True:
         try:
@@ -96,7 +100,7 @@ def main(argv: list[str]) -> int:
         except EOFError:
             break
         except UnicodeDecodeError:
-            print("This line is not text in the terminal's encoding.")
+            print(_("This line is not text in the terminal's encoding."))
             continue
         if question.lower() in LEAVE:
             break

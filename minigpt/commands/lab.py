@@ -11,6 +11,7 @@ from minigpt.setup.common import become, option_parser
 from minigpt.setup.environment import KERNEL_SETTINGS
 from minigpt.setup.working_copy import copies_folder, course_notebooks, update_copies
 from minigpt.store.files import PROGRAM
+from minigpt.store.words import _
 
 ENVIRONMENT = "lab"
 
@@ -38,10 +39,12 @@ def main(argv: list[str]) -> int:
     first = copies_folder(chosen.lang) / course_notebooks(chosen.lang)[0].name
     for note in notes:
         print(note)
-    print(f"Your notebooks: {first.parent}")
-    print(f"To show somebody the four models in a browser alone: {PROGRAM} page --open")
-    print("Starting JupyterLab; to end it, press Ctrl-C here twice.")
+    print(_("Your notebooks: {folder}", folder=first.parent))
+    show = f"{PROGRAM} page --open"
+    print(_("To show somebody the four models in a browser alone: {command}", command=show))
+    print(_("Starting JupyterLab; to end it, press Ctrl-C here twice."))
     if not (Path(sys.prefix) / KERNEL_SETTINGS).exists():  # .venv has it, another Python has not
-        print("A line 'running over TCP without encryption' is harmless: it stays on this machine.")
+        print(_("A line 'running over TCP without encryption' is harmless: it stays on this "
+                "machine."))  # fmt: skip
     options = lab_arguments(first, not chosen.no_browser, chosen.port)
     return become([sys.executable, "-m", "jupyterlab", *options, *others])

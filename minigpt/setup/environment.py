@@ -27,6 +27,7 @@ from minigpt.setup.common import become, require_repository
 from minigpt.setup.installing import PipFailed, run_pip
 from minigpt.setup.packages import missing, name_of
 from minigpt.store.files import PROGRAM, ROOT, Problem, locked
+from minigpt.store.words import _
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 STAMP = "minigpt-stamp.txt"
@@ -39,13 +40,13 @@ HANDED_OVER = "MINIGPT_ENVIRONMENT"  # set for the child: the environment it was
 class Size(NamedTuple):
     """What an installation costs."""
 
-    download: str  # in words
-    disk: float  # GB, of 10^9 bytes
+    download: float  # GB, of 10^9 bytes
+    disk: float  # GB
     minutes: str  # on a line of 100 Mbit/s
 
 
-CPU = Size("about 0.4 GB", 1.3, "two to five minutes")
-CUDA = Size("about 3 GB", 5.6, "five to fifteen minutes")
+CPU = Size(0.4, 1.3, "2-5")
+CUDA = Size(3, 5.6, "5-15")
 
 
 def requirements(kind: str) -> list[str]:
@@ -98,15 +99,20 @@ def ensure(kind: str, fresh: bool = False) -> Path | None:
     python = environment_python(directory)
     inside = directory.exists() and directory.samefile(here)
     if inside and (fresh or os.environ.get(HANDED_OVER) == str(directory)):
-        why = "is the one that runs this" if fresh else f"still lacks {', '.join(lacking)}"
-        other = "another Python" if fresh else "the option --fresh"
-        raise Problem(f"The environment {directory.name} {why}. Start with {other}.")
+        raise Problem(_(
+            "The environment {name} is the one that runs this. Start with another Python.",
+            name=directory.name,
+        ) if fresh else _(
+            "The environment {name} still lacks {packages}. Start with the option --fresh.",
+            name=directory.name, packages=", ".join(lacking),
+        ))  # fmt: skip
 
     def lacks() -> bool:
         ready = read_stamp(directory) == stamp_text(directory, filling) and python.exists()
         return fresh or inside or not ready
 
-    said = f"Another start (WHO) is installing into {directory}: waiting until it is done."
+    said = _("Another start (WHO) is installing into {folder}: waiting until it is done.",
+             folder=directory)  # fmt: skip
     if lacks():
         with locked(directory.with_name(f"{directory.name}.lock"), math.inf, said):
             if lacks():  # or what that one made will do
@@ -123,14 +129,16 @@ def tidy(directory: Path):
     except BaseException as error:
         half_made(directory)
         if isinstance(error, KeyboardInterrupt):
-            print(f"\nInterrupted; nothing half-made is left. To go on: {PROGRAM}")
+            print(_("\nInterrupted; nothing half-made is left. To go on: {command}",
+                    command=PROGRAM))  # fmt: skip
             raise SystemExit(130) from None
         if not isinstance(error, OSError):
             raise
-        closed = "this folder cannot be written to: copy the course to your own folder"
-        whys = {errno.ENOSPC: "the disk is full: free some space and start again",
+        closed = _("this folder cannot be written to: copy the course to your own folder")
+        whys = {errno.ENOSPC: _("the disk is full: free some space and start again"),
                 errno.EACCES: closed, errno.EROFS: closed}  # fmt: skip
-        raise Problem(f"{directory} cannot be made: {whys.get(error.errno, error)}.") from error
+        raise Problem(_("{folder} cannot be made: {reason}.", folder=directory,
+                        reason=whys.get(error.errno, error))) from error  # fmt: skip
 
 
 def half_made(directory: Path) -> bool:
@@ -147,7 +155,8 @@ def build(directory: Path, kind: str, fresh: bool) -> None:
     nvidia = platform.system() == "Linux" and has_nvidia()
     size = CUDA if nvidia else CPU
     if half_made(directory):
-        print(f"An earlier installation of {directory.name} was interrupted; it is made anew.")
+        print(_("An earlier installation of {name} was interrupted; it is made anew.",
+                name=directory.name))  # fmt: skip
     elif fresh or (directory.exists() and not environment_python(directory).exists()):
         remove(directory, fresh)
     new = not directory.exists()
@@ -155,8 +164,10 @@ def build(directory: Path, kind: str, fresh: bool) -> None:
         check_ensurepip()
     if new or read_stamp(directory) is None:
         check_disk(size)
-        print(f"The course's packages go into {directory}\n(download {size.download}, "
-              f"{size.disk} GB on disk, {size.minutes}; only this once).")  # fmt: skip
+        print(_(
+            "The course's packages go into {folder}\n(download about {download} GB, {disk} GB on "
+            "disk, {minutes} minutes; only this once).", folder=directory, **size._asdict(),
+        ))  # fmt: skip
     if new:
         directory.mkdir()
     if new or read_stamp(directory) is not None:  # an environment of ours
@@ -173,31 +184,36 @@ def remove(directory: Path, asked: bool) -> None:
     if not directory.exists():
         return
     if not asked and read_stamp(directory) is None:
-        raise Problem(f"{directory} has no working Python and was not made by this course.\n"
-                      f"Rename or delete that folder, then start again: {PROGRAM}")  # fmt: skip
+        raise Problem(_("""\
+{folder} has no working Python and was not made by this course.
+Rename or delete that folder, then start again: {command}""", folder=directory,
+                        command=PROGRAM))  # fmt: skip
     try:
         shutil.rmtree(directory)
     except OSError as error:
-        why = f"{directory} cannot be removed: {error}."
-        how = "Close the programs that use it (JupyterLab, an editor) and start again."
-        raise Problem(f"{why}\n{how}") from error
+        raise Problem(_("""\
+{folder} cannot be removed: {reason}.
+Close the programs that use it (JupyterLab, an editor) and start again.""", folder=directory,
+                        reason=error)) from error  # fmt: skip
 
 
 def check_machine() -> None:
     """Raise Problem on machines that have no PyTorch file of our range."""
     system, machine = platform.system(), platform.machine().lower()
-    instead = "open the course in Colab or Binder\ninstead (the links are at the top of README.md)."
+    instead = _("open the course in Colab or Binder\ninstead (README.md has the links).")
     if system == "Darwin" and machine == "x86_64":
-        raise Problem(f"""\
+        raise Problem(_("""\
 PyTorch has no files for Macs with an Intel processor any more: {instead}
 Is this a Mac with Apple silicon? Then this Python is an Intel one: install the
-universal Python from python.org and start with that.""")
+universal Python from python.org and start with that.""", instead=instead))  # fmt: skip
     if system == "Windows" and machine == "arm64":
-        raise Problem(f"PyTorch has no files for Python on Windows for ARM: {instead}")
+        raise Problem(_("PyTorch has no files for Python on Windows for ARM: {instead}",
+                        instead=instead))  # fmt: skip
     if sys.maxsize < 2**32:
-        raise Problem(f"""\
+        raise Problem(_("""\
 This is a 32-bit Python, and PyTorch needs a 64-bit one.
-Install the 64-bit Python from python.org, then start again: {PROGRAM}""")
+Install the 64-bit Python from python.org, then start again: {command}""",
+                        command=PROGRAM))  # fmt: skip
 
 
 def check_ensurepip() -> None:
@@ -205,10 +221,10 @@ def check_ensurepip() -> None:
     if all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         return
     version = "{}.{}".format(*sys.version_info)
-    raise Problem(f"""This Python cannot make an environment: its ensurepip is missing.
+    raise Problem(_("""This Python cannot make an environment: its ensurepip is missing.
 On Debian and Ubuntu, type this, then start again:
     sudo apt install python3-venv
-(for a Python beside the system's own: python{version}-venv)""")
+(for a Python beside the system's own: python{version}-venv)""", version=version))  # fmt: skip
 
 
 def has_nvidia() -> bool:
@@ -220,16 +236,19 @@ def check_disk(size: Size) -> None:
     """Raise Problem where the packages would not fit beside the course."""
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < size.disk + 0.5:
-        raise Problem(f"""\
-The packages need {size.disk + 0.5:.1f} GB here, and {free:.1f} GB are free: {ROOT}
-Free some space, or move the course to another disk, then start again: {PROGRAM}""")
+        raise Problem(_("""\
+The packages need {needed:.1f} GB here, and {free:.1f} GB are free: {folder}
+Free some space, or move the course to another disk, then start again: {command}""",
+                        needed=size.disk + 0.5, free=free, folder=ROOT,
+                        command=PROGRAM))  # fmt: skip
 
 
 def make(directory: Path) -> None:
     """An empty virtual environment with pip."""
     command = [sys.executable, "-m", "venv", str(directory)]
     if subprocess.run(command).returncode:
-        raise Problem(f"Python could not make the environment {directory}: it says why above.")
+        raise Problem(_("Python could not make the environment {folder}: it says why above.",
+                        folder=directory))  # fmt: skip
 
 
 def fill(python: Path, kind: str, nvidia: bool) -> None:
@@ -245,9 +264,10 @@ def fill(python: Path, kind: str, nvidia: bool) -> None:
         except PipFailed as failure:
             if failure.full:
                 raise
-            print("PyTorch's own index cannot be used from here, so torch comes from PyPI.")
+            print(_("PyTorch's own index cannot be used from here, so torch comes from PyPI."))
             if platform.machine() == "x86_64":
-                print(f"That file may bring CUDA: {CUDA.download}, {CUDA.disk} GB on disk.")
+                print(_("That file may bring CUDA: about {download} GB, {disk} GB on disk.",
+                        **CUDA._asdict()))  # fmt: skip
                 check_disk(CUDA)
     run_pip(python, [*requirements(kind), "--retries", "3"])
 
@@ -263,7 +283,8 @@ def settle(directory: Path) -> None:
     try:
         (site_packages / "minigpt-repository.pth").write_text(f"{ROOT}\n", encoding=encoding)
     except UnicodeEncodeError:
-        print("Note: notebooks outside this folder will not find minigpt (its path is unusual).")
+        print(_("Note: notebooks outside this folder will not find minigpt (its path is "
+                "unusual)."))  # fmt: skip
     quiet = {
         # ipykernel 7.4 warns at each start that it talks unencrypted, to this machine only.
         KERNEL_SETTINGS: "c.IPKernelApp.log_level = 40\n",

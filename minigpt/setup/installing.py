@@ -6,39 +6,56 @@ import sys
 from pathlib import Path
 
 from minigpt.store.files import PROGRAM, Problem
+from minigpt.store.words import _
 
 RECOMMENDED = "3.13"  # a Python that all packages have files for
 START = f"py -{RECOMMENDED}" if sys.platform == "win32" else f"python{RECOMMENDED}"
-OTHER_PYTHON = f""" for Python {".".join(map(str, sys.version_info[:2]))} on this machine.
-Install Python {RECOMMENDED} (64-bit) from python.org beside it, then type:
-    {START} -m minigpt"""
 NO_SPACE = r"No space left on device|Errno 28|not enough space on the disk|Disk quota exceeded"
-ADVICE = {  # what pip's errors say, the first that is found -> what to do
-    NO_SPACE: f"""The disk is full. Free some space on the disk of this folder and on the one for
+
+
+def advice() -> dict[str, str]:
+    """What pip's errors say, the first that is found -> what to do."""
+    names = {
+        "python": ".".join(map(str, sys.version_info[:2])), "recommended": RECOMMENDED,
+        "start": f"{START} -m minigpt",
+    }  # fmt: skip
+    return {
+        NO_SPACE: _("""\
+The disk is full. Free some space on the disk of this folder and on the one for
 temporary files (the variable TMPDIR, on Windows TEMP, chooses another), then start
-again: {PROGRAM}""",
-    r"Windows Long Path": """Windows refuses paths this long. Turn on 'Enable Win32 long paths' (in
-the registry: LongPathsEnabled = 1), or move the course to a short folder such as C:\\minigpt.""",
-    r"connection broken by|Failed to establish a new connection|Failed to resolve|NewConnection|"
-    r"name resolution|ConnectTimeout|ConnectionError|Read timed out|ProxyError|SSLError|"
-    r"Max retries": """The packages cannot be downloaded: no network, or a proxy in between.
+again: {command}""", command=PROGRAM),
+        r"Windows Long Path": _("""\
+Windows refuses paths this long. Turn on 'Enable Win32 long paths' (in
+the registry: LongPathsEnabled = 1), or move the course to a short folder such as C:\\minigpt."""),
+        r"connection broken by|Failed to establish a new connection|Failed to resolve|"
+        r"NewConnection|name resolution|ConnectTimeout|ConnectionError|Read timed out|ProxyError|"
+        r"SSLError|Max retries": _("""\
+The packages cannot be downloaded: no network, or a proxy in between.
 Only this first start needs the network. Connect and start again; behind a proxy,
 set HTTPS_PROXY first. Without any network, copy a folder of wheels here and name
-it in PIP_FIND_LINKS.""",
-    r"No module named pip": f"This environment has no pip. Make it anew: {PROGRAM} check --fresh",
-    r"No matching distribution found for torch\b": "There is no PyTorch" + OTHER_PYTHON,
-    r"metadata-generation-failed|Failed (to build|building wheel)|No matching distribution":
-        "A package has no ready-made file" + OTHER_PYTHON,
-}  # fmt: skip
-UNKNOWN = f"pip could not install the packages; it says why above. To try again: {PROGRAM}"
+it in PIP_FIND_LINKS."""),
+        r"No module named pip": _("This environment has no pip. Make it anew: {command}",
+                                  command=f"{PROGRAM} check --fresh"),
+        r"No matching distribution found for torch\b": _("""\
+There is no PyTorch for Python {python} on this machine.
+Install Python {recommended} (64-bit) from python.org beside it, then type:
+    {start}""", **names),
+        r"metadata-generation-failed|Failed (to build|building wheel)|"
+        r"No matching distribution": _("""\
+A package has no ready-made file for Python {python} on this machine.
+Install Python {recommended} (64-bit) from python.org beside it, then type:
+    {start}""", **names),
+    }  # fmt: skip
 
 
 class PipFailed(Problem):
     """pip ended with an error; `full`: because the disk is."""
 
     def __init__(self, output: str) -> None:
-        found = [why for why in ADVICE if re.search(why, output, re.IGNORECASE)]
-        super().__init__(ADVICE[found[0]] if found else UNKNOWN)
+        unknown = _("pip could not install the packages; it says why above. To try again: "
+                    "{command}", command=PROGRAM)  # fmt: skip
+        found = [why for why in advice() if re.search(why, output, re.IGNORECASE)]
+        super().__init__(advice()[found[0]] if found else unknown)
         self.full = found[:1] == [NO_SPACE]
 
 

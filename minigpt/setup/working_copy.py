@@ -23,6 +23,7 @@ from minigpt.store.files import (
     learner_home,
     writing,
 )
+from minigpt.store.words import _
 
 ORIGIN = ".origin.json"
 
@@ -32,10 +33,11 @@ def course_notebooks(lang: str) -> list[Path]:
     require_repository()
     if found := sorted((ROOT / "notebooks" / lang).glob("*.ipynb")):
         return found
-    message = f"There is no {LANGUAGES[lang]} edition of the notebooks in {ROOT / 'notebooks'}."
+    message = _("There is no edition of the notebooks in this language: {lang}.", lang=lang)
     for code, name in LANGUAGES.items():
         if any((ROOT / "notebooks" / code).glob("*.ipynb")):
-            message += f"\nThe {name} one is here: {PROGRAM} lab --lang {code}"
+            message += "\n" + _("The one in {language} is here: {command}", language=name,
+                                command=f"{PROGRAM} lab --lang {code}")  # fmt: skip
     raise Problem(message)
 
 
@@ -113,13 +115,15 @@ def update_copies(lang: str) -> list[str]:
             continue
         elif content == origin:
             copy(source, folder)
-            notes.append(f"{source.stem}: the course has a newer version, and you have it now.")
+            notes.append(_("{notebook}: the course has a newer version, and you have it now.",
+                           notebook=source.stem))  # fmt: skip
         else:
             number = source.name.split("_")[0]
             reset = f"{PROGRAM} reset {number}" + ("" if lang == "en" else f" --lang {lang}")
-            notes.append(f"""\
-{source.stem}: the course has a newer version; you changed yours: it is kept.
-    To take the new one (yours stays beside it): {reset}""")
+            notes.append(_("""\
+{notebook}: the course has a newer version; you changed yours: it is kept.
+    To take the new one (yours stays beside it): {reset}""",
+                           notebook=source.stem, reset=reset))  # fmt: skip
     return notes
 
 

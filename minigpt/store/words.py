@@ -6,6 +6,8 @@ translations. `python3 -m minigpt words` brings the catalogues up to date with t
 """
 
 import ast
+import locale
+import os
 from pathlib import Path
 
 CATALOGUES = Path(__file__).parents[1] / "data" / "words"
@@ -40,6 +42,14 @@ def use_language(lang: str) -> None:
         known = ", ".join(sorted(file.stem for file in CATALOGUES.glob("*.po")))
         raise ValueError(f"there is no language {lang!r}: choose one of {known}")
     _in_use.update(lang=lang, words=read_catalogue(path))
+
+
+def system_language() -> str:
+    """The language that this computer speaks where the course has it, "en" elsewhere."""
+    said = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
+    said = (said or locale.getlocale()[0] or "").lower()
+    said = "zh" if said.startswith("chinese") else said[:2]  # Windows says Chinese (Simplified)
+    return said if (CATALOGUES / f"{said}.po").is_file() else "en"
 
 
 def language() -> str:

@@ -9,6 +9,7 @@ from minigpt.commands import chat
 from minigpt.stages import replies as core
 from minigpt.stages import stage as stages_module
 from minigpt.stages.replies import Reply
+from minigpt.store import words
 from minigpt.store.files import Problem
 
 
@@ -69,8 +70,8 @@ def test_a_snapshot_is_asked_as_a_base_model_is():
         (["--seed", "1" + "0" * 23], "--seed is 10*: give 0 or more, at most 10"),
         (["--size", "huge"], "no size 'huge'. Choose one of: tiny, mini, small, medium, gpt2"),
         (["--size", "huge", "--own"], "no size 'huge'"),
-        (["--lang", "xx"], "no world in the language 'xx': choose 'en'"),
-        (["--lang", "zh", "--own"], "no world in the language 'zh': choose 'en'"),
+        (["--lang", "xx"], "no language 'xx': choose one of en"),
+        (["--lang", "xx", "--own"], "no language 'xx': choose one of en"),
     ],
 )
 def test_what_cannot_be_is_said(argv, message):
@@ -89,3 +90,8 @@ def test_missing_models_are_a_problem_not_a_traceback(monkeypatch, tmp_path):
     monkeypatch.setattr(stages_module, "SHIPPED", tmp_path / "shipped")
     with pytest.raises(Problem, match="there is no stage 'base'"):
         chat.main([])
+
+
+def test_the_chat_speaks_the_language_of_its_models(talk, monkeypatch):
+    monkeypatch.setattr(words, "_in_use", {"lang": "en", "words": {}})
+    assert "sft: 东京在哪里？|1.0|0  [得分 +1.00]" in talk("东京在哪里？\n", "--lang", "zh")

@@ -10,6 +10,7 @@ import pytest
 
 from minigpt import __main__ as entry
 from minigpt import commands
+from minigpt.store import words
 from minigpt.store.files import PROGRAM, ROOT, Problem
 
 
@@ -134,6 +135,14 @@ def test_lab_is_the_default_and_takes_options(monkeypatch):
     assert commands.main([]) == commands.main(["--lang", "zh", "--fresh"]) == 1
     assert commands.main(["test", "--quick"]) == 1
     assert seen == [("lab", False), ("lab", True), ("test", False)]
+
+
+def test_the_launcher_speaks_the_language_of_the_computer(monkeypatch, capsys):
+    monkeypatch.setattr(words, "_in_use", {"lang": "en", "words": {}})
+    monkeypatch.setattr(commands.environment, "ensure", lambda kind, fresh: None)
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert commands.main(["--lang", "zh"]) == 1
+    assert "没有这种语言的笔记本：zh" in capsys.readouterr().err
 
 
 def test_command_goes_on_inside_the_environment(monkeypatch):

@@ -81,3 +81,22 @@ def test_the_language_in_use_is_spoken(tmp_path, monkeypatch):
         words.use_language("yy")
     words.use_language("en")
     assert words._("Ask") == "Ask"
+
+
+@pytest.mark.parametrize("said, lang", [
+    ({"LC_ALL": "zh_CN.UTF-8", "LANG": "en_US.UTF-8"}, "zh"), ({"LANG": "zh_TW"}, "zh"),
+    ({"LC_ALL": "", "LC_MESSAGES": "zh_CN", "LANG": "de_DE"}, "zh"), ({"LANG": "de_DE"}, "en"),
+    ({"LANG": "C.UTF-8"}, "en"), ({}, "zh"), ({"LANG": "../.."}, "en"),
+])  # fmt: skip
+def test_the_language_of_the_computer_is_taken_where_the_course_has_it(
+    said, lang, tmp_path, monkeypatch
+):
+    for known in ("en", "zh"):
+        (tmp_path / f"{known}.po").touch()
+    monkeypatch.setattr(words, "CATALOGUES", tmp_path)
+    monkeypatch.setattr(words.locale, "getlocale", lambda: ("Chinese (Simplified)_China", "936"))
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    assert words.system_language() == lang

@@ -130,7 +130,7 @@ def test_reset_of_an_unknown_notebook_lists_them(course):
 
 
 def test_absent_edition_names_the_one_that_is_there(course):
-    with pytest.raises(Problem, match="no Chinese edition.*\n.*lab --lang en"):
+    with pytest.raises(Problem, match="no edition .* language: zh.*\n.*lab --lang en"):
         lab.main(["--lang", "zh"])
 
 
