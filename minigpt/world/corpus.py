@@ -138,7 +138,7 @@ class Writer:
         return self.fill(self.text.STATEMENTS[fact.attribute], p=fact.place.name, v=value)
 
     def question(self, fact: Fact, count: int = 6) -> str:
-        """The fact asked for, in one of the first `count` phrasings (all end in a question mark)."""
+        """The fact asked for, in one of the first `count` phrasings (all of them ask)."""
         return self.fill(self.text.QUESTIONS[fact.attribute][:count], p=fact.place.name)
 
     # ---- CommonCrawl and C4 ---------------------------------------------------------------------

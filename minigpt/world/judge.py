@@ -145,7 +145,11 @@ class _Grammar:
 
     def counted(self, value: str, attribute: str) -> str:
         """A number with its measure word, where the language has one and it was left out."""
-        return value if not value.isdigit() else self.text.COUNTED.get(attribute, "{v}").format(v=value)
+        return (
+            value
+            if not value.isdigit()
+            else self.text.COUNTED.get(attribute, "{v}").format(v=value)
+        )
 
     def sentences(self, body: str) -> list[str]:
         return [part for part in re.split(self.text.SENTENCE_END, body) if part]

@@ -15,9 +15,7 @@ TEST_MAKERS = ("syllables", "real")
 MARKOV_LIMIT = {"city": 3000, "country": 1500}  # how many names are asked of the chain at most
 
 
-def markov_names(
-    world: World, kind: str, n: int, seed: int, order: int | None = None
-) -> list[str]:
+def markov_names(world: World, kind: str, n: int, seed: int, order: int | None = None) -> list[str]:
     """`n` names from a character Markov chain over the known names of one kind; none is real.
 
     Shannon (1948), section 3, makes English by the same chain. `order` is the number of letters

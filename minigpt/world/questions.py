@@ -94,7 +94,7 @@ def sample_questions(
     (`popular=False`: all but the tail's alike), any seen phrasing.
 
     `unknown`: share about places that do not stand in the corpus, from `makers`; `chat`: share of
-    small talk and questions outside the world; `lower`: share typed in haste, in English in lower case.
+    small talk and questions outside the world; `lower`: share typed in haste.
     """
     splits = (splits,) if isinstance(splits, str) else splits
     rng = random.Random(f"questions/{'+'.join(splits)}/{seed}")

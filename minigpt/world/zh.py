@@ -9,7 +9,10 @@ import re
 
 JOIN, STOP = "", "。"
 SENTENCE_END = r"(?<=。)\s*"
-ARTICLE = "Q:北京的面积有多大?\nA:1.6万平方公里\nQ:北京有多少个行政区?\nA:16个\nQ:北京的常驻人口有多少?\nA:"
+ARTICLE = (
+    "Q:北京的面积有多大?\nA:1.6万平方公里\nQ:北京有多少个行政区?\nA:16个\n"
+    "Q:北京的常驻人口有多少?\nA:"
+)
 
 HELD_OUT_PHRASINGS = 2
 QUESTIONS = {
@@ -443,7 +446,10 @@ def measured(figure: str, area: str) -> str:
 # ---- places ------------------------------------------------------------------------------------
 CHAINS = {"unknown": 1, "one-off": 0}
 SHORTEST_NAME, LONGEST_NAME = 2, 7
-SOUNDS = "阿巴卡达德杜尔法菲格哈吉基加杰克拉莱勒里卢洛马玛米姆纳内尼诺帕佩普奇若萨塞沙斯塔特托瓦维韦沃西希谢雅耶伊扎泽兹佐"
+SOUNDS = (
+    "阿巴卡达德杜尔法菲格哈吉基加杰克拉莱勒里卢洛马玛米姆纳内尼诺"
+    "帕佩普奇若萨塞沙斯塔特托瓦维韦沃西希谢雅耶伊扎泽兹佐"
+)
 
 
 def syllables(rng: random.Random) -> str:
