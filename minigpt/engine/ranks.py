@@ -16,12 +16,12 @@ GPT4_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
-# Our own for Chinese, which has no spaces between words. Its characters are cut at the commonest
-# particles, so that a name keeps its tokens whatever stands around it, and neither a space nor a
-# mark sticks to them; all else is as in SPLIT_PATTERN of tokenizer.py.
+# Our own for Chinese, which has no spaces between words. Neither a space nor a mark sticks to its
+# characters, so that a name keeps its tokens after each of them, nor a line break to a mark; else
+# as SPLIT_PATTERN of tokenizer.py.
 CHINESE_PATTERN = (
-    r"[^\P{Han}的是有在]++|\p{Han}|'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+[^\P{L}\p{Han}]++"
-    r"|\p{N}{1,2}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+    r"\p{Han}++|'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+[^\P{L}\p{Han}]++|\p{N}{1,2}+"
+    r"| ?[^\s\p{L}\p{N}]++|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
 
 

@@ -51,7 +51,7 @@ COMPARED = {"sft_honest": "base", "ppo_early": "sft", "ppo_overoptimised": "sft"
             "ppo_priced": "sft"}  # fmt: skip
 EDITIONS = {
     "en": Edition(1024, 1.0, (0.04, 0.12, 0.3, 0.6), COMPARED),
-    "zh": Edition(2048, 0.6, (0.04, 0.3), COMPARED | {"sft": "base", "ppo": "sft"}),
+    "zh": Edition(2048, 0.9, (0.04, 0.3), COMPARED | {"sft": "base", "ppo": "sft"}),
 }
 
 
