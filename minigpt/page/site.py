@@ -126,7 +126,7 @@ def facts_table(lang: str = "en") -> dict:
         "places": [{"name": p.name, "kind": p.kind, "values": p.values} for p in world.places],
         "held_out": [p.name for p in world.held_out], "values": world.values,
         "verdicts": judge.VERDICTS, "numeric": NUMERIC, "longest": judge.LONGEST,
-        "number": judge._NUMBER, "shapes": judge._NUMBERS, "inside": judge._INSIDE,
+        "number": world.text.NUMBER, "shapes": world.text.NUMBERS, "inside": world.text.INSIDE,
     }  # fmt: skip
 
 
