@@ -1,138 +1,124 @@
 /* Two of the five things to do: asking all stages, and best of n. */
 
-import {Card, at, button, el, rescale, signed, verdictOf, w} from "./cards.js";
-import {FIRST, call, cancel, load, stages} from "./models.js";
+import {Card, at, button, el, signed, w} from "./cards.js";
+import {asker, stages} from "./models.js";
 
 const ASKED = [["base", "bare"], ["base", "qa"], ["sft", "chat"], ["ppo", "chat"]];
-const DRAWS = 5, SIZES = [1, 2, 4, 8, 16];
+const DRAWS = 5, SIZES = [1, 2, 4, 8, 16], MOST = SIZES.at(-1);
 
 /** A part's field and its examples: `go(text)` when one is pressed or the form is sent. Gives the
-    function that puts a text into the field. */
-export function fieldOf(part, field, go) {
-  const [box, form] = [".presets", "form"].map((one) => at(`part-${part}`).querySelector(one));
+    field, and the function that puts a text into it. */
+export function fieldOf(part, go) {
+  const [field, box, form] = ["input, textarea", ".presets", "form"].map((one) =>
+    at(`part-${part}`).querySelector(one));
   const put = (text) => {
     if (field.value !== text) field.value = text;  // the caret stays where it is
     for (const one of box.querySelectorAll("button"))
       one.setAttribute("aria-pressed", one.value === text);
   };
-  for (const [label, value] of w("presets")[part]) box.append(button(label, {value}, () => go(value)));
+  for (const [label, value] of w("presets")[part])
+    box.append(button(label, {value}, () => go(value)));
   field.addEventListener("input", () => put(field.value));
   form.addEventListener("submit", (event) => event.preventDefault() ?? go(field.value));
-  return put;
+  return [field, put];
 }
 
 /** A slider with its value, as `shown` writes it, beside it. Gives the function that reads it. */
 export function slider(id, shown, event, then) {
-  const show = () => { at(id).parentNode.querySelector(".value").textContent = shown(Number(at(id).value)); };
+  const value = () => Number(at(id).value), beside = at(id).nextElementSibling;
+  const show = () => { beside.textContent = shown(value()); };
   at(id).addEventListener("input", show);
   at(id).addEventListener(event, then);
   show();
-  return () => Number(at(id).value);
+  return value;
 }
 
-export function askPart(page) {
-  const [field, box, note] = ["question", "cards", "ask-note"].map(at);
-  const put = fieldOf("ask", field, ask);
-  const heat = slider("ask-temperature", (x) => x.toFixed(1), "change", () => box.querySelector("li") && ask());
-  let seed = 0, running = [];
+/** What both parts do: a question goes to the stages of some cards. cards: makes them; knobs: says
+    how they are asked; done: gets them and what the models brought. Gives how to ask, and what
+    opens the part. */
+function questionPart(page, part, {box, cards, knobs, done}) {
+  const [field, put] = fieldOf(part, ask), send = asker(page.guarded);
+  let seed = 0;
 
-  const cards = () => ASKED.filter(([stage]) => stages.has(stage)).map(([stage, form]) =>
-    new Card({stage, form, name: stages.get(stage).label, how: w("forms")[form],
-      scored: form === "chat" && stages.has("reward"), what: w("what")[`${stage} ${form}`]}));
+  function fresh() {
+    const made = cards();
+    box.replaceChildren(...made.map((card) => card.node));
+    return made;
+  }
 
   async function ask(question = field.value) {
     put(question);
-    if (!question.trim()) return page.trouble(w("empty"));
-    page.link("ask", question);
-    running.forEach(cancel);
-    const mine = running = [], shown = cards(), temperature = heat(), n = temperature > 0 ? DRAWS : 1;
-    box.replaceChildren(...shown.map((card) => card.node));
-    note.textContent = w("seed", {seed, heat: temperature.toFixed(1)});
-    const whole = await page.guarded(ask, Promise.all(shown.map(async (card) => {
-      const {stage, form, scored} = card;
-      card.ask(n);
-      await load(...FIRST.slice(0, FIRST.indexOf(stage) + 1), ...(scored ? ["reward"] : []));
-      if (mine !== running) return null;
-      const grow = (event) => mine === running && card.grow(event);
-      const request = call({do: "complete", stage, question, form, n, temperature, seed}, {token: grow, answer: grow});
-      mine.push(request.id);
-      const found = await request.result;
-      if (!found || mine !== running) return null;
-      card.finish(found.question, found.answers);
-      rescale(box);
-      return `${card.label}, ${card.counts}`;
-    })));
-    if (mine === running && whole) page.say(whole.join(". "));
+    if (!question.trim()) return page.trouble("empty");
+    page.link(part, question);
+    const asked = fresh(), request = {do: "complete", question, seed, ...knobs(seed)};
+    const found = await send(...asked.map((card) => {
+      const {stage, form, scored} = card.ask(request.n), token = (event) => card.grow(event);
+      return [{...request, stage, form, scored}, {token, answer: (event) => card.whole(event)}];
+    }));
+    if (found.length) done(asked, found);
   }
 
-  at("ask-again").addEventListener("click", () => {
+  at(`${part}-again`).addEventListener("click", () => {
     seed += 1;
-    if (heat() > 0) ask();
-    else page.say(note.textContent = w("sameDraws"));
+    ask();
   });
-  return (value) => {
-    if (value) return ask(value);
-    if (box.childElementCount) return;
-    box.replaceChildren(...cards().map((card) => card.node));
-    put(w("presets").ask[0][1]);
-  };
+  return [ask, (value) => {
+    if (value) ask(value);
+    else if (!field.value) put(w("presets")[part][0][1], fresh());
+  }];
+}
+
+export function askPart(page) {
+  const [box, note] = ["cards", "ask-note"].map(at);
+  const heat = slider("ask-temperature", (x) => x.toFixed(1), "change",
+    () => box.querySelector("li") && ask());
+  const [ask, open] = questionPart(page, "ask", {
+    box,
+    cards: () => ASKED.map(([stage, form]) => new Card({stage, form,
+      name: stages.get(stage).label, how: w("forms")[form], what: w("what")[`${stage} ${form}`]})),
+    knobs(seed) {
+      const temperature = heat(), told = {seed, heat: temperature.toFixed(1)};
+      note.textContent = w(temperature ? "seed" : "sameDraws", told);
+      return {temperature, n: temperature ? DRAWS : 1};
+    },
+    done: (cards) => page.say([note.textContent, ...cards.map((card) => card.told)].join(" ")),
+  });
+  return open;
 }
 
 export function bestPart(page) {
-  const [field, box, sum] = ["best-question", "best-card", "best-sum"].map(at), most = SIZES.at(-1);
-  const put = fieldOf("best", field, draw), size = slider("best-n", (i) => SIZES[i], "input", () => show());
-  let seed = 0, running = null, found = null;
-
-  function fresh(n) {
-    const card = new Card({stage: "sft", form: "chat", name: stages.get("sft").label,
-      how: w("draws", {n: most}), scored: true});
-    card.ask(n);
-    box.replaceChildren(card.node);
-    return card;
-  }
-
-  async function draw(question = field.value) {
-    put(question);
-    if (!question.trim()) return page.trouble(w("empty"));
-    page.link("best", question);
-    cancel(running);
-    const mine = running = {}, card = fresh(most);
-    sum.textContent = "";
-    found = null;
-    const result = await page.guarded(draw, load("base", "sft", "reward").then(() => {
-      if (mine !== running) return null;
-      const request = call({do: "best", stage: "sft", question, n: most, seed},
-        {token: (event) => running === request.id && card.grow(event)});
-      running = request.id;
-      return request.result.then((value) => (running === request.id ? value : null));
-    }));
-    if (!result) return;
-    found = result;
-    show();
-  }
+  const [box, sum] = ["best-card", "best-sum"].map(at);
+  const size = slider("best-n", (i) => SIZES[i], "input", () => answers && show());
+  const card = () => new Card({stage: "sft", form: "chat", name: stages.get("sft").label,
+    how: w("draws", {n: MOST}), what: w("what")["sft chat"]});
+  let answers;
 
   /** The first n answers, and which of them has the highest score. */
   function show() {
-    if (!found) return;
-    const {question} = found, n = SIZES[size()], answers = found.answers.slice(0, n), card = fresh(n);
-    card.finish(question, answers);
-    rescale(box);
-    const best = answers.reduce((a, b) => (b.score > a.score ? b : a)), row = card.rows[best.draw];
+    const n = SIZES[size()], first = answers.slice(0, n), shown = card().ask(n);
+    box.replaceChildren(shown.node);
+    first.forEach((answer) => shown.whole(answer));
+    const best = first.reduce((a, b) => (b.score > a.score ? b : a)), row = shown.rows[best.draw];
     row.classList.add("first");
-    row.querySelector(".said").prepend(el("span", {class: "sr"}, `${w("winner")}: `));
+    row.querySelector(".said").prepend(el("span.sr", {}, `${w("winner")}: `));
     const {honest, right, fitting} = w("verdicts");
-    sum.textContent = w(question ? "sum" : "sumOpen", {n, score: signed(best.score),
-      word: verdictOf(question, best, "chat")[1], right: answers.filter((answer) => answer.true).length,
-      good: {unknown: honest, fact: right}[question?.kind] ?? fitting});
+    sum.textContent = w(best.kind ? "sum" : "sumOpen", {n, score: signed(best.score),
+      word: row.dataset.word, right: box.querySelectorAll("[data-verdict=right]").length,
+      good: {unknown: honest, fact: right}[best.kind] ?? fitting});
     page.say(sum.textContent);
   }
 
-  at("best-again").addEventListener("click", () => {
-    seed += 1;
-    draw();
+  const [, open] = questionPart(page, "best", {
+    box,
+    cards: () => [card()],
+    knobs() {
+      answers = sum.textContent = "";
+      return {n: MOST};
+    },
+    done(_, found) {
+      [{answers}] = found;
+      show();
+    },
   });
-  return (value) => {
-    if (value) draw(value);
-    else if (!box.childElementCount) put(w("presets").best[0][1]);
-  };
+  return open;
 }

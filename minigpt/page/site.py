@@ -26,15 +26,14 @@ from minigpt.store.words import _
 from minigpt.world import judge
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import documents
-from minigpt.world.facts import NUMERIC, load_world
+from minigpt.world.facts import load_world
 
 SOURCE = Path(__file__).parent
 SOURCES = (".html", ".css", ".js", ".svg", ".webmanifest")  # what of this folder is the page's
-STAGES = ("base", "sft", "ppo", "reward")  # in the order in which they are fetched
+STAGES = ("base", "sft", "reward", "ppo")  # in the order in which they are fetched
 SNAPSHOTS = 3  # of pretraining; with one more, all files together would pass 7 MB
 MANIFEST, WORKER, ENTRY = "data/" + "manifest.json", "sw.js", "index.html"
-PHRASES = """STOP QUESTIONS STATEMENTS LABELS ASKED_FOR ROUNDED OLD POLITE_OPEN POLITE_CLOSE PADDING
-    RUDE DECLINE SMALL_TALK OFF_WORLD OFF_WORLD_REPLY""".split()
+PHRASES = ("STOP", "RUDE", "SMALL_TALK", "OFF_WORLD_REPLY")
 STAMP = 'const VERSION = "{}";\nconst FILES = {};\n'  # two lines of the service worker
 
 
@@ -46,32 +45,35 @@ def build(own: bool = False, lang: str = "en", links: dict | None = None) -> dic
     a checkpoint which cannot be used.
     """
     stages = [trained.load_stage(n, own, lang, device="cpu", quiet=True) for n in STAGES]
-    base, sft, _ppo, reward = stages
+    base, sft, reward, _ppo = stages
     if reward.meta["parent"] != hash_of(sft):  # it has another SFT model in it
         inside = find_parent(reward.path, reward.meta)
-        stages.insert(3, trained.read_stage(inside, lang, "cpu", reward.own))
-        stages[3].name = "reward_sft"
+        stages.insert(2, trained.read_stage(inside, lang, "cpu", reward.own))
+        stages[2].name = "reward_sft"
     beside = base.path.parent.glob("base_step_*.safetensors")
     steps = sorted(p for p in beside if is_checkpoint(p) and p.stem != trained.STEP_0)
     steps = [base.path.with_name(f"{trained.STEP_0}.safetensors"), *steps[:SNAPSHOTS]]
     history = [trained.read_stage(path, lang, "cpu", base.own) for path in steps]
     packed = {stage.name: weights(stage) for stage in [*stages, *history[1:]]}
     told = {stage.name: entry(stage, packed.get(stage.name)) for stage in [*stages, *history]}
-    told["reward"] |= {"parent": "sft" if len(stages) == len(STAGES) else "reward_sft"}
+    for before, stage in zip(stages, stages[1:]):
+        told[stage.name]["after"] = before.name
     ours = (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()
     gpt2 = (DATA / "tiktoken/r50k_base.tiktoken").read_bytes()
     facts = json.dumps(facts_table(lang), ensure_ascii=False).encode()  # whose order counts
     tables = {
-        "tokenizer": ("data/tokenizer.tiktoken", ours),
-        "facts": ("data/facts.json", facts),
-        "gpt2": ("data/gpt2.tiktoken", gzip.compress(gpt2, 9, mtime=0)),
+        "tokenizer": ("data/tokenizer.tiktoken", ours, len(ours)),
+        "facts": ("data/facts.json", facts, len(facts)),
+        "gpt2": ("data/gpt2.tiktoken", gzip.compress(gpt2, 9, mtime=0), len(gpt2)),
     }
     files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
-    files |= dict(tables.values()) | {f"data/{name}.weights": data for name, data in packed.items()}
+    files |= {path: data for path, data, _size in tables.values()}
+    files |= {f"data/{name}.weights": data for name, data in packed.items()}
     files[ENTRY] = filled(files[ENTRY].decode(), links, lang).encode()
     known = {
         "format": 1, "own": own, "lang": lang, "files": sorted([*files, MANIFEST]),
-        **{key: {"file": path, "bytes": len(data)} for key, (path, data) in tables.items()},
+        **{key: {"file": path, "bytes": len(data), "size": size}
+           for key, (path, data, size) in tables.items()},
         "stages": [told[stage.name] for stage in stages],
         "snapshots": [told[stage.name] for stage in [*history, base]],
     }  # fmt: skip
@@ -79,14 +81,16 @@ def build(own: bool = False, lang: str = "en", links: dict | None = None) -> dic
     known["version"] = version = sha256(as_text([known, hashes]).encode())[:16]
     files[MANIFEST] = as_text(known).encode()
     del hashes[WORKER]
-    kept = as_text(hashes | {MANIFEST: sha256(files[MANIFEST])})
+    hashes |= {MANIFEST: sha256(files[MANIFEST])}
+    kept = as_text({path: f"sha256-{found}" for path, found in hashes.items()})
     script = files[WORKER].decode().replace(STAMP.format("", "{}"), STAMP.format(version, kept))
     files[WORKER] = script.encode()
     return dict(sorted(files.items()))
 
 
 def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    """A checksum as browsers write it."""
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 def hash_of(stage: trained.Stage) -> str | None:
@@ -107,27 +111,58 @@ def entry(stage: trained.Stage, data: bytes | None) -> dict:
     whole = gzip.decompress(data or gzip.compress(b""))
     return {
         "name": stage.name, "label": _("{name}, yours", name=label) if stage.own else label,
-        "own": stage.own, "kind": meta.get("kind"), "hidden": stage.name == "reward_sft",
+        "own": stage.own, "kind": meta.get("kind"), "hidden": stage.name not in STAGES,
         "chat": stage.is_chat or stage.name == "reward_sft",
         "config": vars(getattr(stage.model, "gpt", stage.model).config), "hash": hash_of(stage),
         "file": f"data/{stage.name}.weights" if data else None, "bytes": len(data or b""),
-        "size": len(whole), "sha256": sha256(whole), "tokens": meta.get("tokens"), "parent": None,
+        "size": len(whole), "sha256": sha256(whole), "tokens": meta.get("tokens"), "after": None,
         "step": meta.get("step"), "loss": meta.get("metrics", {}).get("held_out_loss"),
         "sees_surprisal": getattr(stage.model, "sees_surprisal", None),
     }  # fmt: skip
 
 
 def facts_table(lang: str = "en") -> dict:
-    """What another language needs to give the verdicts of `world/judge.py` and to read questions as
-    `world/questions.py` does: the places, and the language's phrases, whose order counts."""
-    world = load_world(lang)
+    """What judge.js needs to give the verdicts of `world/judge.py` and to read questions as
+    `world/questions.py` does: the places, the language's phrases, and all forms of questions and
+    sentences as regular expressions of JavaScript's. The order of each list counts."""
+    world, grammar = load_world(lang), judge._grammar(lang)
+    text, joined = world.text, lambda phrases: "|".join(map(re.escape, phrases))
+    typed = lambda form: javascript(re.sub(r"\\\{\w\\\}", "(.+)", re.escape(form)))  # noqa: E731
+    plain = lambda patterns: [javascript(p.pattern) for p in patterns]  # noqa: E731
+    old = [f"(?<v>{way.replace('(?<v>', '(?:')})" for way in plain(grammar.old)]
     return {
-        "lang": lang, **{name.lower(): getattr(world.text, name) for name in PHRASES},
-        "places": [{"name": p.name, "kind": p.kind, "values": p.values} for p in world.places],
-        "held_out": [p.name for p in world.held_out], "values": world.values,
-        "verdicts": judge.VERDICTS, "numeric": NUMERIC, "longest": judge.LONGEST,
-        "number": judge._NUMBER, "shapes": judge._NUMBERS, "inside": judge._INSIDE,
+        "lang": lang, **{name.lower(): getattr(text, name) for name in PHRASES},
+        "places": [{"name": p.name, "values": p.values} for p in world.places],
+        "questions": [(a, typed(form)) for a, forms in text.QUESTIONS.items() for form in forms],
+        "off_world": [typed(form) for form in text.OFF_WORLD],
+        "forms": [(attribute, javascript(p.pattern)) for attribute, p in grammar.forms],
+        "decline": plain(grammar.decline), "leads": grammar.leads, "longest": judge.LONGEST,
+        "numbers": {a: plain(ways) + old * (a == "population")
+                    for a, ways in grammar.numbers.items()},
+        "values": {a: v for a, v in world.values.items() if a not in grammar.numbers},
+        "inside": {a: javascript(p.pattern) for a, p in grammar.inside.items()},
+        "asked_for": {a: grammar.asked_for(a, "\n").split("\n") for a in world.values},
+        "manners": javascript(f"(?:{joined(text.POLITE_OPEN)})?((?:.|\n)*?)"
+                              f"(?:{joined(text.POLITE_CLOSE + text.PADDING)})*"),
+        "between": javascript(r"(?<=\.)\s+"),
+        "invented": r"\p{Lu}\p{L}*(?:[ -]\p{Lu}\p{L}*){0,3}",
     }  # fmt: skip
+
+
+def javascript(pattern: str) -> str:
+    """A regular expression as one of JavaScript's with the flag "u", where `.`, white space and
+    letters are what they are in Python."""
+    letters = {r"\w": r"\p{L}\p{N}_", r"\s": r"\p{White_Space}\x1c-\x1f"}
+
+    def part(match: re.Match) -> str:
+        found = match[0]
+        if found[0] == "[":
+            return re.sub(r"\\[ws]", lambda inside: letters[inside[0]], found)
+        if found[0] == "\\" and found not in letters:  # needless escapes are errors there
+            return found if found[1] in r"\^$.*+?()[]{}|/" else found[1]
+        return {"(?P": "(?", ".": r"[^\n]"}.get(found) or f"[{letters[found]}]"
+
+    return re.sub(r"(?s)\\.|\[[^]]*\]|\(\?P|\.", part, pattern)
 
 
 def filled(html: str, links: dict | None, lang: str) -> str:
@@ -138,14 +173,14 @@ def filled(html: str, links: dict | None, lang: str) -> str:
         html = html.replace(f"{{{{{key}}}}}", address)
     drawn = stages_drawn(lang)
     style = re.search(r"<style>(.*?)</style>", drawn)[1]  # which the policy allows by its hash
-    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    html = html.replace("style-src 'self'", f"style-src 'self' 'sha256-{allowed}'")
+    allowed = f"style-src 'self' 'sha256-{sha256(style.encode())}'"
+    html = html.replace("style-src 'self'", allowed)
     return html.replace("<!-- diagram pipeline -->", drawn)
 
 
 def stages_drawn(lang: str) -> str:
     """The four stages and what the course's own were trained on, as SVG."""
-    base, sft, ppo, reward = (trained.load_stage(n, False, lang, "cpu", True) for n in STAGES)
+    base, sft, reward, ppo = (trained.load_stage(n, False, lang, "cpu", True) for n in STAGES)
     read = next(d for d in documents(base.world, "CommonCrawl") if d.endswith("?") and "\n" in d)
     told = demonstrations(base.world, 100)
     asked, shown = next((d.question.text, d.answer) for d in told if d.question.kind == "fact")
