@@ -34,8 +34,7 @@ export function slider(id, shown, event, then) {
 }
 
 /** What both parts do: a question goes to the stages of some cards. cards: makes them; knobs: says
-    how they are asked; done: gets them and what the models brought. Gives how to ask, and what
-    opens the part. */
+    how they are asked; done: gets them and what the models brought. Gives what opens the part. */
 function questionPart(page, part, {box, cards, knobs, done}) {
   const [field, put] = fieldOf(part, ask), send = asker(page.guarded);
   let seed = 0;
@@ -62,17 +61,17 @@ function questionPart(page, part, {box, cards, knobs, done}) {
     seed += 1;
     ask();
   });
-  return [ask, (value) => {
+  return (value) => {
     if (value) ask(value);
     else if (!field.value) put(w("presets")[part][0][1], fresh());
-  }];
+  };
 }
 
 export function askPart(page) {
   const [box, note] = ["cards", "ask-note"].map(at);
-  const heat = slider("ask-temperature", (x) => x.toFixed(1), "change",
-    () => box.querySelector("li") && ask());
-  const [ask, open] = questionPart(page, "ask", {
+  const again = () => box.querySelector("li") && at("ask-again").form.requestSubmit();
+  const heat = slider("ask-temperature", (x) => x.toFixed(1), "change", again);
+  return questionPart(page, "ask", {
     box,
     cards: () => ASKED.map(([stage, form]) => new Card({stage, form,
       name: stages.get(stage).label, how: w("forms")[form], what: w("what")[`${stage} ${form}`]})),
@@ -83,7 +82,6 @@ export function askPart(page) {
     },
     done: (cards) => page.say([note.textContent, ...cards.map((card) => card.told)].join(" ")),
   });
-  return open;
 }
 
 export function bestPart(page) {
@@ -108,7 +106,7 @@ export function bestPart(page) {
     page.say(sum.textContent);
   }
 
-  const [, open] = questionPart(page, "best", {
+  return questionPart(page, "best", {
     box,
     cards: () => [card()],
     knobs() {
@@ -120,5 +118,4 @@ export function bestPart(page) {
       show();
     },
   });
-  return open;
 }

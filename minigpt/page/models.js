@@ -1,17 +1,14 @@
 /* The way to the models: requests go to the worker, events come back (worker.js tells which). */
 
-import {w} from "./cards.js";
-
 export const stages = new Map();  // name → what the manifest says of it; share, here: of its file
-const waiting = new Map();  // id → {request, on, resolve, reject}
+const waiting = new Map();  // id → {on, resolve, reject}
 let post, number = 0, spoken = false, changed;
 
 /** Send a request; `on` has functions for its events. `result` is a promise of what it brings, null
     if it is cancelled; it fails with {code, values}, for which there are words. */
 export function call(request, on = {}) {
   const id = ++number;
-  const result = new Promise((resolve, reject) =>
-    waiting.set(id, {request: {...request, id}, on, resolve, reject}));
+  const result = new Promise((resolve, reject) => waiting.set(id, {on, resolve, reject}));
   post({...request, id});
   return {id, result};
 }
@@ -47,25 +44,18 @@ function receive({id, event, ...told}) {
 
 const fail = (code) => waiting.forEach((_, id) => receive({id, event: "error", code, values: {}}));
 
-/** Start the worker and get the manifest. say: told a sentence where the models run in the page
-    itself, for there are no workers; onChange: called when loading goes on. */
-export async function connect(say, onChange) {
+/** Start the worker and get the manifest. onChange: called when loading goes on. */
+export async function connect(onChange) {
   const inside = globalThis.minigptSingle;  // a single file brings everything along
-  const onPage = () => import("./worker.js").then(({serve}) => {
-    post = serve(receive);
-    waiting.forEach(({request}) => post(request));
-    say(w("ownThread"));
-  }).catch(() => fail("noModels"));
   changed = onChange;
   try {
     const worker = inside ? inside.worker()
       : new Worker(new URL("worker.js", import.meta.url), {type: "module"});
     worker.onmessage = (event) => receive(event.data);
-    worker.onerror = () => (spoken ? fail("stopped") : onPage());
+    worker.onerror = () => fail(spoken ? "stopped" : "noModels");
     post = (request) => worker.postMessage(request);
   } catch {
-    post = () => {};  // what is asked until then waits
-    onPage();
+    throw Object.assign(new Error(), {code: "noModels", values: {}});
   }
   const base = inside ? "" : new URL("./", document.baseURI).href;
   const manifest = await call({do: "start", files: inside?.files, base}).result;

@@ -87,8 +87,7 @@ async function loadAll() {
 }
 
 async function begin() {
-  const hint = (text) => at("loads").after(el("p.hint", {}, text));
-  const manifest = await page.guarded(connect(hint, showLoads));
+  const manifest = await page.guarded(connect(showLoads));
   if (!manifest) return;
   parts = {ask: askPart(page), tokens: tokensPart(page), next: nextPart(page),
     pretraining: pretrainingPart(page, manifest), best: bestPart(page)};

@@ -12,9 +12,10 @@ import json
 import re
 from pathlib import Path
 
+import tiktoken
 from safetensors.torch import save
 
-from minigpt.engine.ranks import DATA
+from minigpt.engine.ranks import DATA, gpt2
 from minigpt.reward import RewardModel
 from minigpt.show.diagrams import pipeline
 from minigpt.show.style import amount, stage_name
@@ -34,6 +35,8 @@ STAGES = ("base", "sft", "reward", "ppo")  # in the order in which they are fetc
 SNAPSHOTS = 3  # of pretraining; with one more, all files together would pass 7 MB
 MANIFEST, WORKER, ENTRY = "data/" + "manifest.json", "sw.js", "index.html"
 PHRASES = ("STOP", "RUDE", "SMALL_TALK", "OFF_WORLD_REPLY")
+INVENTED = "\\p{Lu}\\p{L}*(?:[ -]\\p{Lu}\\p{L}*){0,3}"  # as the English `could_name` has it
+TIDY = {"zh": [("(?<![A-Za-z]) | (?![A-Za-z])", ""), (r"\?", "？"), ("!", "！")]}  # as its `tidy`
 STAMP = 'const VERSION = "{}";\nconst FILES = {};\n'  # two lines of the service worker
 
 
@@ -59,21 +62,25 @@ def build(own: bool = False, lang: str = "en", links: dict | None = None) -> dic
     for before, stage in zip(stages, stages[1:]):
         told[stage.name]["after"] = before.name
     ours = (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()
-    gpt2 = (DATA / "tiktoken/r50k_base.tiktoken").read_bytes()
+    theirs = (DATA / "tiktoken/r50k_base.tiktoken").read_bytes()
     facts = json.dumps(facts_table(lang), ensure_ascii=False).encode()  # whose order counts
     tables = {
-        "tokenizer": ("data/tokenizer.tiktoken", ours, len(ours)),
-        "facts": ("data/facts.json", facts, len(facts)),
-        "gpt2": ("data/gpt2.tiktoken", gzip.compress(gpt2, 9, mtime=0), len(gpt2)),
+        "facts": {"file": "data/facts.json", "size": len(facts)},
+        "tokenizer": {
+            "file": "data/tokenizer.tiktoken",
+            "size": len(ours),
+            **told_of(base.encoding),
+        },
+        "gpt2": {"file": "data/gpt2.tiktoken", "size": len(theirs), **told_of(gpt2())},
     }
+    contents = (facts, ours, gzip.compress(theirs, 9, mtime=0))
     files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
-    files |= {path: data for path, data, _size in tables.values()}
+    files |= {told["file"]: data for told, data in zip(tables.values(), contents)}
     files |= {f"data/{name}.weights": data for name, data in packed.items()}
     files[ENTRY] = filled(files[ENTRY].decode(), links, lang).encode()
     known = {
         "format": 1, "own": own, "lang": lang, "files": sorted([*files, MANIFEST]),
-        **{key: {"file": path, "bytes": len(data), "size": size}
-           for key, (path, data, size) in tables.items()},
+        **tables,
         "stages": [told[stage.name] for stage in stages],
         "snapshots": [told[stage.name] for stage in [*history, base]],
     }  # fmt: skip
@@ -123,46 +130,65 @@ def entry(stage: trained.Stage, data: bytes | None) -> dict:
 
 def facts_table(lang: str = "en") -> dict:
     """What judge.js needs to give the verdicts of `world/judge.py` and to read questions as
-    `world/questions.py` does: the places, the language's phrases, and all forms of questions and
-    sentences as regular expressions of JavaScript's. The order of each list counts."""
+    `world/questions.py` does: places, phrases and forms, of which the order counts."""
     world, grammar = load_world(lang), judge._grammar(lang)
     text, joined = world.text, lambda phrases: "|".join(map(re.escape, phrases))
-    typed = lambda form: javascript(re.sub(r"\\\{\w\\\}", "(.+)", re.escape(form)))  # noqa: E731
-    plain = lambda patterns: [javascript(p.pattern) for p in patterns]  # noqa: E731
-    old = [f"(?<v>{way.replace('(?<v>', '(?:')})" for way in plain(grammar.old)]
+
+    def form(pattern: str | re.Pattern, flags: str = "su", whole: str = "^(?:{})$") -> dict:
+        source = javascript(getattr(pattern, "pattern", pattern))
+        return {"regex": whole.replace("{}", source), "flags": flags}
+
+    def asked(template: str) -> dict:
+        return form(re.sub(r"\\\{\w\\\}", "(.+)", re.escape(template)), "isu")
+
+    numbers = {a: list(map(form, ways)) for a, ways in grammar.numbers.items()}
+    numbers["population"] += [
+        form(f"(?P<v>{p.pattern.replace('?P<v>', '?:')})") for p in grammar.old
+    ]
     return {
-        "lang": lang, **{name.lower(): getattr(text, name) for name in PHRASES},
+        **{name.lower(): getattr(text, name) for name in PHRASES},
         "places": [{"name": p.name, "values": p.values} for p in world.places],
-        "questions": [(a, typed(form)) for a, forms in text.QUESTIONS.items() for form in forms],
-        "off_world": [typed(form) for form in text.OFF_WORLD],
-        "forms": [(attribute, javascript(p.pattern)) for attribute, p in grammar.forms],
-        "decline": plain(grammar.decline), "leads": grammar.leads, "longest": judge.LONGEST,
-        "numbers": {a: plain(ways) + old * (a == "population")
-                    for a, ways in grammar.numbers.items()},
-        "values": {a: v for a, v in world.values.items() if a not in grammar.numbers},
-        "inside": {a: javascript(p.pattern) for a, p in grammar.inside.items()},
+        "questions": [(a, asked(q)) for a, forms in text.QUESTIONS.items() for q in forms],
+        "off_world": list(map(asked, text.OFF_WORLD)), "decline": list(map(form, grammar.decline)),
+        "forms": [(attribute, form(pattern)) for attribute, pattern in grammar.forms],
+        "leads": grammar.leads, "longest": judge.LONGEST, "numbers": numbers,
+        "values": {a: v for a, v in world.values.items() if a not in numbers},
+        "inside": {a: form(p, "gu", "{}") for a, p in grammar.inside.items()},
         "asked_for": {a: grammar.asked_for(a, "\n").split("\n") for a in world.values},
-        "manners": javascript(f"(?:{joined(text.POLITE_OPEN)})?((?:.|\n)*?)"
-                              f"(?:{joined(text.POLITE_CLOSE + text.PADDING)})*"),
-        "between": javascript(r"(?<=\.)\s+"),
-        "invented": r"\p{Lu}\p{L}*(?:[ -]\p{Lu}\p{L}*){0,3}",
+        "manners": form(f"(?:{joined(text.POLITE_OPEN)})?(.*?)"
+                        f"(?:{joined(text.POLITE_CLOSE + text.PADDING)})*"),
+        "between": form(getattr(text, "SENTENCE_END", r"(?<=\.)\s+"), "u", "{}"),
+        "counted": getattr(text, "COUNTED", {}),
+        "tidy": [(form(old, "gu", "{}"), new) for old, new in TIDY.get(lang, ())],
+        "invented": form(INVENTED if lang == "en" else text._NAME),
     }  # fmt: skip
 
 
-def javascript(pattern: str) -> str:
-    """A regular expression as one of JavaScript's with the flag "u", where `.`, white space and
-    letters are what they are in Python."""
-    letters = {r"\w": r"\p{L}\p{N}_", r"\s": r"\p{White_Space}\x1c-\x1f"}
+def told_of(encoding: tiktoken.Encoding) -> dict:
+    """What gpt.js needs of a tokenizer beside its ranks."""
+    spelled = r"'(?:[sdmtSDMTſ]|[lL]{2}|[vV][eE]|[rR][eE])"  # ſ is an s there
+    split = encoding._pat_str.replace("'(?i:[sdmt]|ll|ve|re)", spelled)
+    special = sorted(encoding._special_tokens, key=encoding._special_tokens.get)
+    return {"split": javascript(split, r"\p{White_Space}"), "special": special}
+
+
+def javascript(pattern: str, space: str = r"\p{White_Space}\x1c-\x1f") -> str:
+    """A regular expression as one of JavaScript's with the flag "u", where letters are what they are
+    in Python. space: what white space is."""
+    within = {r"\w": r"\p{L}\p{N}_", r"\s": space}
+    alone = {short: f"[{said}]" for short, said in within.items()} | {r"\S": f"[^{space}]"}
+    alone |= {"(?P": "(?", "+": ""}  # a possessive quantifier is just greedy
 
     def part(match: re.Match) -> str:
         found = match[0]
+        if found.startswith(r"[^\W\d"):  # letters, but not these
+            return f"(?![\\p{{Nd}}{found[6:]})[{within[chr(92) + 'w']}]"
         if found[0] == "[":
-            return re.sub(r"\\[ws]", lambda inside: letters[inside[0]], found)
-        if found[0] == "\\" and found not in letters:  # needless escapes are errors there
-            return found if found[1] in r"\^$.*+?()[]{}|/" else found[1]
-        return {"(?P": "(?", ".": r"[^\n]"}.get(found) or f"[{letters[found]}]"
+            return re.sub(r"\\[ws]", lambda inside: within[inside[0]], found)
+        needless = re.match(r"\\[^\w^$.*+?()[\]{}|/\\]", found)  # an error there
+        return alone.get(found, found[1] if needless else found)
 
-    return re.sub(r"(?s)\\.|\[[^]]*\]|\(\?P|\.", part, pattern)
+    return re.sub(r"(?s)\\.|\[[^]]*\]|\(\?P|(?<=[*+?}])\+", part, pattern)
 
 
 def filled(html: str, links: dict | None, lang: str) -> str:

@@ -25,12 +25,9 @@
    cancel    {of: id}: nothing more comes of that request
 
    Without id come events "stage" {name, share, here}: how far its file is loaded.
-   PIECE: {id, text, special, bytes}; text: "�" for part of a letter; drawn ones with p.
+   PIECE: {id, text, special, bytes}; text: "�" for part of a letter; drawn ones with p. */
 
-   Where a browser has no workers, `serve` does the same on the page's own thread and gives it back
-   every few milliseconds: const receive = serve(onEvent); receive({id: 1, do: "start", base}); */
-
-import { GPT, GPT2_SPLIT, RewardModel, Tokenizer, cut, generate, softmax } from "./gpt.js";
+import { GPT, RewardModel, Tokenizer, cut, generate, softmax } from "./gpt.js";
 import { Judge, strip } from "./judge.js";
 import { failure, readFile, readWeights } from "./weights.js";
 
@@ -75,9 +72,9 @@ export function serve(post) {
   async function start({ base, files = {} }) {
     source = { base, here: files };
     const manifest = await readText({ file: "data/manifest.json" }, JSON.parse);
-    const judge = await readText(manifest.facts, (facts) => new Judge(JSON.parse(facts)));
-    const tokenizer = await readText(manifest.tokenizer, (ranks) => new Tokenizer(ranks));
-    return { manifest, judge, tokenizer };
+    const judge = await readText(manifest.facts, (facts) => new Judge(facts));
+    const build = (ranks) => new Tokenizer(ranks, manifest.tokenizer);
+    return { manifest, judge, tokenizer: await readText(manifest.tokenizer, build) };
   }
 
   /* The promise of a stage: loaded once; if that fails, anew for the next request. */
@@ -139,10 +136,10 @@ export function serve(post) {
     return kind === "document" ? said : strip(kind === "qa" ? said.split("\n")[0] : said);
   }
 
+  /* The verdict on an answer; null where nobody can judge. */
   function judged(judge, question, text, kind) {
-    if (kind !== "bare") return question && judge.verdict(question, text);
-    const lines = text.split("\n");
-    if (lines.some((line) => strip(line).endsWith("?"))) return "asks on";
+    const lines = kind === "bare" ? text.split("\n") : [text], asks = /[?？]$/;
+    if (kind === "bare" && lines.some((line) => asks.test(strip(line)))) return "asks on";
     return question && judge.verdict(question, lines[0]);
   }
 
@@ -195,7 +192,7 @@ export function serve(post) {
 
     async encode({ text, gpt2: both }, say) {
       const { tokenizer, manifest } = await started;
-      const build = (ranks) => new Tokenizer(ranks, GPT2_SPLIT, ["<|endoftext|>"]);
+      const build = (ranks) => new Tokenizer(ranks, manifest.gpt2);
       const tell = (share) => say("progress", { share });
       if (both) gpt2 ??= await readText(manifest.gpt2, build, tell);
       const pieces = (by) => by.encode(text).map((id) => piece(id, by));

@@ -1,26 +1,27 @@
 /* Runs the page's modules in node: a job as JSON on stdin, its outcome as JSON on stdout. */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { GPT, GPT2_SPLIT, RewardModel, Tokenizer } from "../../minigpt/page/gpt.js";
+import { GPT, RewardModel, Tokenizer } from "../../minigpt/page/gpt.js";
 import { Judge } from "../../minigpt/page/judge.js";
 import { readWeights } from "../../minigpt/page/weights.js";
 import { serve } from "../../minigpt/page/worker.js";
 
 const jobs = {
   /* The ids of texts. */
-  encode({ ranks, gpt2, texts }) {
-    const by = gpt2 ? new Tokenizer(ranks, GPT2_SPLIT, ["<|endoftext|>"]) : new Tokenizer(ranks);
+  encode({ ranks, told, texts }) {
+    const by = new Tokenizer(ranks, told);
     return texts.map((text) => by.encode(text));
   },
 
   /* The texts of lists of ids. */
-  decode({ ranks, ids }) {
-    return ids.map((list) => new Tokenizer(ranks).decode(list));
+  decode({ ranks, told, ids }) {
+    const by = new Tokenizer(ranks, told);
+    return ids.map((list) => by.decode(list));
   },
 
   /* How each [question, answer] is read and judged. */
   judge({ facts, asked }) {
-    const judge = new Judge(facts);
+    const judge = new Judge(JSON.stringify(facts));
     return asked.map(([text, answer]) => {
       const question = judge.understood(text);
       return [question, question && judge.verdict(question, answer)];
