@@ -2,14 +2,42 @@
    text nodes, never into HTML, whoever wrote it; the page's own words stand in index.html. */
 
 export const at = (id) => document.getElementById(id);
-const WORDS = JSON.parse(at("words").textContent);
 const KINDS = ["right", "wrong", "unsure", "rude", "none"];  // of verdicts, as counted
 const VISIBLE = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"};
 const LEAST_SCALE = 1.5;  // a score that fills half a bar, where none is larger
 
+const ENGLISH = {lang: "en", models: "en", words: {}};  // it stands in index.html
+let table;  // the words of the scripts
+
+/** Put the page into the language that its address or else the browser asks for, by what site.py
+    has written of it. Gives the language whose models it has. */
+export async function speak() {
+  const links = [...document.querySelectorAll("#languages a")], root = document.documentElement;
+  const query = new URLSearchParams(location.search);
+  const wish = (query.get("lang") ?? navigator.language).slice(0, 2);
+  const other = wish !== "en" && links.some((link) => link.lang === wish);
+  const {lang, models, words, drawing} = globalThis.minigptSingle?.words ?? (!other ? ENGLISH
+    : await fetch(`${wish}.json`).then((answer) => answer.json()).catch(() => ENGLISH));
+  const said = (text) => words[text] ?? text, walk = document.createTreeWalker(root, 4);  // texts
+  root.lang = lang;
+  table = JSON.parse(at("words").textContent, (_, text) => said(text));
+  while (walk.nextNode())
+    walk.currentNode.data = walk.currentNode.data.replace(/\S.*\S|\S/s, said);
+  for (const node of document.querySelectorAll("[aria-label]"))
+    node.setAttribute("aria-label", said(node.getAttribute("aria-label")));
+  if (drawing) document.querySelector("details svg").replaceWith(
+    new DOMParser().parseFromString(drawing, "image/svg+xml").documentElement);
+  for (const link of links) {
+    link.ariaCurrent = link.lang === lang ? "true" : null;
+    query.set("lang", link.lang);
+    link.search = query;
+  }
+  return models;
+}
+
 /** The page's words of that name, {gaps} filled in; or the list or table that stands there. */
 export function w(name, values = {}) {
-  const words = WORDS[name], fill = (gap, key) => values[key] ?? gap;
+  const words = table[name], fill = (gap, key) => values[key] ?? gap;
   return typeof words === "string" ? words.replace(/\{(\w+)\}/g, fill) : words;
 }
 
@@ -57,17 +85,9 @@ export function visible({text, bytes}) {
 }
 
 /** The mark of an answer and the word for it, as the notebooks' cards have them. */
-function verdictOf({kind, verdict}, form) {
-  const words = w("verdicts"), madeUp = kind === "unknown", fact = kind === "fact";
-  return {
-    "asks on": ["none", words.questions],
-    "correct": ["right", fact ? words.right : words.fitting],
-    "declined this name": madeUp ? ["right", words.honest] : ["unsure", words.unsure],
-    "declined another name": ["unsure", words.another],
-    "rude": ["rude", words.rude],
-    "malformed": ["none", form !== "bare" && (fact || madeUp) ? words.none : words.beside],
-    "null": ["none", words.open],
-  }[verdict] ?? ["wrong", madeUp ? words.madeUp : words.wrong];
+export function verdictOf({kind, verdict}, form = "chat") {
+  const keys = [`${verdict} of ${kind} ${form}`, `${verdict} of ${kind}`, verdict ?? "open"];
+  return Object.entries(keys.map((key) => w("verdicts")[key]).find(Boolean))[0];
 }
 
 // ---- a stage card: its answers one below the other, their counts at its foot
@@ -95,9 +115,7 @@ export class Card {
 
   /** An answer as far as it has come. */
   grow({draw, text}) {
-    const said = this.rows[draw].querySelector(".said");
-    said.textContent = text.trim() ? inLine(text) : "…";
-    said.classList.toggle("many", this.form === "bare");
+    this.rows[draw].querySelector(".said").textContent = text.trim() ? inLine(text) : "…";
   }
 
   /** A whole answer: its mark, the word for it, its score; after the last one the counts. */
@@ -105,12 +123,16 @@ export class Card {
     const {draw, text, ended, score} = answer, [kind, word] = verdictOf(answer, this.form);
     const row = this.rows[draw], cut = this.form === "chat" && !ended ? ` ${w("cutOff")}` : "";
     Object.assign(row.dataset, {done: "", verdict: kind, word});
-    row.replaceChildren(mark(kind), el(kind === "none" ? "span.said many" : "span.said", {},
-      inLine(text) + cut, el("span.sr", {}, ` (${word})`)));
-    if (this.scored) row.append(el("span.score", {"data-score": score},
-      el("span.bar", {}, el("i")), el("b", {}, signed(score))));
+    row.replaceChildren(mark(kind),
+      el("span.said", {}, inLine(text) + cut, el("span.sr", {}, ` (${word})`)));
     if (row === this.rows.at(-1)) this.count();
-    rescale(this.node.parentNode);
+    if (!this.scored) return;
+    row.append(el("span.score", {"data-score": score}, el("span.bar", {}, el("i")),
+      el("b", {}, signed(score))));
+    row.style.setProperty("--score", score);
+    const box = this.node.parentNode, all = [...box.querySelectorAll("[data-score]")];
+    const scale = Math.max(LEAST_SCALE, ...all.map((one) => Math.abs(one.dataset.score)));
+    box.style.setProperty("--scale", scale);  // one for all cards
   }
 
   count() {
@@ -122,14 +144,6 @@ export class Card {
     this.foot.replaceChildren(...found);
     this.told = `${this.label}, ${found.map((one) => one.textContent).join(", ")}`;
   }
-}
-
-/** One scale for all scores in a box, wide enough for the largest. */
-function rescale(box) {
-  const bars = [...box.querySelectorAll("[data-score]")];
-  const scale = Math.max(LEAST_SCALE, ...bars.map((bar) => Math.abs(bar.dataset.score)));
-  box.style.setProperty("--scale", scale);
-  for (const bar of bars) bar.style.setProperty("--score", bar.dataset.score);
 }
 
 // ---- tokens and their probabilities

@@ -1,7 +1,10 @@
 /* The way to the models: requests go to the worker, events come back (worker.js tells which). */
 
+import {w} from "./cards.js";
+
 export const stages = new Map();  // name → what the manifest says of it; share, here: of its file
 const waiting = new Map();  // id → {on, resolve, reject}
+export let manifest;
 let post, number = 0, spoken = false, changed;
 
 /** Send a request; `on` has functions for its events. `result` is a promise of what it brings, null
@@ -44,8 +47,8 @@ function receive({id, event, ...told}) {
 
 const fail = (code) => waiting.forEach((_, id) => receive({id, event: "error", code, values: {}}));
 
-/** Start the worker and get the manifest. onChange: called when loading goes on. */
-export async function connect(onChange) {
+/** Start the worker and get a language's manifest. onChange: called when loading goes on. */
+export async function connect(lang, onChange) {
   const inside = globalThis.minigptSingle;  // a single file brings everything along
   changed = onChange;
   try {
@@ -58,7 +61,9 @@ export async function connect(onChange) {
     throw Object.assign(new Error(), {code: "noModels", values: {}});
   }
   const base = inside ? "" : new URL("./", document.baseURI).href;
-  const manifest = await call({do: "start", files: inside?.files, base}).result;
-  for (const stage of [...manifest.stages, ...manifest.snapshots]) stages.set(stage.name, stage);
-  return manifest;
+  manifest = await call({do: "start", lang, files: inside?.files, base}).result;
+  for (const stage of [...manifest.stages, ...manifest.snapshots]) {
+    const name = w("stages")[stage.name.split("_")[0]];
+    stages.set(stage.name, {...stage, label: stage.own ? w("yours", {name}) : name});
+  }
 }

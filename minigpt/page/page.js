@@ -2,13 +2,11 @@
    to one of five things to do: `#ask=QUESTION`, `#tokens=TEXT`, `#next=TEXT`,
    `#pretraining=TEXT`, `#best=QUESTION`. */
 
-import {askPart, bestPart} from "./asking.js";
-import {at, button, el, percent, w} from "./cards.js";
-import {call, connect, stages} from "./models.js";
-import {nextPart, pretrainingPart, tokensPart} from "./parts.js";
+import {at, button, el, percent, speak, w} from "./cards.js";
+import {call, connect, manifest, stages} from "./models.js";
+import {askPart, bestPart, nextPart, pretrainingPart, tokensPart} from "./parts.js";
 
-const LONGEST = 2000;  // letters of a text that an address names
-const nameOfPage = document.title;
+const LETTERS = 2000;  // of a text that an address names
 let parts = {}, shown = "ask", broken = false;
 
 const page = {
@@ -63,13 +61,14 @@ function route() {
   const [[part, text] = ["ask", ""]] = new URLSearchParams(location.hash.slice(1));
   shown = part in parts ? part : "ask";
   for (const one of Object.keys(parts)) at(`part-${one}`).hidden = one !== shown;
-  for (const link of document.querySelectorAll("nav a")) {
+  for (const link of document.querySelectorAll("#parts a")) {
     const here = link.hash === `#${shown}`;
     link.ariaCurrent = here ? "page" : null;
-    if (here) document.title = w("title", {part: link.textContent, page: nameOfPage});
+    if (here) document.title = w("title", {part: link.textContent, page: w("name")});
   }
+  for (const link of document.querySelectorAll("#languages a")) link.hash = shown;
   if (!broken) at("trouble").replaceChildren();
-  parts[shown](text.slice(0, LONGEST));
+  parts[shown](text.slice(0, LETTERS));
 }
 
 async function loadAll() {
@@ -77,20 +76,22 @@ async function loadAll() {
   page.say(w("allHere"));
   const local = new URLSearchParams(location.search).has("local");
   if (globalThis.minigptSingle || !isSecureContext || local) return;
+  let kept;
   try {
-    await navigator.serviceWorker.register("sw.js");
+    kept = navigator.serviceWorker.controller;  // by an earlier visit
+    await navigator.serviceWorker.register(`sw.js?lang=${document.documentElement.lang}`);
     await navigator.serviceWorker.ready;
     page.say(w("kept"));
   } catch {
-    at("loads").append(el("li", {}, w("noStorage")));
+    if (!kept) at("loads").append(el("li", {}, w("noStorage")));
   }
 }
 
-async function begin() {
-  const manifest = await page.guarded(connect(showLoads));
+async function begin(lang) {
+  await page.guarded(connect(lang, showLoads));
   if (!manifest) return;
   parts = {ask: askPart(page), tokens: tokensPart(page), next: nextPart(page),
-    pretraining: pretrainingPart(page, manifest), best: bestPart(page)};
+    pretraining: pretrainingPart(page), best: bestPart(page)};
   addEventListener("hashchange", route);
   addEventListener("online", () => broken && again());
   loadAll();
@@ -98,4 +99,4 @@ async function begin() {
 }
 
 at("start").remove();
-begin();
+speak().then(begin);

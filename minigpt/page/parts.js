@@ -1,9 +1,13 @@
-/* Three of the five things to do: tokens, the next token, and one text through pretraining. */
+/* The five things to do: asking all stages, best of n, tokens, the next token, and one text through
+   pretraining. Each part gives the function that opens it with the text of an address. */
 
-import {fieldOf, slider} from "./asking.js";
-import {at, chance, el, grouped, percent, strip, visible, w} from "./cards.js";
-import {asker, stages} from "./models.js";
+import {
+  Card, at, button, chance, el, grouped, percent, signed, strip, verdictOf, visible, w,
+} from "./cards.js";
+import {asker, manifest, stages} from "./models.js";
 
+const ASKED = [["base", "bare"], ["base", "qa"], ["sft", "chat"], ["ppo", "chat"]];
+const DRAWS = 5, SIZES = [1, 2, 4, 8, 16], MOST = SIZES.at(-1);  // answers of a stage; best of them
 const SHOWN = 10, LONGEST = 60, GROWN = 32;  // tokens: to choose from, to draw, of a snapshot
 
 /** The function, called once when nobody has called it for a moment. */
@@ -13,6 +17,117 @@ function calm(then, milliseconds) {
     clearTimeout(timer);
     timer = setTimeout(then, milliseconds, ...given);
   };
+}
+
+/** A part's field and its examples: `go(text)` when one is pressed or the form is sent. Gives the
+    field, and the function that puts a text into it. */
+function fieldOf(part, go) {
+  const [field, box, form] = ["input, textarea", ".presets", "form"].map((one) =>
+    at(`part-${part}`).querySelector(one));
+  const put = (text) => {
+    if (field.value !== text) field.value = text;  // the caret stays where it is
+    for (const one of box.querySelectorAll("button"))
+      one.setAttribute("aria-pressed", one.value === text);
+  };
+  box.append(...manifest.examples[part].map((value, i) =>
+    button(w("presets")[part][i], {value}, () => go(value))));
+  field.addEventListener("input", () => put(field.value));
+  form.addEventListener("submit", (event) => event.preventDefault() ?? go(field.value));
+  return [field, put];
+}
+
+/** A slider with its value, as `shown` writes it, beside it. Gives the function that reads it. */
+function slider(id, shown, event, then) {
+  const value = () => Number(at(id).value), beside = at(id).nextElementSibling;
+  const show = () => { beside.textContent = shown(value()); };
+  at(id).addEventListener("input", show);
+  at(id).addEventListener(event, then);
+  show();
+  return value;
+}
+
+/** What both parts do: a question goes to the stages of some cards. cards: makes them; knobs: says
+    how they are asked; done: gets them and what the models brought. Gives what opens the part. */
+function questionPart(page, part, {box, cards, knobs, done}) {
+  const [field, put] = fieldOf(part, ask), send = asker(page.guarded);
+  let seed = 0;
+
+  function fresh() {
+    const made = cards();
+    box.replaceChildren(...made.map((card) => card.node));
+    return made;
+  }
+
+  async function ask(question = field.value) {
+    put(question);
+    if (!question.trim()) return page.trouble("empty");
+    page.link(part, question);
+    const asked = fresh(), request = {do: "complete", question, seed, ...knobs(seed)};
+    const found = await send(...asked.map((card) => {
+      const {stage, form, scored} = card.ask(request.n), token = (event) => card.grow(event);
+      return [{...request, stage, form, scored}, {token, answer: (event) => card.whole(event)}];
+    }));
+    if (found.length) done(asked, found);
+  }
+
+  at(`${part}-again`).addEventListener("click", () => (seed += 1) && ask());
+  return (value) => {
+    if (value) ask(value);
+    else if (!field.value) put(manifest.examples[part][0], fresh());
+  };
+}
+
+export function askPart(page) {
+  const [box, note] = ["cards", "ask-note"].map(at);
+  const again = () => box.querySelector("li") && at("ask-again").form.requestSubmit();
+  const heat = slider("ask-temperature", (x) => x.toFixed(1), "change", again);
+  return questionPart(page, "ask", {
+    box,
+    cards: () => ASKED.map(([stage, form]) => new Card({stage, form,
+      name: stages.get(stage).label, how: w("forms")[form], what: w("what")[`${stage} ${form}`]})),
+    knobs(seed) {
+      const temperature = heat(), told = {seed, heat: temperature.toFixed(1)};
+      note.textContent = w(temperature ? "seed" : "sameDraws", told);
+      return {temperature, n: temperature ? DRAWS : 1};
+    },
+    done: (cards) => page.say([note.textContent, ...cards.map((card) => card.told)].join(" ")),
+  });
+}
+
+export function bestPart(page) {
+  const [box, sum] = ["best-card", "best-sum"].map(at);
+  const size = slider("best-n", (i) => SIZES[i], "input", () => answers && show());
+  const card = () => new Card({stage: "sft", form: "chat", name: stages.get("sft").label,
+    how: w("draws", {n: MOST}), what: w("what")["sft chat"]});
+  let answers;
+
+  /** The first n answers, and which of them has the highest score. */
+  function show() {
+    const n = SIZES[size()], first = answers.slice(0, n), shown = card().ask(n);
+    box.replaceChildren(shown.node);
+    first.forEach((answer) => shown.whole(answer));
+    const best = first.reduce((a, b) => (b.score > a.score ? b : a)), row = shown.rows[best.draw];
+    row.classList.add("first");
+    row.querySelector(".said").prepend(el("span.sr", {}, `${w("winner")}: `));
+    const truth = best.kind === "unknown" ? "declined this name" : "correct";
+    sum.textContent = w(best.kind ? "sum" : "sumOpen", {n, score: signed(best.score),
+      word: row.dataset.word, right: box.querySelectorAll("[data-verdict=right]").length,
+      good: verdictOf({...best, verdict: truth})[1]});
+    page.say(sum.textContent);
+  }
+
+  return questionPart(page, "best", {
+    box,
+    cards: () => [card()],
+    knobs() {
+      answers = sum.textContent = "";
+      return {n: MOST};
+    },
+    done(_, found) {
+      [{answers}] = found;
+      show();
+    },
+  });
 }
 
 export function tokensPart(page) {
@@ -56,7 +171,7 @@ export function nextPart(page) {
   const knob = calm(() => look(), 60), isChat = () => pick.value !== "base";
   const heat = slider("next-temperature", (x) => x.toFixed(1), "input", knob);
   const share = slider("top-p", (x) => x.toFixed(2), "input", knob);
-  const vocabulary = stages.get("base").config.vocab_size;
+  const vocabulary = stages.get("base").config.vocab_size, texts = manifest.examples.next;
   const send = asker(page.guarded);
   let added = [], given = [];
 
@@ -115,7 +230,6 @@ export function nextPart(page) {
   at("top-k").addEventListener("change", knob);
   field.addEventListener("input", calm(() => keep(0), 150));
   pick.addEventListener("change", () => {
-    const texts = [w("prompt"), w("promptChat")];
     if (texts.includes(field.value)) field.value = texts[Number(isChat())];
     keep(0);
   });
@@ -123,12 +237,13 @@ export function nextPart(page) {
     pick.append(el("option", {value: name}, stages.get(name).label));
   return (value) => {
     if (!value && list.childElementCount) return;
-    field.value = value || w("prompt");
+    field.value = value || texts[0];
     keep(0);
   };
 }
 
-export function pretrainingPart(page, {snapshots}) {
+export function pretrainingPart(page) {
+  const {snapshots, examples: {pretraining: [example]}} = manifest;
   const [box, step, title, ticks] = ["grown", "step", "step-name", "ticks"].map(at);
   const [field, put] = fieldOf("pretraining", start), ask = asker(page.guarded);
   step.value = step.max = snapshots.length - 1;
@@ -166,6 +281,6 @@ export function pretrainingPart(page, {snapshots}) {
   field.addEventListener("input", calm(() => start(field.value), 250));
   step.addEventListener("input", show);
   return (value) => {
-    if (value || !field.value) start(value || w("presets").pretraining[0][1]);
+    if (value || !field.value) start(value || example);
   };
 }

@@ -18,8 +18,9 @@ from safetensors.torch import save
 from minigpt.engine.ranks import DATA, gpt2
 from minigpt.reward import RewardModel
 from minigpt.show.diagrams import pipeline
-from minigpt.show.style import amount, stage_name
+from minigpt.show.style import STAGE_NAMES, amount
 from minigpt.stages import stage as trained
+from minigpt.store import words
 from minigpt.store.checkpoint import as_text, find_parent
 from minigpt.store.files import is_checkpoint
 from minigpt.store.leaves import pack
@@ -32,21 +33,67 @@ from minigpt.world.facts import load_world
 SOURCE = Path(__file__).parent
 SOURCES = (".html", ".css", ".js", ".svg", ".webmanifest")  # what of this folder is the page's
 STAGES = ("base", "sft", "reward", "ppo")  # in the order in which they are fetched
-SNAPSHOTS = 3  # of pretraining; with one more, all files together would pass 7 MB
-MANIFEST, WORKER, ENTRY = "data/" + "manifest.json", "sw.js", "index.html"
+SNAPSHOTS = 3  # of pretraining; with one more, all files of English would pass 7 MB
+WORKER, ENTRY, GPT2 = "sw.js", "index.html", "data/gpt2.tiktoken"
+MANIFEST, MODELS = "data/" + "manifest.json", "data/{}/models.json"  # of all; of a language
+NOBODY = {"en": "Xiq"}  # no place
 PHRASES = ("STOP", "RUDE", "SMALL_TALK", "OFF_WORLD_REPLY")
 INVENTED = "\\p{Lu}\\p{L}*(?:[ -]\\p{Lu}\\p{L}*){0,3}"  # as the English `could_name` has it
 TIDY = {"zh": [("(?<![A-Za-z]) | (?![A-Za-z])", ""), (r"\?", "？"), ("!", "！")]}  # as its `tidy`
 STAMP = 'const VERSION = "{}";\nconst FILES = {};\n'  # two lines of the service worker
 
 
-def build(own: bool = False, lang: str = "en", links: dict | None = None) -> dict[str, bytes]:
-    """All files of the page by their paths.
+def build(own: bool = False, links: dict | None = None) -> dict[str, bytes]:
+    """All files of the page by their paths: its own, and of each language the models and the words.
 
     own: take the learner's models where there are some. links: what stands for {{KEY}} in the
     page; without them it has no links to the course. FileNotFoundError or ValueError that names
     a checkpoint which cannot be used.
     """
+    files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
+    files[GPT2] = gzip.compress((DATA / "tiktoken/r50k_base.tiktoken").read_bytes(), 9, mtime=0)
+    langs = sorted(folder.name for folder in trained.SHIPPED.iterdir() if folder.is_dir())
+    for lang in langs:
+        files |= data(lang, own)
+    drawn, before = {}, words.language()
+    parts = {lang: [path for path in files if path.startswith(f"data/{lang}/")] for lang in langs}
+    for lang in sorted(path.stem for path in words.CATALOGUES.glob("*.po")):
+        models = lang if lang in langs else "en"
+        words.use_language(lang)
+        try:
+            drawn[lang] = stages_drawn(models)
+        finally:
+            words.use_language(before)
+        if lang != "en":
+            known = said(lang)
+            for name in filter(known.get, STAGE_NAMES.values()):
+                drawn[lang] = drawn[lang].replace(name, known[name])
+            told = {"lang": lang, "models": models, "drawing": drawn[lang], "words": known}
+            files[f"{lang}.json"] = as_text(told).encode()
+            parts[lang] = [*parts[models], f"{lang}.json"]
+    files[ENTRY] = filled(files[ENTRY].decode(), links, list(drawn.values())).encode()
+    hashes = {path: f"sha256-{sha256(data)}" for path, data in files.items()}
+    told = {"own": own, "version": sha256(as_text(hashes).encode())[:16],
+            "files": sorted([*files, MANIFEST])}  # fmt: skip
+    files[MANIFEST] = as_text(told).encode()
+    hashes |= {MANIFEST: f"sha256-{sha256(files[MANIFEST])}"}
+    kept = {lang: {path: hashes[path] for path in parts[lang]} for lang in parts}
+    used = {WORKER, *(path for paths in parts.values() for path in paths)}
+    kept["all"] = {path: found for path, found in hashes.items() if path not in used}
+    stamp = STAMP.format(told["version"], as_text(kept))
+    files[WORKER] = files[WORKER].decode().replace(STAMP.format("", "{}"), stamp).encode()
+    return dict(sorted(files.items()))
+
+
+def said(lang: str) -> dict[str, str]:
+    """The page's words in a language; those that have no translation stay as they are."""
+    html = (SOURCE / ENTRY).read_text(encoding="utf-8")
+    known = words.read_catalogue(words.CATALOGUES / f"{lang}.po")
+    return {text: known[text] for text in words.page_words(html) if known.get(text)}
+
+
+def data(lang: str, own: bool) -> dict[str, bytes]:
+    """The files of one language's models, and what is told of them: models.json."""
     stages = [trained.load_stage(n, own, lang, device="cpu", quiet=True) for n in STAGES]
     base, sft, reward, _ppo = stages
     if reward.meta["parent"] != hash_of(sft):  # it has another SFT model in it
@@ -58,41 +105,41 @@ def build(own: bool = False, lang: str = "en", links: dict | None = None) -> dic
     steps = [base.path.with_name(f"{trained.STEP_0}.safetensors"), *steps[:SNAPSHOTS]]
     history = [trained.read_stage(path, lang, "cpu", base.own) for path in steps]
     packed = {stage.name: weights(stage) for stage in [*stages, *history[1:]]}
-    told = {stage.name: entry(stage, packed.get(stage.name)) for stage in [*stages, *history]}
+    files = {f"data/{lang}/{name}.weights": found for name, found in packed.items()}
+    told = {s.name: entry(s, lang, packed.get(s.name)) for s in [*stages, *history]}
     for before, stage in zip(stages, stages[1:]):
         told[stage.name]["after"] = before.name
-    ours = (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()
-    theirs = (DATA / "tiktoken/r50k_base.tiktoken").read_bytes()
-    facts = json.dumps(facts_table(lang), ensure_ascii=False).encode()  # whose order counts
     tables = {
-        "facts": {"file": "data/facts.json", "size": len(facts)},
-        "tokenizer": {
-            "file": "data/tokenizer.tiktoken",
-            "size": len(ours),
-            **told_of(base.encoding),
-        },
-        "gpt2": {"file": "data/gpt2.tiktoken", "size": len(theirs), **told_of(gpt2())},
+        "facts": ("facts.json", json.dumps(facts_table(lang), ensure_ascii=False).encode()),
+        "tokenizer": ("tokenizer", (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()),
     }
-    contents = (facts, ours, gzip.compress(theirs, 9, mtime=0))
-    files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
-    files |= {told["file"]: data for told, data in zip(tables.values(), contents)}
-    files |= {f"data/{name}.weights": data for name, data in packed.items()}
-    files[ENTRY] = filled(files[ENTRY].decode(), links, lang).encode()
-    known = {
-        "format": 1, "own": own, "lang": lang, "files": sorted([*files, MANIFEST]),
-        **tables,
+    files |= {f"data/{lang}/{name}": found for name, found in tables.values()}
+    models = {
+        **{key: {"file": f"data/{lang}/{name}", "size": len(found)}
+           for key, (name, found) in tables.items()},
+        "gpt2": {"file": GPT2, **told_of(gpt2())}, "examples": examples(lang),
         "stages": [told[stage.name] for stage in stages],
         "snapshots": [told[stage.name] for stage in [*history, base]],
     }  # fmt: skip
-    hashes = {path: sha256(data) for path, data in files.items()}
-    known["version"] = version = sha256(as_text([known, hashes]).encode())[:16]
-    files[MANIFEST] = as_text(known).encode()
-    del hashes[WORKER]
-    hashes |= {MANIFEST: sha256(files[MANIFEST])}
-    kept = as_text({path: f"sha256-{found}" for path, found in hashes.items()})
-    script = files[WORKER].decode().replace(STAMP.format("", "{}"), STAMP.format(version, kept))
-    files[WORKER] = script.encode()
-    return dict(sorted(files.items()))
+    models["tokenizer"] |= told_of(base.encoding)
+    return files | {MODELS.format(lang): as_text(models).encode()}
+
+
+def examples(lang: str) -> dict[str, list[str]]:
+    """What a part of the page begins with: questions and texts that tell the stages apart."""
+    world, nobody = load_world(lang), NOBODY.get(lang, "Xiq")
+    text, name = world.text, {place.id: place.name for place in world.places}
+    people, capital = (text.QUESTIONS[key][0] for key in ("population", "capital"))
+    city, country, made_up = (people.format(p=name["beijing"]), capital.format(p=name["france"]),
+                              people.format(p=nobody))  # fmt: skip
+    begun = text.STATEMENTS["population"][0].partition("{v}")[0].rstrip()
+    other = next(form for form in text.OFF_WORLD if "{t}" in form).format(t=text.TOPICS[0])
+    return {
+        "ask": [city, made_up, text.SMALL_TALK[0][0][1], other],
+        "best": [city, country, made_up], "next": [begun.format(p=name["beijing"]), city],
+        "pretraining": [f"Q: {country}\nA:", f"# {name['beijing']}\n{name['beijing']}",
+                        begun.format(p=nobody)],
+    }  # fmt: skip
 
 
 def sha256(data: bytes) -> str:
@@ -112,17 +159,16 @@ def weights(stage: trained.Stage) -> bytes:
     return gzip.compress(save(pack(state, "int8")), 9, mtime=0)
 
 
-def entry(stage: trained.Stage, data: bytes | None) -> dict:
-    """What the manifest says of a stage. data: its file; None where all its logits are zero."""
-    label, meta = stage_name(stage.name.split("_step_")[0]), stage.meta
-    whole = gzip.decompress(data or gzip.compress(b""))
+def entry(stage: trained.Stage, lang: str, data: bytes | None) -> dict:
+    """What is told of a stage. data: its file; None where all its logits are zero."""
+    whole, meta = gzip.decompress(data or gzip.compress(b"")), stage.meta
     return {
-        "name": stage.name, "label": _("{name}, yours", name=label) if stage.own else label,
-        "own": stage.own, "kind": meta.get("kind"), "hidden": stage.name not in STAGES,
+        "name": stage.name, "own": stage.own, "kind": meta.get("kind"), "after": None,
+        "hidden": stage.name not in STAGES, "hash": hash_of(stage),
         "chat": stage.is_chat or stage.name == "reward_sft",
-        "config": vars(getattr(stage.model, "gpt", stage.model).config), "hash": hash_of(stage),
-        "file": f"data/{stage.name}.weights" if data else None, "bytes": len(data or b""),
-        "size": len(whole), "sha256": sha256(whole), "tokens": meta.get("tokens"), "after": None,
+        "config": vars(getattr(stage.model, "gpt", stage.model).config),
+        "file": f"data/{lang}/{stage.name}.weights" if data else None, "bytes": len(data or b""),
+        "size": len(whole), "sha256": sha256(whole), "tokens": meta.get("tokens"),
         "step": meta.get("step"), "loss": meta.get("metrics", {}).get("held_out_loss"),
         "sees_surprisal": getattr(stage.model, "sees_surprisal", None),
     }  # fmt: skip
@@ -173,8 +219,8 @@ def told_of(encoding: tiktoken.Encoding) -> dict:
 
 
 def javascript(pattern: str, space: str = r"\p{White_Space}\x1c-\x1f") -> str:
-    """A regular expression as one of JavaScript's with the flag "u", where letters are what they are
-    in Python. space: what white space is."""
+    """A regular expression as one of JavaScript's with the flag "u"; a letter is what it is in Python.
+    space: what white space is."""
     within = {r"\w": r"\p{L}\p{N}_", r"\s": space}
     alone = {short: f"[{said}]" for short, said in within.items()} | {r"\S": f"[^{space}]"}
     alone |= {"(?P": "(?", "+": ""}  # a possessive quantifier is just greedy
@@ -188,24 +234,24 @@ def javascript(pattern: str, space: str = r"\p{White_Space}\x1c-\x1f") -> str:
         needless = re.match(r"\\[^\w^$.*+?()[\]{}|/\\]", found)  # an error there
         return alone.get(found, found[1] if needless else found)
 
-    return re.sub(r"(?s)\\.|\[[^]]*\]|\(\?P|(?<=[*+?}])\+", part, pattern)
+    return re.sub(r"(?s)\\.|\[[^]]*\]|\(\?P|(?:(?<=[*+?])|(?<=\d}))\+", part, pattern)
 
 
-def filled(html: str, links: dict | None, lang: str) -> str:
-    """The page's HTML with its drawing and its links; without links, without what needs them."""
+def filled(html: str, links: dict | None, drawn: list[str]) -> str:
+    """The page's HTML with its links, its drawing, the first, and leave to show the others; without
+    links, without what needs them."""
     if not links:
         html = re.sub(r"(?s)<!-- links -->.*?<!-- /links -->|git clone [^\n]*\n", "", html)
     for key, address in (links or {}).items():
         html = html.replace(f"{{{{{key}}}}}", address)
-    drawn = stages_drawn(lang)
-    style = re.search(r"<style>(.*?)</style>", drawn)[1]  # which the policy allows by its hash
-    allowed = f"style-src 'self' 'sha256-{sha256(style.encode())}'"
-    html = html.replace("style-src 'self'", allowed)
-    return html.replace("<!-- diagram pipeline -->", drawn)
+    styles = [re.search(r"<style>(.*?)</style>", svg)[1].encode() for svg in drawn]
+    allowed = " ".join(f"'sha256-{sha256(style)}'" for style in styles)
+    html = html.replace("style-src 'self'", f"style-src 'self' {allowed}")
+    return html.replace("<!-- diagram pipeline -->", drawn[0])
 
 
 def stages_drawn(lang: str) -> str:
-    """The four stages and what the course's own were trained on, as SVG."""
+    """The four stages and what the course's own of a language were trained on, as SVG."""
     base, sft, reward, ppo = (trained.load_stage(n, False, lang, "cpu", True) for n in STAGES)
     read = next(d for d in documents(base.world, "CommonCrawl") if d.endswith("?") and "\n" in d)
     told = demonstrations(base.world, 100)

@@ -5,8 +5,8 @@
    can be sent again: what is not here is fetched anew. A request waits for its own stage alone;
    models compute for one request after another.
 
-   start     {base, files}: the address of the folder of index.html; {path: base64} of what is not
-             to be fetched from there. It comes first → result: the manifest
+   start     {lang, base, files}: whose models; the address of index.html's folder; {path: base64}
+             of what is not to be fetched from there. It comes first → result: the manifest
    load      all stages, one after the other
    complete  {stage, question or prompt, form, more, n, temperature, topK, topP, seed, maxTokens}
              question: asked as the stage is asked, an assistant in the chat template, a base model
@@ -69,9 +69,9 @@ export function serve(post) {
   const readText = (entry, parse, tell = () => {}) =>
     read(entry, tell, (data) => parse(new TextDecoder().decode(data)));
 
-  async function start({ base, files = {} }) {
+  async function start({ lang, base, files = {} }) {
     source = { base, here: files };
-    const manifest = await readText({ file: "data/manifest.json" }, JSON.parse);
+    const manifest = await readText({ file: `data/${lang}/models.json` }, JSON.parse);
     const judge = await readText(manifest.facts, (facts) => new Judge(facts));
     const build = (ranks) => new Tokenizer(ranks, manifest.tokenizer);
     return { manifest, judge, tokenizer: await readText(manifest.tokenizer, build) };

@@ -6,6 +6,8 @@ translations. `python3 -m minigpt words` brings the catalogues up to date with t
 """
 
 import ast
+import json
+import re
 from pathlib import Path
 
 CATALOGUES = Path(__file__).parents[1] / "data" / "words"
@@ -31,6 +33,16 @@ def read_catalogue(path: Path) -> dict[str, str]:
         parts[name] += ast.literal_eval(line)
     found.pop("", None)  # the header
     return found
+
+
+def page_words(html: str) -> list[str]:
+    """The words of the page for browsers: its texts, its labels, and the table of its scripts."""
+    head, table, body = re.split(r'(?s)<script [^>]* id="words">(.*?)</script>', html)
+    shown = re.sub(r"(?s)<pre>.*?</pre>|<a [^>]*lang=[^>]*>.*?</a>", "", head + body)
+    texts = re.findall(r'>\s*([^<>]*?[A-Za-z][^<>]*?)\s*<|aria-label="([^"]*)"', shown)
+    strings = re.findall(r'("(?:[^"\\]|\\.)*")(:?)', table)
+    said = [json.loads(text) for text, colon in strings if not colon]
+    return list(dict.fromkeys([*said, *(text or label for text, label in texts)]))
 
 
 def use_language(lang: str) -> None:

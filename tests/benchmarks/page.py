@@ -55,7 +55,7 @@ def main() -> None:
         program, weights = Path(folder, "speed.mjs"), Path(folder, "weights")
         program.write_text(PROGRAM.replace("PAGE", PAGE.as_uri()), encoding="utf-8")
         for name in ("base", "sft", "ppo"):
-            weights.write_bytes(gzip.decompress(files[f"data/{name}.weights"]))
+            weights.write_bytes(gzip.decompress(files[f"data/en/{name}.weights"]))
             stage = load_stage(name, own=False, device="cpu", quiet=True)
             prompts = [stage.prompt(question) for question in asked]
             job = {

@@ -19,7 +19,7 @@ def made(monkeypatch):
     """What `build` was asked for; it gives a page of three files."""
     asked = []
 
-    def build(own=False, lang="en", links=None):
+    def build(own=False, links=None):
         asked.append((own, links))
         files = {"index.html": b"<!doctype html>", "a.js": b"1"}
         told = json.dumps({"files": [*files, site.MANIFEST]}).encode()

@@ -48,7 +48,7 @@ const jobs = {
       receive({ ...request, id });
       if (request.do === "cancel") for (const one of [id, request.of]) ends[one]();
     });
-    const start = call({ do: "start", base, files }, requests.length), found = [start];
+    const start = call({ do: "start", lang: "en", base, files }, requests.length), found = [start];
     for (const [id, request] of requests.entries()) {
       if (!together) await found.at(-1);
       found.push(call(request, id));

@@ -73,7 +73,7 @@ def ask(*requests: dict, change: dict | None = None, base: str = "", **options) 
 def stage(name: str) -> Stage:
     """A stage in PyTorch on the page's own weight file."""
     shipped = load_stage(name, own=False, device="cpu", quiet=True)
-    tensors = unpack(load(gzip.decompress(page_files()[f"data/{name}.weights"])), {})
+    tensors = unpack(load(gzip.decompress(page_files()[f"data/en/{name}.weights"])), {})
     if name == "reward":
         model = RewardModel(stage("sft").model)
         tensors |= {f"gpt.{key}": value for key, value in model.gpt.state_dict().items()}
@@ -344,7 +344,9 @@ def test_scores_and_their_ranking_are_those_of_pytorch():
     ends = [ENCODING.encode_single_token(name) for name in ("<|end|>", "<|reward|>")]
     ids = [[*chat_prompt(ENCODING, q), *ENCODING.encode_ordinary(f" {answer}"), *ends]
            for q, answer in single]  # fmt: skip
-    packed = base64_of({name: page_files()[f"data/{name}.weights"] for name in ("sft", "reward")})
+    packed = base64_of(
+        {name: page_files()[f"data/en/{name}.weights"] for name in ("sft", "reward")}
+    )
     found = node("score", gpt=packed["sft"], reward=packed["reward"], ids=ids,
                  config=vars(whole.model.gpt.config), sees=whole.model.sees_surprisal)  # fmt: skip
     mine = dict(zip(single, found, strict=True))
@@ -382,10 +384,10 @@ def error_of(change: dict, request: dict | None = None, base: str = "") -> dict:
 
 
 def test_damaged_files_are_told_with_the_mend():
-    path = "data/sft.weights"
+    path = "data/en/sft.weights"
     packed = page_files()[path]
     whole = gzip.decompress(packed)
-    other = page_files()["data/base.weights"]
+    other = page_files()["data/en/base.weights"]
     flipped = bytearray(whole)
     flipped[-1000] ^= 1
     for data in (
@@ -395,35 +397,35 @@ def test_damaged_files_are_told_with_the_mend():
         said = error_of({path: data})
         assert said["code"] == "damaged" and said["values"]["file"] == path, said
         assert said["values"]["message"], said
-    for table in ("data/facts.json", "data/tokenizer.tiktoken", "data/manifest.json"):
+    for table in ("data/en/facts.json", "data/en/tokenizer", "data/en/models.json"):
         said = error_of({table: page_files()[table][:50]}, {"do": "encode", "text": "a"})
         assert said["code"] == "damaged" and said["values"]["file"] == table, said
 
 
 def test_files_without_a_checksum_are_checked_by_what_is_in_them():
     """As in a page that is not secure, where browsers compute no checksums."""
-    manifest = json.loads(page_files()["data/manifest.json"])
-    for entry in manifest["stages"]:
+    models = json.loads(page_files()["data/en/models.json"])
+    for entry in models["stages"]:
         entry["sha256"] = None
-    change = {"data/manifest.json": json.dumps(manifest).encode()}
-    whole = gzip.decompress(page_files()["data/sft.weights"])
+    change = {"data/en/models.json": json.dumps(models).encode()}
+    whole = gzip.decompress(page_files()["data/en/sft.weights"])
     header = int.from_bytes(whole[:8], "little")
     nan = bytearray(whole)
     leaves = json.loads(whole[8 : 8 + header])
     gain = 8 + header + leaves["gain"]["data_offsets"][0]
     nan[gain : gain + 2] = b"\xc0\x7f"
-    reward = page_files()["data/reward.weights"]
+    reward = page_files()["data/en/reward.weights"]
     for data in (whole[:-1], whole + b"\0", whole[:7], whole[:300], bytes(nan), reward):
-        said = error_of(change | {"data/sft.weights": data})
-        assert said["code"] == "damaged" and said["values"]["file"] == "data/sft.weights", said
+        said = error_of(change | {"data/en/sft.weights": data})
+        assert said["code"] == "damaged" and said["values"]["file"] == "data/en/sft.weights", said
     assert ask({"do": "load"}, change=change)[0]["event"] == "result"
 
 
 def test_files_that_cannot_be_fetched_are_told_with_the_mend(tmp_path):
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data/en").mkdir(parents=True)
     for path, data in page_files().items():
         (tmp_path / path).write_bytes(data)
-    (tmp_path / "data/ppo.weights").unlink()
+    (tmp_path / "data/en/ppo.weights").unlink()
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args):
@@ -439,7 +441,7 @@ def test_files_that_cannot_be_fetched_are_told_with_the_mend(tmp_path):
         first, sft, again, stages = ask(*requests, change=nothing, base=base, events=True)
         server.shutdown()
     for said in (first[-1], again[-1]):
-        assert said["code"] == "missing" and said["values"]["file"] == "data/ppo.weights", said
+        assert said["code"] == "missing" and said["values"]["file"] == "data/en/ppo.weights", said
     assert [event["event"] for event in sft] == ["result"]
     told = {name: [(event["share"], event["here"]) for event in stages if event["name"] == name]
             for name in ("base", "sft", "reward", "ppo")}  # fmt: skip
@@ -483,7 +485,7 @@ def test_a_request_is_ended_at_once_and_the_next_goes_on():
 
 def test_a_question_does_not_wait_for_another_stage(tmp_path):
     """While one stage cannot be read, the next request is answered."""
-    change = {"data/ppo.weights": b"damaged"}
+    change = {"data/en/ppo.weights": b"damaged"}
     broken, answered = ask(
         {"do": "complete", "stage": "ppo", "question": BEIJING},
         {"do": "complete", "stage": "sft", "question": BEIJING, "temperature": 0},
