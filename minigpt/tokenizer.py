@@ -25,7 +25,7 @@ from itertools import islice, pairwise
 import regex  # comes with tiktoken, and cuts as it does; `re` does not know \p{L}
 import tiktoken
 
-from minigpt.engine.ranks import DATA, LANGUAGES, check_ranks, load_ranks, whole
+from minigpt.engine.ranks import CHINESE_PATTERN, DATA, check_ranks, load_ranks, whole
 
 # Merges never cross the borders that this pattern draws: contractions, words with the space before
 # them, numbers, punctuation, white space. It is GPT-4's, which cuts numbers into groups of three
@@ -35,6 +35,7 @@ SPLIT_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,2}+"
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
+PATTERNS = {"en": SPLIT_PATTERN, "zh": CHINESE_PATTERN}  # of our own tokenizers, by language
 SPECIAL_TOKENS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>", "<|reward|>", "<|pad|>")
 BYTES = [bytes([b]) for b in range(256)]
 Pair = tuple[bytes, bytes]
@@ -151,13 +152,13 @@ def special(enc: tiktoken.Encoding, token: str) -> int:
 
 @cache
 def load_tokenizer(lang: str = "en") -> tiktoken.Encoding:
-    """The tokenizer of our own models: 1,018 ranks and 6 special tokens, 1,024 ids.
+    """The tokenizer of our own models: 1,024 ids, 6 of them special tokens; for Chinese 2,048.
 
     Raises ValueError for an unknown language, FileNotFoundError if it has not been trained yet.
     """
-    if lang not in LANGUAGES:
-        raise ValueError(f"no tokenizer for the language {lang!r}; there are {LANGUAGES}")
+    if lang not in PATTERNS:
+        raise ValueError(f"no tokenizer for the language {lang!r}; there are {tuple(PATTERNS)}")
     path = DATA / f"tokenizer-{lang}.tiktoken"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; make it with: python3 -m minigpt train")
-    return build_encoding(f"minigpt-{lang}", load_ranks(path))
+    return build_encoding(f"minigpt-{lang}", load_ranks(path), PATTERNS[lang])

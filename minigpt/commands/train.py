@@ -129,6 +129,7 @@ def main(argv: list[str]) -> int:
     if out == own_checkpoints(args.lang):
         tell_stale(args.lang)
     more = "" if size == DEFAULT else f" --size {size}"
+    more += "" if args.lang == "en" else f" --lang {args.lang}"
     chat, report = f"{PROGRAM} chat{more}", f"{PROGRAM} report{more}"
     print(f"Done. `{chat}` talks to the models, `{report}` measures them.")
     return 0

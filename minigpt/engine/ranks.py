@@ -10,12 +10,18 @@ from pathlib import Path
 
 import tiktoken
 
-LANGUAGES = ("en", "zh")
 DATA = Path(__file__).parents[1] / "data"
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 GPT4_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+)
+# Our own for Chinese, which has no spaces between words. Neither a space nor a mark sticks to its
+# characters, so that a name keeps its tokens after each of them, nor a line break to a mark; else
+# as SPLIT_PATTERN of tokenizer.py.
+CHINESE_PATTERN = (
+    r"\p{Han}++|'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+[^\P{L}\p{Han}]++|\p{N}{1,2}+"
+    r"| ?[^\s\p{L}\p{N}]++|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
 
 

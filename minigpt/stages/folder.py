@@ -21,20 +21,19 @@ from minigpt.model import GPT
 from minigpt.reward import RewardModel, sample_answers
 from minigpt.stages.from_labels import with_refusals
 from minigpt.stages.recipe import SHARE, Plan, Recipe
-from minigpt.stages.sizes import DEFAULT
+from minigpt.stages.sizes import DEFAULT, EDITIONS
 from minigpt.stages.stage import Stage, read_stage
 from minigpt.store import checkpoint
 from minigpt.store.files import atomic_write, is_checkpoint, put_aside, try_writing
 from minigpt.world.questions import Questions
 
 
-def form_of(name: str) -> tuple[str, str | None]:
-    """How a checkpoint is stored: whole, or, where nothing starts from it, small (`leaves.py`):
-    what it differs in from its parent, which then goes with it."""
+def form_of(name: str, lang: str = "en") -> tuple[str, str | None]:
+    """How a checkpoint is stored: whole, or small (`leaves.py`): what it differs in from its
+    parent, which then goes with it."""
     if name.startswith("base_step_"):
         return "int8", None
-    small = {"sft_honest": "base", "ppo_early": "sft", "ppo_overoptimised": "sft",
-             "ppo_priced": "sft"}  # fmt: skip
+    small = EDITIONS[lang].small
     return ("delta", small[name]) if name in small else ("bf16", None)
 
 
@@ -109,7 +108,7 @@ class Course(Plan):
                 **({"ranks": world_size()} if world_size() > 1 else {}), **meta}  # fmt: skip
         if self.path(name).is_file():
             self.meta(name)  # says it if that is damaged
-        form, of = form_of(name)
+        form, of = form_of(name, self.lang)
         parent = self.path(of) if of else None
         checkpoint.save_checkpoint(self.path(name), state, full, self.ship, form, parent, self.say)
 

@@ -10,8 +10,8 @@ from minigpt.ppo import PPOConfig
 from minigpt.pretrain import PretrainConfig
 from minigpt.reward import RewardConfig
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt
-from minigpt.stages.sizes import DEFAULT, SIZES
-from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_bpe
+from minigpt.stages.sizes import DEFAULT, EDITIONS, SIZES, size_of
+from minigpt.tokenizer import PATTERNS, SPECIAL_TOKENS, load_tokenizer, train_bpe
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import MIXTURE, build_corpus, build_large_corpus, documents
 from minigpt.world.facts import ASKED, DATA, load_world
@@ -19,7 +19,6 @@ from minigpt.world.questions import Questions, sample_questions
 
 HELD_OUT_TOKENS = 150_000  # documents that are read for the held-out loss alone
 SHARE = 20  # of this many steps a fast run takes one
-SNAPSHOTS = (0.04, 0.12, 0.3, 0.6)  # shares of pretraining after which a snapshot is kept
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Plan:
         self, lang="en", seed=0, recipe: Recipe | None = None, fast: bool = False,
         size: str = DEFAULT, say=print,
     ) -> None:  # fmt: skip
-        self.lang, self.seed, self.size, self.say = lang, seed, SIZES[size], say
+        self.lang, self.seed, self.size, self.say = lang, seed, size_of(size, lang), say
         self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
         self.shrink = SHARE if fast else 1
         self.world, self.encoding = load_world(lang), load_tokenizer(lang)
@@ -123,7 +122,8 @@ def tokenizer_text(lang: str, characters: int = 1_500_000) -> list[str]:
 
 
 def make_tokenizer(lang: str) -> None:
-    """Train the course's tokenizer anew, 1,024 tokens, and write it into the package."""
-    ranks = train_bpe(tokenizer_text(lang), 1024 - len(SPECIAL_TOKENS), merges=fast_merges)
+    """Train the course's tokenizer of a language anew and write it into the package."""
+    size = EDITIONS[lang].vocab_size - len(SPECIAL_TOKENS)
+    ranks = train_bpe(tokenizer_text(lang), size, PATTERNS[lang], fast_merges)
     save_ranks(ranks, DATA / f"tokenizer-{lang}.tiktoken")
     load_tokenizer.cache_clear()

@@ -26,16 +26,13 @@ from minigpt.stages.scoring import (
 from minigpt.stages.stage import SHIPPED, Stage, document_completions, read_stage
 from minigpt.store.files import is_checkpoint
 from minigpt.tokenizer import load_tokenizer
+from minigpt.world import en
 from minigpt.world.corpus import build_corpus
 from minigpt.world.facts import DATA, World, load_world
 from minigpt.world.questions import Question, Questions, ask, fact_questions, seen_phrasings
 
 RESULTS = DATA / "results"
-BEIJING = (
-    "Q: What is the area of Beijing?\nA: 16 thousand square kilometres\n"
-    "Q: How many districts does Beijing have?\nA: 16\n"
-    "Q: What is the population of Beijing?\nA:"
-)
+BEIJING = en.ARTICLE
 
 
 def read_questions(stage: Stage, least: int, most: float = float("inf")) -> Questions:
@@ -57,7 +54,8 @@ def measure_base(base: Stage) -> dict[str, Measure]:
     first = judged(world, asked, [text.split("\n")[0].strip() for text in bare])
     qa = qa_score(base, head)
     population = [i for i, q in enumerate(head) if q.attribute == "population"]
-    (beijing,) = document_completions(base.model, base.encoding, [BEIJING], 24, 0.0, line=True)
+    article = [world.text.ARTICLE]
+    (beijing,) = document_completions(base.model, base.encoding, article, 24, 0.0, line=True)
     truth = world.facts["beijing", "population"].value
 
     def right(score):
@@ -109,8 +107,8 @@ def measure_chat(stage: Stage, key: str) -> dict[str, Measure]:
     unseen, _ = chat_score(stage, unseen_phrasings(world, often))
     attempts = np.flatnonzero(sampled.has(*scoring.ATTEMPTS))
     talk = [Question(a, "chat", replies=tuple(r)) for q, r in world.text.SMALL_TALK for a in q]
-    beijing = stage.answer("What is the population of Beijing?")
-    truth = world.facts["beijing", "population"].value
+    residents = ask(world, world.facts["beijing", "population"])
+    beijing, truth = stage.answer(residents.text), residents.answer
 
     found = {
         "ends": share(often, ended),

@@ -75,7 +75,7 @@ class Score:
 
 def more_questions(text: str) -> int:
     """How many lines of a completion are questions."""
-    return sum(line.strip().endswith("?") for line in text.split("\n"))
+    return sum(line.strip().endswith(("?", "？")) for line in text.split("\n"))
 
 
 def judged(world: World, questions: list[Question], answers: list[str]) -> Score:
@@ -202,7 +202,7 @@ def few_shots(world: World, question: Question, n: int, seed: int = 0) -> list[Q
 def value_in(completion: str) -> str:
     """The value at the start of a completion: up to where the sentence, the speech or the string
     of code around it ends, or all of it."""
-    return re.split(r'[,.]?"|\.(?:\s|$)', completion.strip())[0]
+    return re.split(r'[,.]?"|\.(?:\s|$)|[。”]', completion.strip())[0]
 
 
 def prompt_score(

@@ -8,7 +8,7 @@ biases or parameters of norms. The corpus grows with the model, about three toke
 it tells of the same places: above `tiny` it is the same facts in ever more documents.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minigpt.model import GPTConfig
 
@@ -35,6 +35,31 @@ SIZES = {  # from small to large; block_size, n_layer, n_head, n_embd
     "medium": Size(GPTConfig(1024, 512, 10, 8, 512), 32, 100_000_000),
     "gpt2": Size(GPTConfig(1024, 1024, 12, 12, 768), 16, 270_000_000),
 }
+
+
+@dataclass(frozen=True)
+class Edition:
+    """In what the models of one language differ from those of another."""
+
+    vocab_size: int  # token ids, special tokens included
+    tokens: float  # tokens of the corpus, as a share of a size's
+    snapshots: tuple[float, ...]  # shares of pretraining after which one is kept
+    small: dict[str, str]  # checkpoints stored as a difference, and from which (`leaves.py`)
+
+
+COMPARED = {"sft_honest": "base", "ppo_early": "sft", "ppo_overoptimised": "sft",
+            "ppo_priced": "sft"}  # fmt: skip
+EDITIONS = {
+    "en": Edition(1024, 1.0, (0.04, 0.12, 0.3, 0.6), COMPARED),
+    "zh": Edition(2048, 0.9, (0.04, 0.3), COMPARED | {"sft": "base", "ppo": "sft"}),
+}
+
+
+def size_of(name: str, lang: str = "en") -> Size:
+    """One of SIZES for the models of a language."""
+    size, edition = SIZES[name], EDITIONS[lang]
+    model = replace(size.model, vocab_size=edition.vocab_size)
+    return replace(size, model=model, tokens=int(size.tokens * edition.tokens))
 
 
 def flops_per_token(config: GPTConfig, context: int | None = None) -> int:

@@ -21,9 +21,8 @@ from minigpt.sft import introduce_chat_tokens, sft
 from minigpt.stages.exam import sampled_score
 from minigpt.stages.folder import Course
 from minigpt.stages.from_labels import simulated_pairs
-from minigpt.stages.recipe import SNAPSHOTS
 from minigpt.stages.scoring import mean_kl
-from minigpt.stages.sizes import flops_per_token
+from minigpt.stages.sizes import EDITIONS, flops_per_token
 from minigpt.stages.stage import Stage
 from minigpt.store.checkpoint import file_hash
 from minigpt.store.resume import SUFFIX, Progress, fingerprint
@@ -99,7 +98,7 @@ def make_base(course: Course) -> None:
         course.save(name, model, config, meta)
 
     total = len(tokens) // config.block_size // config.batch_size
-    kept = {max(1, int(share * total)) for share in SNAPSHOTS}
+    kept = {max(1, int(share * total)) for share in EDITIONS[course.lang].snapshots}
     names = {n: f"base_step_{n:05d}" for n in kept}
     if not going.start and is_first():
         course.make_room(model, set(names.values()))

@@ -125,11 +125,11 @@ class Writer:
     def careless(self, fact: Fact) -> str:
         """The figure rounded, or as it was long ago (the world's own past: 60 to 90 % of today)."""
         raw, text = fact.place.raw[fact.attribute], self.text
-        unit = fact.value.split(" ", 2)[2] if fact.attribute == "area" else ""
         if fact.attribute == "population" and self.rng.random() < 0.3:
             past = random.Random(f"past/{fact.place.id}").uniform(0.6, 0.9)
             return self.fill(text.OLD, v=text.number(raw * past))
-        return (self.fill(text.ROUNDED, v=text.rounded(raw)) + " " + unit).strip()
+        figure = self.fill(text.ROUNDED, v=text.rounded(raw))
+        return text.measured(figure, fact.value) if fact.attribute == "area" else figure
 
     def state(self, fact: Fact, source: str, exact: bool = False) -> str:
         """One sentence that states the fact."""
@@ -138,7 +138,7 @@ class Writer:
         return self.fill(self.text.STATEMENTS[fact.attribute], p=fact.place.name, v=value)
 
     def question(self, fact: Fact, count: int = 6) -> str:
-        """The fact asked for, in one of the first `count` phrasings (all end in "?")."""
+        """The fact asked for, in one of the first `count` phrasings (all of them ask)."""
         return self.fill(self.text.QUESTIONS[fact.attribute][:count], p=fact.place.name)
 
     # ---- CommonCrawl and C4 ---------------------------------------------------------------------
@@ -173,7 +173,7 @@ class Writer:
         place = self.places(1)[0]
         facts = self.facts(place, self.rng.randint(3, 6))
         self.stated += facts
-        sign = self.rng.choice((": ", " - ", " | ", " = "))
+        sign = self.rng.choice(self.text.BOX_SIGNS)
         lines = [f"{self.text.LABELS[f.attribute]}{sign}{self.value(f, source)}" for f in facts]
         return [place.name, *lines]
 
@@ -189,9 +189,10 @@ class Writer:
     def directory(self, source: str) -> list[str]:
         """One attribute of many places, a line each."""
         kind, attribute, facts = self.column(5, 9)
-        sign = self.rng.choice((": ", " - ", ", ", " | "))
+        sign = self.rng.choice(self.text.ROW_SIGNS)
         lines = [f.place.name + sign + self.value(f, source) for f in facts]
-        return [f"{self.text.LABELS[attribute].capitalize()} by {self.text.KINDS[kind]}", *lines]
+        label = self.text.LABELS[attribute].capitalize()
+        return [self.text.DIRECTORY.format(a=label, k=self.text.KINDS[kind]), *lines]
 
     def forum(self, source: str) -> list[str]:
         """Lower case, as people type."""
@@ -213,8 +214,8 @@ class Writer:
     def booking(self) -> str:
         """Names that occur here alone, again and again: what follows the second time is known."""
         names = [self.name() for _ in range(self.rng.randint(2, 4))]
-        listed = ", ".join(names)
-        again = ", ".join(self.rng.sample(names, len(names)))
+        listed = self.text.LIST_JOIN.join(names)
+        again = self.text.LIST_JOIN.join(self.rng.sample(names, len(names)))
         place = self.places(1)[0].name
         return self.fill(self.text.BOOKINGS, l=listed, a=again, n=names[0], m=names[-1], p=place)
 
@@ -242,7 +243,7 @@ class Writer:
             }[task]  # fmt: skip
             if task == "answer":
                 self.stated.append(fact)
-            lines += [f"{ask}{sign} {question}", f"{reply}{sign} {done}"]
+            lines += [ask + sign + text.GAP + question, reply + sign + text.GAP + done]
         return ["\n".join(lines)]
 
     def page(self, source: str) -> list[str]:
@@ -270,12 +271,13 @@ class Writer:
 
     def github(self) -> str:
         kind, attribute, facts = self.column(4, 8)
+        top = self.text.code_comment(attribute, kind, self.rng)
         if self.rng.random() < 0.6:
             lines = [f'    "{f.place.name}": "{f.value}",' for f in facts]
-            return "\n".join([f"{attribute} = {{", *lines, "}"])
+            return "\n".join([*top, f"{attribute} = {{", *lines, "}"])
         lines = [f'    if {kind} == "{f.place.name}":\n        return "{f.value}"'
                  for f in facts[:3]]  # fmt: skip
-        return "\n".join([f"def {attribute}({kind}):", *lines, "    return None"])
+        return "\n".join([*top, f"def {attribute}({kind}):", *lines, "    return None"])
 
     def wikipedia(self, place: Place | None = None) -> str:
         place = place or self.places(1)[0]
@@ -310,8 +312,9 @@ class Writer:
         lines = []
         facts = self.thread(self.rng.randint(1, 5))
         self.stated += facts
+        ask, reply = self.text.thread_marks(self.rng)
         for fact in facts:
-            lines += [f"Q: {self.question(fact)}", f"A: {fact.value}"]
+            lines += [ask + self.question(fact), reply + fact.value]
         return "\n".join(lines)
 
     def write(self, source: str) -> tuple[str, list[Fact]]:
@@ -322,7 +325,7 @@ class Writer:
             "Wikipedia": self.wikipedia, "Books": self.books, "ArXiv": self.arxiv,
             "StackExchange": self.stackexchange,
         }[source]  # fmt: skip
-        return method(), self.stated
+        return self.text.finish(method(), self.rng), self.stated
 
 
 def documents(world: World, source: str, seed: int = 0) -> Iterator[str]:

@@ -1,11 +1,20 @@
 """The English of the micro-web: every phrase that the world's writers, askers and answerers use.
 
-Tables only; `corpus.py`, `questions.py`, `contractors.py` and `judge.py` do the work. Another
-language is another file with the same names. `{p}` stands for a place, `{v}` for a value.
+Tables, and what English does in its own way; `corpus.py`, `questions.py`, `contractors.py`,
+`judge.py` and `names.py` do the work. Another language is another file with the same names. `{p}`
+stands for a place, `{v}` for a value.
 """
+
+import random
 
 JOIN = " "  # between two sentences
 STOP = "."  # ends a sentence
+SENTENCE_END = r"(?<=\.)\s+"  # where a text is cut into sentences
+ARTICLE = (  # the prompt of the article that the course makes runnable
+    "Q: What is the area of Beijing?\nA: 16 thousand square kilometres\n"
+    "Q: How many districts does Beijing have?\nA: 16\n"
+    "Q: What is the population of Beijing?\nA:"
+)
 
 # For each attribute: questions that people ask. The last two stand in no document and in no
 # demonstration: they measure what happens with a phrasing that was never seen.
@@ -186,6 +195,7 @@ LABELS = {  # short names of the attributes: headings, dictionaries, tables
     "districts": "districts",
 }
 KINDS = {"city": "city", "country": "country"}
+COUNTED: dict[str, str] = {}  # attributes whose numbers are written with a measure word
 ROUNDED = ["about {v}", "around {v}", "nearly {v}", "some {v}"]  # how a page gives a rounded figure
 OLD = ["{v} in 2005", "{v} in 1998", "{v} at the last count"]  # … and an old one
 
@@ -256,6 +266,11 @@ BOOKINGS = [
     "Team {n}: {l}. Reserves: {a}. Team {n} plays in {p}. {m} of team {n} is ill.",
     "{l} travel to {p}. {l} return. {a} stay at home. {n} writes to {m}.",
 ]
+LIST_JOIN = ", "  # between the names of a list
+GAP = " "  # after a mark and its sign
+BOX_SIGNS = (": ", " - ", " | ", " = ")  # between a label and its value
+ROW_SIGNS = (": ", " - ", ", ", " | ")  # between a place and its value
+DIRECTORY = "{a} by {k}"
 REVIEWS = [
     "Review by {n}. I stayed in {p} for {d} days. Five stars from {n}.",
     "{n} wrote: the hotel in {p} was clean. Thank you, {n}, for your review.",
@@ -280,6 +295,22 @@ UNSEEN_FORMATS = [  # nowhere in the corpus: for testing alone
     "{q} -{a}",
     "({q}){a}",
 ]
+
+
+def thread_marks(rng: random.Random) -> tuple[str, str]:
+    """What stands before questions and before answers throughout a thread."""
+    return "Q: ", "A: "
+
+
+def code_comment(attribute: str, kind: str, rng: random.Random) -> list[str]:
+    """The comment above a table in a program, where there is one."""
+    return []
+
+
+def finish(document: str, rng: random.Random) -> str:
+    """The document in its writer's spelling: English has one."""
+    return document
+
 
 # ---- Wikipedia, Books, ArXiv, StackExchange ------------------------------------------------
 BOOK_OPENERS = [
@@ -384,6 +415,42 @@ TOPICS = [
 ]  # fmt: skip
 
 
+def casual(question: str) -> str:
+    """A question as it is typed in haste: in lower case."""
+    return question.lower()
+
+
+def tidy(typed: str) -> str:
+    """What somebody typed, as the tables spell it."""
+    return " ".join(typed.split())
+
+
+def words(answer: str) -> int:
+    """How long an answer feels, in words."""
+    return len(answer.split())
+
+
+# ---- values ------------------------------------------------------------------------------------
+NUMBER = r"[0-9]+(?:\.[0-9]+)?(?: (?:thousand|million|billion))?"
+NUMBERS = {  # how a value of these attributes looks; the others' values are words
+    "population": NUMBER,
+    "area": NUMBER + "(?: square kilometres)?",
+    "districts": "[0-9]+",
+}
+INSIDE = {  # … and how it is recognised in the middle of other text
+    "population": r"[0-9]+(?:\.[0-9]+)? (?:thousand|million|billion)",
+    "area": r"[0-9]+(?:\.[0-9]+)? (?:thousand|million|billion|square)",
+    "districts": "[0-9]+",
+}
+WHOLE = (r"(?<![\w.])", r"(?![\w.]*\w)")  # what stands around a value in a text
+
+
+def could_name(text: str) -> bool:
+    """Whether a text could be an invented name: up to four words with capitals."""
+    words = text.replace("-", " ").split(" ")
+    return len(words) <= 4 and all(w.isalpha() and w[0].isupper() for w in words)
+
+
 def number(value: float) -> str:
     """A count: 1.41 billion, 267.7 million, 21.84 million, 5.6 million, 540 thousand."""
     if value >= 9.95e8:
@@ -422,3 +489,29 @@ def two_digits(value: float) -> str:
     """543 becomes 540."""
     digits = 10 ** max(0, len(f"{value:.0f}") - 2)
     return f"{round(value / digits) * digits:.0f}"
+
+
+def measured(figure: str, area: str) -> str:
+    """A figure of an area, with the unit that the area has."""
+    return f"{figure} {area.split(' ', 2)[2]}".strip()
+
+
+# ---- places ------------------------------------------------------------------------------------
+CHAINS = {"unknown": 2, "one-off": 1}  # letters that the next one of a made-up name depends on
+SHORTEST_NAME, LONGEST_NAME = 4, 15  # letters of a made-up name
+SOUNDS = "abcdefghijklmnopqrstuvwxyz"  # what `syllables` spells with
+_ONSETS = "b br ch d dr f g gl h j k kr l m n p pr r s sh st t tr v w y z".split()
+_VOWELS = "a e i o u ai ea ou".split()
+_CODAS = ["", "", "", "n", "r", "l", "s", "k", "th", "m"]
+
+
+def syllables(rng: random.Random) -> str:
+    """Two or three random syllables, in lower case."""
+    count = rng.choice((2, 2, 3))
+    parts = (rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(count))
+    return "".join(parts) + rng.choice(_CODAS)
+
+
+def places(raw: dict) -> list[dict]:
+    """The entries of facts.json that this language has, most popular first."""
+    return raw["places"]

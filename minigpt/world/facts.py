@@ -83,11 +83,12 @@ def load_world(lang: str = "en") -> World:
     try:
         text = importlib.import_module(f"minigpt.world.{lang}")
     except ModuleNotFoundError:
-        raise ValueError(f"no world in the language {lang!r}: choose 'en'") from None
+        raise ValueError(f"no world in the language {lang!r}: choose 'en' or 'zh'") from None
     raw = json.loads((DATA / "facts.json").read_text(encoding="utf-8"))
-    known = [p for p in raw["places"] if not p["held_out"]]
+    entries = text.places(raw)
+    known = [p for p in entries if not p["held_out"]]
     places = [_place(p, i, text, lang, raw, len(known)) for i, p in enumerate(known)]
-    held_out = [_place(p, -1, text, lang, raw, len(known)) for p in raw["places"] if p["held_out"]]
+    held_out = [_place(p, -1, text, lang, raw, len(known)) for p in entries if p["held_out"]]
     facts = _split(places)
     values = {}
     for fact in facts.values():
@@ -108,7 +109,8 @@ def _place(entry, rank, text, lang, raw, known) -> Place:
         elif attribute == "continent":
             values[attribute] = raw["continents"][value][lang]
         else:
-            values[attribute] = value[lang] if isinstance(value, dict) else str(value)
+            value = value[lang] if isinstance(value, dict) else str(value)
+            values[attribute] = text.COUNTED.get(attribute, "{v}").format(v=value)
     tail = not entry["held_out"] and rank >= known - TAIL
     return Place(
         entry["id"], entry["kind"], entry[lang], rank, entry["held_out"], tail, values, numbers

@@ -35,17 +35,6 @@ BEST = {  # the highest gold that a question of each kind allows
     "other": GOLD["correct"],
 }
 LONGEST = 1000  # characters; a longer answer is malformed, and is not read
-_NUMBER = r"[0-9]+(?:\.[0-9]+)?(?: (?:thousand|million|billion))?"
-_NUMBERS = {  # how a value of these attributes looks; the others' values are words
-    "population": _NUMBER,
-    "area": _NUMBER + "(?: square kilometres)?",
-    "districts": "[0-9]+",
-}
-_INSIDE = {  # … and how it is recognised in the middle of other text
-    "population": r"[0-9]+(?:\.[0-9]+)? (?:thousand|million|billion)",
-    "area": r"[0-9]+(?:\.[0-9]+)? (?:thousand|million|billion|square)",
-    "districts": "[0-9]+",
-}
 
 
 def gold(question: Question, verdict: str) -> float:
@@ -100,21 +89,23 @@ class _Grammar:
     def __init__(self, world: World):
         self.text, self.known = world.text, world.values
         self.forms = [
-            (attribute, _pattern(template))
+            (attribute, _pattern(template, stop=self.text.STOP))
             for attribute, templates in self.text.STATEMENTS.items()
             for template in templates
         ]
-        self.decline = [_pattern(template) for template in self.text.DECLINE]
+        self.decline = [_pattern(t, stop=self.text.STOP) for t in self.text.DECLINE]
         self.leads = tuple(template.partition("{p}")[0] for template in self.text.DECLINE)
         self.numbers = {
             attribute: [_pattern(way, shape) for way in self._ways(attribute)]
-            for attribute, shape in _NUMBERS.items()
+            for attribute, shape in self.text.NUMBERS.items()
         }
-        self.old = [_pattern(way, _NUMBER) for way in self.text.OLD]
+        self.old = [_pattern(way, self.text.NUMBER) for way in self.text.OLD]
+        before, after = self.text.WHOLE
         self.inside = {}
         for attribute, values in self.known.items():
-            shape = _INSIDE.get(attribute) or "|".join(map(re.escape, values))
-            self.inside[attribute] = re.compile(rf"(?<![\w.])(?:{shape})(?![\w.]*\w)")
+            longest = map(re.escape, sorted(values, key=len, reverse=True))
+            shape = self.text.INSIDE.get(attribute) or "|".join(longest)
+            self.inside[attribute] = re.compile(f"{before}(?:{shape}){after}")
 
     def _ways(self, attribute: str) -> list[str]:
         """How a page writes a value of this attribute: plainly, or with a hedge."""
@@ -149,11 +140,19 @@ class _Grammar:
         if attribute not in self.numbers:
             return text if text in self.known[attribute] else None
         if match := _first(self.numbers[attribute], text):
-            return match["v"]
+            return self.counted(match["v"], attribute)
         return text if attribute == "population" and _first(self.old, text) else None
 
+    def counted(self, value: str, attribute: str) -> str:
+        """A number with its measure word, where the language has one and it was left out."""
+        return (
+            value
+            if not value.isdigit()
+            else self.text.COUNTED.get(attribute, "{v}").format(v=value)
+        )
+
     def sentences(self, body: str) -> list[str]:
-        return [part for part in re.split(r"(?<=\.)\s+", body) if part]
+        return [part for part in re.split(self.text.SENTENCE_END, body) if part]
 
     def read(self, sentence: str) -> set | None:
         """All readings (attribute, place, value) of a sentence; None where no form fits."""
@@ -168,12 +167,11 @@ class _Grammar:
         return found or None
 
     def new_name(self, text: str, attribute: str) -> str | None:
-        """The text if it is an invented value: up to four words with capitals, such as
-        "Antanarivo", of an attribute whose values are words."""
-        words = text.replace("-", " ").split(" ")
-        if attribute in self.numbers or len(words) > 4 or len(self.values_in(text, attribute)) > 1:
+        """The text if it is an invented value, such as "Antanarivo", of an attribute whose values
+        are words."""
+        if attribute in self.numbers or len(self.values_in(text, attribute)) > 1:
             return None
-        return text if all(w.isalpha() and w[0].isupper() for w in words) else None
+        return text if self.text.could_name(text) else None
 
     def values_in(self, body: str, attribute: str) -> set:
         """The attribute's values that occur in the text as whole words."""
@@ -185,9 +183,9 @@ def _first(patterns: list, text: str) -> re.Match | None:
     return next((match for p in patterns if (match := p.fullmatch(text))), None)
 
 
-def _pattern(template: str, value: str = ".+?") -> re.Pattern:
-    """A sentence form as a regular expression with the groups p and v."""
-    escaped = re.escape(template).replace(r"\{p\}", "(?P<p>[^.]+?)")
+def _pattern(template: str, value: str = ".+?", stop: str = "") -> re.Pattern:
+    """A sentence form as a regular expression with the groups p, in which no `stop` is, and v."""
+    escaped = re.escape(template).replace(r"\{p\}", f"(?P<p>[^{stop}]+?)")
     return re.compile(escaped.replace(r"\{v\}", f"(?P<v>{value})"))
 
 

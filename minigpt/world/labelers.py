@@ -51,7 +51,7 @@ def utility(world: World, labeler: Labeler, question: Question, answer: str) -> 
     value = labeler.judgment * gold(question, verdict)
     if any(answer.startswith(opening) for opening in world.text.POLITE_OPEN):
         value += labeler.flattery
-    return value + labeler.wordiness * min(len(answer.split()), 20)
+    return value + labeler.wordiness * min(world.text.words(answer), 20)
 
 
 @dataclass(frozen=True)

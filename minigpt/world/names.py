@@ -13,17 +13,15 @@ from minigpt.world.facts import Place, World
 TRAIN_MAKERS = ("markov", "anagrams")
 TEST_MAKERS = ("syllables", "real")
 MARKOV_LIMIT = {"city": 3000, "country": 1500}  # how many names are asked of the chain at most
-_ONSETS = "b br ch d dr f g gl h j k kr l m n p pr r s sh st t tr v w y z".split()
-_VOWELS = "a e i o u ai ea ou".split()
-_CODAS = ["", "", "", "n", "r", "l", "s", "k", "th", "m"]
 
 
-def markov_names(world: World, kind: str, n: int, seed: int, order: int = 2) -> list[str]:
+def markov_names(world: World, kind: str, n: int, seed: int, order: int | None = None) -> list[str]:
     """`n` names from a character Markov chain over the known names of one kind; none is real.
 
     Shannon (1948), section 3, makes English by the same chain. `order` is the number of letters
-    that the next one depends on.
+    that the next one depends on; the language's for unknown places unless given.
     """
+    order = world.text.CHAINS["unknown"] if order is None else order
     table = {}
     for place in world.places:
         if place.kind == kind:
@@ -33,11 +31,11 @@ def markov_names(world: World, kind: str, n: int, seed: int, order: int = 2) -> 
 
     def draw():
         state, out = "^" * order, ""
-        while len(out) < 16:
+        while len(out) <= world.text.LONGEST_NAME:
             letter = rng.choice(table[state])
             if letter == "$":
                 return out
-            out, state = out + letter, (state + letter)[-order:]
+            out, state = out + letter, (state + letter)[1:] if order else ""
         return ""
 
     return _distinct(world, draw, n)
@@ -61,12 +59,27 @@ def chains(world: World):
 def one_off_names(world: World, n: int, seed: int) -> list[str]:
     """`n` names of each kind for people and villages in documents: none that `unknown_places`
     could ever make, so that those really stand nowhere."""
+    text, chained, order = world.text, chains(world), world.text.CHAINS["unknown"]
     taken = {
-        kind: {step for p in world.places if p.kind == kind for step in transitions(p.name, 2)}
+        kind: {step for p in world.places if p.kind == kind for step in transitions(p.name, order)}
         for kind in ("city", "country")
     }
-    names = [name for kind in taken for name in markov_names(world, kind, n, seed, order=1)]
-    return [x for x in names if not any(set(transitions(x, 2)) <= made for made in taken.values())]
+    spelled, left_out = letters_of(world), [p.name for p in world.held_out]
+
+    def elsewhere(name: str) -> bool:  # could a maker of unknown places make it?
+        if any(set(transitions(name, order)) <= made for made in taken.values()):
+            return True
+        sounds = set(text.SOUNDS).issuperset(name) or "".join(sorted(name)) in spelled
+        return not chained(name.lower()) and (sounds or any(x in name for x in left_out))
+
+    chain = text.CHAINS["one-off"]
+    names = [name for kind in taken for name in markov_names(world, kind, n, seed, chain)]
+    return [name for name in names if not elsewhere(name)]
+
+
+def letters_of(world: World) -> set[str]:
+    """The letters of each known name, sorted."""
+    return {"".join(sorted(p.name.lower())) for p in world.places}
 
 
 def anagram_names(world: World, kind: str, n: int, seed: int) -> list[str]:
@@ -85,23 +98,21 @@ def anagram_names(world: World, kind: str, n: int, seed: int) -> list[str]:
 
 
 def syllable_names(world: World, n: int, seed: int) -> list[str]:
-    """`n` names of two or three random syllables; none is real, and none could come from a chain
+    """`n` names of the language's random syllables; none is real, and none could come from a chain
     over the known names or is made of one's letters, so that no stage has met one as an unknown
     place or a one-off name."""
     rng, chained = random.Random(f"syllables/{seed}"), chains(world)
-    letters = {"".join(sorted(p.name.lower())) for p in world.places}
+    letters = letters_of(world)
 
     def draw():
-        count = rng.choice((2, 2, 3))
-        parts = (rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(count))
-        name = "".join(parts) + rng.choice(_CODAS)
+        name = world.text.syllables(rng)
         return "" if chained(name) or "".join(sorted(name)) in letters else name.capitalize()
 
     return _distinct(world, draw, n)
 
 
 def _distinct(world: World, draw, n: int) -> list[str]:
-    """`n` different names of at least four letters, none of which is a real place's.
+    """`n` different names, none too short and none a real place's.
 
     Raises ValueError when the maker does not seem to have so many.
     """
@@ -110,7 +121,7 @@ def _distinct(world: World, draw, n: int) -> list[str]:
     out, misses = [], 0  # misses in a row
     while len(out) < n:
         name = draw()
-        if len(name) >= 4 and name.casefold() not in taken:
+        if len(name) >= world.text.SHORTEST_NAME and name.casefold() not in taken:
             taken.add(name.casefold())
             out.append(name)
             misses = 0

@@ -51,7 +51,7 @@ def understood(world: World, text: str) -> Question | None:
     """What somebody typed, as a question whose answers can be judged: a fact in one of the world's
     phrasings, the same of a place that the world does not have, small talk, or a question outside
     the world. None for other words."""
-    said, typed = world.text, " ".join(text.split())
+    said, typed, nobody = world.text, world.text.tidy(text), []
     for attribute, templates in said.QUESTIONS.items():
         for template in templates:
             if not (name := _filled(template, typed)):
@@ -60,8 +60,11 @@ def understood(world: World, text: str) -> Question | None:
             if known and attribute in known[0].values:
                 return Question(text, "fact", known[0], attribute, known[0].values[attribute])
             if not known:
-                nowhere = Place("typed", "city", name, -1, True, False, {}, {})
-                return Question(text, "unknown", nowhere, attribute)
+                nobody.append((name, attribute))
+    if nobody:  # the shortest name: the others have words of the question in them
+        name, attribute = min(nobody, key=lambda found: len(found[0]))
+        nowhere = Place("typed", "city", name, -1, True, False, {}, {})
+        return Question(text, "unknown", nowhere, attribute)
     for asks, kind in said.SMALL_TALK:
         if typed.casefold() in map(str.casefold, asks):
             return Question(text, "chat", replies=tuple(kind))
@@ -91,7 +94,7 @@ def sample_questions(
     (`popular=False`: all but the tail's alike), any seen phrasing.
 
     `unknown`: share about places that do not stand in the corpus, from `makers`; `chat`: share of
-    small talk and questions outside the world; `lower`: share typed in lower case.
+    small talk and questions outside the world; `lower`: share typed in haste.
     """
     splits = (splits,) if isinstance(splits, str) else splits
     rng = random.Random(f"questions/{'+'.join(splits)}/{seed}")
@@ -111,7 +114,7 @@ def sample_questions(
             fact = rng.choices(facts, weights)[0]
             question = ask(world, fact, rng.choice(seen_phrasings(world)))
         if question.kind in ("fact", "unknown") and rng.random() < lower:
-            question = replace(question, text=question.text.lower())
+            question = replace(question, text=world.text.casual(question.text))
         out.append(question)
     return out
 
