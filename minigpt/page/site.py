@@ -203,8 +203,8 @@ def facts_table(lang: str = "en") -> dict:
         "asked_for": {a: grammar.asked_for(a, "\n").split("\n") for a in world.values},
         "manners": form(f"(?:{joined(text.POLITE_OPEN)})?(.*?)"
                         f"(?:{joined(text.POLITE_CLOSE + text.PADDING)})*"),
-        "between": form(getattr(text, "SENTENCE_END", r"(?<=\.)\s+"), "u", "{}"),
-        "counted": getattr(text, "COUNTED", {}),
+        "between": form(text.SENTENCE_END, "u", "{}"),
+        "counted": text.COUNTED,
         "tidy": [(form(old, "gu", "{}"), new) for old, new in TIDY.get(lang, ())],
         "invented": form(INVENTED if lang == "en" else text._NAME),
     }  # fmt: skip
@@ -214,13 +214,14 @@ def told_of(encoding: tiktoken.Encoding) -> dict:
     """What gpt.js needs of a tokenizer beside its ranks."""
     spelled = r"'(?:[sdmtSDMTſ]|[lL]{2}|[vV][eE]|[rR][eE])"  # ſ is an s there
     split = encoding._pat_str.replace("'(?i:[sdmt]|ll|ve|re)", spelled)
+    split = split.replace("{Han}", "{Script=Han}")
     special = sorted(encoding._special_tokens, key=encoding._special_tokens.get)
     return {"split": javascript(split, r"\p{White_Space}"), "special": special}
 
 
 def javascript(pattern: str, space: str = r"\p{White_Space}\x1c-\x1f") -> str:
-    """A regular expression as one of JavaScript's with the flag "u"; a letter is what it is in Python.
-    space: what white space is."""
+    """A regular expression as one of JavaScript's with the flag "u"; letters are what they are in
+    Python. space: what white space is."""
     within = {r"\w": r"\p{L}\p{N}_", r"\s": space}
     alone = {short: f"[{said}]" for short, said in within.items()} | {r"\S": f"[^{space}]"}
     alone |= {"(?P": "(?", "+": ""}  # a possessive quantifier is just greedy

@@ -37,7 +37,7 @@ const jobs = {
 
   /* What a worker says to requests, sent one after another, or all at once: of each how it ended;
      or all events, of each request and then of the stages. */
-  async serve({ files, base, requests, together = false, events = false }) {
+  async serve({ lang, files, base, requests, together = false, events = false }) {
     const said = requests.map(() => []), ends = [];
     const receive = serve(({ id = "stages", ...event }) => {
       (said[id] ??= []).push(event);
@@ -48,7 +48,7 @@ const jobs = {
       receive({ ...request, id });
       if (request.do === "cancel") for (const one of [id, request.of]) ends[one]();
     });
-    const start = call({ do: "start", lang: "en", base, files }, requests.length), found = [start];
+    const start = call({ do: "start", lang, base, files }, requests.length), found = [start];
     for (const [id, request] of requests.entries()) {
       if (!together) await found.at(-1);
       found.push(call(request, id));

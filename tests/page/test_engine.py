@@ -18,13 +18,13 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from minigpt.engine.ranks import DATA, gpt2
+from minigpt.engine.ranks import gpt2
 from minigpt.generate import keep_top_k, keep_top_p, next_token_distribution
 from minigpt.model import GPT, GPTConfig
 from minigpt.page import site
 from minigpt.reward import RewardModel, score_all
 from minigpt.sft import chat_prompt
-from minigpt.stages.stage import Stage, load_stage
+from minigpt.stages.stage import SHIPPED, Stage, load_stage
 from minigpt.store.leaves import unpack
 from minigpt.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from minigpt.world import facts as world_facts
@@ -38,7 +38,7 @@ if not NODE:
 
 PAGE = Path(site.__file__).parent
 WORLD, ENCODING = world_facts.load_world("en"), load_tokenizer("en")
-RANKS = (DATA / "tokenizer-en.tiktoken").read_text(encoding="utf-8")
+LANGS = sorted(path.name for path in SHIPPED.iterdir())
 BEIJING = "What is the population of Beijing?"
 
 
@@ -61,27 +61,29 @@ def base64_of(files: dict[str, bytes]) -> dict[str, str]:
     return {path: base64.b64encode(data).decode() for path, data in files.items()}
 
 
-def ask(*requests: dict, change: dict | None = None, base: str = "", **options) -> list:
+def ask(
+    *requests: dict, change: dict | None = None, base: str = "", lang: str = "en", **options
+) -> list:
     """What the worker says to requests. change: {path: bytes or None}, files that are others, or
     that have to be fetched from `base`."""
     files = page_files() | (change or {})
     files = base64_of({path: data for path, data in files.items() if data is not None})
-    return node("serve", files=files, base=base, requests=requests, **options)
+    return node("serve", lang=lang, files=files, base=base, requests=requests, **options)
 
 
 @functools.cache
-def stage(name: str) -> Stage:
+def stage(name: str, lang: str = "en") -> Stage:
     """A stage in PyTorch on the page's own weight file."""
-    shipped = load_stage(name, own=False, device="cpu", quiet=True)
-    tensors = unpack(load(gzip.decompress(page_files()[f"data/en/{name}.weights"])), {})
+    shipped = load_stage(name, False, lang, device="cpu", quiet=True)
+    tensors = unpack(load(gzip.decompress(page_files()[f"data/{lang}/{name}.weights"])), {})
     if name == "reward":
-        model = RewardModel(stage("sft").model)
+        model = RewardModel(stage("sft", lang).model)
         tensors |= {f"gpt.{key}": value for key, value in model.gpt.state_dict().items()}
     else:
         model = GPT(GPTConfig(**shipped.meta["config"]))
     model.load_state_dict(tensors)
     model.eval().requires_grad_(False)
-    return Stage(name, model, shipped.encoding, WORLD, shipped.meta, shipped.path, False)
+    return Stage(name, model, shipped.encoding, shipped.world, shipped.meta, shipped.path, False)
 
 
 # ---- text to ids --------------------------------------------------------------------------------
@@ -106,7 +108,8 @@ def adversarial_texts(n: int) -> list[str]:
         lambda: rng.choice(marks) * rng.choice([1, 1, 3, 20]),
         lambda: "".join(rng.choices("abcdefghijklmnopqrstuvwxyzABÉßſñ中한", k=rng.randrange(1, 9))),
         lambda: rng.choice([" ", ""]) + rng.choice(WORLD.places).name,
-        lambda: rng.choice("aA .0\n中") * rng.randrange(1, 300),
+        lambda: rng.choice("aA .0\n中的") * rng.randrange(1, 300),
+        lambda: "".join(rng.choices("北京的常驻人口有多少？。，：A1 是在", k=rng.randrange(1, 20))),
         lambda: rng.choice(WORLD.text.QUESTIONS["capital"]),
     ]  # fmt: skip
     texts = ["", " ", "\ufeff", "\ud83d", "\ud83d\ude00", "\ude00\ud83d", "a" * 20_000, " " * 5_000]
@@ -115,11 +118,13 @@ def adversarial_texts(n: int) -> list[str]:
     return texts
 
 
-@pytest.mark.parametrize("ours", [True, False], ids=["ours", "GPT-2's"])
-def test_texts_are_encoded_as_by_tiktoken(ours):
+@pytest.mark.parametrize("name", [*LANGS, "GPT-2's"])
+def test_texts_are_encoded_as_by_tiktoken(name):
     texts = adversarial_texts(2000)
-    ranks = RANKS if ours else gzip.decompress(page_files()["data/gpt2.tiktoken"]).decode()
-    encoding = ENCODING if ours else gpt2()
+    if name in LANGS:
+        ranks, encoding = page_files()[f"data/{name}/tokenizer"].decode(), load_tokenizer(name)
+    else:
+        ranks, encoding = gzip.decompress(page_files()["data/gpt2.tiktoken"]).decode(), gpt2()
     found = node("encode", ranks=ranks, told=site.told_of(encoding), texts=texts)
     for text, ids in zip(texts, found, strict=True):
         assert ids == encoding.encode_ordinary(text), ascii(text)
@@ -130,7 +135,12 @@ def test_ids_are_decoded_as_by_tiktoken():
     lists = [rng.choices(range(ENCODING.n_vocab), k=rng.randrange(12)) for _ in range(300)]
     lists += [rng.choices(range(128, 256), k=6) for _ in range(300)]  # half letters
     lists.append(ENCODING.encode_ordinary("\ufeffa"))
-    decoded = node("decode", ranks=RANKS, told=site.told_of(ENCODING), ids=lists)
+    decoded = node(
+        "decode",
+        ranks=page_files()["data/en/tokenizer"].decode(),
+        told=site.told_of(ENCODING),
+        ids=lists,
+    )
     for ids, text in zip(lists, decoded, strict=True):
         assert text == ENCODING.decode(ids), ids
 
@@ -138,21 +148,22 @@ def test_ids_are_decoded_as_by_tiktoken():
 # ---- the judge ----------------------------------------------------------------------------------
 
 
-def judged_answers(n: int) -> list[tuple[str, str]]:
+def judged_answers(n: int, world: world_facts.World) -> list[tuple[str, str]]:
     """Questions, and answers of all kinds to them: right, wrong, declined, rude, mixed, broken."""
     rng = random.Random("answers")
-    questions = sample_questions(WORLD, ("A", "V", "E"), 600, unknown=0.3, chat=0.1, lower=0.2)
-    text, spaces = WORLD.text, [" ", "  ", "\n", "\t", "\x1c", "\x85", "\xa0", "\u2003", "\ufeff"]
-    values = [value for values in WORLD.values.values() for value in values]
+    questions = sample_questions(world, ("A", "V", "E"), 600, unknown=0.3, chat=0.1, lower=0.2)
+    text, spaces = world.text, [" ", "  ", "\n", "\t", "\x1c", "\x85", "\xa0", "\u2003", "\ufeff"]
+    values = [value for values in world.values.values() for value in values]
+    names = [place.name for place in world.places]
 
     def statement():
         attribute = rng.choice(list(text.STATEMENTS))
-        place, value = rng.choice(WORLD.places).name, rng.choice(WORLD.values[attribute])
+        place, value = rng.choice(names), rng.choice(world.values[attribute])
         return rng.choice(text.STATEMENTS[attribute]).format(p=place, v=value)
 
     def declined(question):
-        place = question.place.name if question.place else "Peru"
-        name = rng.choice([place, place.upper(), rng.choice(WORLD.places).name, "Straße"])
+        place = question.place.name if question.place else names[0]
+        name = rng.choice([place, place.upper(), rng.choice(names), "Straße"])
         if question.attribute and rng.random() < 0.3:
             label = rng.choice([question.attribute, "capital"])
             name = text.ASKED_FOR.format(a=text.LABELS[label], p=name)
@@ -161,12 +172,26 @@ def judged_answers(n: int) -> list[tuple[str, str]]:
     def about(question):
         if not question.place:
             return rng.choice([*question.replies, "Hello!"])
-        made_up = ["Antanarivo", "élan", "New San-José", "A B C D E", "12", "1.5 million people"]
+        made_up = [
+            "16",
+            "16个",
+            "石头城",
+            "大共和国",
+            "你好吗",
+            "北·京",
+            "1.6万",
+            "Antanarivo",
+            "élan",
+            "New San-José",
+            "A B C D E",
+            "12",
+            "1.5 million people",
+        ]
         value = rng.choice([question.answer or "7 million", rng.choice(values), *made_up])
         hedge = rng.choice(["{v}", "{v}", "{v}", *text.ROUNDED, *text.OLD])
         value = hedge.format(v=value)
         form = rng.choice([*text.STATEMENTS[question.attribute], "{v}", "{v}."])
-        place = rng.choice([question.place.name, question.place.name.lower(), "Peru"])
+        place = rng.choice([question.place.name, question.place.name.lower(), names[9]])
         return form.format(p=place, v=value)
 
     def broken(answer):
@@ -189,7 +214,7 @@ def judged_answers(n: int) -> list[tuple[str, str]]:
             parts.append(rng.choice(text.RUDE))
         answer = rng.choice([" ", " ", " ", *spaces]).join(parts)
         if question.kind == "fact" and rng.random() < 0.2:
-            answer = write_answer(WORLD, question, rng.choice(list(HABITS)), rng)
+            answer = write_answer(world, question, rng.choice(list(HABITS)), rng)
         if rng.random() < 0.25:
             answer = broken(answer)
         if rng.random() < 0.02:
@@ -201,11 +226,13 @@ def judged_answers(n: int) -> list[tuple[str, str]]:
     return made
 
 
-def test_answers_are_judged_as_by_the_judge():
-    asked = judged_answers(2000)
-    found, verdicts = node("judge", facts=site.facts_table("en"), asked=asked), Counter()
+@pytest.mark.parametrize("lang", LANGS)
+def test_answers_are_judged_as_by_the_judge(lang):
+    world = world_facts.load_world(lang)
+    asked = judged_answers(2000, world)
+    found, verdicts = node("judge", facts=site.facts_table(lang), asked=asked), Counter()
     for (text, answer), (question, verdict) in zip(asked, found, strict=True):
-        known = understood(WORLD, text)
+        known = understood(world, text)
         assert (question and question["kind"]) == (known and known.kind), text
         if not known:
             continue
@@ -213,7 +240,7 @@ def test_answers_are_judged_as_by_the_judge():
         assert [question.get(key) for key in ("place", "attribute", "answer", "replies")] == [
             place, known.attribute, known.answer, list(known.replies) or None,
         ], text  # fmt: skip
-        assert verdict == judge(WORLD, known, answer), (text, answer)
+        assert verdict == judge(world, known, answer), (text, answer)
         verdicts[verdict] += 1
     assert set(verdicts) == set(VERDICTS)  # each kind is among them
     assert sum(verdicts.values()) > 1700
@@ -223,19 +250,21 @@ def test_answers_are_judged_as_by_the_judge():
 
 
 @functools.cache
-def questions(n: int) -> list[str]:
+def questions(n: int, lang: str) -> list[str]:
     """Facts of all splits, places that do not exist, small talk, questions outside the world."""
-    mixed = sample_questions(WORLD, ("A", "V", "E"), n // 2, seed=1, unknown=0.4, chat=0.2)
-    facts = fact_questions(WORLD, "E")[: n - len(mixed)]
+    world = world_facts.load_world(lang)
+    mixed = sample_questions(world, ("A", "V", "E"), n // 2, seed=1, unknown=0.4, chat=0.2)
+    facts = fact_questions(world, "E")[: n - len(mixed)]
     return [question.text for question in [*mixed, *facts]]
 
 
+@pytest.mark.parametrize("lang", LANGS)
 @pytest.mark.parametrize("name", ["base", "sft", "ppo"])
-def test_greedy_answers_are_those_of_pytorch(name):
-    asked, model = questions(300), stage(name)
+def test_greedy_answers_are_those_of_pytorch(name, lang):
+    asked, model = questions(300, lang), stage(name, lang)
     assert len(asked) == 300
     request = {"do": "complete", "stage": name, "temperature": 0}
-    found = ask(*({**request, "question": question} for question in asked))
+    found = ask(*({**request, "question": question} for question in asked), lang=lang)
     expected = model.ask(asked)
     for question, said, answer in zip(asked, found, expected, strict=True):
         (mine,) = said["answers"]

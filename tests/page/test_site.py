@@ -167,7 +167,8 @@ def test_a_regular_expression_reads_the_same_in_javascript():
     """What is spelled otherwise there is spelled out; what is an error there is not escaped."""
     for pattern, expected in (
         (r"a\ b\-c\#\+\.", r"a b-c#\+\."), (r"(?P<p>[^.]+?)", r"(?<p>[^.]+?)"),
-        (r"\p{L}++\p{N}{1,2}+ ?+", r"\p{L}+\p{N}{1,2} ?"), (r"(?P<v>.++)\s\w", r"(?<v>.+)[\p{White_Space}\x1c-\x1f][\p{L}\p{N}_]"),
+        (r"\p{L}++\p{N}{1,2}+ ?+", r"\p{L}+\p{N}{1,2} ?"),
+        (r"(?P<v>.++)\s\w", r"(?<v>.+)[\p{White_Space}\x1c-\x1f][\p{L}\p{N}_]"),
         (r"[^\W\d_的]", r"(?![\p{Nd}_的])[\p{L}\p{N}_]"),
         (r"(?<![\w.])x(?![\w.]*\w)",
          r"(?<![\p{L}\p{N}_.])x(?![\p{L}\p{N}_.]*[\p{L}\p{N}_])"),
