@@ -16,7 +16,7 @@ export async function speak() {
   const query = new URLSearchParams(location.search);
   const wish = (query.get("lang") ?? navigator.language).slice(0, 2);
   const other = wish !== "en" && links.some((link) => link.lang === wish);
-  const {lang, models, words, drawing} = globalThis.minigptSingle?.words ?? (!other ? ENGLISH
+  const {lang, models, words} = globalThis.minigptSingle?.words ?? (!other ? ENGLISH
     : await fetch(`${wish}.json`).then((answer) => answer.json()).catch(() => ENGLISH));
   const said = (text) => words[text] ?? text, walk = document.createTreeWalker(root, 4);  // texts
   root.lang = lang;
@@ -25,8 +25,6 @@ export async function speak() {
     walk.currentNode.data = walk.currentNode.data.replace(/\S.*\S|\S/s, said);
   for (const node of document.querySelectorAll("[aria-label]"))
     node.setAttribute("aria-label", said(node.getAttribute("aria-label")));
-  if (drawing) document.querySelector("details svg").replaceWith(
-    new DOMParser().parseFromString(drawing, "image/svg+xml").documentElement);
   for (const link of links) {
     link.ariaCurrent = link.lang === lang ? "true" : null;
     query.set("lang", link.lang);

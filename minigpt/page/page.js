@@ -79,7 +79,8 @@ async function loadAll() {
   let kept;
   try {
     kept = navigator.serviceWorker.controller;  // by an earlier visit
-    await navigator.serviceWorker.register(`sw.js?lang=${document.documentElement.lang}`);
+    const languages = `${document.documentElement.lang}&${manifest.lang}`;
+    await navigator.serviceWorker.register(`sw.js?${languages}`);
     await navigator.serviceWorker.ready;
     page.say(w("kept"));
   } catch {
@@ -87,9 +88,12 @@ async function loadAll() {
   }
 }
 
-async function begin(lang) {
-  await page.guarded(connect(lang, showLoads));
+async function begin(models) {
+  await page.guarded(connect(models, showLoads));
   if (!manifest) return;
+  const drawing = `data/${models}/stages.svg`, inside = globalThis.minigptSingle?.files[drawing];
+  const src = inside ? `data:image/svg+xml;base64,${inside}` : drawing;
+  Object.assign(at("drawing"), {src, alt: manifest.drawing});
   parts = {ask: askPart(page), tokens: tokensPart(page), next: nextPart(page),
     pretraining: pretrainingPart(page), best: bestPart(page)};
   addEventListener("hashchange", route);

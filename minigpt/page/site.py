@@ -18,6 +18,7 @@ from safetensors.torch import save
 from minigpt.engine.ranks import DATA, gpt2
 from minigpt.reward import RewardModel
 from minigpt.show.diagrams import pipeline
+from minigpt.show.diagrams.svg import Diagram
 from minigpt.show.style import STAGE_NAMES, amount
 from minigpt.stages import stage as trained
 from minigpt.store import words
@@ -35,11 +36,8 @@ SOURCES = (".html", ".css", ".js", ".svg", ".webmanifest")  # what of this folde
 STAGES = ("base", "sft", "reward", "ppo")  # in the order in which they are fetched
 SNAPSHOTS = 3  # of pretraining; with one more, all files of English would pass 7 MB
 WORKER, ENTRY, GPT2 = "sw.js", "index.html", "data/gpt2.tiktoken"
-MANIFEST, MODELS = "data/" + "manifest.json", "data/{}/models.json"  # of all; of a language
-NOBODY = {"en": "Xiq"}  # no place
-PHRASES = ("STOP", "RUDE", "SMALL_TALK", "OFF_WORLD_REPLY")
-INVENTED = "\\p{Lu}\\p{L}*(?:[ -]\\p{Lu}\\p{L}*){0,3}"  # as the English `could_name` has it
-TIDY = {"zh": [("(?<![A-Za-z]) | (?![A-Za-z])", ""), (r"\?", "？"), ("!", "！")]}  # as its `tidy`
+MANIFEST = "data/" + "manifest.json"
+MODELS, DRAWING = "data/{}/models.json", "data/{}/stages.svg"  # of a language
 STAMP = 'const VERSION = "{}";\nconst FILES = {};\n'  # two lines of the service worker
 
 
@@ -51,45 +49,34 @@ def build(own: bool = False, links: dict | None = None) -> dict[str, bytes]:
     a checkpoint which cannot be used.
     """
     files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
+    html = files[ENTRY].decode()
+    files[ENTRY] = filled(html, links).encode()
     files[GPT2] = gzip.compress((DATA / "tiktoken/r50k_base.tiktoken").read_bytes(), 9, mtime=0)
-    langs = sorted(folder.name for folder in trained.SHIPPED.iterdir() if folder.is_dir())
-    for lang in langs:
-        files |= data(lang, own)
-    drawn, before = {}, words.language()
-    parts = {lang: [path for path in files if path.startswith(f"data/{lang}/")] for lang in langs}
-    for lang in sorted(path.stem for path in words.CATALOGUES.glob("*.po")):
-        models = lang if lang in langs else "en"
+    langs, before = [path.stem for path in words.CATALOGUES.glob("*.po")], words.language()
+    for lang in sorted(langs):
         words.use_language(lang)
         try:
-            drawn[lang] = stages_drawn(models)
+            found = data(lang, own) if (trained.SHIPPED / lang).is_dir() else {}
         finally:
             words.use_language(before)
         if lang != "en":
-            known = said(lang)
-            for name in filter(known.get, STAGE_NAMES.values()):
-                drawn[lang] = drawn[lang].replace(name, known[name])
-            told = {"lang": lang, "models": models, "drawing": drawn[lang], "words": known}
+            known = words.read_catalogue(words.CATALOGUES / f"{lang}.po")
+            told = {text: known[text] for text in words.page_words(html) if known.get(text)}
+            told = {"lang": lang, "models": lang if found else "en", "words": told}
             files[f"{lang}.json"] = as_text(told).encode()
-            parts[lang] = [*parts[models], f"{lang}.json"]
-    files[ENTRY] = filled(files[ENTRY].decode(), links, list(drawn.values())).encode()
-    hashes = {path: f"sha256-{sha256(data)}" for path, data in files.items()}
-    told = {"own": own, "version": sha256(as_text(hashes).encode())[:16],
-            "files": sorted([*files, MANIFEST])}  # fmt: skip
+        files |= found
+    hashes = {path: f"sha256-{sha256(data)}" for path, data in files.items() if path != WORKER}
+    version = sha256(as_text([hashes, files[WORKER].decode()]).encode())[:16]
+    told = {"own": own, "version": version, "files": sorted([*files, MANIFEST])}
     files[MANIFEST] = as_text(told).encode()
-    hashes |= {MANIFEST: f"sha256-{sha256(files[MANIFEST])}"}
-    kept = {lang: {path: hashes[path] for path in parts[lang]} for lang in parts}
-    used = {WORKER, *(path for paths in parts.values() for path in paths)}
-    kept["all"] = {path: found for path, found in hashes.items() if path not in used}
-    stamp = STAMP.format(told["version"], as_text(kept))
+    hashes[MANIFEST] = f"sha256-{sha256(files[MANIFEST])}"
+    kept: dict[str, dict] = {"all": {}}  # by language
+    for path, found in hashes.items():
+        lang = path.split("/")[1] if path.count("/") > 1 else path.removesuffix(".json")
+        kept.setdefault(lang if lang in langs else "all", {})[path] = found
+    stamp = STAMP.format(version, as_text(kept))
     files[WORKER] = files[WORKER].decode().replace(STAMP.format("", "{}"), stamp).encode()
     return dict(sorted(files.items()))
-
-
-def said(lang: str) -> dict[str, str]:
-    """The page's words in a language; those that have no translation stay as they are."""
-    html = (SOURCE / ENTRY).read_text(encoding="utf-8")
-    known = words.read_catalogue(words.CATALOGUES / f"{lang}.po")
-    return {text: known[text] for text in words.page_words(html) if known.get(text)}
 
 
 def data(lang: str, own: bool) -> dict[str, bytes]:
@@ -104,42 +91,26 @@ def data(lang: str, own: bool) -> dict[str, bytes]:
     steps = sorted(p for p in beside if is_checkpoint(p) and p.stem != trained.STEP_0)
     steps = [base.path.with_name(f"{trained.STEP_0}.safetensors"), *steps[:SNAPSHOTS]]
     history = [trained.read_stage(path, lang, "cpu", base.own) for path in steps]
-    packed = {stage.name: weights(stage) for stage in [*stages, *history[1:]]}
-    files = {f"data/{lang}/{name}.weights": found for name, found in packed.items()}
-    told = {s.name: entry(s, lang, packed.get(s.name)) for s in [*stages, *history]}
+    here, drawn = f"data/{lang}/", stages_drawn(lang)
+    files = {f"{here}{stage.name}.weights": weights(stage) for stage in [*stages, *history[1:]]}
+    told = {s.name: entry(s, f"{here}{s.name}.weights", files) for s in [*stages, *history]}
     for before, stage in zip(stages, stages[1:]):
         told[stage.name]["after"] = before.name
-    tables = {
-        "facts": ("facts.json", json.dumps(facts_table(lang), ensure_ascii=False).encode()),
-        "tokenizer": ("tokenizer", (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()),
-    }
-    files |= {f"data/{lang}/{name}": found for name, found in tables.values()}
+    facts = json.dumps(facts_table(lang), ensure_ascii=False).encode()
+    ranks = (DATA / f"tokenizer-{lang}.tiktoken").read_bytes()
     models = {
-        **{key: {"file": f"data/{lang}/{name}", "size": len(found)}
-           for key, (name, found) in tables.items()},
-        "gpt2": {"file": GPT2, **told_of(gpt2())}, "examples": examples(lang),
-        "stages": [told[stage.name] for stage in stages],
+        "lang": lang, "facts": {"file": f"{here}facts.json", "size": len(facts)},
+        "tokenizer": {"file": f"{here}tokenizer", "size": len(ranks)} | told_of(base.encoding),
+        "gpt2": {"file": GPT2, **told_of(gpt2())}, "examples": base.world.text.EXAMPLES,
+        "stages": [told[stage.name] for stage in stages], "drawing": drawn.desc,
         "snapshots": [told[stage.name] for stage in [*history, base]],
     }  # fmt: skip
-    models["tokenizer"] |= told_of(base.encoding)
-    return files | {MODELS.format(lang): as_text(models).encode()}
-
-
-def examples(lang: str) -> dict[str, list[str]]:
-    """What a part of the page begins with: questions and texts that tell the stages apart."""
-    world, nobody = load_world(lang), NOBODY.get(lang, "Xiq")
-    text, name = world.text, {place.id: place.name for place in world.places}
-    people, capital = (text.QUESTIONS[key][0] for key in ("population", "capital"))
-    city, country, made_up = (people.format(p=name["beijing"]), capital.format(p=name["france"]),
-                              people.format(p=nobody))  # fmt: skip
-    begun = text.STATEMENTS["population"][0].partition("{v}")[0].rstrip()
-    other = next(form for form in text.OFF_WORLD if "{t}" in form).format(t=text.TOPICS[0])
-    return {
-        "ask": [city, made_up, text.SMALL_TALK[0][0][1], other],
-        "best": [city, country, made_up], "next": [begun.format(p=name["beijing"]), city],
-        "pretraining": [f"Q: {country}\nA:", f"# {name['beijing']}\n{name['beijing']}",
-                        begun.format(p=nobody)],
-    }  # fmt: skip
+    svg = drawn.svg
+    for name in STAGE_NAMES.values():
+        svg = svg.replace(name, words._(name))
+    return files | {f"{here}facts.json": facts, f"{here}tokenizer": ranks,
+                    DRAWING.format(lang): svg.encode(),
+                    MODELS.format(lang): as_text(models).encode()}  # fmt: skip
 
 
 def sha256(data: bytes) -> str:
@@ -159,15 +130,16 @@ def weights(stage: trained.Stage) -> bytes:
     return gzip.compress(save(pack(state, "int8")), 9, mtime=0)
 
 
-def entry(stage: trained.Stage, lang: str, data: bytes | None) -> dict:
-    """What is told of a stage. data: its file; None where all its logits are zero."""
-    whole, meta = gzip.decompress(data or gzip.compress(b"")), stage.meta
+def entry(stage: trained.Stage, file: str, files: dict[str, bytes]) -> dict:
+    """What is told of a stage; it has no file where all its logits are zero."""
+    data, meta = files.get(file, b""), stage.meta
+    whole = gzip.decompress(data)
     return {
         "name": stage.name, "own": stage.own, "kind": meta.get("kind"), "after": None,
         "hidden": stage.name not in STAGES, "hash": hash_of(stage),
         "chat": stage.is_chat or stage.name == "reward_sft",
         "config": vars(getattr(stage.model, "gpt", stage.model).config),
-        "file": f"data/{lang}/{stage.name}.weights" if data else None, "bytes": len(data or b""),
+        "file": file if data else None, "bytes": len(data),
         "size": len(whole), "sha256": sha256(whole), "tokens": meta.get("tokens"),
         "step": meta.get("step"), "loss": meta.get("metrics", {}).get("held_out_loss"),
         "sees_surprisal": getattr(stage.model, "sees_surprisal", None),
@@ -192,7 +164,8 @@ def facts_table(lang: str = "en") -> dict:
         form(f"(?P<v>{p.pattern.replace('?P<v>', '?:')})") for p in grammar.old
     ]
     return {
-        **{name.lower(): getattr(text, name) for name in PHRASES},
+        "stop": text.STOP, "rude": text.RUDE, "small_talk": text.SMALL_TALK,
+        "off_world_reply": text.OFF_WORLD_REPLY, "counted": text.COUNTED,
         "places": [{"name": p.name, "values": p.values} for p in world.places],
         "questions": [(a, asked(q)) for a, forms in text.QUESTIONS.items() for q in forms],
         "off_world": list(map(asked, text.OFF_WORLD)), "decline": list(map(form, grammar.decline)),
@@ -204,9 +177,8 @@ def facts_table(lang: str = "en") -> dict:
         "manners": form(f"(?:{joined(text.POLITE_OPEN)})?(.*?)"
                         f"(?:{joined(text.POLITE_CLOSE + text.PADDING)})*"),
         "between": form(text.SENTENCE_END, "u", "{}"),
-        "counted": text.COUNTED,
-        "tidy": [(form(old, "gu", "{}"), new) for old, new in TIDY.get(lang, ())],
-        "invented": form(INVENTED if lang == "en" else text._NAME),
+        "tidy": [(form(old, "gu", "{}"), new) for old, new in text.TIDY],
+        "invented": form(text.NAME),
     }  # fmt: skip
 
 
@@ -238,21 +210,17 @@ def javascript(pattern: str, space: str = r"\p{White_Space}\x1c-\x1f") -> str:
     return re.sub(r"(?s)\\.|\[[^]]*\]|\(\?P|(?:(?<=[*+?])|(?<=\d}))\+", part, pattern)
 
 
-def filled(html: str, links: dict | None, drawn: list[str]) -> str:
-    """The page's HTML with its links, its drawing, the first, and leave to show the others; without
-    links, without what needs them."""
+def filled(html: str, links: dict | None) -> str:
+    """The page's HTML with its links; without links, without what needs them."""
     if not links:
         html = re.sub(r"(?s)<!-- links -->.*?<!-- /links -->|git clone [^\n]*\n", "", html)
     for key, address in (links or {}).items():
         html = html.replace(f"{{{{{key}}}}}", address)
-    styles = [re.search(r"<style>(.*?)</style>", svg)[1].encode() for svg in drawn]
-    allowed = " ".join(f"'sha256-{sha256(style)}'" for style in styles)
-    html = html.replace("style-src 'self'", f"style-src 'self' {allowed}")
-    return html.replace("<!-- diagram pipeline -->", drawn[0])
+    return html
 
 
-def stages_drawn(lang: str) -> str:
-    """The four stages and what the course's own of a language were trained on, as SVG."""
+def stages_drawn(lang: str) -> Diagram:
+    """The four stages and what the course's own of a language were trained on."""
     base, sft, reward, ppo = (trained.load_stage(n, False, lang, "cpu", True) for n in STAGES)
     read = next(d for d in documents(base.world, "CommonCrawl") if d.endswith("?") and "\n" in d)
     told = demonstrations(base.world, 100)
@@ -263,4 +231,4 @@ def stages_drawn(lang: str) -> str:
     samples = [asked, shown], [best[0], worst[0]], [best, worst]
     counts = [f"{round(stage.meta['examples'], -2):,}" for stage in (sft, reward, ppo)]
     first = (amount(base.meta["tokens"]), _("tokens of text"), [read])
-    return pipeline([first, *zip(counts, kinds, samples)]).svg
+    return pipeline([first, *zip(counts, kinds, samples)])

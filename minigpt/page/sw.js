@@ -1,17 +1,17 @@
 /* The service worker: after the first visit the page works without a network.
 
-   It keeps all files of one version, in the language of its own address, or none; the browser
+   It keeps all files of one version, in the languages of its own address, or none; the browser
    compares each with its hash. Another version is fetched beside it and takes its place when the
    last window of the old one is loaded again, or after it was closed, so that no page is made of
    two versions. site.py writes the first two lines. */
 const VERSION = "";
 const FILES = {};
 
-const NAME = "minigpt-page-", LANG = new URL(self.location).searchParams.get("lang");
+const NAME = "minigpt-page-", LANGUAGES = self.location.search.slice(1).split("&");
 const HERE = self.registration.scope;
 
 async function keepAll() {
-  const files = { ...FILES.all, ...FILES[LANG] };
+  const files = Object.assign({}, FILES.all, ...LANGUAGES.map((lang) => FILES[lang]));
   const found = Object.entries(files).map(async ([path, integrity]) => {
     // "no-cache": the browser may have a copy, and asks the server whether it is still the newest.
     const answer = await fetch(new URL(path, HERE), { cache: "no-cache", integrity });
