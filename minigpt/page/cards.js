@@ -93,7 +93,7 @@ export function verdictOf({kind, verdict}, form = "chat") {
 export class Card {
   /** what: a sentence that stands there before any answers. Those in a chat have scores. */
   constructor({stage, form, name, how, what = ""}) {
-    Object.assign(this, {stage, form, scored: form === "chat", label: `${name}, ${how}`});
+    Object.assign(this, {stage, form, scored: form === "chat", label: w("card", {name, how})});
     this.body = el("div.body", {}, el("p.what", {}, what));
     this.foot = el("footer");
     this.node = el("section.card", {"data-stage": stage, "aria-label": this.label},

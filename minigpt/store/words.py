@@ -6,7 +6,6 @@ translations. `python3 -m minigpt words` brings the catalogues up to date with t
 """
 
 import ast
-import json
 import re
 from pathlib import Path
 
@@ -37,12 +36,10 @@ def read_catalogue(path: Path) -> dict[str, str]:
 
 def page_words(html: str) -> list[str]:
     """The words of the page for browsers: its texts, its labels, and the table of its scripts."""
-    head, table, body = re.split(r'(?s)<script [^>]* id="words">(.*?)</script>', html)
-    shown = re.sub(r"(?s)<pre>.*?</pre>|<a [^>]*lang=[^>]*>.*?</a>", "", head + body)
-    texts = re.findall(r'>\s*([^<>]*?[A-Za-z][^<>]*?)\s*<|aria-label="([^"]*)"', shown)
-    strings = re.findall(r'("(?:[^"\\]|\\.)*")(:?)', table)
-    said = [json.loads(text) for text, colon in strings if not colon]
-    return list(dict.fromkeys([*said, *(text or label for text, label in texts)]))
+    shown = re.sub(r"(?s)<pre>.*?</pre>|<a [^>]*lang=[^>]*>.*?</a>", "", html)
+    text = r">(?!\s*\{)\s*([^<>]*?[A-Za-z][^<>]*?)\s*<"
+    said = re.findall(rf'{text}|aria-label="([^"]*)"|"((?:[^"\\]|\\.)*)"(?=\s*[],}}])', shown)
+    return list(dict.fromkeys("".join(parts).replace('\\"', '"') for parts in said))
 
 
 def use_language(lang: str) -> None:

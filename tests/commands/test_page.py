@@ -52,6 +52,12 @@ def test_what_is_no_page_stays(made, tmp_path):
     assert made == [] and contents(tmp_path) == {"thesis.txt": b"years of work"}
 
 
+def test_one_file_in_a_language_without_words_is_refused(made, tmp_path):
+    with pytest.raises(Problem, match="no words in the language 'xx'"):
+        page.main(["--single", str(tmp_path / "page.html"), "--lang", "xx"])
+    assert contents(tmp_path) == {}
+
+
 def test_a_checkpoint_that_is_damaged_is_named(tmp_path, monkeypatch):
     shipped = tmp_path / "checkpoints"
     shutil.copytree(stages_module.SHIPPED / "en", shipped / "en")

@@ -64,7 +64,7 @@ def test_the_words_of_the_page_are_its_texts_its_labels_and_its_table():
         '"b": {"c": ["say \\"two\\"", "3"]}}\n</script><p class="x">Some\n text</p><b>1.0</b>'
         '<ul aria-label="Parts"><a href="?lang=zh" lang="zh">ZH</a></ul><pre>code</pre></html>'
     )
-    assert words.page_words(html) == ["One {n}", 'say "two"', "3", "A page", "Some\n text", "Parts"]
+    assert words.page_words(html) == ["A page", "One {n}", 'say "two"', "3", "Some\n text", "Parts"]
 
 
 def test_underscore_takes_one_plain_string(tmp_path):
