@@ -61,8 +61,7 @@ export class Judge {
     if (value) return value === truth ? "correct" : "wrong value";
     const others = Object.keys(this.facts.inside);
     if (others.some((other) => this.value(bare, other))) return "wrong subject";
-    const sentences = body.split(this.facts.between).filter(Boolean);
-    const claims = sentences.map((sentence) => this.read(sentence));
+    const claims = body.split(this.facts.between).filter(Boolean).map((one) => this.read(one));
     if (!claims.length || claims.some((readings) => !readings.length)) {
       return this.valuesIn(body, attribute).size > 1 ? "several values" : "malformed";
     }

@@ -58,8 +58,9 @@ function showLoads() {
 
 /** Show the part that the address names, with the text that it names. */
 function route() {
-  const [[part, text] = ["ask", ""]] = new URLSearchParams(location.hash.slice(1));
-  shown = part in parts ? part : "ask";
+  const hash = location.hash.slice(1).replace(/[+&]/g, encodeURIComponent);  // as they are
+  const [[part, text] = ["ask", ""]] = new URLSearchParams(hash);
+  shown = Object.hasOwn(parts, part) ? part : "ask";
   for (const one of Object.keys(parts)) at(`part-${one}`).hidden = one !== shown;
   for (const link of document.querySelectorAll("#parts a")) {
     const here = link.hash === `#${shown}`;

@@ -208,6 +208,17 @@ def test_a_part_is_a_link_and_has_no_error(part, server, tab):
     assert errors(tab) == []
 
 
+@pytest.mark.parametrize("hash, part, text", [
+    ("ask=What is 3 + 4 & 5?", "ask", "What is 3 + 4 & 5?"), ("tokens=100 %", "tokens", "100 %"),
+    ("tokens=%E5%8C%97%20a%2Bb", "tokens", "北 a+b"), ("toString=x", "ask", "x"),
+])  # fmt: skip
+def test_an_address_is_read_as_somebody_types_it(hash, part, text, server, tab):
+    go(tab, f"{server.address()}#{hash}")
+    field = f"document.querySelector('#part-{part} :is(input, textarea)').value"
+    tab.wait(f"{field} == {json.dumps(text)}")
+    assert not tab.run(f"document.getElementById('part-{part}').hidden")
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_axe_finds_nothing(part, server, tab, axe):
     text, ready = PARTS[part]
