@@ -19,7 +19,7 @@ from minigpt.engine.ranks import DATA, gpt2
 from minigpt.reward import RewardModel
 from minigpt.show.diagrams import pipeline
 from minigpt.show.diagrams.svg import Diagram
-from minigpt.show.style import STAGE_NAMES, amount
+from minigpt.show.style import amount
 from minigpt.stages import stage as trained
 from minigpt.store import words
 from minigpt.store.checkpoint import as_text, find_parent
@@ -105,11 +105,8 @@ def data(lang: str, own: bool) -> dict[str, bytes]:
         "stages": [told[stage.name] for stage in stages], "drawing": drawn.desc,
         "snapshots": [told[stage.name] for stage in [*history, base]],
     }  # fmt: skip
-    svg = drawn.svg
-    for name in STAGE_NAMES.values():
-        svg = svg.replace(name, words._(name))
     return files | {f"{here}facts.json": facts, f"{here}tokenizer": ranks,
-                    DRAWING.format(lang): svg.encode(),
+                    DRAWING.format(lang): drawn.svg.encode(),
                     MODELS.format(lang): as_text(models).encode()}  # fmt: skip
 
 
@@ -194,16 +191,14 @@ def told_of(encoding: tiktoken.Encoding) -> dict:
 def javascript(pattern: str, space: str = r"\p{White_Space}\x1c-\x1f") -> str:
     """A regular expression as one of JavaScript's with the flag "u"; letters are what they are in
     Python. space: what white space is."""
-    within = {r"\w": r"\p{L}\p{N}_", r"\s": space}
+    within = {r"\w": r"\p{L}\p{N}_", r"\s": space, r"\d": r"\p{Nd}"}
     alone = {short: f"[{said}]" for short, said in within.items()} | {r"\S": f"[^{space}]"}
     alone |= {"(?P": "(?", "+": ""}  # a possessive quantifier is just greedy
 
     def part(match: re.Match) -> str:
         found = match[0]
-        if found.startswith(r"[^\W\d"):  # letters, but not these
-            return f"(?![\\p{{Nd}}{found[6:]})[{within[chr(92) + 'w']}]"
         if found[0] == "[":
-            return re.sub(r"\\[ws]", lambda inside: within[inside[0]], found)
+            return re.sub(r"\\[wsd]", lambda inside: within[inside[0]], found)
         needless = re.match(r"\\[^\w^$.*+?()[\]{}|/\\]", found)  # an error there
         return alone.get(found, found[1] if needless else found)
 

@@ -408,7 +408,7 @@ INSIDE = {
     "districts": "[0-9]+个?",
 }
 WHOLE = (r"(?<![0-9.])", r"(?![0-9]|\.[0-9])")  # characters have no borders, numbers do
-NAME = r"(?:共和国|[^\W\d_A-Za-z的是有在个或和与及不很了都也那这一座吗呢]|·){2,10}"
+NAME = r"(?:共和国|(?![\d_A-Za-z的是有在个或和与及不很了都也那这一座吗呢])\w|·){2,10}"
 
 
 def could_name(text: str) -> bool:

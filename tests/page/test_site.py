@@ -180,7 +180,7 @@ def test_a_regular_expression_reads_the_same_in_javascript():
         (r"a\ b\-c\#\+\.", r"a b-c#\+\."), (r"(?P<p>[^.]+?)", r"(?<p>[^.]+?)"),
         (r"\p{L}++\p{N}{1,2}+ ?+", r"\p{L}+\p{N}{1,2} ?"),
         (r"(?P<v>.++)\s\w", r"(?<v>.+)[\p{White_Space}\x1c-\x1f][\p{L}\p{N}_]"),
-        (r"[^\W\d_的]", r"(?![\p{Nd}_的])[\p{L}\p{N}_]"),
+        (r"(?![\d_的])\w", r"(?![\p{Nd}_的])[\p{L}\p{N}_]"),
         (r"(?<![\w.])x(?![\w.]*\w)",
          r"(?<![\p{L}\p{N}_.])x(?![\p{L}\p{N}_.]*[\p{L}\p{N}_])"),
         (re.escape("\n(a) 北京"), "\n\\(a\\) 北京"),
