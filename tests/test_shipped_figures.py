@@ -73,6 +73,12 @@ IN_EVERY_SEED = [  # of the whole chain, from pretraining on
 EXACT = {
     "base.beijing_fewshot_correct", "sft.beijing_correct", "ppo.beijing_correct", "train.seconds"
 }  # fmt: skip
+# What Chinese has not: the models that the lessons compare the four stages with.
+NOT_IN_CHINESE = ("sft_honest.", "best_of_n.ordinary", "flattered.", "mediocre.", "overoptimised.",
+                  "kl_price.")  # fmt: skip
+OF_CHINESE = {  # where Chinese does less than the bound asks, what it does
+    "train.seconds": 480,
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,13 @@ def shipped() -> dict[str, float]:
     """What `report --json` prints."""
     set_threads(2)
     return values(report_on(SHIPPED / "en"))
+
+
+@pytest.fixture(scope="module")
+def chinese() -> dict[str, float]:
+    """What `report --lang zh --json` prints, of the four stages."""
+    set_threads(2)
+    return values(report_on(SHIPPED / "zh", "zh"))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +108,15 @@ def holds(figure: float, side: str, bound: float) -> bool:
 @pytest.mark.parametrize("key, side, bound", [*BOUNDS, *IN_EVERY_SEED])
 def test_figure_keeps_its_bound(shipped, key, side, bound):
     assert holds(shipped[key], side, bound), f"{key} is {shipped[key]:.3f}"
+
+
+@pytest.mark.parametrize("key, side, bound", [*BOUNDS, *IN_EVERY_SEED])
+def test_chinese_figure_keeps_its_bound(chinese, key, side, bound):
+    bound = OF_CHINESE.get(key, bound)
+    if key.startswith(NOT_IN_CHINESE):
+        assert key not in chinese
+    else:
+        assert holds(chinese[key], side, bound), f"{key} is {chinese[key]:.3f}"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

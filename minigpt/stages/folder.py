@@ -33,8 +33,7 @@ def form_of(name: str, lang: str = "en") -> tuple[str, str | None]:
     parent, which then goes with it."""
     if name.startswith("base_step_"):
         return "int8", None
-    small = EDITIONS[lang].small
-    return ("delta", small[name]) if name in small else ("bf16", None)
+    return EDITIONS[lang].forms.get(name, ("bf16", None))
 
 
 class Course(Plan):

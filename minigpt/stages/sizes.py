@@ -44,14 +44,15 @@ class Edition:
     vocab_size: int  # token ids, special tokens included
     tokens: float  # tokens of the corpus, as a share of a size's
     snapshots: tuple[float, ...]  # shares of pretraining after which one is kept
-    small: dict[str, str]  # checkpoints stored as a difference, and from which (`leaves.py`)
+    forms: dict[str, tuple[str, str | None]]  # of checkpoints that are not bf16 (`leaves.py`)
 
 
-COMPARED = {"sft_honest": "base", "ppo_early": "sft", "ppo_overoptimised": "sft",
-            "ppo_priced": "sft"}  # fmt: skip
+COMPARED = {"sft_honest": ("delta", "base"), "ppo_early": ("delta", "sft"),
+            "ppo_overoptimised": ("delta", "sft"), "ppo_priced": ("delta", "sft")}  # fmt: skip
+SMALL = {"sft": ("int8", None), "reward": ("int8", None), "ppo": ("delta", "sft")}
 EDITIONS = {
     "en": Edition(1024, 1.0, (0.04, 0.12, 0.3, 0.6), COMPARED),
-    "zh": Edition(2048, 0.9, (0.04, 0.3), COMPARED | {"sft": "base", "ppo": "sft"}),
+    "zh": Edition(2048, 0.9, (0.04, 0.3), COMPARED | SMALL),
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,12 +14,15 @@ from minigpt.model import GPT, GPTConfig, next_token_loss
 from minigpt.pretrain import PretrainConfig
 from minigpt.stages.sizes import (
     DEFAULT,
+    EDITIONS,
     SIZES,
     Size,
     flops_per_token,
+    size_of,
 )
 from minigpt.stages.stage import load_stage, own_checkpoints
 from minigpt.store.files import ROOT
+from minigpt.tokenizer import load_tokenizer
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -67,6 +71,18 @@ def test_parameters_and_shapes(meta_model, name):
     assert model(ids).shape == (*ids.shape, size.model.vocab_size)
     updates = size.tokens // (size.batch_size * size.model.block_size)
     assert updates >= 800 and 2.5 < size.tokens / parameters(size.model) < 3.5
+
+
+@pytest.mark.parametrize("lang", EDITIONS)
+def test_a_languages_models_differ_in_vocabulary_and_corpus_alone(lang):
+    for name, size in SIZES.items():
+        own, edition = size_of(name, lang), EDITIONS[lang]
+        assert own.model.vocab_size == edition.vocab_size == load_tokenizer(lang).n_vocab
+        assert replace(own.model, vocab_size=size.model.vocab_size) == size.model
+        assert own.tokens == int(edition.tokens * size.tokens)
+        assert own.batch_size == size.batch_size
+        assert list(edition.snapshots) == sorted(edition.snapshots)
+    assert EDITIONS["en"].tokens == 1 and [*EDITIONS] == ["en", "zh"]
 
 
 def test_the_ladder_rises_from_the_course_to_gpt2s_shape(meta_model):

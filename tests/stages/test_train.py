@@ -26,7 +26,7 @@ from minigpt.stages.recipe import SHARE, Recipe, tokenizer_text
 from minigpt.stages.scoring import Measure
 from minigpt.stages.sizes import SIZES, flops_per_token
 from minigpt.stages.train import EXTRAS, Course, make_ppo, make_reward, run
-from minigpt.store.checkpoint import file_hash, load_tensors, read_meta
+from minigpt.store.checkpoint import SHIPPED, file_hash, load_tensors, read_meta
 from minigpt.tokenizer import load_tokenizer, train_bpe
 from minigpt.world.facts import load_world
 from minigpt.world.judge import judge
@@ -337,6 +337,16 @@ def test_an_interrupted_stage_leaves_the_older_file_as_it_was(trained, tmp_path,
 def test_forms_that_lose_something_are_for_what_nothing_starts_from(name, form, parent):
     assert form_of(name) == (form, parent)
     assert parent is None or form_of(parent) == ("bf16", None)
+
+
+def test_chinese_models_are_small_but_for_the_base():
+    """Eight megabytes hold them all."""
+    assert form_of("base", "zh") == ("bf16", None) and form_of("ppo", "zh") == ("delta", "sft")
+    for name in ("base_step_00029", "sft", "reward"):
+        assert form_of(name, "zh") == ("int8", None)
+    shipped = [*(SHIPPED / "zh").glob("*.safetensors")]
+    assert {p.stem.split("_")[0] for p in shipped} == {"base", "sft", "reward", "ppo"}
+    assert len(shipped) == 6 and sum(p.stat().st_size for p in shipped) < 8e6
 
 
 def test_extras_are_runs_of_their_own_beside_the_four_stages(trained, monkeypatch):
