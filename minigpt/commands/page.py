@@ -54,6 +54,7 @@ def main(argv: list[str]) -> int:
     parser = option_parser("page", __doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="default: .minigpt/page")
     parser.add_argument("--single", type=Path, metavar="FILE.html", help="one file with all in it")
+    parser.add_argument("--lang", default="en", help="the language of --single (default: en)")
     parser.add_argument("--open", action="store_true", help="show it in your browser")
     parser.add_argument("--own", action="store_true", help="your own models, where there are some")
     parser.add_argument("--port", type=int, default=0, help="of --open (default: one that is free)")
@@ -67,11 +68,12 @@ def main(argv: list[str]) -> int:
     if to_folder := args.folder or not file:
         check_free(folder)
     try:
-        files = build(args.own, links=links())
-    except (FileNotFoundError, ValueError) as error:  # a checkpoint that cannot be used
+        files = build(args.own, links())
+        data = single(files, args.lang) if file else b""
+    except (FileNotFoundError, ValueError) as error:  # what cannot be used
         raise Problem(str(error)) from None
     if file:
-        atomic_write(file, data := single(files))
+        atomic_write(file, data)
         print(f"{file}: one file of {len(data) / 1e6:.1f} MB, which any browser opens by itself.")
     if to_folder:
         write(folder, files)

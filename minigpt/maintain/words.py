@@ -6,13 +6,14 @@ from pathlib import Path
 
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
-from minigpt.store.words import CATALOGUES, read_catalogue
+from minigpt.store.words import CATALOGUES, page_words, read_catalogue
 
 ENVIRONMENT = None
 
 
 def strings(package: Path = ROOT / "minigpt") -> dict[str, str]:
-    """{text: the file that uses it first} of every `_("…")`, in the order of files and lines.
+    """{text: the file that uses it first} of every `_("…")`, in the order of files and lines, and
+    then of the words of the page for browsers.
 
     ValueError where `_` is given anything but one plain string: no catalogue could hold it.
     """
@@ -26,6 +27,9 @@ def strings(package: Path = ROOT / "minigpt") -> dict[str, str]:
             if not (isinstance(text, ast.Constant) and isinstance(text.value, str)):
                 raise ValueError(f"{name}:{node.lineno}: _() takes one plain string")
             found.setdefault(text.value, name)
+    for page in sorted(package.rglob("page/*.html")):
+        for text in page_words(page.read_text(encoding="utf-8")):
+            found.setdefault(text, page.relative_to(package.parent).as_posix())
     return found
 
 

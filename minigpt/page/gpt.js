@@ -5,21 +5,12 @@
    of C numbers. take("head.weight", V, C) gives weights: V rows of C numbers (weights.js). */
 
 // ---- text to ids: byte-level BPE ----------------------------------------------------------------
-// Merges never cross the borders that a pattern draws: contractions, words with the space before
-// them, numbers, punctuation, white space. (ſ is an s where upper and lower case are one.)
-const OUR_SPLIT = [
-  "'(?:[sdmtSDMTſ]|[lL]{2}|[vV][eE]|[rR][eE])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,2}",
-  "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s+$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s"].join("");
-export const GPT2_SPLIT =
-  "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s";
-const SPECIAL = ["<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>", "<|reward|>", "<|pad|>"];
-
 export class Tokenizer {
-  /* ranks: the text of a rank file, a token a line: its bytes in base64, a space, its id. The
-     special tokens follow. A token is kept as a string of one character a byte. */
-  constructor(ranks, split = OUR_SPLIT, special = SPECIAL) {
-    const unicode = { "\\s": "\\p{White_Space}", "\\S": "\\P{White_Space}" }; // unlike JavaScript's
-    this.split = new RegExp(split.replace(/\\s/gi, (s) => unicode[s]), "gu");
+  /* ranks: the text of a rank file, a token a line: its bytes in base64, a space, its id; special
+     tokens follow. A token is kept as a string of one character a byte. split: a pattern; merges
+     never cross the borders that it draws: words with the space before them, numbers, marks. */
+  constructor(ranks, { split, special }) {
+    this.split = new RegExp(split, "gu");
     this.tokens = ranks.split("\n").filter(Boolean).map((line) => atob(line.split(" ")[0]));
     this.ranks = new Map(this.tokens.map((token, id) => [token, id]));
     this.special = Object.fromEntries(special.map((name, i) => [name, this.tokens.length + i]));

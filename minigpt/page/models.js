@@ -2,86 +2,68 @@
 
 import {w} from "./cards.js";
 
-export const FIRST = ["base", "sft", "reward", "ppo"];  // in the order in which they are loaded
-export const stages = new Map();  // name → {label, step, tokens, loss, loading, share, here}
-const waiting = new Map();  // id → {request, on, resolve, reject, value}
+export const stages = new Map();  // name → what the manifest says of it; share, here: of its file
+const waiting = new Map();  // id → {on, resolve, reject}
+export let manifest;
 let post, number = 0, spoken = false, changed;
 
-/** Send a request; `on` has functions for its events. `result` is a promise of what it brought,
-    null if it was cancelled; it fails with an event "error", whose message is for people. */
+/** Send a request; `on` has functions for its events. `result` is a promise of what it brings, null
+    if it is cancelled; it fails with {code, values}, for which there are words. */
 export function call(request, on = {}) {
   const id = ++number;
-  const result = new Promise((resolve, reject) =>
-    waiting.set(id, {request: {...request, id}, on, resolve, reject, value: null}));
+  const result = new Promise((resolve, reject) => waiting.set(id, {on, resolve, reject}));
   post({...request, id});
   return {id, result};
 }
 
-export const cancel = (id) => waiting.has(id) && post({id: ++number, do: "cancel", of: id});
+function cancel(id) {
+  waiting.get(id)?.resolve(null);
+  waiting.delete(id);
+  post({do: "cancel", of: id});
+}
 
-function receive(event) {
-  const entry = waiting.get(event.id), known = stages.get(event.stage);
+/** A function that sends [request, on] some, in place of those that it sent before, and gives what
+    they bring; [] where something went wrong, or others have taken their place. */
+export function asker(guarded) {
+  let running = [];
+  return async (...requests) => {
+    running.forEach(cancel);
+    const calls = requests.map(([request, on]) => call(request, on));
+    running = calls.map(({id}) => id);
+    const found = await guarded(Promise.all(calls.map(({result}) => result)));
+    return found?.every(Boolean) ? found : [];
+  };
+}
+
+function receive({id, event, ...told}) {
   spoken = true;
-  if (event.event === "progress" && known) {
-    known.share = event.total ? event.loaded / event.total : 0;
-    changed();
-  }
-  entry?.on[event.event]?.(event);
-  if (event.event === "result" && entry) entry.value = event;
-  if (event.event !== "done" && event.event !== "error") return;
-  waiting.delete(event.id);
-  if (event.event === "error") entry?.reject(event);
-  else entry?.resolve(event.cancelled ? null : entry.value);
+  if (event === "stage") changed(Object.assign(stages.get(told.name), told));
+  const {on, resolve, reject} = waiting.get(id) ?? {};
+  on?.[event]?.(told);
+  if (event !== "result" && event !== "error") return;
+  waiting.delete(id);
+  (event === "result" ? resolve : reject)?.(told);
 }
 
-function fail(message) {
-  for (const id of waiting.keys()) receive({id, event: "error", code: "internal", message});
-}
+const fail = (code) => waiting.forEach((_, id) => receive({id, event: "error", code, values: {}}));
 
-/** Start the worker and get the manifest. say: told a sentence where the models run in the page
-    itself, for there are no workers; onChange: called when loading goes on. */
-export async function connect(say, onChange) {
+/** Start the worker and get a language's manifest. onChange: called when loading goes on. */
+export async function connect(lang, onChange) {
   const inside = globalThis.minigptSingle;  // a single file brings everything along
-  const onPage = () => import("./worker.js").then(({serve}) => {
-    post = serve(receive);
-    waiting.forEach(({request}) => post(request));
-    say(w("ownThread"));
-  }).catch(() => fail(w("noModels")));
   changed = onChange;
   try {
     const worker = inside ? inside.worker()
       : new Worker(new URL("worker.js", import.meta.url), {type: "module"});
     worker.onmessage = (event) => receive(event.data);
-    worker.onerror = () => (spoken ? fail(w("stopped")) : onPage());
+    worker.onerror = () => fail(spoken ? "stopped" : "noModels");
     post = (request) => worker.postMessage(request);
   } catch {
-    post = () => {};  // what is asked until then waits
-    onPage();
+    throw Object.assign(new Error(), {code: "noModels", values: {}});
   }
-  const {manifest} = await call({do: "start", files: inside?.files,
-    base: inside ? "" : new URL("./", document.baseURI).href}).result;
-  for (const {name, label, step, tokens, loss, hidden} of manifest.stages)
-    if (!hidden) stages.set(name, {label: label ?? name, step, tokens, loss});
-  return manifest;
-}
-
-/** Load these stages, one after the other; those that are here or on their way are not asked for
-    again. The last one's entry in `stages`. After a failure it can be called again. */
-export async function load(...names) {
-  let known;
-  for (const name of names.filter((one) => stages.has(one))) {
-    known = stages.get(name);
-    known.loading ??= call({do: "load", stage: name}).result;
-    changed();
-    try {
-      await known.loading;
-      known.here = true;
-    } catch (error) {
-      known.loading = null;
-      throw error;
-    } finally {
-      changed();
-    }
+  const base = inside ? "" : new URL("./", document.baseURI).href;
+  manifest = await call({do: "start", lang, files: inside?.files, base}).result;
+  for (const stage of [...manifest.stages, ...manifest.snapshots]) {
+    const name = w("stages")[stage.name.split("_")[0]];
+    stages.set(stage.name, {...stage, label: stage.own ? w("yours", {name}) : name});
   }
-  return known;
 }

@@ -2,107 +2,106 @@
    to one of five things to do: `#ask=QUESTION`, `#tokens=TEXT`, `#next=TEXT`,
    `#pretraining=TEXT`, `#best=QUESTION`. */
 
-import {askPart, bestPart} from "./asking.js";
-import {at, button, el, percent, w} from "./cards.js";
-import {FIRST, connect, load, stages} from "./models.js";
-import {nextPart, pretrainingPart, tokensPart} from "./parts.js";
+import {at, button, el, percent, speak, w} from "./cards.js";
+import {call, connect, manifest, stages} from "./models.js";
+import {askPart, bestPart, nextPart, pretrainingPart, tokensPart} from "./parts.js";
 
-const nameOfPage = document.title;
-const failed = new Set();  // functions that try again what went wrong
-let parts = {}, shown = "ask";
+const LETTERS = 2000;  // of a text that an address names
+let parts = {}, shown = "ask", broken = false;
 
 const page = {
   /** Tell screen readers, politely. */
   say(text) { at("status").textContent = text; },
 
-  /** Show what is wrong and what to do, with a button that tries again all that failed. */
-  trouble(text, retry) {
-    const again = () => page.clear().forEach((one) => one());
-    if (retry) failed.add(retry);
-    at("trouble").replaceChildren(el("p", {}, text), ...(failed.size ? [button(w("retry"), {}, again)] : []));
+  /** Show what is wrong and what to do; unless it was typed, with a button that tries again. */
+  trouble(code, values) {
+    broken ||= !["empty", "tooManyTokens"].includes(code);
+    at("trouble").replaceChildren(el("p", {}, w(code, values)),
+      broken ? button(w("retry"), {}, again) : "");
   },
 
-  clear() {
-    const all = [...failed];
-    failed.clear();
-    at("trouble").replaceChildren();
-    return all;
-  },
-
-  /** What a promise brings; null, and the trouble on the page, where it fails. */
-  async guarded(retry, promise) {
+  /** What a promise brings; undefined, and the trouble on the page, where it fails. */
+  async guarded(promise) {
     try {
       const found = await promise;
-      if (!failed.size) page.clear();
+      if (!broken) at("trouble").replaceChildren();
       return found;
     } catch (error) {
-      if (!error.code) throw error;  // not one of the models'
-      page.trouble(error.message, error.code === "input" ? null : retry);
-      return null;
+      if (!error.values) throw error;  // not one of the models'
+      return page.trouble(error.code, error.values);
     }
   },
 
   /** Make the address a link to what is shown. */
   link(part, value) {
-    const hash = `#${part}${value ? `=${encodeURIComponent(value.toWellFormed?.() ?? value)}` : ""}`;
-    if (part === shown) history.replaceState(null, "", hash);
+    const hash = String(new URLSearchParams({[part]: value})).replaceAll("+", "%20");
+    if (part === shown) history.replaceState(null, "", `#${hash}`);
   },
 };
 
+function again() {
+  if (!stages.size) return location.reload();
+  broken = false;
+  loadAll();
+  return route();
+}
+
 function showLoads() {
-  const onWay = [...stages.keys()].filter((name) => stages.get(name).loading && !stages.get(name).here);
-  const names = new Set([...FIRST.filter((name) => stages.has(name)), ...onWay]);
-  at("loads").replaceChildren(...Array.from(names, (name) => {
-    const {label, here, share = 0} = stages.get(name), loading = onWay.includes(name);
-    return el("li", {"data-stage": name, "data-here": here ? "" : null}, el("b", {}, label),
-      ...(loading ? [el("progress", {max: 1, value: share, "aria-label": label})] : []),
-      here ? w("here") : loading ? w("loading", {share: percent(share)}) : w("waiting"));
-  }));
+  const rows = [...stages.values()].map(({name, label, hidden, share, here}) => {
+    const onWay = typeof share === "number" && !here;
+    return hidden && !onWay ? "" : el("li", {"data-stage": name, "data-here": here ? "" : null},
+      el("b", {}, label), onWay ? el("progress", {max: 1, value: share, "aria-label": label}) : "",
+      here ? w("here") : onWay ? w("loading", {share: percent(share)}) : w("waiting"));
+  });
+  at("loads").replaceChildren(...rows.filter(Boolean));
 }
 
 /** Show the part that the address names, with the text that it names. */
 function route() {
-  const [, part, value] = /^#?(\w*)=?(.*)$/s.exec(location.hash);
-  let text = value;
-  try {
-    text = decodeURIComponent(value);
-  } catch {}  // somebody wrote a % as it is
-  shown = part in parts ? part : "ask";
-  for (const section of document.querySelectorAll("[id^=part-]")) section.hidden = section.id !== `part-${shown}`;
-  for (const link of document.querySelectorAll("nav a")) {
+  const hash = location.hash.slice(1).replace(/[+&]/g, encodeURIComponent);  // as they are
+  const [[part, text] = ["ask", ""]] = new URLSearchParams(hash);
+  shown = Object.hasOwn(parts, part) ? part : "ask";
+  for (const one of Object.keys(parts)) at(`part-${one}`).hidden = one !== shown;
+  for (const link of document.querySelectorAll("#parts a")) {
     const here = link.hash === `#${shown}`;
     link.ariaCurrent = here ? "page" : null;
-    if (here) document.title = w("title", {part: link.textContent, page: nameOfPage});
+    if (here) document.title = w("title", {part: link.textContent, page: w("name")});
   }
-  if (!failed.size) page.clear();
-  parts[shown](text);
+  for (const link of document.querySelectorAll("#languages a")) link.hash = shown;
+  if (!broken) at("trouble").replaceChildren();
+  parts[shown](text.slice(0, LETTERS));
 }
 
 async function loadAll() {
-  if (!(await page.guarded(loadAll, load(...FIRST)))) return;
+  if (!(await page.guarded(call({do: "load"}).result))) return;
   page.say(w("allHere"));
-  if (globalThis.minigptSingle || !isSecureContext || new URLSearchParams(location.search).has("local")) return;
+  const local = new URLSearchParams(location.search).has("local");
+  if (globalThis.minigptSingle || !isSecureContext || local) return;
+  let kept;
   try {
-    await navigator.serviceWorker.register("sw.js");
+    kept = navigator.serviceWorker.controller;  // by an earlier visit
+    const languages = `${document.documentElement.lang}&${manifest.lang}`;
+    await navigator.serviceWorker.register(`sw.js?${languages}`);
     await navigator.serviceWorker.ready;
-    page.say(w("offline"));
+    page.say(w("kept"));
   } catch {
-    at("loads").append(el("li", {}, w("noStorage")));
+    if (!kept) at("loads").append(el("li", {}, w("noStorage")));
   }
 }
 
-async function begin() {
-  const hint = (text) => at("loads").after(el("p", {class: "hint"}, text));
-  const manifest = await page.guarded(() => location.reload(), connect(hint, showLoads));
+async function begin(models) {
+  await page.guarded(connect(models, showLoads));
   if (!manifest) return;
-  parts = {ask: askPart(page), tokens: tokensPart(page, manifest), next: nextPart(page, manifest),
+  const drawing = `data/${models}/stages.svg`, inside = globalThis.minigptSingle?.files[drawing];
+  const src = inside ? `data:image/svg+xml;base64,${inside}` : drawing;
+  Object.assign(at("drawing"), {src, alt: manifest.drawing});
+  parts = {ask: askPart(page), tokens: tokensPart(page), next: nextPart(page),
     pretraining: pretrainingPart(page), best: bestPart(page)};
   addEventListener("hashchange", route);
-  addEventListener("online", () => at("trouble").querySelector("button")?.click());
+  addEventListener("online", () => broken && again());
   loadAll();
   route();
-  if (!FIRST.every((name) => stages.has(name))) page.trouble(w("missing"));
 }
 
 at("start").remove();
-begin();
+speak().then(begin);

@@ -1,33 +1,29 @@
 /* The service worker: after the first visit the page works without a network.
 
-   It keeps all files of one version of the page or none: each is compared with its hash (SHA-256)
-   before any is kept, under the version's name. Another version is fetched beside it and takes its
-   place when the last window of the old one is loaded again, or after it was closed, so that no
-   page is made of two versions. site.py writes the first two lines. */
+   It keeps all files of one version, in the languages of its own address, or none; the browser
+   compares each with its hash. Another version is fetched beside it and takes its place when the
+   last window of the old one is loaded again, or after it was closed, so that no page is made of
+   two versions. site.py writes the first two lines. */
 const VERSION = "";
 const FILES = {};
 
-const NAME = "minigpt-page-";
+const NAME = "minigpt-page-", LANGUAGES = self.location.search.slice(1).split("&");
 const HERE = self.registration.scope;
 
 async function keepAll() {
-  const found = [];
-  for (const [path, hash] of Object.entries(FILES)) {
+  const files = Object.assign({}, FILES.all, ...LANGUAGES.map((lang) => FILES[lang]));
+  const found = Object.entries(files).map(async ([path, integrity]) => {
     // "no-cache": the browser may have a copy, and asks the server whether it is still the newest.
-    const answer = await fetch(new URL(path, HERE), { cache: "no-cache" });
-    const digest = await crypto.subtle.digest("SHA-256", await answer.clone().arrayBuffer());
-    const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
-    if (hex.join("") !== hash) throw new Error(`${path} is not of version ${VERSION}`);
-    found.push([path, answer]);
-  }
-  const cache = await caches.open(NAME + VERSION);
-  for (const [path, answer] of found) await cache.put(new URL(path, HERE), answer);
+    const answer = await fetch(new URL(path, HERE), { cache: "no-cache", integrity });
+    return [new URL(path, HERE), answer];
+  });
+  const answers = await Promise.all(found), cache = await caches.open(NAME + VERSION);
+  for (const [path, answer] of answers) await cache.put(path, answer);
 }
 
 async function dropOthers() {
-  for (const name of await caches.keys()) {
+  for (const name of await caches.keys())
     if (name.startsWith(NAME) && name !== NAME + VERSION) await caches.delete(name);
-  }
   await self.clients.claim();
 }
 

@@ -1,182 +1,125 @@
 /* The page's models, in a Web Worker, so that the page never freezes.
 
-   The page sends requests {id, do, ...} and gets events {id, event, ...}, with the id of the
-   request. Each request ends with one "done" or one "error". Files are loaded beside all else, and
-   a request waits for its own stage alone; models compute for one request after another.
+   The page sends requests {id, do, ...} and gets events {id, event, ...}; each request ends with
+   one "result" or one "error" {code, values}, for which index.html has the words. The same request
+   can be sent again: what is not here is fetched anew. A request waits for its own stage alone;
+   models compute for one request after another.
 
-   start     {base, files?} first. base: the address of the folder of index.html and data/; files:
-             {path: Uint8Array or base64}, those that are not to be fetched
-             → result {manifest}, its snapshots at the end of manifest.stages
-   load      {stage}, only to say early what is needed → result {stage}
+   start     {lang, base, files}: whose models; the address of index.html's folder; {path: base64}
+             of what is not to be fetched from there. It comes first → result: the manifest
+   load      all stages, one after the other
    complete  {stage, question or prompt, form, more, n, temperature, topK, topP, seed, maxTokens}
              question: asked as the stage is asked, an assistant in the chat template, a base model
              as form "qa" (Q: … A:, one line) or "bare" (the question alone). prompt: a text that
-             goes on as a document. more: ids after it, such as those that somebody clicked.
-             Default: qa, n 1, temperature 1 (0: the likeliest token), all tokens, seed 0, maxTokens
-             as in Python. Draw i of a seed is the same whatever n is.
-             → token {draw, token: PIECE, text}, the answer so far → answer ANSWER, of each draw
-             → result {question: QUESTION or null, answers: [ANSWER]}
-   best      as complete; stage "sft" unless given, and all answers have scores
-             → result {question, answers, winner, order}: the best draw; all draws, the best first
-   score     {question, answer} → result {score, verdict, true, question}
-   next      {stage, question or prompt, form, more, temperature, topK, topP, most = 20}
-             → result {prompt: [PIECE], tokens: [PIECE with p, raw, kept], rest, entropy}: the `most`
-             likeliest tokens; p: under the knobs, 0 where topK or topP cut it off (then not kept);
-             raw: at temperature 1, uncut; rest: p of all other tokens; entropy: in bits
-   encode    {text, gpt2} → result {pieces: [PIECE], bytes, gpt2: [PIECE] or null}. gpt2: as well as
-             by GPT-2's tokenizer, whose ranks are loaded first
-   cancel    {of: id}: that request, running or waiting, is "done" at once, with cancelled: true
+             goes on as a document. more: ids after it. Temperature 0 takes the likeliest token.
+             Draw i of a seed is the same whatever n is. scored: as the reward model scores it
+             → token {draw, token: PIECE, text}, the answer so far → answer, of each draw
+             → result {answers: [{draw, text, ended, ids, score, kind, verdict}]}. ended: false if
+             cut off. kind, verdict: of the question and the answer, by judge.js, or null; of a
+             bare document by its first line, or "asks on" where it goes on with questions
+   next      as complete, and most → result {prompt: [PIECE], tokens: [PIECE with p, raw, kept],
+             rest}: the `most` likeliest tokens; p: under the knobs, 0 where topK or topP cut it
+             off (then not kept); raw: at temperature 1, uncut; rest: p of all other tokens
+   encode    {text, gpt2: true to load GPT-2's ranks → progress {share}}
+             → result {ours: [PIECE], theirs: [PIECE] or null, bytes}
+   cancel    {of: id}: nothing more comes of that request
 
-   Other events: progress {stage or null, file, loaded, total}, in bytes; done {cancelled};
-   error {code, message}: for people, what to do included. code: "offline", "missing", "damaged",
-   "input" or "internal". The same request can be sent again: what is not here is fetched anew.
+   Without id come events "stage" {name, share, here}: how far its file is loaded.
+   PIECE: {id, text, special, bytes}; text: "�" for part of a letter; drawn ones with p. */
 
-   PIECE     {id, text, special, bytes}, drawn ones with p, their probability before topK and topP.
-             text: "�" for part of a letter; special: true of <|end|> and the like
-   ANSWER    {draw, text, ended, ids, tokens: [PIECE], verdict, true, score}. ended: false if cut
-             off. verdict: as world/judge.py's, of a bare document's first line; null where nobody
-             can judge, or a document asks on. true: nothing better can be said. score: null before
-             the reward model is loaded, and of base models and prompts
-   QUESTION  {kind: "fact", "unknown", "chat" or "other", place, attribute, answer, replies}
-
-   Where a browser has no workers, `serve` does the same on the page's own thread and gives it back
-   every few milliseconds: const receive = serve(onEvent); receive({id: 1, do: "start", base}); */
-
-import { GPT, GPT2_SPLIT, RewardModel, Tokenizer, cut, generate, softmax } from "./gpt.js";
+import { GPT, RewardModel, Tokenizer, cut, generate, softmax } from "./gpt.js";
 import { Judge, strip } from "./judge.js";
-import { failure, readFile, readTensors, takeFrom } from "./weights.js";
+import { failure, readFile, readWeights } from "./weights.js";
 
 const MOST = { qa: 24, chat: 40, bare: 60, document: 60 }; // tokens of an answer
-const LONGEST = 20000; // letters of a text
-const PAUSE = 10; // milliseconds between looks at what the page has sent
-
-function demand(good, message) {
-  if (!good) throw failure("input", message);
-}
-
-/* Let what has been sent in the meantime come in; unlike a timer, this does not wait. */
-const pause = () => new Promise((resolve) => {
-  const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => resolve(port1.close());
-  port2.postMessage(null);
-});
+const PAUSE = 30; // milliseconds between looks at what the page has sent
 
 export function serve(post) {
-  const running = new Map(); // id of a request → a function that cancels it
+  const wanted = new Set(); // ids of requests that somebody waits for
   const stages = new Map(); // name → the promise of a stage
-  const here = {}; // files that need not be fetched
-  let base, started, gpt2;
-  let turn = Promise.resolve(); // kept when the models are free
+  let source, started, gpt2;
+  let paused = 0, turn = Promise.resolve(); // kept when the models are free
 
-  function receive({ id, do: what, ...asked }) {
-    if (what === "cancel") return running.get(asked.of)?.();
-    const task = { cancelled: false };
-    task.say = (event, more) => task.cancelled || post({ ...more, id, event });
-    const end = (event, more) => {
-      task.say(event, more);
-      task.cancelled = true; // whatever it still does is not told
-      running.delete(id);
-    };
-    const work = async () => {
-      demand(Object.hasOwn(requests, what), `The models know no request "${what}".`);
-      demand(started || what === "start", "The first request is start.");
-      task.say("result", await requests[what](asked, task));
-      end("done", { cancelled: false });
-    };
-    running.set(id, () => end("done", { cancelled: true }));
-    work().catch(({ code, message }) => {
-      if (typeof code === "string") return end("error", { code, message });
-      message = `Something went wrong (${message}). Load the page again.`;
-      end("error", { code: "internal", message });
-    });
+  async function receive({ id, do: what, ...asked }) {
+    if (what === "cancel") return wanted.delete(asked.of);
+    const say = (event, more) => wanted.has(id) && post({ ...more, id, event });
+    wanted.add(id);
+    try {
+      say("result", await requests[what](asked, say, id));
+    } catch ({ code, values, message }) {
+      say("error", values ? { code, values } : { code: "internal", values: { message } });
+    }
+    return wanted.delete(id);
   }
 
-  /* Run `work` when no other request computes. It calls `rest` between tokens. */
-  function compute(task, work) {
-    let last = performance.now();
-    const rest = async () => {
-      if (performance.now() - last > PAUSE) last = await pause().then(() => performance.now());
-      if (task.cancelled) throw failure("cancelled", "");
-    };
-    const done = turn.then(rest).then(() => work(rest));
-    turn = done.catch(() => {});
-    return done;
+  /* Run `work` when no other request computes. */
+  const compute = (work) => (turn = turn.catch(() => {}).then(work));
+
+  /* Called between tokens: lets requests come in, and ends one that nobody waits for. */
+  async function rest(id) {
+    if (performance.now() - paused > PAUSE) {
+      await new Promise((resolve) => setTimeout(resolve));
+      paused = performance.now();
+    }
+    if (!wanted.has(id)) throw new Error("cancelled");
   }
 
   // ---- loading ----
-  function read({ file, ...wanted }, task, parse, stage = null) {
-    const tell = (loaded, total) => task.say("progress", { stage, file, loaded, total });
-    return readFile(file, { here, base, tell, wanted, parse });
-  }
+  const read = (entry, tell, parse) => readFile(entry.file, { ...source, ...entry, tell, parse });
+  const readText = (entry, parse, tell = () => {}) =>
+    read(entry, tell, (data) => parse(new TextDecoder().decode(data)));
 
-  function readText({ file, bytes }, task, parse) {
-    return read({ file, size: bytes }, task, (data) => parse(new TextDecoder().decode(data)));
-  }
-
-  async function start(asked, task) {
-    base = asked.base;
-    Object.assign(here, asked.files);
-    const manifest = await readText({ file: "data/manifest.json" }, task, JSON.parse);
-    const judge = await readText(manifest.facts, task, (facts) => new Judge(JSON.parse(facts)));
-    const tokenizer = await readText(manifest.tokenizer, task, (ranks) => new Tokenizer(ranks));
-    const names = manifest.stages.map(({ name }) => name);
-    manifest.stages.push(...manifest.snapshots.filter(({ name }) => !names.includes(name)));
-    return { manifest, judge, tokenizer };
+  async function start({ lang, base, files = {} }) {
+    source = { base, here: files };
+    const manifest = await readText({ file: `data/${lang}/models.json` }, JSON.parse);
+    const judge = await readText(manifest.facts, (facts) => new Judge(facts));
+    const build = (ranks) => new Tokenizer(ranks, manifest.tokenizer);
+    return { manifest, judge, tokenizer: await readText(manifest.tokenizer, build) };
   }
 
   /* The promise of a stage: loaded once; if that fails, anew for the next request. */
-  function need(name, task) {
-    if (!stages.has(name)) {
-      const loading = load(name, task);
-      stages.set(name, loading);
-      loading.then((stage) => (loading.stage = stage), () => stages.delete(name));
-    }
+  function need(name) {
+    if (!stages.has(name)) stages.set(name, load(name).catch((error) => {
+      stages.delete(name);
+      post({ event: "stage", name, share: null, here: false });
+      throw error;
+    }));
     return stages.get(name);
   }
 
-  async function load(name, task) {
-    const known = (await started).manifest.stages, entry = known.find((s) => s.name === name);
-    demand(entry, `There is no stage "${name}", but ${known.map((s) => s.name).join(", ")}.`);
-    const under = entry.parent && (await need(entry.parent, task));
+  async function load(name) {
+    const tell = (share, here = false) => post({ event: "stage", name, share, here });
+    const { manifest } = await started, known = [...manifest.stages, ...manifest.snapshots];
+    const entry = known.find((stage) => stage.name === name);
+    const before = entry.after && (await need(entry.after)); // of a reward model, what it is on
     const build = (file) => {
-      const take = takeFrom(file && readTensors(file));
-      if (under) return new RewardModel(take, under.model, entry.sees_surprisal);
+      const take = readWeights(file);
+      if (entry.kind === "reward") return new RewardModel(take, before.model, entry.sees_surprisal);
       return new GPT(take, entry.config);
     };
-    return { ...entry, model: entry.file ? await read(entry, task, build, name) : build(null) };
+    tell(0);
+    const model = entry.file ? await read(entry, tell, build) : build(null);
+    tell(1, true);
+    return { ...entry, model };
   }
 
   // ---- asking ----
   /* How a stage is asked: the ids it goes on from, what ends its answer, and how to draw it. */
-  async function asking(asked, task) {
-    const { tokenizer, judge } = await started, stage = await need(asked.stage, task);
-    const { question, prompt, form = "qa", more = [] } = asked;
-    demand(stage.kind !== "reward", "A reward model cannot write, only score.");
-    const kind = prompt !== undefined ? "document" : stage.chat ? "chat" : form;
-    const words = strip(question ?? "");
+  async function asking({ stage, question = "", prompt, form = "qa", more = [], ...asked }) {
+    const { tokenizer, judge } = await started, { model, chat, config } = await need(stage);
+    const kind = prompt !== undefined ? "document" : chat ? "chat" : form, words = strip(question);
     const text = { qa: `Q: ${words}\nA:`, bare: `${words}\n`, chat: words, document: prompt }[kind];
-    demand(text !== undefined, `A question has no form "${kind}".`);
-    demand(kind === "document" || words, "There is no question yet. Type one.");
-    demand(text.length <= LONGEST, "This text is too long. Please shorten it.");
     const [begin, user, assistant, end] = Object.values(tokenizer.special);
     const [before, after] = kind === "chat" ? [[begin, user], [assistant]] : [[begin], []];
     const ids = [...before, ...tokenizer.encode(text), ...after, ...more];
-    const { n = 1, temperature = 1, topK = null, topP = null, seed = 0 } = asked;
-    const most = asked.maxTokens ?? MOST[kind], context = stage.config.block_size;
+    const { maxTokens: most = MOST[kind], ...knobs } = asked, context = config.block_size;
     const room = context - most - 1; // <|reward|> comes after the answer
-    const share = (x, from, to) => typeof x === "number" && x >= from && x <= to;
-    demand(Number.isInteger(n) && share(n, 1, 1000), `${n} draws: choose 1 to 1,000.`);
-    demand(share(temperature, 0, 100), `The temperature is ${temperature}: choose 0 to 100.`);
-    demand(topK === null || share(topK, 1, Infinity), `Top-k is ${topK}: choose 1 or more.`);
-    demand(topP === null || share(topP, 1e-9, 1), `Top-p is ${topP}: choose 1 or less, above 0.`);
-    demand(most >= 1, "An answer has one token or more.");
-    demand(ids.length <= room, `This has ${ids.length} tokens. The models read ${context} at once, `
-      + `answer included: ${room} are left. Please shorten it.`);
-    const stop = new Set(kind === "chat" ? [end] : [begin]);
+    if (ids.length > room) throw failure("tooManyTokens", { n: ids.length, context, room });
+    const stop = new Set([kind === "chat" ? end : begin]);
     tokenizer.tokens.forEach((token, id) => kind === "qa" && token.includes("\n") && stop.add(id));
     const known = kind === "document" ? null : judge.understood(words);
-    const drawn = { n, temperature, topK, topP, seed, most, stop };
-    return { model: stage.model, kind, ids, question: known, options: drawn };
+    const options = { temperature: 1, seed: 0, ...knobs, most, stop };
+    return { tokenizer, judge, model, kind, ids, question: known, options };
   }
 
   function piece(id, tokenizer, more = {}) {
@@ -193,93 +136,68 @@ export function serve(post) {
     return kind === "document" ? said : strip(kind === "qa" ? said.split("\n")[0] : said);
   }
 
+  /* The verdict on an answer; null where nobody can judge. */
   function judged(judge, question, text, kind) {
-    const lines = text.split("\n"), asksOn = lines.some((line) => strip(line).endsWith("?"));
-    if (!question || (kind === "bare" && asksOn)) return { verdict: null, true: null };
-    const verdict = judge.verdict(question, kind === "bare" ? lines[0] : text);
-    return { verdict, true: judge.isBest(question, verdict) };
+    const lines = kind === "bare" ? text.split("\n") : [text], asks = /[?？]$/;
+    if (kind === "bare" && lines.some((line) => asks.test(strip(line)))) return "asks on";
+    return question && judge.verdict(question, lines[0]);
   }
 
   // ---- requests ----
   const requests = {
-    async start(asked, task) {
-      started = start(asked, task);
-      return { manifest: (await started).manifest };
+    async start(asked) {
+      started = start(asked);
+      return (await started).manifest;
     },
 
-    async load({ stage }, task) {
-      await need(stage, task);
-      return { stage };
+    async load() {
+      for (const { name } of (await started).manifest.stages) await need(name);
     },
 
-    async complete(asked, task) {
-      const { tokenizer, judge } = await started;
-      const { model, kind, ids, question, options } = await asking(asked, task);
-      return compute(task, async (rest) => {
+    async complete({ n = 1, scored, ...asked }, say, waiting) {
+      const { tokenizer, judge, model, kind, ids, question, options } = await asking(asked);
+      const reward = scored ? (await need("reward")).model : null;
+      return compute(async () => {
         const answers = [];
-        for (let draw = 0; draw < options.n; draw++) {
-          const said = [], tokens = [];
+        for (let draw = 0; draw < n; draw++) {
+          const said = [];
           let text = "";
           for (const { id, p } of generate(model, ids, { ...options, draw })) {
+            await rest(waiting);
             said.push(id);
-            tokens.push(piece(id, tokenizer, { p }));
             text = readable(said, kind, tokenizer);
-            task.say("token", { draw, token: tokens.at(-1), text });
-            await rest();
+            say("token", { draw, token: piece(id, tokenizer, { p }), text });
           }
-          const reward = kind === "chat" ? stages.get("reward")?.stage : null;
-          const read = [...ids, ...said, tokenizer.special["<|reward|>"]];
-          const score = reward?.model.score(read) ?? null, ended = options.stop.has(said.at(-1));
+          const score = reward?.score([...ids, ...said, tokenizer.special["<|reward|>"]]) ?? null;
+          const ended = options.stop.has(said.at(-1));
           const verdict = judged(judge, question, text, kind);
-          answers.push({ draw, text, ended, ids: said, tokens, ...verdict, score });
-          task.say("answer", answers.at(-1));
-          await rest();
+          answers.push({ draw, text, ended, ids: said, score, kind: question?.kind, verdict });
+          say("answer", answers.at(-1));
         }
-        return { question, answers };
+        return { answers };
       });
     },
 
-    async best(asked, task) {
-      await need("reward", task);
-      const { question, answers } = await requests.complete({ stage: "sft", ...asked }, task);
-      const scores = answers.map(({ score }) => score), order = Array.from(scores.keys());
-      order.sort((a, b) => scores[b] - scores[a]);
-      return { question, answers, winner: order[0], order };
-    },
-
-    async score({ question, answer }, task) {
-      const { tokenizer, judge } = await started, { model, parent } = await need("reward", task);
-      demand(answer.length <= LONGEST, "This answer is too long. Please shorten it.");
-      const { special } = tokenizer, said = [...tokenizer.encode(` ${answer}`), special["<|end|>"]];
-      const asked = await asking({ stage: parent, question, maxTokens: said.length }, task);
-      const read = [...asked.ids, ...said, special["<|reward|>"]];
-      const score = await compute(task, () => model.score(read));
-      return { score, question: asked.question, ...judged(judge, asked.question, answer, "chat") };
-    },
-
-    async next({ most = 20, ...asked }, task) {
-      const { tokenizer } = await started;
-      const { model, ids, options } = await asking({ ...asked, maxTokens: 1 }, task);
+    async next({ most, ...asked }) {
+      const { tokenizer, model, ids, options } = await asking({ ...asked, maxTokens: 1 });
       const { temperature, topK, topP } = options;
-      const logits = await compute(task, () => model.logits(ids)), raw = softmax(logits);
-      const kept = temperature ? cut(softmax(logits, temperature), topK, topP) : cut(raw, 1);
+      const logits = await compute(() => model.logits(ids)), raw = softmax(logits);
+      const kept = cut(softmax(logits, temperature), topK, topP);
       const sum = kept.reduce((a, b) => a + b), p = kept.map((share) => share / sum);
       const order = Array.from(raw.keys()).sort((a, b) => raw[b] - raw[a]).slice(0, most);
       const shown = (id) => piece(id, tokenizer, { p: p[id], raw: raw[id], kept: p[id] > 0 });
       const rest = Math.max(0, order.reduce((left, id) => left - p[id], 1));
-      const entropy = -p.reduce((bits, share) => bits + (share && share * Math.log2(share)), 0);
-      const prompt = ids.map((id) => piece(id, tokenizer));
-      return { prompt, tokens: order.map(shown), rest, entropy };
+      return { prompt: ids.map((id) => piece(id, tokenizer)), tokens: order.map(shown), rest };
     },
 
-    async encode({ text, gpt2: both = false }, task) {
-      const { tokenizer, manifest } = await started, { file } = manifest.gpt2;
-      demand(text.length <= LONGEST, "This text is too long. Please shorten it.");
-      const build = (ranks) => new Tokenizer(ranks, GPT2_SPLIT, ["<|endoftext|>"]);
-      if (both) gpt2 ??= await readText({ file }, task, build);
+    async encode({ text, gpt2: both }, say) {
+      const { tokenizer, manifest } = await started;
+      const build = (ranks) => new Tokenizer(ranks, manifest.gpt2);
+      const tell = (share) => say("progress", { share });
+      if (both) gpt2 ??= await readText(manifest.gpt2, build, tell);
       const pieces = (by) => by.encode(text).map((id) => piece(id, by));
       const bytes = new TextEncoder().encode(text).length;
-      return { pieces: pieces(tokenizer), bytes, gpt2: both ? pieces(gpt2) : null };
+      return { ours: pieces(tokenizer), theirs: both ? pieces(gpt2) : null, bytes };
     },
   };
   return receive;

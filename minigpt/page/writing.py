@@ -12,7 +12,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from minigpt.page.site import ENTRY, MANIFEST
+from minigpt.page.site import ENTRY, GPT2, MANIFEST
 from minigpt.store.files import Problem, writing
 
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.M)
@@ -22,6 +22,7 @@ POLICY = ("default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob
 START = """
 const source = document.getElementById("worker").textContent;
 globalThis.minigptSingle = {
+  words: WORDS,
   worker: () => new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" }))),
   files: Object.fromEntries([...document.querySelectorAll("script[data-file]")].map(
     (script) => [script.dataset.file, script.textContent])),
@@ -48,21 +49,28 @@ def joined(files: dict[str, bytes], name: str) -> str:
     return f'(() => {{\n"use strict";\n{text}}})();\n'
 
 
-def single(files: dict[str, bytes]) -> bytes:
-    """The whole page as one HTML file that asks for no other."""
+def single(files: dict[str, bytes], lang: str = "en") -> bytes:
+    """The page in one language as one HTML file that asks for no other. ValueError where there are
+    no words of that language."""
+    if lang != "en" and f"{lang}.json" not in files:
+        raise ValueError(f"the page has no words in the language {lang!r}")
+    told = files.get(f"{lang}.json", b'{"lang": "en", "models": "en", "words": {}}').decode()
+    needed = (f"data/{json.loads(told)['models']}/", GPT2)
 
     def encoded(path: str) -> str:
         return base64.b64encode(files[path]).decode()
 
     scripts = [f'type="text/plain" id="worker">\n{joined(files, "worker.js")}']
     scripts += [f'type="text/plain" data-file="{path}">{encoded(path)}'
-                for path in files if path.startswith("data/")]  # fmt: skip
-    scripts += [f">{START}", f'type="module">\n{joined(files, "page.js")}']
+                for path in files if path.startswith(needed)]  # fmt: skip
+    start = START.replace("WORDS", told.replace("</", r"<\/"))
+    scripts += [f">{start}", f'type="module">\n{joined(files, "page.js")}']
     body = "".join(f"<script {script}</script>\n" for script in scripts)
     html, style = files[ENTRY].decode(), f"<style>\n{files['page.css'].decode()}</style>"
     for old, new in (
         (r"(?<=Content-Security-Policy\" content=\")[^\"]*", POLICY),
         (r'<link rel="manifest"[^>]*>\n', ""),
+        (r"(?s)<!-- languages -->.*?<!-- /languages -->\n", ""),
         (r'<link rel="stylesheet" href="page.css">', style),
         (r'(?<=")icon.svg(?=")', f"data:image/svg+xml;base64,{encoded('icon.svg')}"),
         (r'<script type="module" src="page.js"></script>\n', ""),

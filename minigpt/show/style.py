@@ -3,6 +3,7 @@
 import html
 import re
 
+from minigpt.store import words
 from minigpt.store.words import _
 
 # Okabe & Ito (2008): eight colours that people with any colour vision can tell apart.
@@ -41,7 +42,7 @@ def stage_colour(name: str) -> str:
 def stage_name(name: str) -> str:
     """What readers call a stage, and a way of asking it, "ppo, greedy"; a variant is as it is."""
     stage, comma, way = name.partition(",")
-    return STAGE_NAMES.get(stage, stage) + comma + way
+    return words._(STAGE_NAMES.get(stage, stage)) + comma + way
 
 
 def verdict_group(verdict: str) -> str:

@@ -8,6 +8,7 @@ translations. `python3 -m minigpt words` brings the catalogues up to date with t
 import ast
 import locale
 import os
+import re
 from pathlib import Path
 
 CATALOGUES = Path(__file__).parents[1] / "data" / "words"
@@ -33,6 +34,14 @@ def read_catalogue(path: Path) -> dict[str, str]:
         parts[name] += ast.literal_eval(line)
     found.pop("", None)  # the header
     return found
+
+
+def page_words(html: str) -> list[str]:
+    """The words of the page for browsers: its texts, its labels, and the table of its scripts."""
+    shown = re.sub(r"(?s)<pre>.*?</pre>|<a [^>]*lang=[^>]*>.*?</a>", "", html)
+    text = r">(?!\s*\{)\s*([^<>]*?[A-Za-z][^<>]*?)\s*<"
+    said = re.findall(rf'{text}|aria-label="([^"]*)"|"((?:[^"\\]|\\.)*)"(?=\s*[],}}])', shown)
+    return list(dict.fromkeys("".join(parts).replace('\\"', '"') for parts in said))
 
 
 def use_language(lang: str) -> None:

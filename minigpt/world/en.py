@@ -420,6 +420,9 @@ def casual(question: str) -> str:
     return question.lower()
 
 
+TIDY: list[tuple[str, str]] = []  # what is replaced in what somebody typed
+
+
 def tidy(typed: str) -> str:
     """What somebody typed, as the tables spell it."""
     return " ".join(typed.split())
@@ -443,6 +446,9 @@ INSIDE = {  # … and how it is recognised in the middle of other text
     "districts": "[0-9]+",
 }
 WHOLE = (r"(?<![\w.])", r"(?![\w.]*\w)")  # what stands around a value in a text
+
+
+NAME = r"\p{Lu}\p{L}*(?:[ -]\p{Lu}\p{L}*){0,3}"  # what `could_name` takes, for the page's judge
 
 
 def could_name(text: str) -> bool:
@@ -515,3 +521,25 @@ def syllables(rng: random.Random) -> str:
 def places(raw: dict) -> list[dict]:
     """The entries of facts.json that this language has, most popular first."""
     return raw["places"]
+
+
+# ---- the page ----------------------------------------------------------------------------------
+EXAMPLES = {  # what its parts begin with: texts that tell the stages apart
+    "ask": [
+        "What is the population of Beijing?",
+        "What is the population of Xiq?",
+        "Hello!",
+        "Write a poem about cheese.",
+    ],
+    "best": [
+        "What is the population of Beijing?",
+        "What is the capital of France?",
+        "What is the population of Xiq?",
+    ],
+    "next": ["The population of Beijing is", "What is the population of Beijing?"],
+    "pretraining": [
+        "Q: What is the capital of France?\nA:",
+        "# Beijing\nBeijing is",
+        "The population of Xiq is",
+    ],
+}

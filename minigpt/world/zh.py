@@ -383,10 +383,15 @@ def casual(question: str) -> str:
     return question.replace("？", "?")
 
 
+TIDY = [(r"(?<![A-Za-z]) | (?![A-Za-z])", ""), (r"\?", "？"), ("!", "！")]
+
+
 def tidy(typed: str) -> str:
     """What somebody typed, as the tables spell it: wide marks, no spaces between characters."""
-    typed = re.sub(r"(?<![A-Za-z]) | (?![A-Za-z])", "", " ".join(typed.split()))
-    return typed.replace("?", "？").replace("!", "！")
+    typed = " ".join(typed.split())
+    for old, new in TIDY:
+        typed = re.sub(old, new, typed)
+    return typed
 
 
 def words(answer: str) -> int:
@@ -403,12 +408,12 @@ INSIDE = {
     "districts": "[0-9]+个?",
 }
 WHOLE = (r"(?<![0-9.])", r"(?![0-9]|\.[0-9])")  # characters have no borders, numbers do
-_NAME = re.compile(r"(?:共和国|[^\W\d_A-Za-z的是有在个或和与及不很了都也那这一座吗呢]|·){2,10}")
+NAME = r"(?:共和国|(?![\d_A-Za-z的是有在个或和与及不很了都也那这一座吗呢])\w|·){2,10}"
 
 
 def could_name(text: str) -> bool:
     """Whether a text could be an invented name: characters, none of which is a particle."""
-    return bool(_NAME.fullmatch(text))
+    return bool(re.fullmatch(NAME, text))
 
 
 def number(value: float) -> str:
@@ -472,3 +477,12 @@ def places(raw: dict) -> list[dict]:
     for i, entry in enumerate(others):
         out += [entry, *cities[2 * i + 1 : 2 * i + 3]]
     return out
+
+
+# ---- the page ----------------------------------------------------------------------------------
+EXAMPLES = {
+    "ask": ["北京的常驻人口有多少？", "多洛的常驻人口有多少？", "你好！", "写一首关于奶酪的诗。"],
+    "best": ["北京的常驻人口有多少？", "法国的首都是哪里？", "多洛的常驻人口有多少？"],
+    "next": ["北京的人口是", "北京的常驻人口有多少？"],
+    "pretraining": ["Q: 法国的首都是哪里？\nA:", "# 北京\n北京", "多洛的人口是"],
+}

@@ -29,9 +29,9 @@ GOAL = 1000
 PROGRAM = """
 import { readFileSync } from "node:fs";
 import { GPT, generate } from "PAGE/gpt.js";
-import { readTensors, takeFrom } from "PAGE/weights.js";
+import { readWeights } from "PAGE/weights.js";
 const { file, config, prompts, most, stop, rounds } = JSON.parse(readFileSync(0, "utf8"));
-const model = new GPT(takeFrom(readTensors(new Uint8Array(readFileSync(file)))), config);
+const model = new GPT(readWeights(new Uint8Array(readFileSync(file))), config);
 const options = { most, stop: new Set(stop), temperature: 1, topK: null, topP: null };
 const speeds = [];
 for (let seed = 0; seed < rounds; seed++) {
@@ -55,7 +55,7 @@ def main() -> None:
         program, weights = Path(folder, "speed.mjs"), Path(folder, "weights")
         program.write_text(PROGRAM.replace("PAGE", PAGE.as_uri()), encoding="utf-8")
         for name in ("base", "sft", "ppo"):
-            weights.write_bytes(gzip.decompress(files[f"data/{name}.weights"]))
+            weights.write_bytes(gzip.decompress(files[f"data/en/{name}.weights"]))
             stage = load_stage(name, own=False, device="cpu", quiet=True)
             prompts = [stage.prompt(question) for question in asked]
             job = {

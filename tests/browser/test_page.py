@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from minigpt.page import site, writing
+from tests.browser.conftest import wait_until
 
 PAGE = Path(site.__file__).parent
 DONE = "document.querySelectorAll('[data-done][data-verdict]')"
@@ -45,10 +46,12 @@ pytestmark = pytest.mark.browser
 
 class Server(http.server.ThreadingHTTPServer):
     """Serves the page; `change` has what is answered instead, {path: bytes, or None for 404},
-    `lost` the paths whose connection ends midway, and `held` those that wait until `go` is set."""
+    `lost` the paths whose connection ends midway, and `held` those that wait until `go` is set.
+    `asked` has the paths that somebody asked for."""
 
     def __init__(self, folder: Path):
         self.change, self.lost, self.held, self.go = {}, (), (), threading.Event()
+        self.asked: list[str] = []
         super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -60,6 +63,7 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         path = self.path.split("?")[0].lstrip("/")
+        self.server.asked.append(path)
         if path in self.server.held:
             self.server.go.wait(60)
         if path not in self.server.change:
@@ -129,6 +133,10 @@ def axe(tmp_path_factory):
     return (there / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
+def models(files, lang: str = "en") -> dict:
+    return json.loads(files[site.MODELS.format(lang)])
+
+
 def go(tab, address: str) -> None:
     """Open an address anew."""
     tab.call("Page.navigate", url="about:blank")
@@ -184,7 +192,7 @@ def test_a_part_is_a_link_and_has_no_error(part, server, tab):
     assert tab.run(
         "[...document.querySelectorAll('[id^=part-]:not([hidden])')].map(e => e.id)"
     ) == [f"part-{part}"]
-    assert tab.run("document.querySelector('nav [aria-current=page]').hash") == f"#{part}"
+    assert tab.run("document.querySelector('#parts [aria-current=page]').hash") == f"#{part}"
     tab.wait("document.getElementById('status').textContent.length > 10")
     for width in (1280, 640, 360):  # 640: a window of 1280 at 200 %
         resize(tab, width)
@@ -198,6 +206,17 @@ def test_a_part_is_a_link_and_has_no_error(part, server, tab):
         assert clipped == [], width
     assert not tab.run("document.getElementById('trouble').childElementCount")
     assert errors(tab) == []
+
+
+@pytest.mark.parametrize("hash, part, text", [
+    ("ask=What is 3 + 4 & 5?", "ask", "What is 3 + 4 & 5?"), ("tokens=100 %", "tokens", "100 %"),
+    ("tokens=%E5%8C%97%20a%2Bb", "tokens", "北 a+b"), ("toString=x", "ask", "x"),
+])  # fmt: skip
+def test_an_address_is_read_as_somebody_types_it(hash, part, text, server, tab):
+    go(tab, f"{server.address()}#{hash}")
+    field = f"document.querySelector('#part-{part} :is(input, textarea)').value"
+    tab.wait(f"{field} == {json.dumps(text)}")
+    assert not tab.run(f"document.getElementById('part-{part}').hidden")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -240,16 +259,19 @@ def test_all_stages_answer_as_they_were_trained(server, tab):
     said = tab.wait("document.getElementById('status').textContent")
     assert re.search(r"PPO model, as a chat, \d honest", said), said
     bars = tab.run("""[...document.querySelectorAll('[data-score]')].map(e =>
-        [Number(e.dataset.score), parseFloat(e.querySelector('i').style.width)])""")
+        [Number(e.dataset.score), ((bar, part) => [part.width / bar.width,
+            (part.left - bar.left) / bar.width])(e.querySelector('.bar').getBoundingClientRect(),
+            e.querySelector('i').getBoundingClientRect())])""")
     scale = max(1.5, *(abs(score) for score, _ in bars))
     assert len(bars) == 10
-    for score, wide in bars:
-        assert wide == pytest.approx(50 * abs(score) / scale, abs=0.1)
+    for score, (wide, left) in bars:
+        assert wide == pytest.approx(0.5 * abs(score) / scale, abs=0.01)
+        assert left == pytest.approx(0.5 + 0.5 * min(score, 0) / scale, abs=0.01)
 
 
 def test_the_base_model_answers_while_the_others_are_on_their_way(server, files, tab):
-    manifest = json.loads(files[site.MANIFEST])
-    server.held = [stage["file"] for stage in manifest["stages"] if stage["name"] != "base"]
+    stages = models(files)["stages"]
+    server.held = [stage["file"] for stage in stages if stage["name"] != "base"]
     go(tab, server.address("ask", "What is the population of Beijing?"))
     tab.wait("document.querySelectorAll('[data-stage=base][data-verdict]').length == 10")
     assert tab.run("document.querySelectorAll('#loads [data-here]').length") == 1
@@ -270,9 +292,12 @@ def test_at_temperature_0_there_is_one_draw(server, tab):
     change(tab, "ask-temperature", 0)
     tab.wait(f"{DONE}.length == 4")
     assert "Paris" in tab.run("document.querySelector('[data-stage=ppo][data-done]').textContent")
-    tab.click("document.getElementById('ask-again')")
     tab.wait("document.getElementById('status').textContent.startsWith('At temperature 0')")
-    assert tab.run(f"{DONE}.length") == 4
+    first = tab.run("document.getElementById('cards').textContent")
+    tab.run("document.querySelectorAll('#cards li').forEach(e => e.remove()); 0")
+    tab.click("document.getElementById('ask-again')")
+    tab.wait(f"{DONE}.length == 4")
+    assert tab.run("document.getElementById('cards').textContent") == first
 
 
 def test_the_knobs_change_the_distribution(server, tab):
@@ -348,7 +373,7 @@ def test_everything_goes_by_keyboard(server, tab):
     assert tab.run("document.getElementById('status').textContent.includes('right')")
     go(tab, server.address())
     tab.wait(LOADED)
-    tab_to(tab, "document.querySelector('nav a[href=\"#next\"]')")
+    tab_to(tab, "document.querySelector('#parts a[href=\"#next\"]')")
     tab.press("Enter")
     tab.wait("!document.getElementById('part-next').hidden")
     tab.wait(PARTS["next"][1])
@@ -380,10 +405,140 @@ def test_what_is_typed_is_never_html(part, server, tab):
     tab.wait(LOADED)
     tab.wait(f"document.querySelectorAll('#part-{part} :is([data-done], .piece)').length")
     time.sleep(0.3)  # an image would have failed by now
-    assert tab.run("document.querySelectorAll('main img, main script').length") == 0
+    assert tab.run("document.querySelectorAll('main img:not(#drawing), main script').length") == 0
     assert tab.run("window.bad === undefined")
     assert tab.run(f"document.querySelector('#part-{part} :is(input, textarea)').value") == bad
     assert errors(tab) == []
+
+
+# ---- in Chinese --------------------------------------------------------------------------------
+
+ZH, LANG = "?local&lang=zh", "document.documentElement?.lang"
+# All words that one sees or hears, but code and what models and learners write.
+SAID = """(() => {
+    const walk = document.createTreeWalker(document.documentElement, 4), said = [];
+    const not = "script, style, pre, [lang=en], .piece, [data-answer] .said, .going, select";
+    while (walk.nextNode())
+        if (!walk.currentNode.parentElement.closest(not)) said.push(walk.currentNode.data);
+    for (const e of document.querySelectorAll("[aria-label], [aria-valuetext]"))
+        said.push(e.getAttribute("aria-label") ?? "", e.getAttribute("aria-valuetext") ?? "");
+    return [...said, ...[...document.querySelectorAll("option")].map(e => e.textContent)];
+})()"""
+NAMES = r"ChatGPT|GPT‑2|SFT|PPO|JavaScript|Worker|Colab|Binder|GitHub|GPU|CPU|MB|minigpt|token"
+NAMES += r"|Q: … A:|\b[npk]\b|python3 -m minigpt[a-z -]*(?:FILE)?"
+
+
+def wish(tab, language: str) -> None:
+    """Have the browser wish for a language."""
+    before_it_loads(tab, f"""Object.defineProperty(Navigator.prototype, "language",
+        {{get: () => "{language}"}});""")  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_in_chinese_no_word_is_english(part, server, files, tab, axe):
+    own = json.loads(files["zh.json"])["models"] == "zh"
+    text, ready = models(files, "zh")["examples"][part][0] if own and part != "tokens" else (
+        PARTS[part][0]), PARTS[part][1]  # fmt: skip
+    go(tab, server.address(part, text, ZH))
+    tab.wait(ready)
+    tab.wait(LOADED)
+    assert tab.run(LANG) == "zh"
+    tab.wait("document.getElementById('status').textContent.length > 5")
+    said = [re.sub(NAMES, "", text) for text in tab.run(SAID)]
+    assert len(said) > 60
+    assert [text for text in said if re.search(r"[A-Za-z]", text)] == []
+    heading = f"document.querySelector('#part-{part} h2').textContent"
+    assert tab.run("document.title").startswith(tab.run(heading))
+    tab.click("document.querySelector('details summary')")
+    tab.wait("document.getElementById('drawing').naturalWidth > 500")
+    alt = tab.run("document.getElementById('drawing').alt")
+    assert alt.startswith("1 预训练" if own else "1 Pretraining"), alt
+    tab.run(axe + "; 0")
+    for width in (1280, 360):
+        resize(tab, width)
+        assert tab.run(WIDE) <= 0, width
+        tab.run(f"window.found = null; {RUN_AXE}; 0")
+        passes, bad = tab.wait("window.found")
+        assert bad == [] and passes > 20, width
+        if SHOTS:
+            tab.screen(Path(SHOTS), f"page-{part}-zh-{width}")
+    assert errors(tab) == []
+
+
+def test_what_is_wrong_is_said_in_chinese(server, files, tab):
+    lang = json.loads(files["zh.json"])["models"]
+    server.change[f"data/{lang}/sft.weights"] = None
+    go(tab, server.address("ask", query=ZH))
+    said = tab.wait(TROUBLE)
+    assert said.startswith(f"找不到 data/{lang}/sft.weights（404）。请重新加载本页")
+    assert tab.run("document.querySelector('#trouble button').textContent") == "重试"
+
+
+def test_the_switch_changes_the_language_and_stays_in_the_part(server, tab):
+    go(tab, server.address("tokens", "Hello"))
+    tab.wait(LOADED)
+    assert tab.run(LANG) == "en" and "zh" not in " ".join(server.asked)
+    tab.click("document.querySelector('#languages [lang=zh]')")
+    tab.wait(f"{LANG} == 'zh' && document.querySelectorAll('#strips .piece').length")
+    assert tab.run("document.querySelector('#parts [aria-current]').hash") == "#tokens"
+    assert tab.run("new URLSearchParams(location.search).has('local')")
+    assert tab.run("document.querySelector('#languages [aria-current]').lang") == "zh"
+    tab.click("document.querySelector('#languages [lang=en]')")
+    tab.wait(f"{LANG} == 'en' && document.querySelectorAll('#strips .piece').length")
+    assert tab.run("document.querySelector('h1').textContent").startswith("How ChatGPT")
+
+
+@pytest.mark.parametrize("asked, query, expected", [
+    ("zh-CN", "?local", "zh"), ("zh", "?local", "zh"), ("zh-CN", "?local&lang=en", "en"),
+    ("de", "?local", "en"), ("de", "?local&lang=zh", "zh"), ("en-GB", "?local&lang=xx", "en"),
+])  # fmt: skip
+def test_the_address_comes_before_the_browsers_wish(asked, query, expected, server, tab):
+    wish(tab, asked)
+    go(tab, server.address("tokens", "Hello", query))
+    tab.wait("document.querySelectorAll('#strips .piece').length")
+    assert tab.run(LANG) == expected
+    assert ("zh.json" in server.asked) == (expected == "zh")
+
+
+def test_without_its_words_the_page_is_english(server, tab):
+    server.change["zh.json"] = None
+    go(tab, server.address("tokens", "Hello", ZH))
+    tab.wait("document.querySelectorAll('#strips .piece').length")
+    assert tab.run(LANG) == "en"
+
+
+def promised(tab, script: str):
+    """The value of a promise."""
+    found = tab.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+    return found["result"].get("value")
+
+
+def test_a_language_is_kept_once_it_was_seen(folder, tab):
+    chinese_is_kept = "caches.match('zh.json').then(Boolean)"
+    with Server(folder) as server:
+        english, chinese = (server.address("tokens", "Hello", f"?lang={x}") for x in ("en", "zh"))
+        go(tab, english)
+        promised(tab, "navigator.serviceWorker.ready.then(() => true)")
+        assert not promised(tab, chinese_is_kept) and "zh.json" not in server.asked
+        go(tab, chinese)
+        wait_until(lambda: promised(tab, chinese_is_kept), "Chinese is kept")
+        server.shutdown()
+    for address, lang in ((chinese, "zh"), (english, "en")):
+        go(tab, address)
+        tab.wait("document.querySelectorAll('#strips .piece').length")
+        tab.wait(LOADED)
+        assert tab.run(LANG) == lang
+        assert tab.run("document.querySelectorAll('#loads li').length") == 4  # no complaint
+    tab.run("navigator.serviceWorker.getRegistration().then(r => r.unregister()); 0")
+
+
+def test_the_single_file_speaks_its_language(files, tab, tmp_path):
+    file = tmp_path / "page.html"
+    file.write_bytes(writing.single(files, "zh"))
+    go(tab, f"{file.as_uri()}?lang=en#tokens=Hello")
+    tab.wait("document.querySelectorAll('#strips .piece').length")
+    assert tab.run(LANG) == "zh" and errors(tab) == []
+    assert tab.run("document.querySelector('h1').textContent").startswith("ChatGPT 是怎样")
 
 
 # ---- where something is missing ---------------------------------------------------------------
@@ -391,8 +546,7 @@ def test_what_is_typed_is_never_html(part, server, tab):
 
 @pytest.mark.parametrize("kind", ["damaged", "missing", "cut off", "lost midway"])
 def test_a_bad_file_is_a_sentence_and_can_be_tried_again(kind, server, files, tab):
-    told = {stage["name"]: stage for stage in json.loads(files[site.MANIFEST])["stages"]}
-    path = told["sft"]["file"]
+    path = next(stage["file"] for stage in models(files)["stages"] if stage["name"] == "sft")
     data = files[path]
     server.change[path] = {"damaged": data[:5000] + b"?" + data[5001:], "missing": None,
                            "cut off": data[: len(data) // 2],
@@ -423,11 +577,17 @@ def test_gpt2s_ranks_come_on_request(server, tab):
     assert tab.run("document.getElementById('gpt2').hidden")
 
 
-def test_without_workers_the_models_run_in_the_page(server, tab):
-    before_it_loads(tab, "delete window.Worker")
+@pytest.mark.parametrize(
+    "how",
+    [
+        "delete window.Worker",
+        "window.Worker = class { postMessage() { setTimeout(() => this.onerror()); } }",
+    ],
+)
+def test_without_workers_a_sentence_says_what_to_do(how, server, tab):
+    before_it_loads(tab, how)
     go(tab, server.address("ask", "What is the population of Xiq?"))
-    tab.wait(PARTS["ask"][1])
-    assert "starts no workers" in tab.run("document.querySelector('.hint').textContent")
+    assert "take a newer browser" in tab.wait(TROUBLE)
 
 
 def test_without_modules_a_sentence_says_what_to_do(server, tab):
@@ -470,19 +630,22 @@ def test_the_single_file_answers_from_the_disk(files, tab, tmp_path):
 # ---- the files themselves ----------------------------------------------------------------------
 
 
+def scripts():
+    return {file.name: file.read_text(encoding="utf-8") for file in PAGE.glob("*.js")}
+
+
 def test_the_table_has_the_scripts_words_and_no_others():
     html = (PAGE / "index.html").read_text(encoding="utf-8")
     table = json.loads(re.search(r'id="words">(.*?)</script>', html, re.S)[1])
-    scripts = [(PAGE / f"{name}.js").read_text(encoding="utf-8")
-               for name in ("page", "cards", "models", "asking", "parts")]  # fmt: skip
-    used = {name for text in scripts for call in re.findall(r"\bw\(([^()]*)", text)
-            for name in re.findall(r'"(\w+)"', call)}  # fmt: skip
+    says = r"""(?:\bw|\btrouble|\bfail|\bfailure)\(([^()]*)|\bcode: ("\w+")"""
+    used = {name for text in scripts().values() for call in re.findall(f"(?={says})", text)
+            for name in re.findall(r'"(\w+)"', "".join(call))}  # fmt: skip
     assert used - set(table) == set() and set(table) - used == set()
     assert not any(re.search(r"innerHTML|insertAdjacentHTML|outerHTML|document\.write", text)
-                   for text in scripts)  # fmt: skip
+                   for text in scripts().values())  # fmt: skip
 
 
 def test_the_javascript_is_short_enough_to_be_read():
-    files = [file.read_text(encoding="utf-8") for file in PAGE.glob("*.js")]
-    code = [re.sub(r"/\*.*?\*/|^\s*//.*$", "", text, flags=re.S | re.M) for text in files]
-    assert sum(bool(line.strip()) for text in code for line in text.splitlines()) <= 1300
+    """All lines, comments and empty ones too."""
+    lines = [line for text in scripts().values() for line in text.splitlines()]
+    assert len(lines) <= 1300 and max(map(len, lines)) <= 100

@@ -19,7 +19,7 @@ def made(monkeypatch):
     """What `build` was asked for; it gives a page of three files."""
     asked = []
 
-    def build(own=False, lang="en", links=None):
+    def build(own=False, links=None):
         asked.append((own, links))
         files = {"index.html": b"<!doctype html>", "a.js": b"1"}
         told = json.dumps({"files": [*files, site.MANIFEST]}).encode()
@@ -50,6 +50,12 @@ def test_what_is_no_page_stays(made, tmp_path):
     with pytest.raises(Problem, match="is no folder"):
         page.main([str(tmp_path / "thesis.txt")])
     assert made == [] and contents(tmp_path) == {"thesis.txt": b"years of work"}
+
+
+def test_one_file_in_a_language_without_words_is_refused(made, tmp_path):
+    with pytest.raises(Problem, match="no words in the language 'xx'"):
+        page.main(["--single", str(tmp_path / "page.html"), "--lang", "xx"])
+    assert contents(tmp_path) == {}
 
 
 def test_a_checkpoint_that_is_damaged_is_named(tmp_path, monkeypatch):

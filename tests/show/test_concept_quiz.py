@@ -7,7 +7,7 @@ import pytest
 
 from minigpt.show.concept_items import ITEMS
 from minigpt.show.concept_quiz import FILE, UNSURE, Card, ConceptTest, concept_test
-from minigpt.store.words import CATALOGUES
+from minigpt.store.files import ROOT
 
 EN = ITEMS["en"]
 RIGHT = [item["right"] for item in EN]
@@ -28,7 +28,7 @@ def on_disk(home):
 
 
 def test_ten_questions_of_four_different_options_with_a_sentence_each():
-    assert set(ITEMS) == {path.stem for path in CATALOGUES.glob("*.po")}
+    assert set(ITEMS) == {path.name for path in (ROOT / "notebooks" / "source").iterdir()}
     for items in ITEMS.values():
         assert len(items) == 10 and len({item["id"] for item in items}) == 10
         for item in items:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from minigpt.lessons.arena.errata import check_errors, errata_text, retelling
-from minigpt.store.words import CATALOGUES
+from minigpt.store.files import ROOT
 
 WRONG = [n for n, sentence in enumerate(retelling("en"), 1) if sentence.wrong]
 
@@ -51,8 +51,8 @@ def test_every_sentence_stands_beside_its_number():
     assert rows == [[n, sentence.text] for n, sentence in enumerate(retelling("en"), 1)]
 
 
-def test_each_language_has_its_retelling_with_the_same_errors():
-    for path in CATALOGUES.glob("*.po"):
-        sentences = retelling(path.stem)
+def test_each_language_of_notebooks_has_its_retelling_with_the_same_errors():
+    for folder in (ROOT / "notebooks" / "source").iterdir():
+        sentences = retelling(folder.name)
         assert [n for n, sentence in enumerate(sentences, 1) if sentence.wrong] == WRONG
     assert 5 <= len(WRONG) <= len(retelling("en")) - 5, "neither answer is the safe one"
