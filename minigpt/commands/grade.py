@@ -153,7 +153,8 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
               f"{course / 'words.csv'}, then grade again or export.")  # fmt: skip
     print(f"""Points: {course / "points.csv"}. For the students: {course / "returned"}
 Back to the platform: {PROGRAM} export --help
-Into nbgrader's gradebook, with the same points (that run has no sandbox):
+Into nbgrader's gradebook, with the same points. That run has no sandbox: what students wrote
+runs with your rights. What you have not read needs a container (TEACHING.md, nbgrader):
     cd {course}
     nbgrader autograde {" ".join(names)} --CourseDirectory.submitted_directory=checked""")
     return int(any(one.displaced for one in account))
@@ -169,7 +170,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help=only)
     parser.add_argument("--seconds", type=float, default=SECONDS, metavar="N",
                         help=f"time limit of a cell (default: {SECONDS:g})")  # fmt: skip
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if not args.seconds > 0:
         parser.error(f"--seconds is {args.seconds:g}: give more than 0")
     try:
