@@ -18,7 +18,7 @@ PACKAGE = ROOT / "minigpt"
 SOURCES = ROOT / "notebooks" / "source"
 
 READING = ("tokenizer", "model", "generate", "pretrain", "sft", "reward", "ppo", "arena")
-DATA = ("world/en.py", "show/concept_items.py", "classroom/worksheet/task_text.py",
+DATA = ("world/en.py", "show/concept_items.py",
         "lessons/ppo/bug_texts.py", "lessons/ppo/instrument_texts.py")  # fmt: skip
 PLAIN = ("store.files", "store.words")  # used before anything is installed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from minigpt.classroom.exchange.platforms import feedback, fill, read_collected, read_total
 from minigpt.classroom.exchange.roster import read_roster
-from minigpt.classroom.exchange.tables import read_rows
+from minigpt.classroom.exchange.tables import read_points
 from minigpt.setup.common import option_parser
 from minigpt.store.files import Problem, atomic_write
 
@@ -46,9 +46,7 @@ def main(argv: list[str]) -> int:
                           f"for {args.assignment[0]}.")  # fmt: skip
     else:
         path = args.file.expanduser().resolve()
-        rows = {(row.get("student_id", ""), row.get("assignment", "")): row
-                for row in read_rows(course / "points.csv")}  # fmt: skip
-        wanted = {name: read_total(rows, name) for name in args.assignment}
+        wanted = {name: read_total(read_points(course), name) for name in args.assignment}
         if args.column and len(wanted) > 1:
             raise Problem("--column names one column: give one assignment.")
         out = fill(path, args.what, wanted, read_roster(course), collected, args.column)

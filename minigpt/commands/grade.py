@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from minigpt.classroom.exchange.roster import Roster, read_roster
-from minigpt.classroom.exchange.tables import read_rows
+from minigpt.classroom.exchange.tables import read_points, read_rows
 from minigpt.classroom.grading import box, write
 from minigpt.classroom.grading.marking import SECONDS, grade_notebook
 from minigpt.classroom.notebook import belongs_to, checking
@@ -124,7 +124,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
 
 def add_absent(course: Path, roster: Roster, assignment: str, sources: dict) -> None:
     """A line of 0 points for each student in class.csv who has none yet."""
-    rows = write.read_points(course)
+    rows = read_points(course)
     there = {comparable(who) for who, name in rows if name == assignment}
     for who in roster.ids():
         if comparable(who) not in there:
@@ -138,7 +138,7 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
     print(f"\n{len(handed)} hand-ins of {len({who for who, _ in handed})} students were graded.")
     print(f"Files not used: {len(unused)}")
     print("".join(f"  {line}\n" for line in unused), end="")
-    rows = write.read_points(course)
+    rows = read_points(course)
     for name in names:
         absent = [who for who, assignment in rows if assignment == name
                   and rows[who, assignment].get("remarks") == write.NOTHING]  # fmt: skip

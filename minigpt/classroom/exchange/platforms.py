@@ -154,7 +154,7 @@ def who_is(
     name = name or f"{told.get('firstname', '')} {told.get('lastname', '')}"
     found = roster.find([told.get(m, "") for m in MARKS], platform, number, name)
     known = {who.casefold(): who for who in points.points}
-    ids = [numbers.get(number), found and found.id, *(told.get(m) for m in MARKS)]
+    ids = [numbers.get(number), found and found["id"], *(told.get(m) for m in MARKS)]
     return next((known[one.casefold()] for one in ids if one and one.casefold() in known), None)
 
 

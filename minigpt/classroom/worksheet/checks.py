@@ -5,13 +5,14 @@ check says of a wrong one is what to look at, and never the right value. Answers
 own types before they are compared, so that no object can decide for itself what it equals.
 """
 
+import json
 import math
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from minigpt.classroom.worksheet.task_text import CHECKS
 from minigpt.store.words import language
+from minigpt.world.facts import DATA
 from minigpt.world.questions import Question
 
 ROOM = 24  # tokens that the model may write after a prompt
@@ -67,7 +68,14 @@ def wrong(hint: str) -> None:
 def demand(true: object, what: str, **told) -> None:
     """AssertionError that says what is wrong, unless it is true; `python -O` does not skip it."""
     if not true:
-        raise AssertionError(CHECKS[language()][what].format(**told))
+        raise AssertionError(words(language())["checks"][what].format(**told))
+
+
+@lru_cache
+def words(lang: str) -> dict:
+    """What is said of wrong answers: of their form, and of each task. The entries of `mistakes`
+    belong, in order, to those that its maker in tasks.py computes. No hint names a right value."""
+    return json.loads((DATA / f"worksheet-{lang}.json").read_text(encoding="utf-8"))
 
 
 def same(task: Task, a, b) -> bool:

@@ -1,8 +1,8 @@
 """The tasks of the worksheet: how one student's numbers and facts are drawn, and the right answers.
 
 Each maker draws a task: what goes into its text, the right answer, and what typical mistakes give,
-in the order of their hints in task_text.py. Plain arithmetic: a worksheet is written by Python
-alone, and the tests compare each answer with the package's own functions.
+in the order of their hints in data/worksheet-en.json. Plain arithmetic: a worksheet is written by
+Python alone, and the tests compare each answer with the package's own functions.
 """
 
 import json
@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from minigpt.classroom.worksheet.checks import Task, pattern, read, same
-from minigpt.classroom.worksheet.task_text import TEXT
+from minigpt.classroom.worksheet.checks import Task, pattern, read, same, words
 from minigpt.world.facts import DATA, NUMERIC, World
 from minigpt.world.questions import Question, ask, seen_phrasings
 
@@ -313,16 +312,8 @@ def false_sentences(draw: Draw, world: World) -> Drawn:
 
 def make(name: str, draw: Draw, world: World) -> Task:
     """Draw one task; again, where a typical mistake would happen to give the right answer."""
-    kind, words = MAKERS[name], TEXT[world.lang][name]
     while True:
-        drawn = kind.maker(draw, world)
-        hints = {member: words["wrong" if wrong else "true"].format(hint=hint)
-                 for member, (wrong, hint) in drawn.hints.items()}  # fmt: skip
-        mistakes = tuple(zip(drawn.mistakes, words.get("mistakes", ()), strict=True))
-        task = Task(
-            name, kind.form, drawn.given, drawn.expected, kind.tolerance, kind.relative, mistakes,
-            hints, words.get("hint", ""), drawn.question,
-        )  # fmt: skip
+        task = worded(name, world.lang, MAKERS[name].maker(draw, world))
         right = read(task, task.expected)
         if not any(same(task, right, read(task, mistake)) for mistake, _ in task.mistakes):
             return task
@@ -330,8 +321,16 @@ def make(name: str, draw: Draw, world: World) -> Task:
 
 def unsolved(name: str, numbers: int, lang: str, question: Question | None = None) -> Task:
     """A task of which the answer is not known: with its form, and so many numbers in it."""
-    kind, words = MAKERS[name], TEXT[lang][name]
-    hints = tuple((None, hint) for hint in words.get("mistakes", ()))
+    mistakes = [None] * len(words(lang)["tasks"][name].get("mistakes", ()))
     expected = "" if question else [0.0] * numbers
-    return Task(name, kind.form, {}, expected, kind.tolerance, kind.relative, hints, {},
-                words.get("hint", ""), question)  # fmt: skip
+    return worded(name, lang, Drawn({}, expected, mistakes, question=question))
+
+
+def worded(name: str, lang: str, drawn: Drawn) -> Task:
+    """What was drawn, with what is said of wrong answers."""
+    kind, said = MAKERS[name], words(lang)["tasks"][name]
+    hints = {member: said["wrong" if wrong else "true"].format(hint=hint)
+             for member, (wrong, hint) in drawn.hints.items()}  # fmt: skip
+    mistakes = tuple(zip(drawn.mistakes, said.get("mistakes", ()), strict=True))
+    return Task(name, kind.form, drawn.given, drawn.expected, kind.tolerance, kind.relative,
+                mistakes, hints, said.get("hint", ""), drawn.question)  # fmt: skip
