@@ -24,8 +24,6 @@ from minigpt.store.words import language
 
 SOURCE = Path(__file__).with_name("worksheet.ipynb")
 GAP = re.compile(r"\{(\w+)(:[^{}]*)?\}")
-BAR = "\\|"  # the sign | inside a table of Markdown
-COLUMNS = ("notebook", "question", "2 points", "1 point", "0 points")
 
 
 def worksheet() -> dict:
@@ -87,19 +85,6 @@ def fill(source: str, values: dict) -> str:
         return format(values[name], form) if name in values else gap[0]
 
     return GAP.sub(value, source)
-
-
-def rubric(source: dict) -> str:
-    """The questions in words and what earns 2, 1 and 0 points, as a table in Markdown."""
-    cells = {cell.get("id", ""): text(cell) for cell in source["cells"]}
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
-    for name, asked in cells.items():
-        if question := re.fullmatch(r"words-(\d\d)-question", name):
-            title, _, body = asked.removeprefix("### ").partition("\n\n")
-            earns = re.findall(r"^- \*\*\d\*\*: (.+)$", cells[f"words-{question[1]}"], re.M)
-            row = (question[1], f"**{title}.** {' '.join(body.split())}", *earns)
-            lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in row)} |")
-    return "\n".join(lines) + "\n"
 
 
 def as_code(text: str) -> str:
