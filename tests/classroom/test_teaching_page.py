@@ -5,6 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from minigpt.classroom.grading import box
 from minigpt.classroom.grading.repair import mark
 from minigpt.classroom.notebook import (
     exercises,
@@ -110,6 +111,14 @@ def test_the_worksheet_is_as_told():
     assert told in PAGE
     assert f"{len(by_hand)} questions\nin words with {sum(m['points'] for m in by_hand):g}" in PAGE
     assert "(notebooks/rubrics.md)" in PAGE and (ROOT / "notebooks" / "rubrics.md").is_file()
+
+
+def test_the_containers_image_is_made_as_told():
+    assert set(re.findall(r"docker build -t (\S+) \.", PAGE)) == {box.IMAGE}
+    made = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert f"docker build -t {box.IMAGE} ." in made and "COPY requirements.txt ." in made
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert sent == ["*", "!requirements.txt"]
 
 
 def test_every_command_and_file_on_the_page_exists():
