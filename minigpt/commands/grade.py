@@ -21,17 +21,10 @@ ENVIRONMENT = "package"
 
 def require_packages() -> None:
     """Problem where a package is missing that answers and checks import: all would be wrong."""
-    missing = [
-        name for name in ("torch", "numpy", "tiktoken") if not importlib.util.find_spec(name)
-    ]
-    if missing:
+    needed = ("torch", "numpy", "tiktoken")
+    if missing := [name for name in needed if not importlib.util.find_spec(name)]:
         raise Problem(f"This Python ({sys.executable}) has no {', '.join(missing)}, so that right "
                       f"answers would fail. {PROGRAM} check says what to do.")  # fmt: skip
-
-
-def course_of(path: Path) -> Path | None:
-    """The course folder that a file lies in."""
-    return next((p for p in path.parents if (p / "nbgrader_config.py").is_file()), None)
 
 
 def grade_file(path: Path, seconds: float) -> int:
@@ -39,7 +32,8 @@ def grade_file(path: Path, seconds: float) -> int:
 
     A file in a course folder is graded by that folder's sources, another one by the course's own.
     """
-    course, student, secret = course_of(path), "", ""
+    course = next((p for p in path.parents if (p / "nbgrader_config.py").is_file()), None)
+    student = secret = ""
     try:
         notebook = write.read_json(path)
         if course:

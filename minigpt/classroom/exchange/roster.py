@@ -43,25 +43,17 @@ class Roster:
             if not self.students and cells[0].casefold() in HEADINGS:
                 header = ["id", *(cell if "_" in cell else cell.casefold() for cell in cells[1:])]
                 continue
-            self.add(path, line, dict(zip(header, cells)))
-
-    def add(self, path: Path, line: int, told: dict[str, str]) -> None:
-        student = told["id"]
-        try:
-            if not student:
-                raise ValueError("the first column has no id.")
-            key = comparable(student)
-            if NO_FOLDER.search(student):
-                raise ValueError(f"the id {student!r} cannot be a folder's name: leave out / \\ : "
-                                 "* ? \" < > | and a point in front")  # fmt: skip
-        except ValueError as error:
-            raise Problem(f"{path}, line {line}: {error}") from None
-        if key in self.students:
-            self.said.append(f"{path.name}, line {line}: {student!r} is there already")
-            return
-        self.students[key] = told
-        for name in name_forms(told.get("name", "")):
-            self.names.setdefault(name, set()).add(key)
+            told = dict(zip(header, cells))
+            try:
+                key = key_of(told["id"])
+            except ValueError as error:
+                raise Problem(f"{path}, line {line}: {error}") from None
+            if key in self.students:
+                self.said.append(f"{path.name}, line {line}: {told['id']!r} is there already")
+                continue
+            self.students[key] = told
+            for name in name_forms(told.get("name", "")):
+                self.names.setdefault(name, set()).add(key)
 
     def ids(self) -> list[str]:
         return [told["id"] for told in self.students.values()]
@@ -95,6 +87,16 @@ class Roster:
     def extension(self, student: str, assignment: str) -> str:
         """The student's own date for an assignment, or ""."""
         return (self.by_id(student) or {}).get(assignment, "")
+
+
+def key_of(student: str) -> str:
+    """An id as it is compared; ValueError for one that no folder can be named after."""
+    if not student:
+        raise ValueError("the first column has no id.")
+    if NO_FOLDER.search(student):
+        raise ValueError(f"the id {student!r} cannot be a folder's name: leave out / \\ : * ? \" < "
+                         "> | and a point in front")  # fmt: skip
+    return comparable(student)
 
 
 def read_roster(course: Path) -> Roster:

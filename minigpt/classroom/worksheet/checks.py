@@ -8,6 +8,7 @@ own types before they are compared, so that no object can decide for itself what
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -25,16 +26,16 @@ PARTS = {"prompt": (str,), "number": NUMBER, "numbers": NUMBER, "texts": (str,),
 class Task:
     """One exercise, with one student's own facts and numbers in it."""
 
-    name: str  # "training-days": the same for everybody
-    form: str  # "number", "numbers", "texts", "set", "pairs" or "prompt"
     given: dict  # the gaps of its text in the worksheet
     expected: object  # a right answer
+    mistakes: Sequence = ()  # typical wrong answers, each with what to look at
+    hints: dict = field(default_factory=dict)  # of a set: member → what to look at if it is wrong
+    question: Question | None = None  # what a prompt has to ask
+    hint: str = ""  # what to look at in all other cases
+    name: str = ""  # "training-days": the same for everybody
+    form: str = ""  # "number", "numbers", "texts", "set", "pairs" or "prompt"
     tolerance: float = 0.0  # how far off each number may be
     relative: bool = False  # whether that is a share of the right number
-    mistakes: tuple = ()  # (a typical wrong answer, what to look at)
-    hints: dict = field(default_factory=dict)  # of a set: member → what to look at if it is wrong
-    hint: str = ""  # what to look at in all other cases
-    question: Question | None = None  # what a prompt has to ask
 
     @property
     def variable(self) -> str:
