@@ -32,17 +32,7 @@ TRIAL = (
     "import importlib.util, minigpt.classroom.grading.wire\n"
     "raise SystemExit(not all(map(importlib.util.find_spec, ['IPython', 'torch'])))"
 )
-UNSHARE = """set -e
-mount -t tmpfs -o mode=755 box /dev/shm; cd /dev/shm
-mkdir proc dev tmp old; mount -t proc proc proc; mount -t tmpfs -o mode=1777,size={disk} box tmp
-for name in null zero full random urandom; do touch dev/$name; mount --bind /dev/$name dev/$name
-done
-show() {{ if [ -d "$1" ]; then mkdir -p ".$1"; else mkdir -p ".${{1%/*}}"; touch ".$1"; fi
-  mount --bind "$1" ".$1"; mount -o remount,bind,ro,nosuid,nodev ".$1"; }}
-{shown}
-pivot_root . old; cd /; umount -l old; rmdir old; mount -o remount,bind,ro /
-exec "$@"
-"""
+UNSHARE = ROOT / "minigpt" / "data" / "unshare.sh"  # with gaps in braces
 
 
 def warning() -> str:
@@ -146,7 +136,7 @@ def unshare(root: bool) -> list[str]:
     for path in shown():
         link = os.path.islink(path) and os.readlink(path)
         lines.append(f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}")
-    script = UNSHARE.format(disk=DISK, shown="\n".join(lines))
+    script = UNSHARE.read_text(encoding="utf-8").format(disk=DISK, shown="\n".join(lines))
     kind = "" if root else "--user --map-root-user"
     line = f"setpriv --pdeathsig KILL unshare {kind} --mount --pid --net --ipc --uts --fork "
     return [*line.split(), "--kill-child", "--", "sh", "-c", script, "sh"]

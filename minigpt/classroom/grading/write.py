@@ -34,7 +34,7 @@ from minigpt.classroom.worksheet.variant import comparable
 from minigpt.classroom.worksheet.worksheet import is_worksheet, solved
 from minigpt.show.style import escape
 from minigpt.show.table import Table
-from minigpt.store.files import Problem, atomic_write
+from minigpt.store.files import ROOT, Problem, atomic_write
 
 COLUMNS = ("student_id", "assignment", "score", "max_score", "words", "max_words", "waiting",
            "late", "remarks")  # fmt: skip
@@ -43,12 +43,7 @@ NOTHING = "nothing handed in"
 SOMEBODY = "example"  # whose worksheet the source's own solutions are tried with
 LARGEST = 100_000_000  # bytes of a submitted notebook
 LONGEST_ANSWER = 20_000  # characters
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>body {{ font: 16px/1.5 sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em }}
-td, th {{ padding: .4em 1.2em .4em 0; border-bottom: 1px solid #999 }}</style></head>
-<body><h1>{title}</h1><p>{total}</p>{body}</body></html>
-"""
+PAGE = ROOT / "minigpt" / "data" / "returned.html"  # with gaps in braces
 
 
 @dataclass
@@ -344,7 +339,8 @@ def write_feedback(course: Path, graded: Graded) -> None:
     if notes := [*graded.told, *notes]:
         items = "".join(f"<li>{escape(note)}</li>" for note in notes)
         body += f"<p>In your file:</p><ul>{items}</ul>"
-    page = PAGE.format(title=escape(graded.assignment), total=escape(total), body=body)
+    page = PAGE.read_text(encoding="utf-8")
+    page = page.format(title=escape(graded.assignment), total=escape(total), body=body)
     atomic_write(target, page.encode("utf-8"))
 
 
