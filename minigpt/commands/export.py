@@ -7,9 +7,9 @@ export feedback DIR ASSIGNMENT             packs the students' pages for the pla
 
 from pathlib import Path
 
-from minigpt.classroom.exchange.platforms import feedback, fill, read_collected, read_total
+from minigpt.classroom.exchange.platforms import feedback, fill, read_total
 from minigpt.classroom.exchange.roster import read_roster
-from minigpt.classroom.exchange.tables import read_points
+from minigpt.classroom.exchange.tables import read_points, read_rows
 from minigpt.setup.common import option_parser
 from minigpt.store.files import Problem, atomic_write
 
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     kind.add_argument("assignment", nargs=1)
     args = parser.parse_args(argv)
     course = args.course.expanduser().resolve()
-    collected = read_collected(course)
+    collected = read_rows(course / "collected.csv")
     if args.what == "feedback":
         data, out = feedback(course, args.assignment[0], collected)
         target = course / f"feedback-{args.assignment[0]}.zip"

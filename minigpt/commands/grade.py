@@ -111,18 +111,12 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         write.write_feedback(course, one)
         write.write_points(course, one)  # at once: a long run may be broken off
         account.append(one)
+    there = {(comparable(who), name) for who, name in read_points(course)}
     for name in names if student is None else ():
-        add_absent(course, roster, name, known[name])
+        for who in roster.ids():
+            if (comparable(who), name) not in there:  # 0 points
+                write.write_points(course, write.nothing(who, name, known[name]))
     return tell(course, account, roster, names)
-
-
-def add_absent(course: Path, roster: Roster, assignment: str, sources: dict) -> None:
-    """A line of 0 points for each student in class.csv who has none yet."""
-    rows = read_points(course)
-    there = {comparable(who) for who, name in rows if name == assignment}
-    for who in roster.ids():
-        if comparable(who) not in there:
-            write.write_points(course, write.nothing(who, assignment, sources))
 
 
 def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
