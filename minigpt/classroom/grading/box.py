@@ -58,11 +58,12 @@ def sandboxes() -> list[str]:
 
 
 def starts(name: str) -> bool:
-    theirs, quiet = environment(HERE), subprocess.DEVNULL
-    trial = command(["-c", TRIAL], name, theirs, f"minigpt-trial-{os.getpid()}")
+    theirs, quiet, run = environment(HERE), subprocess.DEVNULL, f"minigpt-trial-{os.getpid()}"
+    trial = command(["-c", TRIAL], name, theirs, run)
     with suppress(OSError, subprocess.SubprocessError):
         pipes = {"stdin": quiet, "stdout": quiet, "stderr": quiet, "env": outside(name, theirs)}
         return subprocess.run(trial, timeout=60, **pipes).returncode == 0
+    end(name, run)
     return False
 
 
