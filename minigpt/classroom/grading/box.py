@@ -108,7 +108,7 @@ def end(name: str | None, run: str) -> None:
 
 
 def watch_over() -> None:
-    """In a container, the first process ends when the grader has: then the system ends all."""
+    """The first process of a box ends when the grader has: then the system ends all in it."""
     if os.getpid() == 1 and (child := os.fork()):
         asked = select.poll()
         asked.register(0, 0)  # not to read: to hear that nobody writes any more
