@@ -195,14 +195,17 @@ def exercises(notebook: dict) -> list[Exercise]:
     return found
 
 
+def by_hand(notebook: dict) -> list[dict]:
+    """What nbgrader knows of the cells whose points a person gives."""
+    return [m for m in map(mark, notebook["cells"]) if m.get("solution") and m.get("grade")]
+
+
 def belongs_to(submitted: dict, sources: dict[str, dict]) -> str | None:
     """The name of the source whose graded cells this notebook has, or None: files get renamed."""
     cells = submitted.get("cells") if isinstance(submitted, dict) else None
-    found = [grade_id(cell) for cell in cells] if isinstance(cells, list) else []
-    common = {}
-    for name, source in sources.items():
-        ids = {mark(cell)["grade_id"] for cell in source["cells"] if mark(cell)}
-        common[name] = sum(one in ids for one in found)
+    found = {grade_id(cell) for cell in cells} if isinstance(cells, list) else set()
+    common = {name: len(found & {mark(cell).get("grade_id", "") for cell in source["cells"]})
+              for name, source in sources.items()}  # fmt: skip
     best = max(common, key=common.get, default=None)
     return best if best and common[best] else None
 

@@ -67,15 +67,9 @@ def origin_of(parts: list[str], roster: Roster, assignments: list[str], shared: 
     for at, part in enumerate(parts):
         if match := CANVAS.fullmatch(part):
             name, number = match["name"] or "", match["number"]
-            return Origin(
-                "_".join(filter(None, (name, number))),
-                [match["file"], *parts[at + 1 :]],
-                name,
-                "canvas",
-                number,
-                match["attachment"],
-                bool(match["late"]),
-            )
+            inside, who = [match["file"], *parts[at + 1 :]], "_".join(filter(None, (name, number)))
+            return Origin(who, inside, name, "canvas", number, match["attachment"],
+                          bool(match["late"]))  # fmt: skip
     for at, part in enumerate(folders):
         if part in assignments and at:
             return Origin(folders[at - 1], parts[at + 1 :], folders[at - 1])
@@ -165,7 +159,7 @@ def student_of(origin: Origin, roster: Roster) -> str:
     ids = [] if origin.platform else [origin.who]
     found = roster.find(ids, origin.platform, number, origin.name)
     if found:
-        return found.id
+        return found["id"]
     if not origin.platform and not NO_FOLDER.search(origin.who):
         return short(origin.who)
     student = short(re.sub(r"[^\w.@-]+", "-", origin.who).strip("-."))

@@ -21,40 +21,7 @@ from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 from minigpt.store.words import language
 
 ENVIRONMENT = None
-CONFIG = '''"""nbgrader's settings for this course; made by `{program} course`."""
-
-import os
-import sys
-
-c = get_config()
-c.CourseDirectory.course_id = "minigpt"
-c.Execute.timeout = 120  # seconds a cell; then it is stopped, and the next one runs
-c.Execute.interrupt_on_timeout = True
-
-# A notebook's kernel is started with these.
-root = {root!r}
-paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-os.environ["PYTHONPATH"] = os.pathsep.join([root, *(p for p in paths if p and p != root)])
-os.environ["MINIGPT_SECRET"] = "{secret}"  # draws tasks and the checks' inputs: tell no student
-os.environ["MINIGPT_HOME"] = os.path.join(os.getcwd(), ".minigpt")  # not your own checkpoints
-
-# Exercises are graded, so the cells that train do a few steps.
-sys.path.insert(0, root)
-from minigpt.classroom.notebook import with_short_budget
-from nbgrader.converters import Autograde
-from nbgrader.preprocessors import NbGraderPreprocessor
-
-
-class ShortBudget(NbGraderPreprocessor):
-    def preprocess(self, nb, resources):
-        try:
-            return with_short_budget(nb), resources
-        except (SyntaxError, ValueError):  # a student has changed the budgets
-            return nb, resources
-
-
-c.Autograde.autograde_preprocessors = [ShortBudget, *Autograde.autograde_preprocessors.default()]
-'''
+CONFIG = ROOT / "minigpt" / "data" / "nbgrader_config.py.txt"  # with gaps in braces
 
 
 SECRET = re.compile(r'MINIGPT_SECRET"\] = "([0-9a-f]+)"')
@@ -83,7 +50,8 @@ def lay_out(folder: Path) -> tuple[list[str], list[str]]:
     """
     there = (folder / "nbgrader_config.py").is_file()
     secret = secret_of(folder) if there else secrets.token_hex(16)
-    settings = CONFIG.format(program=PROGRAM, root=str(ROOT), secret=secret)
+    settings = CONFIG.read_text(encoding="utf-8")
+    settings = settings.format(program=PROGRAM, root=str(ROOT), secret=secret)
     notebooks = {path.stem: path.read_bytes() for path in sources(language())}
     notebooks["worksheet"] = to_bytes(worksheet())
     files, kept = {"nbgrader_config.py": settings.encode("utf-8")}, []

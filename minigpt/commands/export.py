@@ -7,9 +7,9 @@ export feedback DIR ASSIGNMENT             packs the students' pages for the pla
 
 from pathlib import Path
 
-from minigpt.classroom.exchange.platforms import feedback, fill, read_collected, read_total
+from minigpt.classroom.exchange.platforms import feedback, fill, read_total
 from minigpt.classroom.exchange.roster import read_roster
-from minigpt.classroom.exchange.tables import read_rows
+from minigpt.classroom.exchange.tables import read_points, read_rows
 from minigpt.setup.common import option_parser
 from minigpt.store.files import Problem, atomic_write
 
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     kind.add_argument("assignment", nargs=1)
     args = parser.parse_args(argv)
     course = args.course.expanduser().resolve()
-    collected = read_collected(course)
+    collected = read_rows(course / "collected.csv")
     if args.what == "feedback":
         data, out = feedback(course, args.assignment[0], collected)
         target = course / f"feedback-{args.assignment[0]}.zip"
@@ -46,9 +46,7 @@ def main(argv: list[str]) -> int:
                           f"for {args.assignment[0]}.")  # fmt: skip
     else:
         path = args.file.expanduser().resolve()
-        rows = {(row.get("student_id", ""), row.get("assignment", "")): row
-                for row in read_rows(course / "points.csv")}  # fmt: skip
-        wanted = {name: read_total(rows, name) for name in args.assignment}
+        wanted = {name: read_total(read_points(course), name) for name in args.assignment}
         if args.column and len(wanted) > 1:
             raise Problem("--column names one column: give one assignment.")
         out = fill(path, args.what, wanted, read_roster(course), collected, args.column)

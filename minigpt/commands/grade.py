@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from minigpt.classroom.exchange.roster import Roster, read_roster
-from minigpt.classroom.exchange.tables import read_rows
+from minigpt.classroom.exchange.tables import read_points, read_rows
 from minigpt.classroom.grading import box, write
 from minigpt.classroom.grading.marking import SECONDS, grade_notebook
 from minigpt.classroom.notebook import belongs_to, checking
@@ -21,17 +21,10 @@ ENVIRONMENT = "package"
 
 def require_packages() -> None:
     """Problem where a package is missing that answers and checks import: all would be wrong."""
-    missing = [
-        name for name in ("torch", "numpy", "tiktoken") if not importlib.util.find_spec(name)
-    ]
-    if missing:
+    needed = ("torch", "numpy", "tiktoken")
+    if missing := [name for name in needed if not importlib.util.find_spec(name)]:
         raise Problem(f"This Python ({sys.executable}) has no {', '.join(missing)}, so that right "
                       f"answers would fail. {PROGRAM} check says what to do.")  # fmt: skip
-
-
-def course_of(path: Path) -> Path | None:
-    """The course folder that a file lies in."""
-    return next((p for p in path.parents if (p / "nbgrader_config.py").is_file()), None)
 
 
 def grade_file(path: Path, seconds: float) -> int:
@@ -39,7 +32,8 @@ def grade_file(path: Path, seconds: float) -> int:
 
     A file in a course folder is graded by that folder's sources, another one by the course's own.
     """
-    course, student, secret = course_of(path), "", ""
+    course = next((p for p in path.parents if (p / "nbgrader_config.py").is_file()), None)
+    student = secret = ""
     try:
         notebook = write.read_json(path)
         if course:
@@ -117,18 +111,12 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         write.write_feedback(course, one)
         write.write_points(course, one)  # at once: a long run may be broken off
         account.append(one)
+    there = {(comparable(who), name) for who, name in read_points(course)}
     for name in names if student is None else ():
-        add_absent(course, roster, name, known[name])
+        for who in roster.ids():
+            if (comparable(who), name) not in there:  # 0 points
+                write.write_points(course, write.nothing(who, name, known[name]))
     return tell(course, account, roster, names)
-
-
-def add_absent(course: Path, roster: Roster, assignment: str, sources: dict) -> None:
-    """A line of 0 points for each student in class.csv who has none yet."""
-    rows = write.read_points(course)
-    there = {comparable(who) for who, name in rows if name == assignment}
-    for who in roster.ids():
-        if comparable(who) not in there:
-            write.write_points(course, write.nothing(who, assignment, sources))
 
 
 def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
@@ -138,7 +126,7 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
     print(f"\n{len(handed)} hand-ins of {len({who for who, _ in handed})} students were graded.")
     print(f"Files not used: {len(unused)}")
     print("".join(f"  {line}\n" for line in unused), end="")
-    rows = write.read_points(course)
+    rows = read_points(course)
     for name in names:
         absent = [who for who, assignment in rows if assignment == name
                   and rows[who, assignment].get("remarks") == write.NOTHING]  # fmt: skip
@@ -147,15 +135,18 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
     strange = sorted({one.student for one in account if not roster.by_id(one.student)})
     if roster.students and strange:
         print(f"Not in class.csv: {', '.join(strange)}")
+    name = names[0] if len(names) == 1 else "ASSIGNMENT"  # nbgrader takes one at a time
     waiting = sum(one.words[2] for one in account)
     if waiting:
         print(f"{waiting:g} points for answers in words are yours to give: write them into "
               f"{course / 'words.csv'}, then grade again or export.")  # fmt: skip
     print(f"""Points: {course / "points.csv"}. For the students: {course / "returned"}
 Back to the platform: {PROGRAM} export --help
-Into nbgrader's gradebook, with the same points (that run has no sandbox):
+Into nbgrader's gradebook, with the same points. That run has no sandbox: what students wrote
+runs with your rights. What you have not read needs a container (TEACHING.md, nbgrader):
     cd {course}
-    nbgrader autograde {" ".join(names)} --CourseDirectory.submitted_directory=checked""")
+    nbgrader generate_assignment {name} --CourseDirectory.release_directory=.release
+    nbgrader autograde {name} --CourseDirectory.submitted_directory=checked""")
     return int(any(one.displaced for one in account))
 
 
@@ -169,7 +160,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help=only)
     parser.add_argument("--seconds", type=float, default=SECONDS, metavar="N",
                         help=f"time limit of a cell (default: {SECONDS:g})")  # fmt: skip
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if not args.seconds > 0:
         parser.error(f"--seconds is {args.seconds:g}: give more than 0")
     try:

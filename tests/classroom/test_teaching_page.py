@@ -5,6 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from minigpt.classroom.grading import box
 from minigpt.classroom.grading.repair import mark
 from minigpt.classroom.notebook import (
     exercises,
@@ -13,7 +14,7 @@ from minigpt.classroom.notebook import (
     to_bytes,
     without_solutions,
 )
-from minigpt.classroom.worksheet.worksheet import rubric, worksheet
+from minigpt.classroom.worksheet.worksheet import worksheet
 from minigpt.commands import collect, course, export, grade, variant
 from minigpt.store.files import ROOT
 
@@ -109,8 +110,15 @@ def test_the_worksheet_is_as_told():
     told = f"{len(found)} tasks with {sum(e.points for e in found):g} points"
     assert told in PAGE
     assert f"{len(by_hand)} questions\nin words with {sum(m['points'] for m in by_hand):g}" in PAGE
-    page = (ROOT / "notebooks" / "rubrics.md").read_text(encoding="utf-8")
-    assert rubric(notebook) in page and "(notebooks/rubrics.md)" in PAGE
+    assert "(notebooks/rubrics.md)" in PAGE and (ROOT / "notebooks" / "rubrics.md").is_file()
+
+
+def test_the_containers_image_is_made_as_told():
+    assert set(re.findall(r"docker build -t (\S+) \.", PAGE)) == {box.IMAGE}
+    made = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert f"docker build -t {box.IMAGE} ." in made and "COPY requirements.txt ." in made
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert sent == ["*", "!requirements.txt"]
 
 
 def test_every_command_and_file_on_the_page_exists():

@@ -259,13 +259,19 @@ def test_a_class_of_thirty_gets_exactly_its_points(tmp_path, capsys):
 CHECKED = "--CourseDirectory.submitted_directory=checked"
 
 
-def test_nbgrader_gives_the_same_points(nbgrader, tmp_path):
+def test_nbgrader_gives_the_same_points(nbgrader, tmp_path, capsys):
+    """By the commands that `grade` prints; what students get stays as it is."""
     folder = tmp_path / "class"
     course.main([str(folder)])
+    release = {path: path.read_bytes() for path in course.release(folder)}
     expected = a_class(folder)
     grade.main([str(folder), STEM, "--seconds", "5"])
-    nbgrader(folder, "generate_assignment", STEM)
-    nbgrader(folder, "autograde", STEM, CHECKED)
+    printed = re.findall(r"^    nbgrader (.+)$", capsys.readouterr().out, re.M)
+    assert [line.split()[:2] for line in printed] == [["generate_assignment", STEM],
+                                                      ["autograde", STEM]]  # fmt: skip
+    for line in printed:
+        nbgrader(folder, *line.split())
+    assert {path: path.read_bytes() for path in release} == release
     nbgrader(folder, "generate_feedback", STEM, CHECKED)
     nbgrader(folder, "export")
     found = {student: float(row["score"]) for student, row in rows(folder / "grades.csv").items()}
@@ -426,7 +432,7 @@ def test_everybody_on_the_roster_is_in_the_result_and_the_dates_count(tmp_path, 
     assert f"{STEM}: nothing handed in by dan\n" in said and "Not in class.csv: =eve\n" in said
     assert f"Files not used: 1\n  =eve/{STEM}/notes.pdf: no notebook\n" in said
     hand_in(folder, "dan", solved())
-    assert grade.main([str(folder), "--student", "DAN"]) == 0
+    assert grade.main([str(folder), "--student", "DAN", STEM]) == 0
     assert rows(folder / "points.csv")["dan"]["score"] == "8"
     assert "1 of 1  dan" in capsys.readouterr().out
     (folder / "due.csv").write_text(f"assignment,due\n{STEM},soon\n", encoding="utf-8")

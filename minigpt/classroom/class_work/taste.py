@@ -17,9 +17,9 @@ import numpy as np
 from minigpt.arena import fit
 from minigpt.sft import answer_text
 from minigpt.stages.labels import Label
-from minigpt.world.facts import Place, World, load_world
+from minigpt.world.facts import World, load_world
 from minigpt.world.judge import judge
-from minigpt.world.questions import Question
+from minigpt.world.questions import Question, understood
 
 CLASS = "class"  # all students together
 FEATURES = {  # what a pair's two answers may differ in, and how it is counted
@@ -60,15 +60,9 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
 
-@lru_cache
-def _forms(lang: str) -> list[tuple[re.Pattern, str]]:
-    """The forms of all questions with their attributes, the longest first: "Where is the capital
-    of {p}?" stands before "Where is {p}?"."""
-    questions = load_world(lang).text.QUESTIONS
-    forms = [(form, attribute) for attribute, forms in questions.items() for form in forms]
-    forms.sort(key=lambda pair: -len(pair[0]))
-    name = r"(?P<p>[^\W\d_][^\d_?!,;:]*)"
-    return [(re.compile(re.escape(form).replace(r"\{p\}", name), re.I), a) for form, a in forms]
+@lru_cache(maxsize=10_000)
+def _understood(lang: str, text: str) -> Question | None:
+    return understood(load_world(lang), text)
 
 
 def question_of(world: World, text: str) -> Question | None:
@@ -77,18 +71,11 @@ def question_of(world: World, text: str) -> Question | None:
     A name of at most three words that is no known place's is taken for a place that nobody has
     written about.
     """
-    for pattern, attribute in _forms(world.lang):
-        if match := pattern.fullmatch(text):
-            name = match["p"]
-            same = (p for p in world.places if p.name.casefold() == name.casefold())
-            place = next(same, None)
-            if place and (fact := world.facts.get((place.id, attribute))):
-                return Question(text, "fact", place, attribute, fact.value)
-            if place or len(name.split()) > 3:
-                return None
-            nowhere = Place("", "city", name, -1, True, False, {}, {})
-            return Question(text, "unknown", nowhere, attribute)
-    return None
+    found = _understood(world.lang, text)
+    if found and found.kind == "unknown":
+        return found if re.fullmatch(r"[^\W\d_][^\s\d_?!,;:]*( [^\s\d_?!,;:]+){0,2}",
+                                     found.place.name) else None  # fmt: skip
+    return found if found and found.kind == "fact" else None
 
 
 def features(world: World, encoding, question: Question | None, ids: Sequence[int]) -> list[float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minigpt.classroom.exchange.roster import Roster
-from minigpt.classroom.exchange.tables import parse, read_rows, table_bytes
+from minigpt.classroom.exchange.tables import parse, table_bytes
 from minigpt.store.files import Problem
 
 MARKS = ("email address", "id number", "username", "sis user id", "sis login id", "integration id")
@@ -154,7 +154,7 @@ def who_is(
     name = name or f"{told.get('firstname', '')} {told.get('lastname', '')}"
     found = roster.find([told.get(m, "") for m in MARKS], platform, number, name)
     known = {who.casefold(): who for who in points.points}
-    ids = [numbers.get(number), found and found.id, *(told.get(m) for m in MARKS)]
+    ids = [numbers.get(number), found and found["id"], *(told.get(m) for m in MARKS)]
     return next((known[one.casefold()] for one in ids if one and one.casefold() in known), None)
 
 
@@ -182,10 +182,3 @@ def feedback(course: Path, assignment: str, collected: list[dict]) -> tuple[byte
             packed.writestr(info, page.read_bytes(), zipfile.ZIP_DEFLATED)
             out.written += 1
     return buffer.getvalue(), out
-
-
-def read_collected(course: Path) -> list[dict[str, str]]:
-    """How the platforms name those who were collected."""
-    columns = ("student_id", "assignment", "platform", "number", "attachment", "name")
-    rows = read_rows(course / "collected.csv")
-    return [{column: row.get(column, "") for column in columns} for row in rows]

@@ -10,7 +10,6 @@ a line, are a roster as well. due.csv says until when each assignment is to be h
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -25,14 +24,6 @@ NO_FOLDER = re.compile(r'[/\\:*?"<>|]|^\.')
 TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
 
-@dataclass
-class Student:
-    """One row of the roster."""
-
-    id: str
-    told: dict[str, str] = field(default_factory=dict)  # its cells by column
-
-
 class Roster:
     """The students of a class in their order; empty where there is no class.csv.
 
@@ -40,7 +31,7 @@ class Roster:
     """
 
     def __init__(self, path: Path) -> None:
-        self.students: dict[str, Student] = {}  # by the id as it is compared
+        self.students: dict[str, dict[str, str]] = {}  # rows, by the id as it is compared
         self.said: list[str] = []  # what there is to say about the file
         self.names: dict[str, set[str]] = {}  # form of a name → ids, as they are compared
         rows = parse(path)[0] if path.is_file() else []
@@ -52,37 +43,31 @@ class Roster:
             if not self.students and cells[0].casefold() in HEADINGS:
                 header = ["id", *(cell if "_" in cell else cell.casefold() for cell in cells[1:])]
                 continue
-            self.add(path, line, dict(zip(header, cells)))
-
-    def add(self, path: Path, line: int, told: dict[str, str]) -> None:
-        student = told["id"]
-        if not student:
-            raise Problem(f"{path}, line {line}: the first column has no id.")
-        try:
-            key = comparable(student)
-        except ValueError as error:
-            raise Problem(f"{path}, line {line}: {error}") from None
-        if NO_FOLDER.search(student):
-            raise Problem(f"{path}, line {line}: the id {student!r} cannot be a folder's name: "
-                          "leave out / \\ : * ? \" < > | and a point in front")  # fmt: skip
-        if key in self.students:
-            self.said.append(f"{path.name}, line {line}: {student!r} is there already")
-            return
-        self.students[key] = Student(student, told)
-        for name in name_forms(told.get("name", "")):
-            self.names.setdefault(name, set()).add(key)
+            told = dict(zip(header, cells))
+            try:
+                key = key_of(told["id"])
+            except ValueError as error:
+                raise Problem(f"{path}, line {line}: {error}") from None
+            if key in self.students:
+                self.said.append(f"{path.name}, line {line}: {told['id']!r} is there already")
+                continue
+            self.students[key] = told
+            for name in name_forms(told.get("name", "")):
+                self.names.setdefault(name, set()).add(key)
 
     def ids(self) -> list[str]:
-        return [student.id for student in self.students.values()]
+        return [told["id"] for told in self.students.values()]
 
-    def by_id(self, student: str) -> Student | None:
+    def by_id(self, student: str) -> dict[str, str] | None:
         try:
             return self.students.get(comparable(student))
         except ValueError:
             return None
 
-    def find(self, ids=(), platform: str = "", number: str = "", name: str = "") -> Student | None:
-        """The student of one of these ids, addresses or logins, of this number on the platform, or
+    def find(
+        self, ids=(), platform: str = "", number: str = "", name: str = ""
+    ) -> dict[str, str] | None:  # fmt: skip
+        """The row of one of these ids, addresses or logins, of this number on the platform, or
         else the only one of that name, in whatever order its words stand."""
         for mark in filter(None, ids):
             known = (self.only(column, mark) for column in ("email", "moodle", "canvas"))
@@ -93,16 +78,25 @@ class Roster:
         keys = set().union(*(self.names.get(form, ()) for form in name_forms(name)))
         return self.students[keys.pop()] if len(keys) == 1 else None
 
-    def only(self, column: str, text: str) -> Student | None:
+    def only(self, column: str, text: str) -> dict[str, str] | None:
         """The only student who has this text in a column."""
         text = text.casefold()
-        found = [s for s in self.students.values() if s.told.get(column, "").casefold() == text]
+        found = [s for s in self.students.values() if s.get(column, "").casefold() == text]
         return found[0] if len(found) == 1 else None
 
     def extension(self, student: str, assignment: str) -> str:
         """The student's own date for an assignment, or ""."""
-        found = self.by_id(student)
-        return found.told.get(assignment, "") if found else ""
+        return (self.by_id(student) or {}).get(assignment, "")
+
+
+def key_of(student: str) -> str:
+    """An id as it is compared; ValueError for one that no folder can be named after."""
+    if not student:
+        raise ValueError("the first column has no id.")
+    if NO_FOLDER.search(student):
+        raise ValueError(f"the id {student!r} cannot be a folder's name: leave out / \\ : * ? \" < "
+                         "> | and a point in front")  # fmt: skip
+    return comparable(student)
 
 
 def read_roster(course: Path) -> Roster:

@@ -60,13 +60,16 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return [dict(zip(header, map(as_written, row))) for row in rows if any(row)]
 
 
+def read_points(course: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """The course folder's table of points, by student and assignment."""
+    return {(row.get("student_id", ""), row.get("assignment", "")): row
+            for row in read_rows(course / "points.csv")}  # fmt: skip
+
+
 def table_bytes(
-    header: Sequence,
-    rows: Iterable[Sequence],
-    sign: str = ",",
-    ours: bool = True,
+    header: Sequence, rows: Iterable[Sequence], sign: str = ",", ours: bool = True,
     comment: str = "",
-) -> bytes:
+) -> bytes:  # fmt: skip
     """A table as CSV in UTF-8; one that is not `ours` goes back as it came, formulas included."""
     out = io.StringIO(newline="")
     out.write(f"# {comment}\n" if comment else "")

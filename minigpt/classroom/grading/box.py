@@ -2,11 +2,13 @@
 
 Inside are Python and the package, read-only, and an empty folder in memory: no other hand-in, no
 gradebook, no network, no process but its own. All that runs in it ends with it. bubblewrap makes it
-where it is installed, else Linux's own `unshare`; elsewhere there is none, and `warning` says so.
+where it is installed, else Linux's own `unshare`, else Docker or podman where they have an image
+with Python and the course's requirements; elsewhere there is none, and `warning` says so.
 """
 
 import functools
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,11 @@ from shlex import quote
 from minigpt.store.files import ROOT
 
 HERE = "/tmp/answer"  # the folder in which submitted code works
+CONTAINERS = ("docker", "podman")
+IMAGE = "minigpt"  # of a container, unless MINIGPT_IMAGE names one; the Dockerfile makes it
+COURSE = "/course"  # there: the folder with the package
+PACKAGE = f"type=bind,source={ROOT / 'minigpt'},target={COURSE}/minigpt,readonly"
+HOST = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT")
 MEMORY = 3 * 2**30  # bytes of all its processes together
 DISK = 128 * 2**20  # bytes of all its files together
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store",
@@ -25,26 +32,17 @@ TRIAL = (
     "import importlib.util, minigpt.classroom.grading.wire\n"
     "raise SystemExit(not all(map(importlib.util.find_spec, ['IPython', 'torch'])))"
 )
-UNSHARE = """set -e
-mount -t tmpfs -o mode=755 box /dev/shm; cd /dev/shm
-mkdir proc dev tmp old; mount -t proc proc proc; mount -t tmpfs -o mode=1777,size={disk} box tmp
-for name in null zero full random urandom; do touch dev/$name; mount --bind /dev/$name dev/$name
-done
-show() {{ if [ -d "$1" ]; then mkdir -p ".$1"; else mkdir -p ".${{1%/*}}"; touch ".$1"; fi
-  mount --bind "$1" ".$1"; mount -o remount,bind,ro,nosuid,nodev ".$1"; }}
-{shown}
-pivot_root . old; cd /; umount -l old; rmdir old; mount -o remount,bind,ro /
-exec "$@"
-"""
+UNSHARE = ROOT / "minigpt" / "data" / "unshare.sh"  # with gaps in braces
 
 
 def warning() -> str:
     """What to tell a teacher where there is no box; "" where there is one."""
     return "" if chosen() else (
         "No sandbox: submitted code runs with your rights and can read and change your files. On "
-        "Linux, install bubblewrap. macOS and Windows have none that `grade` can use: grade what "
-        "you have not read in a Linux container or a virtual machine (Docker Desktop, or WSL 2 "
-        "with bubblewrap), or as another user.")  # fmt: skip
+        "Linux, install bubblewrap. On macOS and Windows start Docker or podman and make the "
+        "container's image once, in the folder that you cloned: docker build -t minigpt . "
+        "(MINIGPT_IMAGE names another one). Or grade in WSL 2 with bubblewrap, in a virtual "
+        "machine, or as another user.")  # fmt: skip
 
 
 @functools.cache
@@ -55,28 +53,68 @@ def chosen() -> str | None:
 
 def sandboxes() -> list[str]:
     """Those whose programs are there, the best first."""
-    linux = sys.platform.startswith("linux")
-    return [tool for tool in ("bwrap", "unshare") if linux and shutil.which(tool)]
+    own = ("bwrap", "unshare") if sys.platform.startswith("linux") else ()
+    return [tool for tool in (*own, *CONTAINERS) if shutil.which(tool)]
 
 
 def starts(name: str) -> bool:
-    trial, quiet = command([sys.executable, "-c", TRIAL], name), subprocess.DEVNULL
+    theirs, quiet, run = environment(HERE), subprocess.DEVNULL, f"minigpt-trial-{os.getpid()}"
+    trial = command(["-c", TRIAL], name, theirs, run)
     with suppress(OSError, subprocess.SubprocessError):
-        pipes = {"stdin": quiet, "stdout": quiet, "stderr": quiet}
-        return subprocess.run(trial, env=environment(HERE), timeout=60, **pipes).returncode == 0
+        pipes = {"stdin": quiet, "stdout": quiet, "stderr": quiet, "env": outside(name, theirs)}
+        return subprocess.run(trial, timeout=60, **pipes).returncode == 0
+    end(name, run)
     return False
 
 
-def command(program: list[str], name: str | None = None) -> list[str]:
-    """The command line that runs a program in the box `name`, or in none."""
+def command(arguments: list[str], name: str | None, theirs: dict[str, str], run: str) -> list[str]:
+    """The command line that runs Python in the box `name`, or in none.
+
+    theirs: its environment. run: what a container is called.
+    """
+    program = [sys.executable, *arguments]
     if name is None:
         return program
+    if name in CONTAINERS:
+        return container(name, arguments, theirs, run)
     line = "setpriv --pdeathsig KILL --no-new-privs --bounding-set=-all --inh-caps=-all"
     drop = line.split()
     if os.geteuid() == 0:  # root even without rights could write below /proc/sys: be nobody known,
         uid = str(2_000_000 + os.getpid())  # then the limit of processes counts these alone, too
         drop += ["--reuid", uid, "--regid", uid, "--clear-groups"]
     return [*(bubblewrap if name == "bwrap" else unshare)(os.geteuid() == 0), *drop, *program]
+
+
+def outside(name: str | None, theirs: dict[str, str]) -> dict[str, str]:
+    """The environment in which that command line starts: a container's client needs its user's."""
+    return {**os.environ} if name in CONTAINERS else theirs
+
+
+def container(name: str, arguments: list[str], theirs: dict[str, str], run: str) -> list[str]:
+    line = f"{name} run --rm --interactive --pull never --name {run} --network none --ipc none "
+    line += "--read-only --cap-drop ALL --security-opt no-new-privileges --user 65534:65534 "
+    line += f"--security-opt label=disable --memory {MEMORY} --memory-swap {MEMORY} "
+    line += f"--pids-limit 64 --tmpfs /tmp:size={DISK},mode=1777 --workdir /tmp --mount"
+    told = {key: value for key, value in theirs.items() if key not in HOST} | {"PYTHONPATH": COURSE}
+    image = os.environ.get("MINIGPT_IMAGE") or IMAGE
+    return [*line.split(), PACKAGE, *(f"--env={key}={value}" for key, value in told.items()),
+            "--entrypoint", "python3", image, *arguments]  # fmt: skip
+
+
+def end(name: str | None, run: str) -> None:
+    """End a container, which outlives its command line; the others end with theirs."""
+    if name in CONTAINERS:
+        subprocess.run([name, "rm", "--force", run], capture_output=True)
+
+
+def watch_over() -> None:
+    """The first process of a box ends when the grader has: then the system ends all in it."""
+    if os.getpid() == 1 and (child := os.fork()):
+        asked = select.poll()
+        asked.register(0, 0)  # not to read: to hear that nobody writes any more
+        while not asked.poll(500) and os.waitpid(child, os.WNOHANG) == (0, 0):
+            continue
+        os._exit(0)
 
 
 def bubblewrap(root: bool) -> list[str]:
@@ -99,7 +137,7 @@ def unshare(root: bool) -> list[str]:
     for path in shown():
         link = os.path.islink(path) and os.readlink(path)
         lines.append(f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}")
-    script = UNSHARE.format(disk=DISK, shown="\n".join(lines))
+    script = UNSHARE.read_text(encoding="utf-8").format(disk=DISK, shown="\n".join(lines))
     kind = "" if root else "--user --map-root-user"
     line = f"setpriv --pdeathsig KILL unshare {kind} --mount --pid --net --ipc --uts --fork "
     return [*line.split(), "--kill-child", "--", "sh", "-c", script, "sh"]
@@ -119,10 +157,9 @@ def shown() -> list[str]:
 
 def environment(here: str, **more: str) -> dict[str, str]:
     """The environment variables of submitted code: none of the teacher's but the system's own."""
-    kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT")
     paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     homes = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "MPLCONFIGDIR", "IPYTHONDIR"), here)
-    return {name: os.environ[name] for name in kept if name in os.environ} | homes | {
+    return {name: os.environ[name] for name in HOST if name in os.environ} | homes | {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8", "MINIGPT_HOME": f"{here}/home", "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg",

@@ -202,8 +202,8 @@ def main() -> None:
     orders = os.fdopen(incoming, encoding="utf-8")
     replies = os.fdopen(outgoing, "w", encoding="utf-8")
     sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
-    box.limit()
     side = Grader(**json.loads(orders.readline()))
+    box.limit()  # of this process alone: the other side sets its own
     checks = Checks(side)
     for line in orders:
         print(json.dumps(carry_out(json.loads(line), side, checks)), file=replies, flush=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from minigpt.classroom.grading.checker import GIVEN
 from minigpt.classroom.grading.process import Process
 from minigpt.classroom.grading.repair import clean, defined, is_code, mark, nodes, repaired, text
-from minigpt.classroom.notebook import Exercise, exercises, without_solutions
+from minigpt.classroom.notebook import Exercise, by_hand, exercises, without_solutions
 
 SECONDS = 60.0  # of one cell
 IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
@@ -68,8 +68,7 @@ def grade_notebook(
     notebook, problems = repaired(without_solutions(source), submitted)
     cells = {mark(c)["grade_id"]: text(c) for c in source["cells"] if mark(c)}
     code = [text(cell) for cell in source["cells"] if is_code(cell)]
-    by_hand = [m for m in map(mark, source["cells"]) if m.get("solution") and m.get("grade")]
-    report = Report([], problems, notebook, sum(m.get("points", 0) for m in by_hand))
+    report = Report([], problems, notebook, sum(m.get("points", 0) for m in by_hand(source)))
     by_answer = {exercise.answer: exercise for exercise in exercises(source)}
     steps = own_steps(source, notebook)
     sources = [code for _, code in steps] + [cells[e.name] for e in by_answer.values()]
@@ -155,10 +154,9 @@ def added_to(original: str, code: str) -> str:
 
 def refusal(code: str) -> dict | None:
     """The reply to code that gives a name of the checks another meaning; it is not run."""
-    for name in GIVEN:
-        if name in bound_names(code):
-            return {"refused": f"the checks use {name}(): give yours another name", "error": None}
-    return None
+    bound = bound_names(code)
+    said = [f"the checks use {name}(): give yours another name" for name in GIVEN if name in bound]
+    return {"refused": said[0], "error": None} if said else None
 
 
 def message(reply: dict | None, over: str) -> str:
@@ -182,7 +180,8 @@ def elsewhere(reply: dict | None, notebook: dict) -> str:
     error = reply and reply["error"]
     found = error and error["kind"] == "NameError" and re.match(r"name '(\w+)'", error["text"])
     for number, cell in enumerate(notebook["cells"] if found else [], start=1):
-        if is_code(cell) and found[1] in defined(text(cell)):
+        check = mark(cell) and not mark(cell).get("solution")
+        if is_code(cell) and not check and found[1] in defined(text(cell)):
             return f". Cell {number} defines it; put that into the answer's own cell"
     return ""
 
@@ -221,16 +220,11 @@ def imports_for(lesson: list[str], used: str) -> str:
     """Those import statements of lesson cells that bring a name which occurs in the code `used`."""
     words = set(re.findall(r"\w+", used))
     wanted = [
-        ast.unparse(statement) for statement in import_statements(lesson)
-        if words & {(a.asname or a.name).split(".")[0] for a in statement.names}
+        ast.unparse(node) for source in lesson for node in nodes(source)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        and words & {(a.asname or a.name).split(".")[0] for a in node.names}
     ]  # fmt: skip
     return "\n".join(dict.fromkeys(wanted))
-
-
-def import_statements(sources: list[str]) -> list[ast.Import | ast.ImportFrom]:
-    """The imports anywhere in code."""
-    found = (node for source in sources for node in nodes(source))
-    return [node for node in found if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
 def bound_names(code: str) -> set[str]:

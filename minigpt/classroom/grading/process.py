@@ -28,21 +28,21 @@ class Process:
     def __init__(self, seconds: float, student: str, seed: str) -> None:
         self.seconds, self.over = seconds, ""
         self.folder = tempfile.TemporaryDirectory(prefix="minigpt-grade-")
-        sandbox, home = box.chosen(), self.folder.name
-        python, whose = [sys.executable, "-m"], {GRADER: student}
-        theirs = box.environment(box.HERE if sandbox else f"{home}/answer", **whose)
+        self.sandbox, home, whose = box.chosen(), self.folder.name, {GRADER: student}
+        theirs = box.environment(box.HERE if self.sandbox else f"{home}/answer", **whose)
         mine = os.environ | {"PYTHONPATH": theirs["PYTHONPATH"], "MINIGPT_HOME": f"{home}/home",
                              "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1",
                              SEED: seed, **whose}  # fmt: skip
         self.child = subprocess.Popen(
-            [*python, "minigpt.classroom.grading.checker"], cwd=home, env=mine,
+            [sys.executable, "-m", "minigpt.classroom.grading.checker"], cwd=home, env=mine,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
         self.replies: queue.Queue = queue.Queue()
         threading.Thread(target=self.listen, daemon=True).start()
-        command = box.command([*python, "minigpt.classroom.grading.student"], sandbox)
-        self.send({"command": command, "environment": theirs})
+        line = box.command(["-m", "minigpt.classroom.grading.student"], self.sandbox, theirs,
+                           os.path.basename(home))  # fmt: skip
+        self.send({"command": line, "environment": box.outside(self.sandbox, theirs)})
 
     def listen(self) -> None:
         for line in self.child.stdout:
@@ -78,6 +78,7 @@ class Process:
         else:
             kill = ["taskkill", "/F", "/T", "/PID", str(self.child.pid)]
             subprocess.run(kill, capture_output=True)
+        box.end(self.sandbox, os.path.basename(self.folder.name))
         self.child.wait()
         for _ in range(500):
             if not any(map(box.state, children)):

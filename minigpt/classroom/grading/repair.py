@@ -44,7 +44,6 @@ def repaired(release: dict, submitted: dict) -> tuple[dict, list[str]]:
     recognise_checks(cells, known, problems)
     place = 0  # behind the last cell of the release that was found
     for grade_id, original in known.items():
-        find = find_answer if mark(original)["solution"] else find_check
         cell = find(cells, grade_id, original, problems)
         if cell is None:
             cell = copy.deepcopy(original)
@@ -118,10 +117,21 @@ def recognise_checks(cells: list, known: dict[str, dict], problems: list[str]) -
             same[-1]["metadata"][MARK] = copy.deepcopy(mark(original))
 
 
-def find_answer(cells: list, grade_id: str, original: dict, problems: list[str]) -> dict | None:
-    """The cell that holds the answer to an exercise; several parts of it are joined in it."""
+def find(cells: list, grade_id: str, original: dict, problems: list[str]) -> dict | None:
+    """The cell that checks an exercise, of several the last; or the one that holds its answer,
+    with several parts of it joined in it."""
     wanted = defined(text(original)) if is_code(original) else set()
     found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
+    if not mark(original)["solution"]:
+        if len(found) != 1:
+            what = (
+                f"there {len(found)} times: one was kept" if found else "missing: it was put back"
+            )
+            problems.append(f"cell {grade_id!r} is {what}")
+        for cell in found[-1:]:
+            set_aside(found, cell)
+            set_kind(cell, "code")
+        return found[-1] if found else None
     if not found:
         found = [c for c in cells if is_code(c) and not mark(c) and wanted & defined(text(c))]
         what = "lost its id: it was found by what it defines" if found else "is missing: 0 points"
@@ -148,19 +158,6 @@ def find_answer(cells: list, grade_id: str, original: dict, problems: list[str])
     problems.append(f"cell {grade_id!r} is there {len(found)} times: number {which} is graded")
     set_aside(found, changed[-1])
     return changed[-1]
-
-
-def find_check(cells: list, grade_id: str, original: dict, problems: list[str]) -> dict | None:
-    """The cell that checks an exercise: the last of several."""
-    found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
-    if not found:
-        problems.append(f"cell {grade_id!r} is missing: it was put back")
-        return None
-    if len(found) > 1:
-        problems.append(f"cell {grade_id!r} is there {len(found)} times: one was kept")
-        set_aside(found, found[-1])
-    set_kind(found[-1], "code")
-    return found[-1]
 
 
 def before_the_next(cells: list[dict], grade_id: str, order: list[str]) -> int:

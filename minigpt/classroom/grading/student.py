@@ -131,6 +131,7 @@ class Student(Side):
 
 def main() -> None:
     """Carry out orders until there are no more."""
+    box.watch_over()
     incoming, outgoing = take_pipes()
     os.makedirs(os.environ["HOME"], exist_ok=True)
     os.chdir(os.environ["HOME"])

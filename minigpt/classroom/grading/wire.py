@@ -8,6 +8,7 @@ import builtins
 import json
 import math
 import os
+import re
 import sys
 import traceback
 from base64 import b64decode, b64encode
@@ -23,7 +24,7 @@ DICTS = {kind.__name__: kind for kind in (dict, Counter, OrderedDict, defaultdic
 ENDED = "it ended Python itself: a crash, or an exit in the code"
 GARBLED = "it wrote into the grader's messages, and was stopped"
 PARTS = {complex: ("real", "imag"), range: ("start", "stop", "step")}
-KINDS = "?bBhHiIlLqQefdgFDSU"  # NumPy's types of numbers and texts
+ARRAYS = re.compile(r"[<>|][biufcSU]\d{1,9}")  # NumPy's names of types of numbers and texts
 
 
 class Foreign(TypeError):
@@ -67,7 +68,7 @@ def pack(value: object, other: Callable | None = None, tensors: list | None = No
         array = numpy.asarray(value)
         if array.dtype.hasobject:
             return again(array.tolist())
-        if array.dtype.char in KINDS:
+        if ARRAYS.fullmatch(array.dtype.str):
             data = b64encode(array.tobytes()).decode()
             return ["array", array.dtype.str, [*array.shape], data, kind is numpy.ndarray]
     found = other(value) if other else None
@@ -114,9 +115,9 @@ def made(data: object, other: Callable | None, tensor: Callable | None) -> objec
 def made_array(name: str, shape: list, data: str, array: bool):
     import numpy
 
-    dtype = numpy.dtype(str(name))
-    if dtype.char not in KINDS:
+    if not ARRAYS.fullmatch(name):
         raise ValueError("no type of numbers or texts")
+    dtype = numpy.dtype(name)
     if dtype.itemsize:
         found = numpy.frombuffer(b64decode(data), dtype).reshape(shape).copy()
         found = found.view("u1") != 0 if dtype.char == "?" else found  # no truth beside two

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minigpt.classroom.exchange.roster import Roster, due, read_time
-from minigpt.classroom.exchange.tables import read_rows, write_rows
+from minigpt.classroom.exchange.tables import read_points, read_rows, write_rows
 from minigpt.classroom.grading.marking import SECONDS, Report, Result, for_nbgrader, grade_notebook
 from minigpt.classroom.grading.repair import clean, from_format_3, mark, text
 from minigpt.classroom.notebook import (
     ASIDE,
     EARLIER,
     belongs_to,
+    by_hand,
     exercises,
     grade_id,
     named_as,
@@ -32,7 +33,8 @@ from minigpt.classroom.notebook import (
 from minigpt.classroom.worksheet.variant import comparable
 from minigpt.classroom.worksheet.worksheet import is_worksheet, solved
 from minigpt.show.style import escape
-from minigpt.store.files import Problem, atomic_write
+from minigpt.show.table import Table
+from minigpt.store.files import ROOT, Problem, atomic_write
 
 COLUMNS = ("student_id", "assignment", "score", "max_score", "words", "max_words", "waiting",
            "late", "remarks")  # fmt: skip
@@ -41,13 +43,7 @@ NOTHING = "nothing handed in"
 SOMEBODY = "example"  # whose worksheet the source's own solutions are tried with
 LARGEST = 100_000_000  # bytes of a submitted notebook
 LONGEST_ANSWER = 20_000  # characters
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>body {{ font: 16px/1.5 sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em }}
-table {{ border-collapse: collapse }} td, th {{ text-align: left; vertical-align: top;
-padding: .4em 1.2em .4em 0; border-bottom: 1px solid #999 }}</style></head>
-<body><h1>{title}</h1><p>{total}</p>{body}</body></html>
-"""
+PAGE = ROOT / "minigpt" / "data" / "returned.html"  # with gaps in braces
 
 
 @dataclass
@@ -211,14 +207,14 @@ def not_mine(notebook: dict, student: str, graded: Graded) -> None:
 def empty_report(source: dict, why: str) -> Report:
     """0 points for everything, without a run."""
     results = [Result(exercise, 0, why) for exercise in exercises(source)]
-    return Report(results, [], without_solutions(source))
+    most = sum(known.get("points", 0) for known in by_hand(source))
+    return Report(results, [], without_solutions(source), most)
 
 
 def nothing(student: str, assignment: str, sources: dict[str, dict]) -> Graded:
     """What a student has who handed in nothing."""
     reports = {name: empty_report(source, NOTHING) for name, source in sources.items()}
-    cells = [cell for source in sources.values() for cell in source["cells"] if by_hand(cell)]
-    words = 0, sum(mark(cell).get("points", 0) for cell in cells), 0
+    words = 0, sum(empty.waiting for empty in reports.values()), 0
     return Graded(student, assignment, reports, remarks=[NOTHING], words=words)
 
 
@@ -280,9 +276,9 @@ def merge_words(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
     given = most = waiting = 0.0
     for name, source in sources.items():
         answers = {grade_id(c): text(c).strip() for c in graded.reports[name].notebook["cells"]}
+        asked = by_hand(source)
         for cell in without_solutions(source)["cells"]:
-            known = mark(cell)
-            if not by_hand(cell):
+            if (known := mark(cell)) not in asked:
                 continue
             answer = answers.get(known["grade_id"], "").replace("\0", "")[:LONGEST_ANSWER]
             answer = "" if answer == text(cell).strip() else answer
@@ -302,11 +298,6 @@ def merge_words(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
         write_rows(path, WORDS, [rows[key] for key in sorted(rows)])
 
 
-def by_hand(cell: dict) -> bool:
-    """Whether a person gives the points of this cell."""
-    return bool(mark(cell).get("solution") and mark(cell).get("grade"))
-
-
 def points_of(path: Path, row: dict[str, str], most: float) -> float:
     """The points in a row of words.csv; Problem for what is no number from 0 to `most`."""
     try:
@@ -317,12 +308,6 @@ def points_of(path: Path, row: dict[str, str], most: float) -> float:
         pass
     raise Problem(f"{path}: {row['student_id']}, {row['question']}: {row['points']!r} is no number "
                   f"of points from 0 to {most:g}")  # fmt: skip
-
-
-def read_points(course: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """The table of points, by student and assignment."""
-    return {(row.get("student_id", ""), row.get("assignment", "")): row
-            for row in read_rows(course / "points.csv")}  # fmt: skip
 
 
 def write_points(course: Path, graded: Graded) -> None:
@@ -345,23 +330,18 @@ def write_feedback(course: Path, graded: Graded) -> None:
         total += f", and {waiting:g} more are not given yet" if waiting else ""
     if graded.late:
         total += f"; late: {graded.late}"
-    body = "".join(feedback_table(report) for report in graded.reports.values())
+    header, body = ["exercise", "points", "what the check says"], ""
+    for report in graded.reports.values():
+        told = [[result.exercise.title, f"{result.points:g} of {result.exercise.points:g}",
+                 "\n".join(advice(result))] for result in report.results]  # fmt: skip
+        body += Table(header, told)._repr_html_()
     notes = [note for report in graded.reports.values() for note in report.problems]
     if notes := [*graded.told, *notes]:
         items = "".join(f"<li>{escape(note)}</li>" for note in notes)
         body += f"<p>In your file:</p><ul>{items}</ul>"
-    page = PAGE.format(title=escape(graded.assignment), total=escape(total), body=body)
+    page = PAGE.read_text(encoding="utf-8")
+    page = page.format(title=escape(graded.assignment), total=escape(total), body=body)
     atomic_write(target, page.encode("utf-8"))
-
-
-def feedback_table(report: Report) -> str:
-    """Points, message and what to read again, as HTML."""
-    rows = "<tr><th>exercise</th><th>points</th><th>what the check says</th></tr>"
-    for result in report.results:
-        points = f"{result.points:g} of {result.exercise.points:g}"
-        cells = (result.exercise.title, points, "\n".join(advice(result)))
-        rows += f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-    return f"<table>{rows}</table>"
 
 
 def advice(result: Result) -> list[str]:

@@ -5,13 +5,15 @@ check says of a wrong one is what to look at, and never the right value. Answers
 own types before they are compared, so that no object can decide for itself what it equals.
 """
 
+import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from minigpt.classroom.worksheet.task_text import CHECKS
 from minigpt.store.words import language
+from minigpt.world.facts import DATA
 from minigpt.world.questions import Question
 
 ROOM = 24  # tokens that the model may write after a prompt
@@ -24,16 +26,16 @@ PARTS = {"prompt": (str,), "number": NUMBER, "numbers": NUMBER, "texts": (str,),
 class Task:
     """One exercise, with one student's own facts and numbers in it."""
 
-    name: str  # "training-days": the same for everybody
-    form: str  # "number", "numbers", "texts", "set", "pairs" or "prompt"
     given: dict  # the gaps of its text in the worksheet
     expected: object  # a right answer
+    mistakes: Sequence = ()  # typical wrong answers, each with what to look at
+    hints: dict = field(default_factory=dict)  # of a set: member → what to look at if it is wrong
+    question: Question | None = None  # what a prompt has to ask
+    hint: str = ""  # what to look at in all other cases
+    name: str = ""  # "training-days": the same for everybody
+    form: str = ""  # "number", "numbers", "texts", "set", "pairs" or "prompt"
     tolerance: float = 0.0  # how far off each number may be
     relative: bool = False  # whether that is a share of the right number
-    mistakes: tuple = ()  # (a typical wrong answer, what to look at)
-    hints: dict = field(default_factory=dict)  # of a set: member → what to look at if it is wrong
-    hint: str = ""  # what to look at in all other cases
-    question: Question | None = None  # what a prompt has to ask
 
     @property
     def variable(self) -> str:
@@ -67,7 +69,14 @@ def wrong(hint: str) -> None:
 def demand(true: object, what: str, **told) -> None:
     """AssertionError that says what is wrong, unless it is true; `python -O` does not skip it."""
     if not true:
-        raise AssertionError(CHECKS[language()][what].format(**told))
+        raise AssertionError(words(language())["checks"][what].format(**told))
+
+
+@lru_cache
+def words(lang: str) -> dict:
+    """What is said of wrong answers: of their form, and of each task. The entries of `mistakes`
+    belong, in order, to those that its maker in tasks.py computes. No hint names a right value."""
+    return json.loads((DATA / f"worksheet-{lang}.json").read_text(encoding="utf-8"))
 
 
 def same(task: Task, a, b) -> bool:

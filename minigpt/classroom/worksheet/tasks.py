@@ -1,8 +1,8 @@
 """The tasks of the worksheet: how one student's numbers and facts are drawn, and the right answers.
 
 Each maker draws a task: what goes into its text, the right answer, and what typical mistakes give,
-in the order of their hints in task_text.py. Plain arithmetic: a worksheet is written by Python
-alone, and the tests compare each answer with the package's own functions.
+in the order of their hints in data/worksheet-en.json. Plain arithmetic: a worksheet is written by
+Python alone, and the tests compare each answer with the package's own functions.
 """
 
 import json
@@ -10,10 +10,10 @@ import math
 import random
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from minigpt.classroom.worksheet.checks import Task, pattern, read, same
-from minigpt.classroom.worksheet.task_text import TEXT
+from minigpt.classroom.worksheet.checks import Task, pattern, read, same, words
 from minigpt.world.facts import DATA, NUMERIC, World
 from minigpt.world.questions import Question, ask, seen_phrasings
 
@@ -24,16 +24,6 @@ HARD = {("beijing", "population"), ("guangzhou", "population"), ("malawi", "popu
         ("benin", "population")}  # fmt: skip
 LEANING = (13, 14)  # sentences of the errata that can be read only after the one before
 THREE_DIGITS = 0.001  # how far off a number may be that is asked for to three digits
-
-
-class Drawn(NamedTuple):
-    """What a maker draws."""
-
-    given: dict  # the gaps of the task's text
-    expected: object
-    mistakes: Sequence = ()  # what typical ones give
-    hints: dict = {}  # of a set: member → (whether it is wrong, what to look at)
-    question: Question | None = None  # what a prompt has to ask
 
 
 class Kind(NamedTuple):
@@ -83,7 +73,7 @@ class Draw:
 
 
 @task("00", "number", 0.01, relative=True)
-def training_days(draw: Draw, world: World) -> Drawn:
+def training_days(draw: Draw, world: World) -> Task:
     billions, trillions = draw.part(7, 180, 1), draw.part(0.3, 15, 1)
     gpus, (gpu, speed) = 64 * draw.whole(4, 64), draw.pick([("A100", 312), ("H100", 990)])
     share = draw.whole(31, 59)
@@ -91,11 +81,11 @@ def training_days(draw: Draw, world: World) -> Drawn:
     days = seconds / 86_400
     given = dict(p=billions, t=trillions, g=f"{gpus:,}", gpu=gpu, s=speed, u=share)
     mistakes = [days / 6, days * share / 100, days * gpus, days * 24, seconds]
-    return Drawn(given, days, mistakes)
+    return Task(given, days, mistakes)
 
 
 @task("01", "texts")
-def word_tokens(draw: Draw, world: World) -> Drawn:
+def word_tokens(draw: Draw, world: World) -> Task:
     names = sorted({p.name.lower() for p in world.places if re.fullmatch("[A-Za-z]{8,13}", p.name)})
     word = draw.pick(names)
     tokens, table = list(word), []
@@ -109,7 +99,7 @@ def word_tokens(draw: Draw, world: World) -> Drawn:
     table = list(dict.fromkeys(table))
     listed = "\n".join(f"{rank}. `{token}`" for rank, token in enumerate(table, start=1))
     mistakes = [longest_first(word, table), encode(word, table[::-1]), list(word)]
-    return Drawn(dict(word=word, table=listed), encode(word, table), mistakes)
+    return Task(dict(word=word, table=listed), encode(word, table), mistakes)
 
 
 def encode(word: str, table: list[str]) -> list[str]:
@@ -134,7 +124,7 @@ def longest_first(word: str, table: list[str]) -> list[str]:
 
 
 @task("02", "number")
-def target_loss(draw: Draw, world: World) -> Drawn:
+def target_loss(draw: Draw, world: World) -> Task:
     names = draw.some([p.name for p in world.places if not p.tail], 4)
     logits = [draw.part(-3, 3, 1) for _ in names]
     target = draw.whole(0, 3)
@@ -144,11 +134,11 @@ def target_loss(draw: Draw, world: World) -> Drawn:
     largest_other = max(x for i, x in enumerate(logits) if i != target)
     mistakes = [math.exp(-loss), -loss, loss / math.log(2), loss / math.log(10),
                 math.log(total) - largest_other]  # fmt: skip
-    return Drawn(dict(rows=rows, target=names[target]), loss, mistakes)
+    return Task(dict(rows=rows, target=names[target]), loss, mistakes)
 
 
 @task("02", "numbers")
-def perplexity_and_bits(draw: Draw, world: World) -> Drawn:
+def perplexity_and_bits(draw: Draw, world: World) -> Task:
     fact = draw.pick(facts(world))
     text = f"\u201c{draw.pick(world.text.STATEMENTS[fact.attribute])}\u201d"
     text = text.format(p=fact.place.name, v=fact.value)
@@ -157,7 +147,7 @@ def perplexity_and_bits(draw: Draw, world: World) -> Drawn:
     perplexity, bits = math.exp(loss), loss * tokens / math.log(2) / size
     wrong_bits = [bits * size / len(text), bits * math.log(2), bits / tokens]
     mistakes = [*([perplexity, wrong] for wrong in wrong_bits), [2**loss, bits]]
-    return Drawn(dict(text=text, n=tokens, loss=loss), [perplexity, bits], mistakes)
+    return Task(dict(text=text, n=tokens, loss=loss), [perplexity, bits], mistakes)
 
 
 def facts(world: World) -> list:
@@ -167,12 +157,12 @@ def facts(world: World) -> list:
 
 
 @task("03", "prompt")
-def few_shot_prompt(draw: Draw, world: World) -> Drawn:
+def few_shot_prompt(draw: Draw, world: World) -> Task:
     known = facts(world)
     return few_shot_about(draw.whole(0, len(known) - 1), world)
 
 
-def few_shot_about(number: int, world: World) -> Drawn:
+def few_shot_about(number: int, world: World) -> Task:
     """The task about one of `facts`; those that follow it are there to be shown."""
     known = facts(world)
     fact = known[number]
@@ -182,11 +172,11 @@ def few_shot_about(number: int, world: World) -> Drawn:
     lines = "".join(f"Q: {shot.text}\nA: {shot.answer}\n" for shot in shots)
     listed = "\n".join(f"- {shot.text} {shot.answer}" for shot in shots)
     given = dict(question=question.text, shots=listed)
-    return Drawn(given, f"{lines}Q: {question.text}\nA:", question=question)
+    return Task(given, f"{lines}Q: {question.text}\nA:", question=question)
 
 
 @task("03", "set")
-def kept_tokens(draw: Draw, world: World) -> Drawn:
+def kept_tokens(draw: Draw, world: World) -> Task:
     percent = [100] * 6
     while percent[-1] < 2 or len(set(percent)) < 6:
         percent[:5] = [draw.whole(2, 40) for _ in range(5)]
@@ -197,11 +187,11 @@ def kept_tokens(draw: Draw, world: World) -> Drawn:
     p = draw.pick([p for p in range(52, 94) if p not in reached])  # where no rounding decides
     kept = next(n for n, share in enumerate(reached, start=1) if share >= p)
     given = dict(rows="\n".join(f"| {i} | {v} % |" for i, v in zip(ids, percent)), p=p / 100)
-    return Drawn(given, ranked[:kept], [ranked[: kept - 1], ranked[: kept + 1], ranked[kept:]])
+    return Task(given, ranked[:kept], [ranked[: kept - 1], ranked[: kept + 1], ranked[kept:]])
 
 
 @task("04", "set")
-def counted_positions(draw: Draw, world: World) -> Drawn:
+def counted_positions(draw: Draw, world: World) -> Task:
     place = draw.pick([p for p in world.places if not p.tail and len(p.values) >= 3])
     row, answers = ["<|endoftext|>"], []
     for attribute in draw.some(sorted(place.values), 2):
@@ -222,7 +212,7 @@ def counted_positions(draw: Draw, world: World) -> Drawn:
     without_ends = [t for a in answers for t in a[:-1]]
     mistakes = [tokens, [t - 1 for t in without_ends], [t - 1 for t in answers[1]],
                 list(range(len(row) - 1)), without_ends]  # fmt: skip
-    return Drawn(given, [t - 1 for t in tokens], mistakes)
+    return Task(given, [t - 1 for t in tokens], mistakes)
 
 
 def words_of(text: str) -> list[str]:
@@ -231,16 +221,16 @@ def words_of(text: str) -> list[str]:
 
 
 @task("05", "number")
-def preference(draw: Draw, world: World) -> Drawn:
+def preference(draw: Draw, world: World) -> Task:
     a, b = draw.part(-2.5, 2.5), draw.part(-2.5, 2.5)
     share = 1 / (1 + math.exp(b - a))
     elo = 1 / (1 + 10 ** ((b - a) / 400))
     mistakes = [1 - share, a - b, elo, math.exp(a - b), -math.log(share)]
-    return Drawn(dict(a=f"{a:.2f}", b=f"{b:.2f}"), share, mistakes)
+    return Task(dict(a=f"{a:.2f}", b=f"{b:.2f}"), share, mistakes)
 
 
 @task("05", "pairs")
-def ranking_pairs(draw: Draw, world: World) -> Drawn:
+def ranking_pairs(draw: Draw, world: World) -> Task:
     letters, groups = draw.some("abcdef", 6), []
     sizes = draw.pick([(1, 2, 1, 2), (2, 1, 1, 2), (1, 1, 2, 2), (2, 2, 1, 1), (1, 3, 2), (2, 3, 1),
                        (3, 2, 1), (1, 2, 3), (2, 1, 3), (3, 1, 2)])  # fmt: skip
@@ -251,11 +241,11 @@ def ranking_pairs(draw: Draw, world: World) -> Drawn:
     near = [(x, y) for upper, lower in zip(groups, groups[1:]) for x in upper for y in lower]
     tied = [(x, y) for group in groups for i, x in enumerate(group) for y in group[i + 1 :]]
     given = dict(ranking="  >  ".join(" = ".join(group) for group in groups))
-    return Drawn(given, pairs, [near, [(y, x) for x, y in pairs], [*pairs, *tied]])
+    return Task(given, pairs, [near, [(y, x) for x, y in pairs], [*pairs, *tied]])
 
 
 @task("06", "number")
-def clipped_loss(draw: Draw, world: World) -> Drawn:
+def clipped_loss(draw: Draw, world: World) -> Task:
     old, moved, clip = draw.part(-3, -0.9), draw.part(0.35, 0.85), draw.pick([0.1, 0.2, 0.25])
     new = round(old + draw.pick([-moved, moved]), 2)
     advantage = draw.pick([-1, 1]) * draw.part(0.3, 2.5)
@@ -263,18 +253,18 @@ def clipped_loss(draw: Draw, world: World) -> Drawn:
     losses = [-advantage * ratio, -advantage * min(max(ratio, 1 - clip), 1 + clip)]
     given = dict(old=f"{old:.2f}", new=f"{new:.2f}", a=f"{advantage:.2f}", clip=clip)
     mistakes = [min(losses), -max(losses), -min(losses), -advantage * (new - old)]
-    return Drawn(given, max(losses), mistakes)
+    return Task(given, max(losses), mistakes)
 
 
 @task("06", "numbers")
-def token_advantages(draw: Draw, world: World) -> Drawn:
+def token_advantages(draw: Draw, world: World) -> Task:
     rewards = [draw.part(-0.2, 0.2), draw.part(-0.2, 0.2), draw.part(-2, 2)]
     values = [draw.part(-1, 1) for _ in rewards]
     gamma, lam = draw.pick([0.9, 0.95, 0.98]), draw.pick([0.8, 0.9, 0.95])
     expected = gae(rewards, values, gamma, lam)
     mistakes = [gae(rewards, values, *two) for two in ((gamma, 1), (1, lam), (gamma, 0))]
     mistakes = [expected[::-1], *mistakes, [r - v for r, v in zip(rewards, values)]]
-    return Drawn(dict(rewards=rewards, values=values, gamma=gamma, lam=lam), expected, mistakes)
+    return Task(dict(rewards=rewards, values=values, gamma=gamma, lam=lam), expected, mistakes)
 
 
 def gae(rewards: list[float], values: list[float], gamma: float, lam: float) -> list[float]:
@@ -286,7 +276,7 @@ def gae(rewards: list[float], values: list[float], gamma: float, lam: float) -> 
 
 
 @task("07", "numbers", 0.1)
-def new_ratings(draw: Draw, world: World) -> Drawn:
+def new_ratings(draw: Draw, world: World) -> Task:
     left, k = draw.whole(900, 1250), draw.pick([16, 20, 24, 32])
     right, score = left + draw.pick([-1, 1]) * draw.whole(40, 350), draw.pick([0, 0.5, 1])
     share = 1 / (1 + 10 ** ((right - left) / 400))
@@ -295,11 +285,11 @@ def new_ratings(draw: Draw, world: World) -> Drawn:
     given = dict(left=left, right=right, k=k, result=score)
     mistakes = [[left + swapped, right - swapped], [left + change, right],
                 [right - change, left + change], [left + k * score, right - k * score]]  # fmt: skip
-    return Drawn(given, [left + change, right - change], mistakes)
+    return Task(given, [left + change, right - change], mistakes)
 
 
 @task("07", "set")
-def false_sentences(draw: Draw, world: World) -> Drawn:
+def false_sentences(draw: Draw, world: World) -> Task:
     retold = json.loads((DATA / f"errata-{world.lang}.json").read_text(encoding="utf-8"))
     known = [s for number, s in enumerate(retold, start=1) if number not in LEANING]
     wrong, true = ([s for s in known if s["wrong"] is w] for w in (True, False))
@@ -308,21 +298,13 @@ def false_sentences(draw: Draw, world: World) -> Drawn:
     numbered = list(enumerate(chosen, start=1))
     given = dict(sentences="\n".join(f"{i}. {s['text']}" for i, s in numbered))
     hints = {i: (s["wrong"], s["hint"]) for i, s in numbered}
-    return Drawn(given, [i for i, s in numbered if s["wrong"]], hints=hints)
+    return Task(given, [i for i, s in numbered if s["wrong"]], hints=hints)
 
 
 def make(name: str, draw: Draw, world: World) -> Task:
     """Draw one task; again, where a typical mistake would happen to give the right answer."""
-    kind, words = MAKERS[name], TEXT[world.lang][name]
     while True:
-        drawn = kind.maker(draw, world)
-        hints = {member: words["wrong" if wrong else "true"].format(hint=hint)
-                 for member, (wrong, hint) in drawn.hints.items()}  # fmt: skip
-        mistakes = tuple(zip(drawn.mistakes, words.get("mistakes", ()), strict=True))
-        task = Task(
-            name, kind.form, drawn.given, drawn.expected, kind.tolerance, kind.relative, mistakes,
-            hints, words.get("hint", ""), drawn.question,
-        )  # fmt: skip
+        task = worded(name, world.lang, MAKERS[name].maker(draw, world))
         right = read(task, task.expected)
         if not any(same(task, right, read(task, mistake)) for mistake, _ in task.mistakes):
             return task
@@ -330,8 +312,19 @@ def make(name: str, draw: Draw, world: World) -> Task:
 
 def unsolved(name: str, numbers: int, lang: str, question: Question | None = None) -> Task:
     """A task of which the answer is not known: with its form, and so many numbers in it."""
-    kind, words = MAKERS[name], TEXT[lang][name]
-    hints = tuple((None, hint) for hint in words.get("mistakes", ()))
+    mistakes = [None] * len(words(lang)["tasks"][name].get("mistakes", ()))
     expected = "" if question else [0.0] * numbers
-    return Task(name, kind.form, {}, expected, kind.tolerance, kind.relative, hints, {},
-                words.get("hint", ""), question)  # fmt: skip
+    return worded(name, lang, Task({}, expected, mistakes, question=question))
+
+
+def worded(name: str, lang: str, drawn: Task) -> Task:
+    """What was drawn, with what is said of wrong answers and what is the same in everybody's.
+
+    A maker gives mistakes without words, and hints as (whether the member is wrong, its hint).
+    """
+    kind, said = MAKERS[name], words(lang)["tasks"][name]
+    hints = {member: said["wrong" if wrong else "true"].format(hint=hint)
+             for member, (wrong, hint) in drawn.hints.items()}  # fmt: skip
+    mistakes = tuple(zip(drawn.mistakes, said.get("mistakes", ()), strict=True))
+    return replace(drawn, mistakes=mistakes, hints=hints, hint=said.get("hint", ""), name=name,
+                   form=kind.form, tolerance=kind.tolerance, relative=kind.relative)  # fmt: skip

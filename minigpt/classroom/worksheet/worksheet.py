@@ -11,14 +11,19 @@ import re
 from pathlib import Path
 
 from minigpt.classroom.grading.repair import mark, text
-from minigpt.classroom.notebook import checking, mark_exercises, read_notebook, without_solutions
+from minigpt.classroom.notebook import (
+    by_hand,
+    checking,
+    exercises,
+    mark_exercises,
+    read_notebook,
+    without_solutions,
+)
 from minigpt.classroom.worksheet.variant import seal, tasks
 from minigpt.store.words import language
 
 SOURCE = Path(__file__).with_name("worksheet.ipynb")
 GAP = re.compile(r"\{(\w+)(:[^{}]*)?\}")
-BAR = "\\|"  # the sign | inside a table of Markdown
-COLUMNS = ("notebook", "question", "2 points", "1 point", "0 points")
 
 
 def worksheet() -> dict:
@@ -37,20 +42,19 @@ def worksheet() -> dict:
 def personal(source: dict, student: str, secret: str) -> dict:
     """A student's own worksheet, as it is given out. ValueError for an id that cannot be used."""
     notebook = mark_exercises(without_solutions(filled(source, student, secret)))
-    found = [(name, part) for name, part in seal(student, secret).items()]
-    lines = "".join(f'    "{name}": "{part}",\n' for name, part in found)
-    for cell in notebook["cells"]:
-        if mark(cell).get("grade_id") == "student":
-            cell["source"] = f"STUDENT = {student.strip()!r}\nSEAL = {{\n{lines}}}"
-    return notebook
+    return named(notebook, student, seal(student, secret))
 
 
 def solved(source: dict, student: str, secret: str) -> dict:
     """The source with this student's tasks and right answers in it: what grading is tried with."""
-    notebook = filled(source, student, secret)
+    return named(filled(source, student, secret), student, {})
+
+
+def named(notebook: dict, student: str, sealed: dict[str, str]) -> dict:
+    lines = "".join(f'    "{name}": "{part}",\n' for name, part in sealed.items())
     for cell in notebook["cells"]:
         if mark(cell).get("grade_id") == "student":
-            cell["source"] = f"STUDENT, SEAL = {student.strip()!r}, {{}}"
+            cell["source"] = f"STUDENT = {student.strip()!r}\nSEAL = {{\n{lines}}}"
     return notebook
 
 
@@ -63,10 +67,8 @@ def filled(source: dict, student: str, secret: str) -> dict:
     """The source with a student's numbers in its gaps; what is no gap of ours stays as it is."""
     notebook, found = copy.deepcopy(source), tasks(student, secret)
     points = sum(mark(cell).get("points", 0) for cell in source["cells"])
-    by_hand = [m for m in map(mark, source["cells"]) if m.get("solution") and m.get("grade")]
-    checks = [m for m in map(mark, source["cells"]) if m.get("grade") and not m.get("solution")]
-    told = {"student": as_code(student), "tasks": len(checks), "questions": len(by_hand),
-            "points": f"{points:g}"}  # fmt: skip
+    told = {"student": as_code(student), "tasks": len(exercises(source)),
+            "questions": len(by_hand(source)), "points": f"{points:g}"}  # fmt: skip
     values = {one.name: {**one.given, "answer": repr(one.expected)} for one in found}
     for cell in notebook["cells"]:
         name = mark(cell).get("grade_id") or cell.get("id", "").removesuffix("-task")
@@ -83,19 +85,6 @@ def fill(source: str, values: dict) -> str:
         return format(values[name], form) if name in values else gap[0]
 
     return GAP.sub(value, source)
-
-
-def rubric(source: dict) -> str:
-    """The questions in words and what earns 2, 1 and 0 points, as a table in Markdown."""
-    cells = {cell.get("id", ""): text(cell) for cell in source["cells"]}
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
-    for name, asked in cells.items():
-        if question := re.fullmatch(r"words-(\d\d)-question", name):
-            title, _, body = asked.removeprefix("### ").partition("\n\n")
-            earns = re.findall(r"^- \*\*\d\*\*: (.+)$", cells[f"words-{question[1]}"], re.M)
-            row = (question[1], f"**{title}.** {' '.join(body.split())}", *earns)
-            lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in row)} |")
-    return "\n".join(lines) + "\n"
 
 
 def as_code(text: str) -> str:

@@ -547,10 +547,14 @@ def test_the_time_of_a_notebook_is_limited():
     assert "not run, the time of this notebook is used up" in report.notes[-1]
 
 
-@pytest.mark.parametrize("sandbox", box.sandboxes())
+@pytest.fixture(params=["bwrap", "unshare", *box.CONTAINERS])
+def sandbox(request):
+    if request.param not in box.sandboxes() or not box.starts(request.param):
+        pytest.skip(f"{request.param} does not work here")
+    return request.param
+
+
 def test_each_sandbox_holds(sandbox, folder, listening, monkeypatch):
-    if not box.starts(sandbox):
-        pytest.skip(f"{sandbox} does not work here")
     monkeypatch.setattr(box, "chosen", lambda: sandbox)
     token, (port, reached) = f"9{time.time_ns()}", listening
     names = f"CLASS, PORT, TOKEN, SECRET = {str(folder)!r}, {port}, {token!r}, {SECRET[::-1]!r}\n"
@@ -563,7 +567,6 @@ def test_each_sandbox_holds(sandbox, folder, listening, monkeypatch):
     assert content(folder) == before and reached == [] and alive(token) == []
 
 
-@pytest.mark.parametrize("sandbox", box.sandboxes())
 def test_it_ends_with_a_grader_that_is_killed(sandbox, tmp_path):
     token = f"9{time.time_ns()}"
     code = (
@@ -588,6 +591,57 @@ def waited(until) -> bool:
     while not until() and time.monotonic() < end:
         time.sleep(0.05)
     return until()
+
+
+DOCKER = """#!{python}
+import json, os, sys
+line, told = sys.argv[1:], dict(one[6:].split("=", 1) for one in sys.argv if one[:6] == "--env=")
+with open({log!r}, "a", encoding="utf-8") as file:
+    print(json.dumps(line), file=file)
+if line[0] == "run":
+    told |= dict(PYTHONPATH={root!r}, HOME={home!r})
+    os.execve(sys.executable, [sys.executable, *line[line.index("an-image") + 1 :]], told)
+"""
+
+
+def test_without_another_sandbox_it_is_a_container(tmp_path, monkeypatch):
+    """A stand-in notes how docker is called, and runs what the container would."""
+    log, program = tmp_path / "log", tmp_path / "docker"
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    home = str(tmp_path / "home")
+    text = DOCKER.format(python=sys.executable, log=str(log), root=paths, home=home)
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("MINIGPT_IMAGE", "an-image")
+    monkeypatch.setattr(box, "chosen", box.chosen.__wrapped__)
+    assert box.sandboxes() == ["docker"] == [box.chosen()] and box.warning() == ""
+    assert points(attacked(RIGHT)) == [2, 1] and points(attacked(WRONG)) == [0, 1]
+    calls = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    runs = [call for call in calls if call[0] == "run" and "-c" not in call]
+    assert runs and all(call[-2:] == ["-m", "minigpt.classroom.grading.student"] for call in runs)
+    for call in runs:
+        name = call[call.index("--name") + 1]
+        assert ["rm", "--force", name] in calls and calls.count(call) == 1  # a name of its own
+        pairs = set(zip(call, call[1:]))
+        assert {("--network", "none"), ("--ipc", "none"),
+                ("--pull", "never"), ("--memory", str(box.MEMORY)),
+                ("--memory-swap", str(box.MEMORY)), ("--pids-limit", "64"),
+                ("--user", "65534:65534"), ("--cap-drop", "ALL"),
+                ("--security-opt", "no-new-privileges")} <= pairs  # fmt: skip
+        assert "--read-only" in call and "--privileged" not in call
+        mounts = [after for before, after in pairs if before in ("--mount", "--volume", "-v")]
+        package = f"type=bind,source={ROOT / 'minigpt'},target=/course/minigpt,readonly"
+        assert mounts == [package]
+        told = {one[6:].partition("=")[0] for one in call if one.startswith("--env=")}
+        assert "HOME" in told and not told & {"PATH", "MINIGPT_SECRET", "LD_LIBRARY_PATH"}
+
+
+def test_without_its_image_a_container_is_none(tmp_path, monkeypatch):
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 125\n", encoding="utf-8")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert box.sandboxes() == ["docker"] and box.chosen.__wrapped__() is None
 
 
 def test_what_comes_from_outside_is_no_formula_and_no_link(tmp_path):

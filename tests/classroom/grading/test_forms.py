@@ -173,6 +173,13 @@ def test_a_helper_that_is_not_run_is_named_with_its_cell():
     assert said in report.results[0].message
 
 
+def test_what_a_check_defines_is_no_helper():
+    notebook = without_solutions(SOURCE)
+    notebook["cells"][2]["source"] = "def double(x):\n    return own(x)"
+    message = grade_notebook(SOURCE, notebook).results[0].message
+    assert "name 'own' is not defined" in message and "defines it" not in message
+
+
 @pytest.mark.slow
 def test_nbgrader_gives_each_form_the_same_points(nbgrader, tmp_path):
     settings = 'c = get_config()\nc.CourseDirectory.course_id = "forms"\n'

@@ -17,8 +17,7 @@ import torch
 from minigpt.arena import elo_update
 from minigpt.classroom.grading.your_own import SEED
 from minigpt.classroom.worksheet import variant
-from minigpt.classroom.worksheet.checks import base_model, check_task, read, same
-from minigpt.classroom.worksheet.task_text import TEXT
+from minigpt.classroom.worksheet.checks import base_model, check_task, read, same, words
 from minigpt.classroom.worksheet.tasks import HARD, MAKERS, Draw, facts, few_shot_about
 from minigpt.classroom.worksheet.variant import seal, student_id
 from minigpt.classroom.worksheet.worksheet import fill, filled, worksheet
@@ -34,6 +33,7 @@ from minigpt.tokenizer import BYTES, bpe_encode
 from minigpt.world.facts import load_world
 from minigpt.world.questions import understood
 
+TEXT = words("en")["tasks"]
 CLASS = [f"student-{number:03}" for number in range(100)]
 DISTINCT = {  # of 100 students, how many different right answers there must be
     "training-days": 95, "word-tokens": 95, "target-loss": 95, "perplexity-and-bits": 95,
@@ -255,7 +255,7 @@ def test_every_lesson_has_a_task_of_everybody():
     found = tasks("ann")
     lessons = [kind.lesson for kind in MAKERS.values()]
     assert {*lessons} == {f"{number:02}" for number in range(8)} and sorted(lessons) == lessons
-    assert [one.name for one in found] == list(MAKERS) == list(TEXT["en"])
+    assert [one.name for one in found] == list(MAKERS) == list(TEXT)
     for one in found:
         assert f"`{one.variable}`" in text_of(one)
         assert "{" not in text_of(one) and "}" not in text_of(one)
@@ -283,10 +283,10 @@ def test_right_answers_pass_also_as_tensors_and_arrays(student):
             check_answer(one.name, answer, student)
 
 
-@pytest.mark.parametrize("name", [name for name in MAKERS if "mistakes" in TEXT["en"][name]])
+@pytest.mark.parametrize("name", [name for name in MAKERS if "mistakes" in TEXT[name]])
 def test_typical_mistakes_fail_with_their_hint(name):
     for one in everybody(name, CLASS[:40]):
-        assert len(one.mistakes) == len(TEXT["en"][name]["mistakes"]) >= 2
+        assert len(one.mistakes) == len(TEXT[name]["mistakes"]) >= 2
         for mistake, _ in one.mistakes:
             given = read(one, mistake)
             hint = next(h for m, h in one.mistakes if same(one, given, read(one, m)))

@@ -12,20 +12,13 @@ import sys
 import pytest
 
 from minigpt.classroom.grading.marking import grade_notebook
-from minigpt.classroom.grading.repair import mark
+from minigpt.classroom.grading.repair import mark, text
 from minigpt.classroom.grading.your_own import SEED
 from minigpt.classroom.notebook import exercises, read_notebook, sources, to_bytes
 from minigpt.classroom.worksheet import variant
 from minigpt.classroom.worksheet import worksheet as writing
 from minigpt.classroom.worksheet.tasks import MAKERS
-from minigpt.classroom.worksheet.worksheet import (
-    fill,
-    filled,
-    personal,
-    rubric,
-    solved,
-    worksheet,
-)
+from minigpt.classroom.worksheet.worksheet import fill, filled, personal, solved, worksheet
 from minigpt.store.files import ROOT
 
 ODD = ["o'brien", '"', "学生", "</code><script>alert(1)</script>", "x" * 300, "*_[a](b)|$x$\\"]
@@ -266,8 +259,8 @@ def test_grade_gives_an_answered_worksheet_all_points_and_a_copied_one_none():
 
 def test_it_is_written_by_python_alone():
     code = ("import sys\n"
-            "from minigpt.classroom.worksheet.worksheet import personal, rubric, worksheet\n"
-            "personal(worksheet(), 'ann', 's'), rubric(worksheet())\n"
+            "from minigpt.classroom.worksheet.worksheet import personal, worksheet\n"
+            "personal(worksheet(), 'ann', 's')\n"
             "print(*{'torch', 'numpy', 'IPython', 'matplotlib'} & set(sys.modules))")  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -278,6 +271,23 @@ def test_it_is_written_by_python_alone():
         encoding="utf-8",
     )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+BAR = "\\|"  # the sign | inside a table of Markdown
+COLUMNS = ("notebook", "question", "2 points", "1 point", "0 points")
+
+
+def rubric(source: dict) -> str:
+    """The questions in words and what earns 2, 1 and 0 points, as a table in Markdown."""
+    cells = {cell.get("id", ""): text(cell) for cell in source["cells"]}
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
+    for name, asked in cells.items():
+        if question := re.fullmatch(r"words-(\d\d)-question", name):
+            title, _, body = asked.removeprefix("### ").partition("\n\n")
+            earns = re.findall(r"^- \*\*\d\*\*: (.+)$", cells[f"words-{question[1]}"], re.M)
+            row = (question[1], f"**{title}.** {' '.join(body.split())}", *earns)
+            lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in row)} |")
+    return "\n".join(lines) + "\n"
 
 
 def test_the_rubric_has_a_row_for_each_question():
