@@ -119,9 +119,9 @@ def run_project(folder, *arguments, strict=False):
     conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
     conftest = conftest.replace('"nbclient"', '"an_extra_nobody_has"')
     (folder / "conftest.py").write_text(conftest, encoding="utf-8")
-    plugin = "places/table.py"
-    (folder / plugin).parent.mkdir(exist_ok=True)
-    (folder / plugin).write_bytes((ROOT / "tests" / plugin).read_bytes())
+    for plugin in ("places/table.py", "tried.py"):
+        (folder / plugin).parent.mkdir(exist_ok=True)
+        (folder / plugin).write_bytes((ROOT / "tests" / plugin).read_bytes())
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = slow\n notebook\n", encoding="utf-8")
     env = {**os.environ, "MINIGPT_STRICT": "1" if strict else "0", "PYTHONPATH": str(ROOT)}
     env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # seconds a run
