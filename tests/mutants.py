@@ -709,7 +709,7 @@ class Runs:
     import, but nothing of the folder's."""
 
     def __init__(self, folder: Path) -> None:
-        left_out = ("PYTEST", "PYTHONPATH")
+        left_out = ("PYTEST", "PYTHONPATH", "MINIGPT_PLACES")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         environment |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         self.process = subprocess.Popen(

@@ -1,5 +1,6 @@
-"""Both ends of the packages' ranges: the lowest releases that requirements.txt allows and the newest
-that pip finds, each in an environment of Python 3.11, where a part of the tests and a notebook run.
+"""Both ends of the packages' ranges: the lowest releases that requirements.txt allows, and the
+newest that pip finds, each in an environment of Python 3.11 in which a part of the tests and a
+notebook run.
 
 Where pip has the lowest torch with NVIDIA's libraries alone, that environment takes 6 GB for a
 while. Other versions of Python are run by hand.
@@ -15,7 +16,7 @@ import pytest
 from minigpt.setup.environment import requirements
 from minigpt.store.files import ROOT
 
-PARTS = ["tests/rlhf", "tests/store", "tests/test_tokenizer.py", "tests/test_generate.py",
+PARTS = ["tests/rlhf", "tests/store/test_checkpoint.py", "tests/test_tokenizer.py",
          "notebooks/en/01_tokenization.ipynb"]  # fmt: skip
 NOT_RUN = ("ruff", "nbgrader", "pytest-xdist")  # these parts need none of them
 VERSIONS = """
