@@ -31,7 +31,7 @@ class Trainings:
 
     def __init__(self, log: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__, log], env={**os.environ, "OMP_NUM_THREADS": "1"},
+            [sys.executable, __file__, log], env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         )  # fmt: skip
 
