@@ -30,8 +30,13 @@ class Trainings:
     """Trainings in children of one process, which has imported and written all that they read."""
 
     def __init__(self, log: Path) -> None:
+        env = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONUNBUFFERED": "1",
+        }  # a kill loses no line
         self.process = subprocess.Popen(
-            [sys.executable, __file__, log], env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+            [sys.executable, __file__, log], env=env,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         )  # fmt: skip
 
