@@ -34,7 +34,7 @@ class Trainings:
             **os.environ,
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
-        }  # a kill loses no line
+        }  # no line is lost
         self.process = subprocess.Popen(
             [sys.executable, __file__, log], env=env,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
