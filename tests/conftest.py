@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tried import Tried
+
 TESTS = Path(__file__).parent
 
 EXTRAS = {"hypothesis", "nbgrader", "nbclient", "nbval", "transformers", "tokenizers"}
@@ -58,6 +60,7 @@ def pytest_configure(config):
     table = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(table)
     config.pluginmanager.register(table.Places())  # of nbval's items too, which are not in tests/
+    config.pluginmanager.register(Tried())
 
 
 def pytest_runtest_logreport(report):
@@ -125,6 +128,12 @@ def pytest_sessionfinish(session, exitstatus):
 def say(request):
     """`say(line)` prints a line at the end of the run: a time or a size, which no test asserts."""
     return lambda line: request.node.user_properties.append(("said", line))
+
+
+@pytest.fixture
+def tried(request):
+    """`tried(kind, n)` counts what a test has tried, if it passes: a kind of tests/tried.py."""
+    return lambda kind, n=1: request.node.user_properties.append(("tried", (kind, n)))
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """Single wrong lines that tests must notice: of losses, masks, advantages, sampling, merges,
-optimizers, judges, checkpoints and runs that go on.
+optimizers, judges, grading, checkpoints and runs that go on.
 
 A table: what would be wrong, the right text, the wrong one, and the tests that must fail for it.
 The text stands exactly once among the files in `SEARCHED`, wherever it moves; so does each test's
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-SEARCHED = ("", "engine", "world", "stages", "store")  # rooms of the package; "" is the top
+# Rooms of the package; "" is the top.
+SEARCHED = ("", "engine", "world", "stages", "store", "classroom", "classroom/grading")
 LONGEST = 300  # seconds that the tests of one mutant may take
 
 
@@ -465,7 +466,8 @@ MUTANTS = [
            "asked = (question.attribute, question.place.name.casefold())",
            "asked = (question.attribute, question.place.name)", "test_verdict"),
     Mutant("one closing is taken away and no more", "body, changed = body[: -len(closing)], True",
-           "body = body[: -len(closing)]", "test_verdict"),
+           "body = body[: -len(closing)]",
+           "test_manners_never_change_a_verdict_that_is_not_malformed"),
     Mutant("an unknown place is judged as a known one",
            '(GOLD_UNKNOWN if question.kind == "unknown" else GOLD)[verdict]', "GOLD[verdict]",
            "test_rule_32_gold_is_the_verdict_s_and_no_reward_model_has_a_part_in_it"),
@@ -486,6 +488,53 @@ MUTANTS = [
            "return [\n"
            "            (i, j, self(question, answers[i], answers[j]))",
            "test_pairs_are_transitive"),
+    Mutant("any value of the asked kind is the right one",
+           'return "correct" if value == question.answer else "wrong value"', 'return "correct"',
+           "test_verdict test_every_false_value_is_wrong"),
+    Mutant("any reply to a greeting is a right one",
+           'return "correct" if body in question.replies else "malformed"', 'return "correct"',
+           "test_verdict"),
+    Mutant("a value of another kind is no answer at all",
+           "if any(grammar.value(bare, attribute) for attribute in world.values):", "if False:",
+           "test_verdict"),
+    # ---- grading
+    Mutant("who fails earns the points",
+           'points = 0 if unsafe or reply["error"] else exercise.points',
+           "points = 0 if unsafe else exercise.points",
+           "test_a_wrong_answer_costs_its_own_points_and_says_why"),
+    Mutant("who is refused earns the points", 'unsafe = reply is None or "refused" in reply',
+           "unsafe = reply is None",
+           "test_an_answer_that_takes_a_name_of_the_checks_is_refused"),
+    Mutant("what was defined before a loop is lost", "done.append((name, answer))", "pass",
+           "test_a_cell_of_the_students_own_is_run_and_may_fail"),
+    Mutant("a student's own cells may run for ever",
+           "if name not in by_answer and time.monotonic() > end:", "if False:",
+           "test_the_time_of_a_notebook_is_limited"),
+    Mutant("hidden tests are handed out", 'cell["source"] = HIDDEN.sub("", text(cell))', "pass",
+           "test_the_release_has_no_solution_and_earns_nothing"),
+    Mutant("a submission says how many points it has",
+           'cell["metadata"][MARK] = copy.deepcopy(mark(original))\n        if not', "if not",
+           "test_a_student_can_change_neither_points_nor_checks_nor_the_kernel"),
+    Mutant("a submission's own checks are graded", 'cell["source"] = original["source"]', "pass",
+           "test_a_student_can_change_neither_points_nor_checks_nor_the_kernel"),
+    Mutant("of copies the last counts, worked on or not",
+           "[c for c in whole if text(c).strip() != text(original).strip()] or whole", "whole",
+           "test_a_copied_cell_counts_once_and_the_one_that_was_worked_on_counts"),
+    Mutant("the package may do the work", "assert not watch.used, (",
+           "assert watch.used is not None, (", "test_a_shortcut_is_refused_with_a_kind_word"),
+    Mutant("the watch may be switched off", "still = sys.getprofile() is watch", "still = True",
+           "test_switching_off_the_watch_is_noticed"),
+    Mutant("an object may claim to equal anything",
+           "assert not said, said\n        return found", "return found",
+           "test_an_object_that_may_claim_anything_is_refused"),
+    Mutant("a check tries the same inputs each time", "random.Random(os.environ.get(SEED) or None)",
+           "random.Random(0)", "test_random_inputs_are_new_ones_or_those_of_the_seed"),
+    Mutant("true is any byte", 'found.view("u1") != 0 if dtype.char == "?" else found', "found",
+           "test_there_are_two_truth_values"),
+    Mutant("more points than there are may be given by hand", "if 0 <= points <= most:",
+           "if 0 <= points:", "test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged"),
+    Mutant("the others' points are lost", "rows = read_points(course)", "rows = {}",
+           "test_points_of_other_assignments_stay"),
     # ---- checkpoints
     Mutant("tensors' names are not in the checksum",
            "as_text([name, str(tensor.dtype), list(tensor.shape)])",
@@ -622,6 +671,7 @@ def copy_of(folder: Path) -> Path:
     ignore = shutil.ignore_patterns("data", "__pycache__")
     shutil.copytree(ROOT / "minigpt", folder / "minigpt", ignore=ignore)
     (folder / "minigpt" / "data").symlink_to(ROOT / "minigpt" / "data")
+    (folder / "notebooks").symlink_to(ROOT / "notebooks")
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
@@ -659,7 +709,7 @@ class Runs:
     import, but nothing of the folder's."""
 
     def __init__(self, folder: Path) -> None:
-        left_out = ("PYTEST", "PYTHONPATH")
+        left_out = ("PYTEST", "PYTHONPATH", "MINIGPT_PLACES")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         environment |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         self.process = subprocess.Popen(

@@ -44,22 +44,23 @@ def test_every_mutant_applies_and_its_tests_are_there():
 
 
 @pytest.mark.parametrize("mutant", named(MUTANTS))
-def test_the_mutant_is_noticed(mutant, folder, runs):
+def test_the_mutant_is_noticed(mutant, folder, runs, tried):
     with mutated(folder, mutant) as tests:
         status, said = runs.run(tests)
     assert status == 1, f"{mutant.wrong}: not noticed by {tests}\n{said}"
+    tried("mutants")
 
 
 @pytest.mark.parametrize("mutant", named(EQUIVALENT))
-def test_what_computes_the_same_is_not_noticed(mutant, folder, runs):
+def test_what_computes_the_same_is_not_noticed(mutant, folder, runs, tried):
     with mutated(folder, mutant) as tests:
         status, said = runs.run(tests)
     assert status == 0, f"{said}\nIt is not so that {mutant.wrong}"
+    tried("equivalent")
 
 
 @slow
-def test_without_a_mutant_these_tests_pass(folder, runs, say):
+def test_without_a_mutant_these_tests_pass(folder, runs):
     every = {test for m in MUTANTS for test in named_tests(m.tests, place_of(m.old))}
     status, said = runs.run(sorted(every))
     assert status == 0, said
-    say(f"Mutants: {len(MUTANTS)}, noticed by {len(every)} tests; {len(EQUIVALENT)} equivalent")

@@ -1,10 +1,12 @@
-"""README's figures of the shipped models are those of minigpt/data/results/seeds.json, seed 0.
+"""README's figures of the shipped models are those of minigpt/data/results/seeds.json, seed 0, and
+those of the tests are what the last whole run of them kept in tests/tried.json.
 
 `python tests/test_readme.py` writes them there.
 """
 
 import json
 
+import tried
 from minigpt.stages.report import RESULTS
 from minigpt.store.files import ROOT, atomic_write
 
@@ -72,7 +74,17 @@ def test_readme_has_the_recorded_figures():
     assert part in README.read_text(encoding="utf-8")
 
 
+def test_readme_has_what_the_tests_have_tried():
+    kept = tried.read()
+    assert list(kept) == sorted(tried.KINDS)
+    assert tried.readme_part(kept) in README.read_text(encoding="utf-8")
+    assert kept["strings"] >= 100_000 and kept["corpora"] >= 2000 and kept["kills"] >= 50
+    files = ("checkpoints", "states", "labels", "results", "notebooks", "mixtures")
+    assert all(kept[kind] >= 400 for kind in files) and kept["mutants"] >= 80
+
+
 if __name__ == "__main__":
+    tried.write(tried.read())
     before, rest = README.read_text(encoding="utf-8").split(BEGIN)
     text = before + readme_part(recorded()) + rest.split(END)[1]
     atomic_write(README, text.encode("utf-8"))

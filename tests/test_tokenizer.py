@@ -36,6 +36,7 @@ from minigpt.tokenizer import (
     split_text,
     train_bpe,
 )
+from tried import tenth_or_all
 
 PATTERNS = [SPLIT_PATTERN, GPT2_PATTERN, GPT4_PATTERN]
 WORDS = r"\S+"  # no space inside a word: small examples can be checked by hand
@@ -112,15 +113,17 @@ def test_worked_example():
     assert bpe_encode(b"aaabdaaabac", ranks) == [258, ord("d"), 258, ord("a"), ord("c")]
 
 
-def test_merges_of_2000_corpora_equal_brute_force():
-    rng = random.Random(0)
-    for _ in range(2000):
+@pytest.mark.parametrize("n", tenth_or_all(2000))
+def test_merges_of_strange_corpora_equal_brute_force(n, tried):
+    rng = random.Random(n)
+    for _ in range(n):
         letters = rng.choice(["a", "ab", "abc", "ACGT", "aab \n'1,é北🙂", "01=/+xyz"])
         texts = ["".join(rng.choices(letters, k=rng.randrange(25))) for _ in range(3)]
         pattern = rng.choice([*PATTERNS, WORDS, r"(?s).+"])
         words = count_words(texts, pattern)
         merges = brute_force(texts, pattern)
         assert list(bpe_merges(words)) == list(fast_merges(words)) == merges, (texts, pattern)
+    tried("corpora", n)
 
 
 def lines_run(program) -> int:
@@ -294,10 +297,8 @@ def strange_texts(n: int, seed: int) -> Iterator[str]:
         yield "".join(text)
 
 
-@pytest.mark.parametrize(
-    "n", [pytest.param(10_000, id="tenth"), pytest.param(100_000, id="all", marks=pytest.mark.slow)]
-)
-def test_strange_texts_equal_tiktoken(n, say):
+@pytest.mark.parametrize("n", tenth_or_all(100_000))
+def test_strange_texts_equal_tiktoken(n, tried):
     course = load_ranks(DATA / "tokenizer-en.tiktoken")
     enc = load_tokenizer("en")
     for text in strange_texts(n, seed=n):
@@ -305,7 +306,7 @@ def test_strange_texts_equal_tiktoken(n, say):
         assert ours(text, course, SPLIT_PATTERN) == ids, ascii(text)
         assert max(ids, default=0) < len(course)  # a typed special token is text
         assert enc.decode(ids) == whole(text), ascii(text)
-    say(f"Fuzz: {n:,} strings of all planes are encoded as tiktoken does")
+    tried("strings", n)
 
 
 @pytest.mark.parametrize("character", ["a", " ", "1", "北", "\ud83d"])

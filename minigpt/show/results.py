@@ -74,8 +74,8 @@ def complete(
     path = path or RESULTS / f"{name}.json"
     found = {"runs": []} | (read_results(path, name) if path.is_file() else {})
     fixed = {**fixed, "threads": torch.get_num_threads()}
-    results = {**fixed, **found, "command": command(name)}
-    if other := [key for key in fixed if results[key] != fixed[key]]:
+    results = {**found, **fixed, "command": command(name)}
+    if other := [key for key in fixed if found["runs"] and found.get(key) != fixed[key]]:
         raise ValueError(f"{path} holds runs with other {', '.join(other)}: move or delete it "
                          "first, or give another file with --out")  # fmt: skip
     for key in keys:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from math import inf
 
 import numpy as np
 
@@ -346,8 +345,8 @@ def build_corpus(
     mixture = MIXTURE if mixture is None else mixture
     unknown = set(mixture) - set(MIXTURE)
     if unknown:
-        raise ValueError(f"unknown source {sorted(unknown)[0]!r}: choose from {list(MIXTURE)}")
-    numbers = [n for n in mixture.values() if isinstance(n, (int, float)) and 0 <= n < inf]
+        raise ValueError(f"unknown source {min(unknown, key=str)!r}: choose from {list(MIXTURE)}")
+    numbers = [n for n in mixture.values() if isinstance(n, (int, float)) and 0 <= n < 1e300]
     if len(numbers) < len(mixture) or not (total := sum(numbers)):
         raise ValueError(f"the shares of a mixture are 0 or more, and not all 0: {mixture}")
     if size < 1:

@@ -119,12 +119,13 @@ def run_project(folder, *arguments, strict=False):
     conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
     conftest = conftest.replace('"nbclient"', '"an_extra_nobody_has"')
     (folder / "conftest.py").write_text(conftest, encoding="utf-8")
-    plugin = "places/table.py"
-    (folder / plugin).parent.mkdir(exist_ok=True)
-    (folder / plugin).write_bytes((ROOT / "tests" / plugin).read_bytes())
+    for plugin in ("places/table.py", "tried.py"):
+        (folder / plugin).parent.mkdir(exist_ok=True)
+        (folder / plugin).write_bytes((ROOT / "tests" / plugin).read_bytes())
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = slow\n notebook\n", encoding="utf-8")
     env = {**os.environ, "MINIGPT_STRICT": "1" if strict else "0", "PYTHONPATH": str(ROOT)}
     env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # seconds a run
+    env["MINIGPT_PLACES"] = "0"  # README's tables are not written
     command_line = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     result = subprocess.run(
         [*command_line, *arguments],
@@ -144,6 +145,24 @@ def test_what_a_test_says_stands_at_the_end_whatever_the_number_of_processes(tmp
     for processes in ([], ["-p", "xdist", "-n", "2"]):
         output, status = run_project(tmp_path, *processes)
         assert status == 0 and output.splitlines().count("took 3 s") == 1
+
+
+def test_what_was_tried_is_added_up_and_counts_where_the_test_passes(tmp_path):
+    pytest.importorskip("xdist", reason="needs pytest-xdist: run `python3 -m minigpt test`")
+    text = """
+import pytest
+@pytest.mark.parametrize("n", [1000, 400])
+def test_it(n, tried): tried("kills", n)
+def test_one(tried): tried("mutants")
+def test_not(tried):
+    tried("kills", 5)
+    assert False
+"""
+    (tmp_path / "test_project.py").write_text(text, encoding="utf-8")
+    for processes in ([], ["-p", "xdist", "-n", "2"]):
+        output, status = run_project(tmp_path, *processes)
+        said = [line.split()[:3] for line in output.splitlines() if line.startswith("Tried:")]
+        assert said == [["Tried:", "1,400", "kills"], ["Tried:", "1", "wrong"]] and status == 1
 
 
 def test_a_run_begins_with_an_empty_home_whatever_the_learner_has(tmp_path, monkeypatch):

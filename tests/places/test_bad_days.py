@@ -5,6 +5,7 @@ kernel that is killed. Each time there is a clear message, and nothing of the le
 whom no folder refuses: there the writing is done by another user, in a process of its own.
 """
 
+import datetime
 import hashlib
 import importlib
 import json
@@ -279,6 +280,85 @@ def test_lab_on_a_full_disk_keeps_all_copies(course, home, full):
     with pytest.raises(Problem, match="03_prompting.ipynb could not be written: the disk is full"):
         lab.main([])
     assert contents(home) == before
+
+
+SMALL_DISK = """
+import os
+from pathlib import Path
+from minigpt.store import kept
+from minigpt.store.files import NotWritten, atomic_write
+from minigpt.store.kept import keep_writing_time, writing_seconds
+
+home, said, others = Path(os.environ["MINIGPT_HOME"]), [], []
+atomic_write(home / "model", b"old" * 50_000)
+try:
+    while len(others) < 500:
+        others.append(home / f"other {len(others)}")
+        others[-1].write_bytes(bytes(4096))
+except OSError:
+    print("full")
+before = sorted(home.iterdir())
+try:
+    atomic_write(home / "model", b"new" * 50_000)
+except NotWritten as error:
+    print(error.strerror)
+keep_writing_time(1.0, say=said.append)
+print(len(said), writing_seconds(), sorted(home.iterdir()) == before)
+for other in others:
+    other.unlink(missing_ok=True)
+keep_writing_time(2.0, say=said.append)
+kept._unsaved.clear()  # as in another notebook: from the disk alone
+print(len(said), writing_seconds(), (home / "model").read_bytes() == b"old" * 50_000)
+atomic_write(home / "model", b"new" * 50_000)
+print(*sorted(path.name for path in home.iterdir()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tmpfs is Linux's")
+@pytest.mark.parametrize("limit", ["size=512k", "nr_inodes=20"])
+def test_a_small_disk_that_is_really_full(limit, home):
+    """Of bytes, or of files; it is made of memory, and this process alone sees it."""
+    home.mkdir()
+    mount = 'mount -t tmpfs -o "$1" tmpfs "$MINIGPT_HOME" || exit 77; exec "$2" -c "$3"'
+    spaces = ["unshare", "--user", "--map-root-user", "--mount"] if shutil.which("unshare") else []
+    done = subprocess.run(
+        [*spaces, "sh", "-c", mount if spaces else "exit 77", "sh", limit, sys.executable,
+         SMALL_DISK], capture_output=True, text=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"nobody may mount a disk of memory here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    why = "the disk is full; free some space, or set MINIGPT_HOME to another folder on another disk"
+    assert done.stdout.splitlines() == [
+        "full", why, "1 [1.0] True", "1 [1.0, 2.0] True", "model writing_times.json"
+    ]  # fmt: skip
+    assert list(home.iterdir()) == []  # nothing was beside that disk
+
+
+# ---- a clock that is set back -----------------------------------------------------------------
+
+
+def test_a_clock_that_is_set_back_costs_no_answers(course, home, monkeypatch):
+    """Backups of a notebook have the time in their names, and it may come twice, or backwards."""
+    moments = [datetime.datetime(2026, 10, 25, 2, m, tzinfo=datetime.timezone.utc)
+               for m in (30, 30, 59, 0, 30, 0)]  # fmt: skip
+
+    class Clock(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return moments.pop(0)
+
+    working_copy.update_copies("en")
+    mine = home / "notebooks" / "en" / "03_prompting.ipynb"
+    monkeypatch.setattr(working_copy.datetime, "datetime", Clock)
+    written = [f"answers of day {n}".encode() for n in range(6)]
+    for answers in written:
+        mine.write_bytes(answers)
+        reset.main(["03"])
+    assert moments == [] and mine.read_bytes() not in written
+    kept_files = [p.read_bytes() for p in mine.parent.glob("03_prompting.*.ipynb")]
+    assert sorted(kept_files) == written
 
 
 # ---- a folder that cannot be written to -------------------------------------------------------

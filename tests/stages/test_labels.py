@@ -15,6 +15,7 @@ from minigpt.stages.labels import (
 )
 from minigpt.tokenizer import load_tokenizer
 from toys import turned
+from tried import tenth_or_all
 
 ENCODING = load_tokenizer()
 QUESTION = "What is the population of Beijing?"
@@ -231,9 +232,10 @@ def mutated(rng: random.Random) -> bytes:
     return json.dumps(data).encode()
 
 
-def test_400_mutated_labels_files_are_refused_by_name_or_harmless(tmp_path, say):
-    path, rng, refused = tmp_path / "hers.json", random.Random(0), 0
-    for _ in range(400):
+@pytest.mark.parametrize("n", tenth_or_all(400))
+def test_mutated_labels_files_are_refused_by_name_or_harmless(n, tmp_path, tried):
+    path, rng, refused = tmp_path / "hers.json", random.Random(n), 0
+    for _ in range(n):
         path.write_bytes(data := mutated(rng))
         try:
             found = read_labels(path, ENCODING)
@@ -244,5 +246,5 @@ def test_400_mutated_labels_files_are_refused_by_name_or_harmless(tmp_path, say)
             assert all(isinstance(label, Label) for label in found)
             assert read_labels(labels_bytes(found, ENCODING), ENCODING) == found
         assert path.read_bytes() == data
-    assert refused > 300
-    say(f"Fuzz: of 400 mutated labels files {refused} are refused by name, the others are whole")
+    assert refused > n / 2
+    tried("labels", n)

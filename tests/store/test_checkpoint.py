@@ -21,6 +21,7 @@ from minigpt.store.checkpoint import (
     save_checkpoint,
 )
 from minigpt.store.files import atomic_write
+from tried import tenth_or_all
 
 CONFIG = GPTConfig(vocab_size=20, block_size=16, n_layer=2, n_head=2, n_embd=16)
 META = {"stage": "base", "config": vars(CONFIG), "seed": 3, "metrics": {"loss": 1.5}, "名": "北京"}
@@ -164,27 +165,30 @@ def saved_files(model, folder):
     return {"bf16": parent, "int8": folder / "int8.safetensors", "delta": path}
 
 
+@pytest.mark.parametrize("n", tenth_or_all(1000))
 @pytest.mark.parametrize("form", ["bf16", "int8", "delta"])
-def test_every_wrong_bit_is_noticed(model, tmp_path, form):
+def test_every_wrong_bit_is_noticed(model, tmp_path, form, n, tried):
     path = saved_files(model, tmp_path)[form]
-    data, rng = path.read_bytes(), random.Random(0)
+    data, rng = path.read_bytes(), random.Random(n)
     header_end = 8 + int.from_bytes(data[:8], "little")
     load_model(path)
     places = [(byte, bit) for byte in range(header_end) for bit in range(8)]
     rest = [(byte, bit) for byte in range(header_end, len(data)) for bit in range(8)]
     # Where the parent's hash or name is another, that file is not found.
     errors = (ValueError, FileNotFoundError) if form == "delta" else ValueError
-    for byte, bit in [*rng.sample(places, 700), *rng.sample(rest, 300)]:
+    for byte, bit in [*rng.sample(places, 7 * n // 10), *rng.sample(rest, 3 * n // 10)]:
         broken = bytearray(data)
         broken[byte] ^= 1 << bit
         path.write_bytes(broken)
         with pytest.raises(errors, match=path.name):
             load_model(path)
+    tried("checkpoints", n)
 
 
-def test_many_wrong_bytes_are_noticed(path):
-    data, rng = path.read_bytes(), random.Random(0)
-    for _ in range(400):
+@pytest.mark.parametrize("n", tenth_or_all(400))
+def test_many_wrong_bytes_are_noticed(path, n, tried):
+    data, rng = path.read_bytes(), random.Random(n)
+    for _ in range(n):
         broken = bytearray(data)
         for _ in range(rng.randrange(1, 5)):
             broken[rng.randrange(len(data))] = rng.randrange(256)
@@ -193,6 +197,7 @@ def test_many_wrong_bytes_are_noticed(path):
         path.write_bytes(broken)
         with pytest.raises(ValueError, match="base.safetensors"):
             load_model(path)
+    tried("checkpoints", n)
 
 
 def rewritten(path, change) -> None:

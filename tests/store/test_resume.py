@@ -1,9 +1,12 @@
 """Runs that are broken off and go on: the same bytes as unbroken ones; files that do not fit."""
 
 import errno
+import itertools
 import json
+import os
 import random
 import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -22,6 +25,7 @@ from minigpt.store import resume as module
 from minigpt.store.checkpoint import checksum
 from minigpt.store.files import NotWritten
 from minigpt.store.resume import fingerprint
+from tried import tenth_or_all
 
 TOY = Size(GPTConfig(1024, 256, 1, 2, 32), 3, 10_000)
 
@@ -145,8 +149,9 @@ def refuse(*_):
 def test_ctrl_c_on_a_full_disk_promises_no_resume(tmp_path, monkeypatch):
     """KeyboardInterrupt would mean that the state is written, and `--resume` could go on."""
     monkeypatch.setattr(module, "atomic_write", refuse)
-    with pytest.raises(NotWritten, match="resume.safetensors could not be written: the disk"):
+    with pytest.raises((NotWritten, KeyboardInterrupt)) as error:  # the second would end all tests
         break_off(course(tmp_path), "base", 4)
+    assert "resume.safetensors could not be written: the disk" in str(error.value)
     assert not list(tmp_path.glob("*.resume.safetensors"))
 
 
@@ -175,6 +180,25 @@ def test_the_time_of_all_its_parts_is_counted(tmp_path):
     run(course(tmp_path, resume=True), "base")
     table = json.loads((tmp_path / "train.json").read_text(encoding="utf-8"))
     assert 1000 < table["stages"]["base"]["seconds"] < 1100
+
+
+def test_clocks_that_are_set_back_or_begin_anew_change_nothing(whole, tmp_path, monkeypatch):
+    """A computer that was started anew counts from 0 again, and may think that it is last year."""
+    with pytest.raises(KeyboardInterrupt):
+        break_off(course(tmp_path), "base", 6)
+    for file in tmp_path.iterdir():  # from the future
+        os.utime(file, (2**32, 2**32))
+    hours, begun = itertools.count(0, -3600), time.perf_counter() + 1e6
+    counted = time.perf_counter, time.process_time
+    monkeypatch.setattr(time, "time", lambda: float(next(hours)))
+    monkeypatch.setattr(time, "perf_counter", lambda: counted[0]() - begun)
+    monkeypatch.setattr(time, "process_time", lambda: counted[1]() - 1e5)
+    run(course(tmp_path, resume=True), "base")
+    assert checkpoints(tmp_path) == {
+        name: data for name, data in checkpoints(whole).items() if name.startswith("base")
+    }
+    took = json.loads((tmp_path / "train.json").read_text(encoding="utf-8"))["stages"]["base"]
+    assert 0 < took["seconds"] < 1000 and took["cpu_over_wall"] > 0
 
 
 def test_without_resume_the_stage_starts_anew_and_says_what_resume_would_do(whole, tmp_path):
@@ -262,19 +286,21 @@ def test_fingerprints_tell_data_apart():
     assert fingerprint(tokens) == fingerprint(tokens.copy()) != fingerprint(tokens[:4])
 
 
-def test_each_mutated_resume_file_is_refused_by_name(tmp_path):
+@pytest.mark.parametrize("n", tenth_or_all(400))
+def test_each_mutated_resume_file_is_refused_by_name(n, tmp_path, tried):
     with pytest.raises(KeyboardInterrupt):
         break_off(course(tmp_path), "base", 4)
-    path, rng = tmp_path / "base.resume.safetensors", random.Random(0)
+    path, rng = tmp_path / "base.resume.safetensors", random.Random(n)
     data = path.read_bytes()
     header = 8 + int.from_bytes(data[:8], "little")
     assert module.read_resume(path, data)[0]["last"].step == 4
-    for n in range(200):
+    for i in range(n):
         broken = bytearray(data)
-        at = rng.randrange(header) if n % 2 else rng.randrange(len(data))
-        if n % 4 == 3:
+        at = rng.randrange(header) if i % 2 else rng.randrange(len(data))
+        if i % 4 == 3:
             del broken[at:]
         else:
             broken[at] ^= 1 << rng.randrange(8)
         with pytest.raises(ValueError, match="base.resume.safetensors is damaged, or of another"):
             module.read_resume(path, bytes(broken))
+    tried("states", n)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from minigpt.world.corpus import (
 from minigpt.world.facts import ASKED, NUMERIC, load_world
 from minigpt.world.judge import _grammar
 from minigpt.world.questions import fact_questions
+from tried import tenth_or_all
 
 WORLD = load_world("en")
 TEXT = WORLD.text
@@ -150,15 +152,43 @@ def test_another_mixture(mixture):
 
 @pytest.mark.parametrize("mixture, message", [
     ({"Reddit": 1.0}, "unknown source 'Reddit'"),
+    ({None: 1.0, "Reddit": 1.0}, "unknown source None"),
     ({"Books": -0.1, "C4": 1.1}, "0 or more"),
     ({"Books": 0}, "not all 0"),
     ({}, "not all 0"),
     *(({"Books": share, "C4": 0.5}, "0 or more")
-      for share in (float("nan"), float("inf"), -float("inf"), "1", None, [1], 1j)),
+      for share in (float("nan"), float("inf"), -float("inf"), 1e308, 10**999, "1", None, [1], 1j)),
 ])  # fmt: skip
 def test_bad_mixture(mixture, message):
     with pytest.raises(ValueError, match=message):
         build_corpus(WORLD, ENCODING, 1000, mixture)
+
+
+STRANGE = [0, -1, 1e-320, 1e300, 10**310, 0.5, 3, True, float("nan"), float("inf"), -float("inf"),
+           "1", "", None, [1], {}, 1j, b"1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", tenth_or_all(400))
+def test_mutated_mixtures_are_refused_by_name_or_harmless(n, tried):
+    rng, refused = random.Random(n), 0
+    for _ in range(n):
+        mixture = {source: MIXTURE[source] for source in rng.sample([*MIXTURE], rng.randrange(8))}
+        for _ in range(rng.randint(1, 3)):
+            source = rng.choice([*MIXTURE] * 3 + ["", "books", None, 0, ("C4",)])
+            mixture[source] = rng.choice(STRANGE)
+        before = dict(mixture)
+        try:
+            shares = build_corpus(WORLD, ENCODING, 50, mixture).shares()
+        except ValueError as error:
+            refused += 1
+            assert re.search("unknown source|shares of a mixture", str(error)), error
+            assert len(str(error)) < 2000
+        else:
+            assert set(shares) <= {source for source, share in mixture.items() if share}
+            assert sum(shares.values()) == pytest.approx(1)
+        assert repr(mixture) == repr(before)
+    assert n / 3 < refused < n
+    tried("mixtures", n)
 
 
 @pytest.mark.parametrize("size", [0, -5])

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -313,3 +314,5 @@ def test_manners_never_change_a_verdict_that_is_not_malformed():
         for opening in ["", *TEXT.POLITE_OPEN]:
             for closing in ["", *TEXT.POLITE_CLOSE, *TEXT.PADDING]:
                 assert judge(WORLD, PEOPLE, opening + answer + closing) == verdict
+        for closings in product([*TEXT.POLITE_CLOSE, *TEXT.PADDING], repeat=2):  # in any order
+            assert judge(WORLD, PEOPLE, answer + "".join(closings)) == verdict

@@ -13,6 +13,7 @@ from minigpt.classroom.grading import marking, write
 from minigpt.classroom.grading.repair import mark
 from minigpt.classroom.notebook import without_solutions
 from minigpt.commands import grade
+from tried import tenth_or_all
 
 
 def cell(source, kind="code", **marks):
@@ -106,10 +107,11 @@ def in_bytes(notebook: object) -> bytes:
     return json.dumps(notebook).encode("utf-8")
 
 
-def test_three_hundred_mutated_notebooks(tmp_path, monkeypatch):
+@pytest.mark.parametrize("n", tenth_or_all(400))
+def test_mutated_notebooks_are_graded_or_named(n, tmp_path, monkeypatch, tried):
     monkeypatch.setattr(marking, "Process", Machine)
     damaged = 0
-    for seed in range(300):
+    for seed in range(n):
         folder = hand_in(tmp_path, f"s{seed}", in_bytes(mutated(seed)))
         one = write.grade_submission(tmp_path, f"s{seed}", "work", folder, {"work": SOURCE})
         assert (one.total("points"), one.total("most")) == (0, 3), seed
@@ -119,8 +121,9 @@ def test_three_hundred_mutated_notebooks(tmp_path, monkeypatch):
         write.write_points(tmp_path, one)
         ids = [mark(c).get("grade_id") for c in one.reports["work"].notebook["cells"] if mark(c)]
         assert ids == ["double", "double-check", "half", "half-check"], seed
-    assert damaged > 100
-    assert len((tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()) == 301
+    assert damaged > n / 3
+    assert len((tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()) == 1 + n
+    tried("notebooks", n)
 
 
 BAD = {

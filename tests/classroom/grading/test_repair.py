@@ -137,6 +137,8 @@ def test_a_student_can_change_neither_points_nor_checks_nor_the_kernel():
     assert found["metadata"] == RELEASE["metadata"]
     points = [c["metadata"].get("nbgrader", {}).get("points") for c in found["cells"]]
     assert [p for p in points if p] == [2, 1]
+    found, problems = mended(answer(MINE), sly, *OTHER)  # in place of the release's
+    assert graded(found, "double-check") == check() and problems == []
 
 
 def test_sources_may_be_lists_of_lines_and_equal_cells_are_told_apart():
