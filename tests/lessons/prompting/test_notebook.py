@@ -9,6 +9,7 @@ import torch
 from editions import edition_outputs, printed, said
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.generate import generate, keep_top_k, keep_top_p, next_token_distribution
+from minigpt.lessons.prompting import in_english
 from minigpt.stages.exam import known_questions
 from minigpt.stages.keep import head_facts_by_qa
 from minigpt.stages.report import BEIJING
@@ -349,3 +350,28 @@ def test_every_number_of_the_text_is_known():
             text = re.sub(r"notebook \d\d|GPT-\d", "", text)
             found = re.findall(r"\d+(?:[.,]\d+)*", text)
             assert sorted(found) == sorted(NUMBERS.get(name, [])), name
+
+
+# ---- the article's lines in Chinese --------------------------------------------------------------
+
+
+def test_the_articles_experiment_comes_out_in_chinese(edition):
+    assert "sixteen spellings" in markdown("chinese-intro")
+    text = printed(edition["chinese"])
+    right, lists = map(
+        int, re.search(r"in (\d+) of 16 spellings; .* after (\d+) of", text).groups()
+    )
+    assert right == 16 and lists >= 90
+    assert "A:2184万" in said(edition["chinese"]) and "万 is ten thousand" in source(
+        "chinese-intro"
+    )
+
+
+@pytest.mark.parametrize("line, english", [
+    ("北京的常驻人口有多少?", "What is the population of Beijing?"),
+    ("西安在哪个国家？", "Which country is Xi’an in?"),
+    ("法国的首都是哪里？", "What is the capital of France?"),
+    ("北京有", "…"), ("你好", "…"), ("没有这地方的人口有多少？", "…"), ("", "…"),
+])  # fmt: skip
+def test_a_line_of_the_chinese_model_is_told_in_english(line, english):
+    assert in_english(line) == english

@@ -1,5 +1,6 @@
 """Notebook 01: what its prose says of outputs is so, and the commonest mistakes get a sentence."""
 
+import ast
 import re
 import symtable
 from itertools import islice
@@ -80,9 +81,19 @@ def test_counts_in_words_are_the_counts():
     assert "five vocabularies" in CELLS["sizes"] and len(SIZES) == 5
     listed = re.search(r"\((\w+(\|\w+)+)\)\"\)", CELLS["endings-figure"])[1].split("|")
     assert "ten common endings" in CELLS["endings"] and len(listed) == 10
-    assert "half of this world's places" in CELLS["tax"] and "atlas[1::2]" in CELLS["tax-table"]
     assert "nine tenths" in CELLS["open"] and "if i % 10]" in CELLS["own-tokenizer"]
     assert gpt2().encode_ordinary(" SolidGoldMagikarp") == [43453]
+
+
+def test_each_language_is_dear_in_the_others_tokenizer():
+    english = re.search(r'english = "(.*)"', CELLS["tax-table"])[1]
+    chinese = ast.literal_eval(re.search(r"chinese = (.*)", CELLS["tax-table"])[1])
+    cost = {
+        lang: [len(load_tokenizer(lang).encode_ordinary(text)) for text in (english, chinese)]
+        for lang in ("en", "zh")
+    }
+    assert cost["en"][1] > 3 * cost["en"][0] and cost["zh"][0] > 3 * cost["zh"][1]
+    assert "and now English pays" in CELLS["tax-table"]
 
 
 def test_the_best_vocabulary_is_one_of_the_options_and_bytes_alone_are_worst():
