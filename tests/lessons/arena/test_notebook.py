@@ -275,7 +275,7 @@ def test_what_the_retelling_and_the_errata_say_is_measured_here(edition):
     assert facts[0] > facts[2] > facts[3]  # RLHF adds no knowledge
     places = re.search(r"name (\d+) different .*?, (\d+) with PPO. .*? names (\d+)", table)
     base, ppo, chat = (int(n) for n in places.groups())
-    assert int(re.search(r"in (\d+)% it says that it does not know", table)[1]) > 50
+    assert int(re.search(r"in (\d+)% it does not know", table)[1]) > 50
     assert base >= ppo and chat < base / 4  # for many different ideas
     repeats = [float(n) for n in re.findall(r"(\d+\.\d)%", said(edition["diversity"]))]
     assert max(repeats[:4]) < 1  # what is lost is no repetition

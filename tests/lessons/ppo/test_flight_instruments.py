@@ -68,7 +68,6 @@ def test_a_light_is_a_shape_and_a_word_as_well_as_a_colour(instruments, steps, q
         symbol, colour = LIGHTS[light]
         assert f"{light}: {word}" in shown and symbol in shown and colour in shown
     assert len({symbol for symbol, *_ in LIGHTS.values()}) == len(LIGHTS)
-    assert len({marker for _, marker, _ in LIGHTS.values()}) == len(LIGHTS)
 
 
 def test_the_answers_are_the_rounds_own_with_the_reward_models_score(instruments, steps, reward):
