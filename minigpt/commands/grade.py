@@ -111,7 +111,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         write.write_feedback(course, one)
         write.write_points(course, one)  # at once: a long run may be broken off
         account.append(one)
-    there = {(comparable(who), name) for who, name in read_points(course)}
+    there = {(comparable(who), name) for who, name in read_points(course) if name in names}
     for name in names if student is None else ():
         for who in roster.ids():
             if (comparable(who), name) not in there:  # 0 points
