@@ -5,7 +5,7 @@ import sys
 import textwrap
 from contextlib import suppress
 
-from minigpt.commands import check_models, speak
+from minigpt.commands import check_models, options_of, speak
 from minigpt.setup.common import check_seed, option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 from minigpt.store.words import _
@@ -56,7 +56,7 @@ def load(options: argparse.Namespace) -> dict:
     except (FileNotFoundError, ValueError) as error:
         raise Problem(str(error)) from None
     if lacking := [] if shipped else [name for name in names if f"your {name}" not in stages]:
-        more = "" if options.size == DEFAULT else f" --size {options.size}"
+        more = options_of(options.lang, options.size)
         raise Problem(_(
             "You have no {stage} model in {folder}: `{command}` makes them, and without --own the "
             "course's are taken.", stage=lacking[0], folder=learner_home(),

@@ -71,10 +71,11 @@ def test_a_snapshot_is_asked_as_a_base_model_is():
         (["--size", "huge"], "no size 'huge'. Choose one of: tiny, mini, small, medium, gpt2"),
         (["--size", "huge", "--own"], "no size 'huge'"),
         (["--lang", "xx"], "no language 'xx': choose one of en"),
-        (["--lang", "xx", "--own"], "no language 'xx': choose one of en"),
+        (["--lang", "zh", "--own"], "没有你自己的 base 模型：.*train --lang zh`"),
     ],
 )
-def test_what_cannot_be_is_said(argv, message):
+def test_what_cannot_be_is_said(argv, message, monkeypatch):
+    monkeypatch.setattr(words, "_in_use", {"lang": "en", "words": {}})
     with pytest.raises(Problem, match=message):
         chat.load(chat.parse(argv))
 
