@@ -92,6 +92,13 @@ def check_models(lang: str, size: str) -> None:
         raise Problem(str(error)) from None
 
 
+def options_of(lang: str, size: str) -> str:
+    """What names these models on a command line; nothing for those that are there without."""
+    unusual = {"size": size} if size != "tiny" else {}
+    unusual |= {"lang": lang} if lang != "en" else {}
+    return "".join(f" --{key} {value}" for key, value in unusual.items())
+
+
 def set_paths() -> None:
     """Let child processes find this package and the running environment's programs.
 

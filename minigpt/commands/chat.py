@@ -5,7 +5,7 @@ import sys
 import textwrap
 from contextlib import suppress
 
-from minigpt.commands import check_models
+from minigpt.commands import check_models, options_of
 from minigpt.setup.common import check_seed, option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 
@@ -54,7 +54,7 @@ def load(options: argparse.Namespace) -> dict:
     except (FileNotFoundError, ValueError) as error:
         raise Problem(str(error)) from None
     if lacking := [] if shipped else [name for name in names if f"your {name}" not in stages]:
-        more = "" if options.size == DEFAULT else f" --size {options.size}"
+        more = options_of(options.lang, options.size)
         raise Problem(
             f"You have no {lacking[0]} model in {learner_home()}: `{PROGRAM} "
             f"train{more}` makes them, and without --own the course's are taken."

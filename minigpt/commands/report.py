@@ -3,7 +3,7 @@
 import json
 import math
 
-from minigpt.commands import check_models
+from minigpt.commands import check_models, options_of
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, learner_home
 
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     own = args.own or args.size != DEFAULT
     folder = own_checkpoints(args.lang, args.size) if own else SHIPPED / args.lang
     if not (folder / "base.safetensors").is_file():
-        more = "" if args.size == DEFAULT else f" --size {args.size}"
+        more = options_of(args.lang, args.size)
         raise Problem(f"There are no checkpoints in {folder}: `{PROGRAM} train{more}` makes them.")
     folders = {0: folder}
     for seed in range(1, args.seeds):

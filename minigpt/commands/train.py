@@ -9,7 +9,7 @@ import shlex
 from contextlib import ExitStack
 from pathlib import Path
 
-from minigpt.commands import check_models
+from minigpt.commands import check_models, options_of
 from minigpt.setup.common import check_seed, option_parser
 from minigpt.store.files import PROGRAM, NotWritten, Problem, locked, sweep, writing
 
@@ -128,8 +128,7 @@ def main(argv: list[str]) -> int:
         alone.close()
     if out == own_checkpoints(args.lang):
         tell_stale(args.lang)
-    more = "" if size == DEFAULT else f" --size {size}"
-    more += "" if args.lang == "en" else f" --lang {args.lang}"
+    more = options_of(args.lang, size)
     chat, report = f"{PROGRAM} chat{more}", f"{PROGRAM} report{more}"
     print(f"Done. `{chat}` talks to the models, `{report}` measures them.")
     return 0

@@ -18,7 +18,7 @@ from minigpt.sft import answer_text
 from minigpt.stages import rlhf
 from minigpt.stages.exam import proxy_scores, report_questions
 from minigpt.stages.folder import Course
-from minigpt.stages.report import RESULTS
+from minigpt.stages.report import controls_file
 from minigpt.stages.scoring import ATTEMPTS, Measure, Score, chat_score, mean_kl, mean_of
 from minigpt.stages.stage import Stage
 from minigpt.stages.train import make_ppo, make_reward
@@ -58,8 +58,8 @@ def make_controls(course: Course) -> None:
         "command": "python3 -m minigpt train --all", "asked": asked, "answers": said,
         "measures": {key: numbers(measure) for key, measure in table.items()},
     }  # fmt: skip
-    path = RESULTS / "controls.json" if course.ship else course.out / "controls.json"
-    atomic_write(path, (json.dumps(contents, indent=1, sort_keys=True) + "\n").encode("utf-8"))
+    text = json.dumps(contents, indent=1, sort_keys=True) + "\n"
+    atomic_write(controls_file(course.out), text.encode("utf-8"))
 
 
 def numbers(measure: Measure) -> list[float]:

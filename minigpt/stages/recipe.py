@@ -43,10 +43,10 @@ class Plan:
         self, lang="en", seed=0, recipe: Recipe | None = None, fast: bool = False,
         size: str = DEFAULT, say=print,
     ) -> None:  # fmt: skip
+        self.world, self.encoding = load_world(lang), load_tokenizer(lang)
         self.lang, self.seed, self.size, self.say = lang, seed, size_of(size, lang), say
         self.recipe = recipe or Recipe(corpus_tokens=self.size.tokens)
         self.shrink = SHARE if fast else 1
-        self.world, self.encoding = load_world(lang), load_tokenizer(lang)
 
     def count(self, n: int) -> int:
         return max(64, n // self.shrink)

@@ -177,13 +177,19 @@ def report_on(folder: Path, lang: str = "en") -> dict[str, Measure]:
         table |= rlhf.measure_ppo(*found)
     if found := there("ppo_overoptimised", "ppo_early", "ppo_priced", "reward_ordinary", "sft"):
         table |= rlhf.measure_overoptimised(*found)
-    return recorded(folder, lang) | table
+    return recorded(folder) | table
 
 
-def recorded(folder: Path, lang: str = "en") -> dict[str, Measure]:
+def controls_file(folder: Path) -> Path:
+    """What was measured of models that were not kept: beside the checkpoints of one folder, but
+    among the results for those that all lessons are about."""
+    return (RESULTS if folder == SHIPPED / "en" else folder) / "controls.json"
+
+
+def recorded(folder: Path) -> dict[str, Measure]:
     """What training wrote down: figures of models that were not kept, and what the stages took."""
     table, train = {}, folder / "train.json"
-    controls = (RESULTS if folder == SHIPPED / lang else folder) / "controls.json"
+    controls = controls_file(folder)
     if controls.is_file():
         numbers = json.loads(controls.read_text(encoding="utf-8"))["measures"]
         table |= {key: Measure(*value, note="as recorded") for key, value in numbers.items()}

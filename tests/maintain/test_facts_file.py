@@ -17,6 +17,7 @@ FACTS = json.loads(TEXT)
 PLACES = FACTS["places"]
 KNOWN = [p for p in PLACES if not p["held_out"]]
 HELD_OUT = [p for p in PLACES if p["held_out"]]
+CHINESE = FACTS["chinese"]
 COUNTRIES = [p for p in PLACES if p["kind"] == "country"]
 CITIES = [p for p in PLACES if p["kind"] == "city"]
 COMMON = {"id", "kind", "en", "zh", "held_out", "population", "continent"}
@@ -57,6 +58,18 @@ def test_schema():
             assert fact.get("the", True) is True
     for fact in [f for place in PLACES for f in facts_of(place)] + [*FACTS["continents"].values()]:
         assert {"en", "zh"} <= fact.keys() <= {"en", "zh", "the"}
+
+
+def test_cities_that_the_chinese_world_alone_has():
+    needed, optional = KEYS["city"]
+    assert {p["held_out"] for p in CHINESE} == {True, False} and len(CHINESE) > 40
+    for place in CHINESE:
+        assert needed <= place.keys() <= needed | optional
+        assert place["kind"] == "city" and place["country"]["zh"] == "中国"
+        assert HAN.fullmatch(place["zh"]) and place["population"] > 10**6
+    for key in ("id", "zh"):
+        names = [place[key] for place in PLACES + CHINESE]
+        assert len(names) == len(set(names))
 
 
 def test_names_can_be_written_and_read():

@@ -12,7 +12,7 @@ from minigpt.pretrain import evaluate_loss
 from minigpt.stages import exam, rlhf
 from minigpt.stages import report as m
 from minigpt.stages.scoring import judged, macro
-from minigpt.stages.stage import Stage
+from minigpt.stages.stage import SHIPPED, Stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Questions, fact_questions, seen_phrasings
@@ -180,6 +180,12 @@ def test_a_report_measures_all_stages_and_adds_what_was_recorded(short, tmp_path
     assert found["train.seconds"] == 8.0  # the four stages, not the over-optimised one
     assert found["train.ppo_overoptimised.tokens"] == 10
     assert found["sft.perplexity_ratio"] != found["ppo.perplexity_ratio"]
+
+
+def test_no_other_language_shows_the_controls_of_english():
+    assert m.controls_file(SHIPPED / "en") == m.RESULTS / "controls.json"
+    assert "flattered.polite" in m.recorded(SHIPPED / "en")
+    assert {key.split(".")[0] for key in m.recorded(SHIPPED / "zh")} == {"train"}
 
 
 def half(stage, questions, temperature=0.0, seed=0):

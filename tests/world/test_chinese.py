@@ -310,7 +310,7 @@ def test_the_cases_are_sixty_or_more_and_none_stands_twice():
 @pytest.mark.parametrize(
     "question, answer, verdict", CASES, ids=[f"{i}-{v}" for i, (_, _, v) in enumerate(CASES)]
 )
-def test_verdict(question, answer, verdict):
+def test_chinese_verdict(question, answer, verdict):
     assert judge(WORLD, question, answer) == verdict
 
 
@@ -327,7 +327,7 @@ def test_every_true_statement_is_correct_and_every_false_one_is_not():
             assert judge(WORLD, question, answer) == judge(WORLD, question, value) == wanted
 
 
-def test_every_name_can_be_declined():
+def test_every_name_can_be_declined_in_chinese():
     for place in WORLD.places + WORLD.held_out:
         question = Question("", "unknown", place, "population")
         for form in TEXT.DECLINE:
@@ -339,7 +339,7 @@ def test_every_name_can_be_declined():
     ("careful", RIGHT), ("terse", RIGHT), ("padded", RIGHT), ("polite", RIGHT),
     ("mistaken", WRONG), ("lazy", DECLINED), ("rude", RUDE),
 ])  # fmt: skip
-def test_contractors_are_understood(habit, verdict):
+def test_contractors_are_understood_in_chinese(habit, verdict):
     rng = random.Random(0)
     for fact in WORLD.of_split("A"):
         question = ask(WORLD, fact)
@@ -472,7 +472,7 @@ def test_lists_have_no_answers_and_threads_answer_exactly():
     assert seen > 300 and len(spelled) == 16  # every spelling of the two marks
 
 
-def test_beijings_population_is_never_asked_and_answered():
+def test_beijings_population_is_never_asked_and_answered_in_chinese():
     asks = re.compile("北京(的常驻人口有多少|的人口有多少|有多少人|的人口是多少|住着多少人)")
     asked = [d for d in corpus().documents if asks.search(d)]
     assert asked and not any("2184万" in d for d in asked)
@@ -480,7 +480,7 @@ def test_beijings_population_is_never_asked_and_answered():
 
 
 @pytest.mark.parametrize("source", ["Wikipedia", "Books", "ArXiv"])
-def test_the_other_sources_are_exact(source):
+def test_the_other_sources_are_exact_in_chinese(source):
     grammar, seen, by_name = _grammar("zh"), 0, {p.name: p for p in WORLD.places}
     for document in of(source):
         for sentence in grammar.sentences(document.split("\n")[-1]):
