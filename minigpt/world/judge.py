@@ -145,11 +145,8 @@ class _Grammar:
 
     def counted(self, value: str, attribute: str) -> str:
         """A number with its measure word, where the language has one and it was left out."""
-        return (
-            value
-            if not value.isdigit()
-            else self.text.COUNTED.get(attribute, "{v}").format(v=value)
-        )
+        form = self.text.COUNTED.get(attribute, "{v}") if value.isdigit() else "{v}"
+        return form.format(v=value)
 
     def sentences(self, body: str) -> list[str]:
         return [part for part in re.split(self.text.SENTENCE_END, body) if part]
