@@ -49,8 +49,12 @@ def build(own: bool = False, links: dict | None = None) -> dict[str, bytes]:
     a checkpoint which cannot be used.
     """
     files = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in SOURCES}
-    html = files[ENTRY].decode()
-    files[ENTRY] = filled(html, links).encode()
+    html = page = files[ENTRY].decode()
+    if not links:
+        page = re.sub(r"(?s)<!-- links -->.*?<!-- /links -->|git clone [^\n]*\n", "", page)
+    for key, address in (links or {}).items():
+        page = page.replace(f"{{{{{key}}}}}", address)
+    files[ENTRY] = page.encode()
     files[GPT2] = gzip.compress((DATA / "tiktoken/r50k_base.tiktoken").read_bytes(), 9, mtime=0)
     langs, before = [path.stem for path in words.CATALOGUES.glob("*.po")], words.language()
     for lang in sorted(langs):
@@ -83,7 +87,8 @@ def data(lang: str, own: bool) -> dict[str, bytes]:
     """The files of one language's models, and what is told of them: models.json."""
     stages = [trained.load_stage(n, own, lang, device="cpu", quiet=True) for n in STAGES]
     base, sft, reward, _ppo = stages
-    if reward.meta["parent"] != hash_of(sft):  # it has another SFT model in it
+    parent = getattr(sft.model, "origin", {}).get("hash")
+    if reward.meta["parent"] != parent:  # it has another SFT model in it
         inside = find_parent(reward.path, reward.meta)
         stages.insert(2, trained.read_stage(inside, lang, "cpu", reward.own))
         stages[2].name = "reward_sft"
@@ -92,7 +97,12 @@ def data(lang: str, own: bool) -> dict[str, bytes]:
     steps = [base.path.with_name(f"{trained.STEP_0}.safetensors"), *steps[:SNAPSHOTS]]
     history = [trained.read_stage(path, lang, "cpu", base.own) for path in steps]
     here, drawn = f"data/{lang}/", stages_drawn(lang)
-    files = {f"{here}{stage.name}.weights": weights(stage) for stage in [*stages, *history[1:]]}
+    files = {}
+    for stage in [*stages, *history[1:]]:  # of a reward model only what was trained
+        whole = not isinstance(stage.model, RewardModel)
+        state = stage.model.state_dict() if whole else stage.model.trained()
+        packed = gzip.compress(save(pack(state, "int8")), 9, mtime=0)
+        files[f"{here}{stage.name}.weights"] = packed
     told = {s.name: entry(s, f"{here}{s.name}.weights", files) for s in [*stages, *history]}
     for before, stage in zip(stages, stages[1:]):
         told[stage.name]["after"] = before.name
@@ -115,30 +125,17 @@ def sha256(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def hash_of(stage: trained.Stage) -> str | None:
-    return getattr(stage.model, "origin", {}).get("hash")
-
-
-def weights(stage: trained.Stage) -> bytes:
-    """A stage's weights as a file: safetensors with leaves as `pack` makes them, gzipped. Of a
-    reward model only what was trained, as in its checkpoint."""
-    reward = isinstance(stage.model, RewardModel)
-    state = stage.model.trained() if reward else stage.model.state_dict()
-    return gzip.compress(save(pack(state, "int8")), 9, mtime=0)
-
-
 def entry(stage: trained.Stage, file: str, files: dict[str, bytes]) -> dict:
     """What is told of a stage; it has no file where all its logits are zero."""
     data, meta = files.get(file, b""), stage.meta
     whole = gzip.decompress(data)
     return {
         "name": stage.name, "own": stage.own, "kind": meta.get("kind"), "after": None,
-        "hidden": stage.name not in STAGES, "hash": hash_of(stage),
-        "chat": stage.is_chat or stage.name == "reward_sft",
+        "hidden": stage.name not in STAGES, "chat": stage.is_chat or stage.name == "reward_sft",
         "config": vars(getattr(stage.model, "gpt", stage.model).config),
-        "file": file if data else None, "bytes": len(data),
-        "size": len(whole), "sha256": sha256(whole), "tokens": meta.get("tokens"),
-        "step": meta.get("step"), "loss": meta.get("metrics", {}).get("held_out_loss"),
+        "file": file if data else None, "size": len(whole), "sha256": sha256(whole),
+        "tokens": meta.get("tokens"), "step": meta.get("step"),
+        "loss": meta.get("metrics", {}).get("held_out_loss"),
         "sees_surprisal": getattr(stage.model, "sees_surprisal", None),
     }  # fmt: skip
 
@@ -157,9 +154,8 @@ def facts_table(lang: str = "en") -> dict:
         return form(re.sub(r"\\\{\w\\\}", "(.+)", re.escape(template)), "isu")
 
     numbers = {a: list(map(form, ways)) for a, ways in grammar.numbers.items()}
-    numbers["population"] += [
-        form(f"(?P<v>{p.pattern.replace('?P<v>', '?:')})") for p in grammar.old
-    ]
+    old = [p.pattern.replace("?P<v>", "?:") for p in grammar.old]  # a value as it is
+    numbers["population"] += [form(f"(?P<v>{way})") for way in old]
     return {
         "stop": text.STOP, "rude": text.RUDE, "small_talk": text.SMALL_TALK,
         "off_world_reply": text.OFF_WORLD_REPLY, "counted": text.COUNTED,
@@ -203,15 +199,6 @@ def javascript(pattern: str, space: str = r"\p{White_Space}\x1c-\x1f") -> str:
         return alone.get(found, found[1] if needless else found)
 
     return re.sub(r"(?s)\\.|\[[^]]*\]|\(\?P|(?:(?<=[*+?])|(?<=\d}))\+", part, pattern)
-
-
-def filled(html: str, links: dict | None) -> str:
-    """The page's HTML with its links; without links, without what needs them."""
-    if not links:
-        html = re.sub(r"(?s)<!-- links -->.*?<!-- /links -->|git clone [^\n]*\n", "", html)
-    for key, address in (links or {}).items():
-        html = html.replace(f"{{{{{key}}}}}", address)
-    return html
 
 
 def stages_drawn(lang: str) -> Diagram:

@@ -451,8 +451,8 @@ def test_files_without_a_checksum_are_checked_by_what_is_in_them():
 
 
 def test_files_that_cannot_be_fetched_are_told_with_the_mend(tmp_path):
-    (tmp_path / "data/en").mkdir(parents=True)
     for path, data in page_files().items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
     (tmp_path / "data/en/ppo.weights").unlink()
 

