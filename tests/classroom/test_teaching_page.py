@@ -114,9 +114,14 @@ def test_the_worksheet_is_as_told():
 
 
 def test_the_containers_image_is_made_as_told():
-    assert set(re.findall(r"docker build -t (\S+) \.", PAGE)) == {box.IMAGE}
-    made = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert f"docker build -t {box.IMAGE} ." in made and "COPY requirements.txt ." in made
+    assert set(re.findall(r"docker build -t (\S+) -f minigpt/data/Dockerfile \.", PAGE)) == {
+        box.IMAGE
+    }
+    made = (ROOT / "minigpt/data/Dockerfile").read_text(encoding="utf-8")
+    assert (
+        f"docker build -t {box.IMAGE} -f minigpt/data/Dockerfile ." in made
+        and "COPY requirements.txt ." in made
+    )
     sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     assert sent == ["*", "!requirements.txt"]
 
