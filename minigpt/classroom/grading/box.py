@@ -41,8 +41,8 @@ def warning() -> str:
         "No sandbox: submitted code runs with your rights and can read and change your files. On "
         "Linux, install bubblewrap. On macOS and Windows start Docker or podman and make the "
         "container's image once, in the folder that you cloned: docker build -t minigpt -f "
-        "minigpt/data/Dockerfile . (MINIGPT_IMAGE names another one). Or grade in WSL 2 with bubblewrap, in a virtual "
-        "machine, or as another user.")  # fmt: skip
+        "minigpt/data/Dockerfile . (MINIGPT_IMAGE names another one). Or grade in WSL 2 with "
+        "bubblewrap, in a virtual machine, or as another user.")  # fmt: skip
 
 
 @functools.cache
