@@ -30,7 +30,7 @@ KINDS = {  # of each kind all stand in one file of tests
     "kills": "kills of a training of the shipped size at random moments, none of which changed a "
     "byte of what it ended with",
     "mutants": "wrong lines in a copy of the package, each noticed by a test",
-    "equivalent": "lines that may be another way: they compute the same, and tests/mutants.py says why",
+    "equivalent": "lines that may be another way: they compute the same (see tests/mutants.py)",
 }
 
 
