@@ -78,9 +78,8 @@ def signed(value: float, digits: int = 2) -> str:
 
 def amount(value: float) -> str:
     """A large number in words: 640, 16 thousand, 2.7 million, 300 billion, 1.4 trillion."""
-    words = ((1e12, _("trillion")), (1e9, _("billion")), (1e6, _("million")), (1e4, _("thousand")))
-    for size, word in words:
-        if abs(value) >= size:
-            scaled = value / (1e3 if size == 1e4 else size)
-            return f"{scaled:.1f}".removesuffix(".0") + " " + word
+    for unit in _("1e12: trillion, 1e9: billion, 1e6: million, 1e3: thousand").split(", "):
+        size, _colon, word = unit.partition(":")
+        if abs(value) >= max(1e4, float(size)):
+            return f"{value / float(size):.1f}".removesuffix(".0") + word
     return f"{value:,.0f}"

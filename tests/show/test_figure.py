@@ -39,6 +39,7 @@ from minigpt.show.style import (
     verdict_shares,
 )
 from minigpt.show.table import Table
+from minigpt.store import words as catalogues
 from minigpt.world.judge import VERDICTS
 
 TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the order of what comes after
@@ -84,6 +85,15 @@ def test_nothing_turns_the_text_around_and_all_of_it_can_be_sent(text):
 )
 def test_amounts_read_as_people_say_them(value, words):
     assert amount(value) == words
+
+
+@pytest.mark.parametrize("value, said", [
+    (9999, "9,999"), (16_000, "1.6万"), (3.3e6, "330万"), (3e11, "3000亿"), (1.4e12, "1.4万亿"),
+])  # fmt: skip
+def test_amounts_read_as_the_language_counts(value, said, monkeypatch):
+    monkeypatch.setattr(catalogues, "_in_use", {"lang": "en", "words": {}})
+    catalogues.use_language("zh")
+    assert amount(value) == said
 
 
 def test_table_is_escaped_and_names_its_rows_and_columns():
