@@ -54,7 +54,7 @@ def test_a_repository_that_students_see_has_checks_and_no_solutions(tmp_path):
     """As TEACHING.md tells it: the sources away, the releases in notebooks/checks/en."""
     root, left_out = tmp_path / "template", shutil.ignore_patterns("checkpoints", "__pycache__")
     shutil.copytree(ROOT / "minigpt", root / "minigpt", ignore=left_out)
-    for name in ("exercise_points.py", "conftest.py", "places/table.py"):
+    for name in ("exercise_points.py", "conftest.py", "tried.py", "places/table.py"):
         path = next((ROOT / "tests").rglob(name))
         (root / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, root / path.relative_to(ROOT))

@@ -120,10 +120,10 @@ def test_the_containers_image_is_made_as_told():
     made = (ROOT / "minigpt/data/Dockerfile").read_text(encoding="utf-8")
     assert (
         f"docker build -t {box.IMAGE} -f minigpt/data/Dockerfile ." in made
-        and "COPY requirements.txt ." in made
+        and "COPY binder/requirements.txt ." in made
     )
     sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
-    assert sent == ["*", "!requirements.txt"]
+    assert sent == ["*", "!binder/requirements.txt"]
 
 
 def test_every_command_and_file_on_the_page_exists():

@@ -6,6 +6,7 @@ A widget that is in a lesson and not in the table below fails the first test.
 import copy
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -44,6 +45,7 @@ from minigpt.world.questions import Question, ask, sample_questions
 from toys import tiny_gpt, toy_stage
 
 pytestmark = pytest.mark.usefixtures("home")
+MARKUP = re.compile(r"<script|<img src=x")  # of EVIL; a figure is an img, too
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(1)"> & </div>'
 # What ipywidgets 7.7, Colab's, has of what widgets are made of here.
 OLD = {
@@ -216,13 +218,13 @@ def test_every_widget_is_in_the_table():
 
 def test_what_is_typed_or_written_by_a_model_is_never_markup(case):
     made = Made(case)
-    assert "<script" not in made.html() and "<img" not in made.html()
+    assert not MARKUP.search(made.html())
     for box in made.controls(ipywidgets.Text, ipywidgets.Textarea):
         box.value = EVIL + " "
-        assert "<script" not in made.html() and "<img" not in made.html()
+        assert not MARKUP.search(made.html())
     for toggles in made.controls(ipywidgets.ToggleButtons):
         toggles.index = 0
-        assert "<script" not in made.html() and "<img" not in made.html()
+        assert not MARKUP.search(made.html())
 
 
 @pytest.mark.parametrize("typed", ["\ud800", "a\udfff b", "\ud83d\ude42", "\u202e abc \u2066"])

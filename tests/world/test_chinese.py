@@ -125,7 +125,8 @@ def test_every_place_has_its_facts_in_chinese():
 
 def test_english_does_not_read_the_chinese_list():
     chinese = {
-        entry["id"] for entry in json.loads((DATA / "facts.json").read_text("utf-8"))["chinese"]
+        entry["id"]
+        for entry in json.loads((DATA / "facts.json").read_text(encoding="utf-8"))["chinese"]
     }
     assert len(chinese) > 40 and not chinese & {p.id for p in load_world("en").places}
     assert chinese <= {p.id for p in WORLD.places + WORLD.held_out}
