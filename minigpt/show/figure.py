@@ -111,7 +111,7 @@ def stacked_bars(
         for at, words in reversed(parts):  # over its part or under it, as far left as it has to
             fits = {line: min(at, end - wide * len(words)) for line, end in free.items()}
             line = max(fits, key=fits.get)
-            ax.text(max(0, fits[line]), y + line, words, fontsize=9)
+            ax.text(max(wide / 2, fits[line]), y + line, words, fontsize=9)
             free[line] = fits[line] - 2 * wide
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xticks=(0, 0.5, 1),
