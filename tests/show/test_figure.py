@@ -228,7 +228,8 @@ def test_stacked_bars_begin_where_the_last_one_ended():
     assert bars == flat
     assert not fig.legends
     said = [(t.get_text(), t.get_position()[0]) for t in fig.axes[0].texts]
-    assert said == [("30% old", 0.5), ("50% exact", 0), ("100% old", 0)]
+    clear = pytest.approx(0.006, abs=0.001)  # of the axis
+    assert said == [("30% old", 0.5), ("50% exact", clear), ("100% old", clear)]
 
 
 def test_words_at_narrow_parts_stay_beside_the_bar_and_apart():
