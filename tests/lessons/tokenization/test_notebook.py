@@ -3,6 +3,7 @@
 import ast
 import re
 import symtable
+import warnings
 from itertools import islice
 
 import numpy as np
@@ -94,6 +95,19 @@ def test_each_language_is_dear_in_the_others_tokenizer():
     }
     assert cost["en"][1] > 3 * cost["en"][0] and cost["zh"][0] > 3 * cost["zh"][1]
     assert "and now English pays" in CELLS["tax-table"]
+
+
+def test_the_two_languages_are_shown_without_a_warning():
+    shown, picked, names = [], [], {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(CELLS["environment"], names)
+        names |= {"ours": load_tokenizer("en"), "display": shown.append,
+                  "predict": lambda _, options, answer: picked.append(options[answer()])}  # fmt: skip
+        exec(CELLS["tax-table"], names)
+        page = shown[0]._repr_html_()
+    assert picked == ["ours"] and "北京有2184万" in page
+    assert "<img" not in page  # no figure, whose font might lack a character
 
 
 def test_the_best_vocabulary_is_one_of_the_options_and_bytes_alone_are_worst():
