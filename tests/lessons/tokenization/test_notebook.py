@@ -102,8 +102,8 @@ def test_the_two_languages_are_shown_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         exec(CELLS["environment"], names)
-        names |= {"ours": load_tokenizer("en"), "display": shown.append,
-                  "predict": lambda _, options, answer: picked.append(options[answer()])}  # fmt: skip
+        names |= {"ours": load_tokenizer("en"), "display": shown.append}
+        names["predict"] = lambda _, options, answer: picked.append(options[answer()])
         exec(CELLS["tax-table"], names)
         page = shown[0]._repr_html_()
     assert picked == ["ours"] and "北京有2184万" in page
