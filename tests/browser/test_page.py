@@ -258,6 +258,7 @@ def test_all_stages_answer_as_they_were_trained(server, tab):
     assert all(re.search(r"[+−]\d\.\d\d$", text) for stage, *_, text in answers if stage == "ppo")
     said = tab.wait("document.getElementById('status').textContent")
     assert re.search(r"PPO model, as a chat, \d honest", said), said
+    tab.wait("!document.getAnimations().length")  # bars grow
     bars = tab.run("""[...document.querySelectorAll('[data-score]')].map(e =>
         [Number(e.dataset.score), ((bar, part) => [part.width / bar.width,
             (part.left - bar.left) / bar.width])(e.querySelector('.bar').getBoundingClientRect(),

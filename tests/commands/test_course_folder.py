@@ -10,6 +10,8 @@ from minigpt.classroom.worksheet.worksheet import solved, worksheet
 from minigpt.commands import course, grade
 from minigpt.store.files import ROOT, Problem
 
+pytestmark = pytest.mark.notebook  # it runs the answers in notebooks
+
 STEMS = sorted(path.stem for path in (ROOT / "notebooks" / "source" / "en").glob("*.ipynb"))
 
 

@@ -23,6 +23,8 @@ from minigpt.commands import collect, course, grade
 from minigpt.maintain import build
 from minigpt.store.files import ROOT, Problem
 
+pytestmark = pytest.mark.notebook  # it runs the answers in notebooks
+
 STEM = "01_tokenization"
 SOURCE = read_json(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
 ANSWERS = ("count-pairs", "merge", "encode-solution", "decode")  # worth 1, 2, 3 and 2 points

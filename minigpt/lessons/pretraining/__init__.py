@@ -3,5 +3,5 @@
 from minigpt.lessons.pretraining.attention import attention_weights, copying_head, heads
 from minigpt.lessons.pretraining.curves import loss_curves
 from minigpt.lessons.pretraining.guess_next import guess_next
-from minigpt.lessons.pretraining.mistakes import attention_mistake, loss_mistake
+from minigpt.lessons.pretraining.mistakes import attention_mistake, loss_like
 from minigpt.lessons.pretraining.sources import measure, mixtures, ways_of_asking

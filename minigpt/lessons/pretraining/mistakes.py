@@ -7,8 +7,8 @@ from minigpt.lessons.pretraining.attention import attention_weights
 from minigpt.model import next_token_loss
 
 
-def loss_mistake(found: Tensor, logits: Tensor, targets: Tensor) -> str:
-    """What was done in place of the mean of -ln p(target), from what came out."""
+def loss_like(found: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, str]:
+    """The mean of -ln p(target), and what was done in its place where the found one is another."""
 
     def of_true(x):
         return x.gather(-1, targets[..., None])
@@ -25,7 +25,7 @@ def loss_mistake(found: Tensor, logits: Tensor, targets: Tensor) -> str:
         "that is the loss of the likeliest token, not of the target":
             -logits.log_softmax(-1).amax(-1).mean(),
     }  # fmt: skip
-    return _first(made, found) or "softmax, the target's part of it, minus ln, mean"
+    return right, _first(made, found) or "softmax, the target's part of it, minus ln, mean"
 
 
 def attention_mistake(found: Tensor, q: Tensor, k: Tensor, scale: float) -> str:

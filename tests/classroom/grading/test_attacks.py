@@ -24,9 +24,10 @@ from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.notebook import without_solutions
 from minigpt.store.files import ROOT
 
-pytestmark = pytest.mark.skipif(
-    box.chosen() is None, reason=f"needs a sandbox. {box.warning()}"
-)  # fmt: skip
+pytestmark = [
+    pytest.mark.notebook,
+    pytest.mark.skipif(box.chosen() is None, reason=f"needs a sandbox. {box.warning()}"),
+]
 SECRET = "the answer of somebody else"
 SECONDS = 30.0
 

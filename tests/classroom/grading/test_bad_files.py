@@ -15,6 +15,8 @@ from minigpt.classroom.notebook import without_solutions
 from minigpt.commands import grade
 from tried import tenth_or_all
 
+pytestmark = pytest.mark.notebook  # it runs the answers in notebooks
+
 
 def cell(source, kind="code", **marks):
     metadata = {"nbgrader": {"solution": False, "grade": False, **marks}} if marks else {}

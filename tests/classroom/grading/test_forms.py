@@ -20,6 +20,8 @@ from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark, text
 from minigpt.classroom.notebook import new_notebook, to_bytes, without_solutions
 
+pytestmark = pytest.mark.notebook  # it runs the answers in notebooks
+
 WORK = "work"
 
 
