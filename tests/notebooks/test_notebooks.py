@@ -59,7 +59,7 @@ def test_limits(path):
     assert 25 <= len(cells(path)) <= 45
     for cell in cells(path, "code"):
         lines = cell["source"].splitlines()
-        assert len(lines) <= (30 if cell["id"].endswith("-check") else 25), cell["id"]
+        assert len(lines) <= 25, cell["id"]
         wide = [line for line in lines if len(line) > 118 and cell["id"] != "bootstrap"]
         assert not wide, f"JupyterLab cuts {cell['id']}: {wide[0]}"
     text, code = len(cells(path, "markdown")), len(cells(path, "code"))
