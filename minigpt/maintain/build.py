@@ -1,14 +1,12 @@
 """Makes the learner's notebooks from their sources: releases, runs, tidies (build 03, --check)."""
 
 import copy
-import importlib.util
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from minigpt.classroom.grading.repair import mark
 from minigpt.classroom.notebook import (
     folders,
     is_exercise,
@@ -17,13 +15,14 @@ from minigpt.classroom.notebook import (
     read_notebook,
     sources,
     to_bytes,
+    without_solutions,
 )
 from minigpt.maintain.badges import COLAB
 from minigpt.setup.common import git, option_parser
 from minigpt.setup.working_copy import choose
 from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
-ENVIRONMENT = "test"  # nbgrader and nbclient
+ENVIRONMENT = "test"  # nbclient
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 900  # seconds a cell
@@ -48,6 +47,8 @@ def normalise(notebook: dict) -> dict:
         cell = {key: copy.deepcopy(cell[key]) for key in kept if key in cell}
         for key in ("execution", "collapsed", "scrolled"):
             cell["metadata"].pop(key, None)
+        for key in ("cell_type", "checksum"):  # nbgrader's own
+            mark(cell).pop(key, None)
         if cell["cell_type"] == "code":
             exercise = is_exercise(cell)
             number += not exercise
@@ -80,29 +81,17 @@ def tidy_outputs(outputs: list[dict], number: int) -> list[dict]:
 # ---- release --------------------------------------------------------------------------------
 
 
-def release(paths: list[Path]) -> dict[str, dict]:
-    """The learner's version of source notebooks, by stem: nbgrader takes the solutions out.
+def release(path: Path) -> dict:
+    """The learner's version of a source notebook: without solutions, its exercises where they are.
 
     Exercise cells may fail there, so that "Run all" goes on to the end.
     """
-    if importlib.util.find_spec("nbgrader") is None:
-        raise Problem("The build needs nbgrader, which takes the solutions out of the exercises. "
-                      f"`{PROGRAM} build` installs it, or: pip install -e '.[test]'")  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="minigpt-release-") as temporary:
-        course = Path(temporary)
-        lesson = course / "source" / "course"
-        lesson.mkdir(parents=True)
-        for path in paths:
-            (lesson / path.name).write_bytes(to_bytes(read_notebook(path)))
-        run_nbgrader(course)
-        out = {}
-        for path in paths:
-            made = course / "release" / "course" / path.name
-            if not made.is_file():
-                raise Problem(f"nbgrader made no release of {path.name}")
-            out[path.stem] = mark_exercises(read_notebook(made))
-            tell_how_to_clear(out[path.stem], CLEAR.get(path.parent.name, ""))
-    return out
+    notebook = mark_exercises(without_solutions(read_notebook(path)))
+    for cell in filter(mark, notebook["cells"]):
+        fixed = {"deletable": False} | ({} if mark(cell).get("solution") else {"editable": False})
+        cell["metadata"] |= fixed
+    tell_how_to_clear(notebook, CLEAR.get(path.parent.name, ""))
+    return notebook
 
 
 def tell_how_to_clear(notebook: dict, sentence: str) -> None:
@@ -110,19 +99,6 @@ def tell_how_to_clear(notebook: dict, sentence: str) -> None:
     lines = notebook["cells"][0]["source"].split("\n")
     lines = [line + sentence if COLAB in line else line for line in lines]
     notebook["cells"][0]["source"] = "\n".join(lines)
-
-
-def run_nbgrader(course: Path) -> None:
-    """nbgrader's own converter on the temporary course; Problem with what it said."""
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    result = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "generate_assignment", "course", "--no-db",
-         f"--CourseDirectory.root={course}"],
-        cwd=course, capture_output=True, text=True, encoding="utf-8", errors="replace",
-        env={**os.environ, "PATH": path},  # it starts its helpers by name
-    )  # fmt: skip
-    if result.returncode:
-        raise Problem(f"nbgrader could not make the release:\n{result.stderr[-3000:]}")
 
 
 # ---- execution ------------------------------------------------------------------------------
@@ -173,25 +149,17 @@ def execute(notebook: dict, name: str) -> dict:
 # ---- drift and safety -----------------------------------------------------------------------
 
 
-def signature(cell: dict) -> tuple:
-    """What a source cell and its released twin must share."""
-    metadata = json.dumps(cell["metadata"], sort_keys=True)
-    return cell["cell_type"], cell.get("id"), cell["source"], metadata
-
-
 def drift(released: dict, edition: Path) -> list[str]:
     """How an edition differs from what its source gives now; empty where it does not."""
     if not edition.is_file():
         return ["has not been built"]
-    want, have = normalise(released)["cells"], normalise(read_notebook(edition))["cells"]
-    found = []
-    if [c.get("id") for c in want] != [c.get("id") for c in have]:
-        found.append(f"other cells, or in another order ({len(have)}; the source has {len(want)})")
-    there = {cell.get("id"): cell for cell in have}
-    for cell in want:
-        twin = there.get(cell.get("id"))
-        if twin and signature(twin) != signature(cell):
-            found.append(f"cell {cell['id']} is not the source's")
+    cells = [normalise(notebook)["cells"] for notebook in (released, read_notebook(edition))]
+    made = {"outputs": None, "execution_count": None}
+    want, have = ({cell.get("id"): cell | made for cell in part} for part in cells)
+    found = [f"cell {i} is not the source's" for i in want if have.get(i, want[i]) != want[i]]
+    if [*want] != [*have]:
+        number = f"{len(have)}; the source has {len(want)}"
+        found.insert(0, f"other cells, or in another order ({number})")
     return found
 
 
@@ -200,9 +168,9 @@ def check(paths: list[Path], lang: str, orphans: bool = True) -> list[str]:
     that none of these sources makes."""
     edition, known = folders(lang)[1], {path.stem for path in paths}
     lines = [
-        f"{stem}: {difference}"
-        for stem, notebook in release(paths).items()
-        for difference in drift(notebook, edition / f"{stem}.ipynb")
+        f"{path.stem}: {difference}"
+        for path in paths
+        for difference in drift(release(path), edition / path.name)
     ]
     found = sorted(edition.glob("*.ipynb")) if orphans else []
     return lines + [f"{path.stem}: has no source" for path in found if path.stem not in known]
@@ -221,13 +189,12 @@ def build(paths: list[Path], lang: str, force: bool = False) -> None:
             raise Problem(f"{edition / path.name} has changes that are in no commit, and would be "
                           "replaced.\nCommit them or put them away, or: "
                           f"{PROGRAM} build --force")  # fmt: skip
-    for stem, notebook in release(paths).items():
-        print(f"{stem}: running")
-        done = normalise(execute(notebook, stem))
-        edition.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        print(f"{path.stem}: running")
+        done = normalise(execute(release(path), path.stem))
         content = to_bytes(done)
-        atomic_write(edition / f"{stem}.ipynb", content)
-        print(f"{stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
+        atomic_write(edition / path.name, content)
+        print(f"{path.stem}: {len(done['cells'])} cells, {len(content) / 1000:.0f} KB")
 
 
 def main(argv: list[str]) -> int:

@@ -160,7 +160,7 @@ def test_uncommitted_work_is_seen(tmp_path):
 @pytest.fixture
 def stubbed(course, monkeypatch):
     """A build that neither releases nor runs."""
-    monkeypatch.setattr(build, "release", lambda paths: {p.stem: released() for p in paths})
+    monkeypatch.setattr(build, "release", lambda path: released())
     monkeypatch.setattr(build, "execute", lambda notebook, name: notebook)
     return course
 
@@ -215,12 +215,6 @@ def test_unknown_notebook_or_language_without_sources(course):
         build.main(["--lang", "zh"])
 
 
-def test_without_nbgrader_the_mend_is_named(course, monkeypatch):
-    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(Problem, match="needs nbgrader"):
-        build.main(["--check"])
-
-
 def test_kernel_gets_nothing_of_the_person_who_builds(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGPT_HOME", "/home/learner")
     before = dict(os.environ)
@@ -230,12 +224,24 @@ def test_kernel_gets_nothing_of_the_person_who_builds(monkeypatch, tmp_path):
     assert dict(os.environ) == before
 
 
-# ---- with nbgrader and a kernel ---------------------------------------------------------------
+# ---- with nbgrader, and with a kernel -----------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_release_is_what_nbgrader_makes_of_the_source(nbgrader, course):
+    path = course / "notebooks" / "source" / "en" / "01_lesson.ipynb"
+    folder = course / "source" / "lesson"
+    folder.mkdir(parents=True)
+    (folder / path.name).write_bytes(path.read_bytes())
+    nbgrader(course, "generate_assignment", "lesson", "--no-db")
+    made = build.mark_exercises(build.read_notebook(course / "release" / "lesson" / path.name))
+    assert build.normalise(build.release(path)) == build.normalise(made)
+    marks = [cell["metadata"].get("editable", True) for cell in made["cells"]]
+    assert marks == [True, True, True, False, True]
 
 
 @pytest.mark.notebook
 def test_whole_build_of_a_small_lesson(course, capsys):
-    pytest.importorskip("nbgrader", reason="needs nbgrader: run `python3 -m minigpt test`")
     pytest.importorskip("nbclient", reason="needs nbclient: run `python3 -m minigpt test`")
     assert build.main([]) == 0
     made = json.loads(edition(course).read_text(encoding="utf-8"))
