@@ -95,16 +95,16 @@ export class Card {
   constructor({stage, form, name, how, what = ""}) {
     Object.assign(this, {stage, form, scored: form === "chat", label: w("card", {name, how})});
     this.body = el("div.body", {}, el("p.what", {}, what));
-    this.foot = el("footer");
+    this.foot = el("footer.foot");
     this.node = el("section.card", {"data-stage": stage, "aria-label": this.label},
-      el("header", {}, el("h3", {}, name), el("span.how", {}, how)), this.body, this.foot);
+      el("header.top", {}, el("h3", {}, name), el("span.how", {}, how)), this.body, this.foot);
   }
 
   /** n rows that wait for their answers. */
   ask(n) {
     const row = {"data-stage": this.stage, "data-form": this.form, "data-answer": ""};
     this.rows = Array.from({length: n}, () =>
-      el("li", row, mark("none"), el("span.said", {}, "…")));
+      el("li.draw", row, mark("none"), el("span.said", {}, "…")));
     this.body.replaceChildren(this.scored ? el("div.head", {}, w("scoreHead")) : "",
       el("ol.draws", {role: "list"}, ...this.rows));
     this.foot.replaceChildren();

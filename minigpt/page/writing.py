@@ -19,6 +19,7 @@ IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.M)
 EXPORT = re.compile(r"^export (?:\{[^}]*\};\n|(?=(?:async )?(?:function|class|const|let)\b))", re.M)
 POLICY = ("default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; style-src "
           "'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'")  # fmt: skip
+STYLES = ("cards", "page")  # in this order
 START = """
 const source = document.getElementById("worker").textContent;
 globalThis.minigptSingle = {
@@ -66,12 +67,12 @@ def single(files: dict[str, bytes], lang: str = "en") -> bytes:
     start = START.replace("WORDS", told.replace("</", r"<\/"))
     scripts += [f">{start}", f'type="module">\n{joined(files, "page.js")}']
     body = "".join(f"<script {script}</script>\n" for script in scripts)
-    html, style = files[ENTRY].decode(), f"<style>\n{files['page.css'].decode()}</style>"
+    html, styles = files[ENTRY].decode(), [files[f"{name}.css"].decode() for name in STYLES]
     for old, new in (
         (r"(?<=Content-Security-Policy\" content=\")[^\"]*", POLICY),
         (r'<link rel="manifest"[^>]*>\n', ""),
         (r"(?s)<!-- languages -->.*?<!-- /languages -->\n", ""),
-        (r'<link rel="stylesheet" href="page.css">', style),
+        (r'(<link rel="stylesheet"[^>]*>\n)+', f"<style>\n{''.join(styles)}</style>\n"),
         (r'(?<=")icon.svg(?=")', f"data:image/svg+xml;base64,{encoded('icon.svg')}"),
         (r'<script type="module" src="page.js"></script>\n', ""),
         (r"(?=</body>)", body),

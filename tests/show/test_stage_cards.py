@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from minigpt.show.stage_cards import CSS, MARKS, Draw, StageCard, StageCards, verdict
+from minigpt.show.stage_cards import SIGNS, Draw, StageCard, StageCards, look, verdict
 from minigpt.show.style import STAGE_COLOURS
 from minigpt.world.facts import load_world
 from minigpt.world.questions import understood
@@ -47,7 +47,7 @@ def cards(*draws, **other) -> StageCards:
 )  # fmt: skip
 def test_verdicts_are_told_by_mark_and_word(typed, answer, bare, expected):
     found = verdict(WORLD, understood(WORLD, typed), answer, bare)
-    assert found == expected and found[0] in MARKS
+    assert found == expected and found[0] in SIGNS
 
 
 def test_a_card_counts_its_marks_in_words_and_in_order():
@@ -74,10 +74,10 @@ def test_as_text_each_answer_has_its_sign_and_score():
 
 def test_scores_have_one_scale_from_a_line_in_the_middle():
     shown = cards(Draw("a", "wrong", "wrong", -3.0), Draw("b", "right", "right", 1.5))._repr_html_()
-    assert re.findall(r"width:(\d+)%;(\w+):50%", shown) == [("50", "right"), ("25", "left")]
+    assert re.findall(r"--sc\w+:([^\"]+)", shown) == ["3.00", "-3.00", "1.50"]
     assert "\u22123.00" in shown and "+1.50" in shown
     small = cards(Draw("a", "right", "right", 0.75))._repr_html_()
-    assert "width:25%" in small  # or a small score would fill the bar
+    assert "--scale:1.50" in small  # or a small score would fill the bar
     assert "Reward model" not in cards(Draw("a", "none", "no answer"))._repr_html_()
 
 
@@ -97,11 +97,18 @@ def test_text_is_escaped_and_numbers_stay_with_their_units():
 
 def test_what_is_no_answer_is_soft_and_on_one_line():
     shown = cards(Draw(MORE, "none", "more questions"))._repr_html_()
-    assert 'class="mg-text mg-many"' in shown and "Bursa? / How" in shown
+    assert 'data-verdict="none"' in shown and "Bursa? / How" in shown
 
 
-def test_every_rule_is_of_the_cards_alone():
+def test_every_rule_is_of_the_cards_alone_and_every_class_has_one():
     """A notebook's styles are global."""
-    bodies = re.sub(r"@[^{]*\{((?:[^{}]*\{[^{}]*\})*)[^{}]*\}", r"\1", CSS)
+    marks, said, css = look()
+    assert set(marks) == set(SIGNS) == {mark for words in said.values() for mark in words}
+    bodies = re.sub(r"@[^{]*\{((?:[^{}]*\{[^{}]*\})*)[^{}]*\}", r"\1", css)
     selectors = [part for rule in re.findall(r"([^{}]+)\{", bodies) for part in rule.split(",")]
-    assert len(selectors) > 30 and all(".mg-sc " in part for part in selectors), selectors
+    assert len(selectors) > 30 and all(".mg-page" in part for part in selectors), selectors
+    shown = cards(*(Draw("a", mark, "b", 1.0) for mark in SIGNS))._repr_html_()
+    named = set(re.findall(r'class="(mg-[^"]*)"', shown))
+    assert {name for names in named for name in names.split()} <= {*re.findall(r"mg-\w+", css),
+                                                                  "mg-unsure"}  # fmt: skip
+    assert not re.search(r'class="(?!mg-|tex2jax)', shown)
