@@ -6,10 +6,8 @@
 
     predict("00-bare-question", ["the right number", "a wrong number", "something else"], answer)
 
-The answer is computed and shown once a button is pressed. Where the next cell computes it, that
-cell ends with `reveal("00-bare-question", 2)`. Keys are unique in the course and begin with the
-notebook's number. A prediction can be changed until its result has been shown; what is clicked
-later is not counted.
+The answer is computed and shown once a button is pressed. Keys are unique in the course and begin
+with the notebook's number. What is clicked after the answer is not counted.
 """
 
 import operator
@@ -19,6 +17,7 @@ from types import FunctionType
 import ipywidgets as widgets
 
 from minigpt.show.captured import Captured, failure
+from minigpt.show.style import escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, has_learner, present
 from minigpt.store.kept import Kept
@@ -37,15 +36,17 @@ STYLE = f"""<style>
 
 
 class Prediction(Widget):
-    """One button an option, none pressed unless there is a choice, and under them what is kept.
+    """One button an option, none pressed unless there is a choice, and one more, to skip; the first
+    one that is pressed uncovers the answer under them.
 
-    With an `answer` there is one more, to skip, and the first one pressed uncovers the answer.
+    `seen`: whether one was pressed when the cell ran before.
     """
 
-    def __init__(self, key: str, options: list[str], answer: Callable[[], int] | None = None):
+    def __init__(self, key: str, options: list[str], answer: Callable[[], int]):
         super().__init__()
-        self.key, self.options, self.answer = key, options, answer and as_it_is(answer)
+        self.key, self.options, self.answer = key, options, as_it_is(answer)
         entry = keep(key, options)
+        self.seen = not {"choice", "right"}.isdisjoint(entry)
         self.toggles = self.control(
             widgets.ToggleButtons, "", self._clicked, wide=True, tooltips=list(options),
             options=[(named(options, i), i) for i in range(len(options))],
@@ -54,41 +55,30 @@ class Prediction(Widget):
         self.toggles.add_class(CHOICES)
         place = {"width": "auto", "align_self": "flex-start"}
         self.skip = self.button(_("Skip: just show me"), self.uncover, layout=place)
-        self.skip.layout.display = None if answer else "none"
         self.captured = Captured()
         head = widgets.HTML(STYLE + _("Your prediction:"))
         self.view = widgets.VBox([head, self.toggles, self.skip, self.status, self.captured.view])
-        self._tell(entry)
 
     def _clicked(self) -> None:
-        self._tell(keep(self.key, self.options, self.toggles.value, self.notes.append))
-        self.uncover()
-
-    def _tell(self, entry: dict) -> None:
         choice = self.toggles.value
-        if choice is None:
-            return self.say()
-        said = _("You have seen the result of this one already, so it is not counted.")
-        if "right" not in entry:
-            said = _("You predict {yours} You can change it until you see the result.")
+        entry = keep(self.key, self.options, choice, say=self.notes.append)
+        if self.answer:
+            self.uncover()
         elif entry.get("choice") == choice:
-            said = _("You had predicted {yours}")
-        self.say(said.format(yours=sentence(self.options, choice)))
-
-    def seen(self) -> bool:
-        """Whether a choice was made, or the result shown, when the cell ran before."""
-        return not {"choice", "right"}.isdisjoint(keep(self.key, self.options))
+            self.say(_("You had predicted {yours}", yours=sentence(self.options, choice)))
+        else:
+            self.say(_("You have seen the result of this one already, so it is not counted."))
 
     def uncover(self) -> None:
         """Show the answer, the first time; where it fails, each button tries it again."""
         answer, self.answer = self.answer, None
         if answer is None:
             return
-        self.say(_("One moment …"))
+        self.status.value = escape(_("One moment …"))
         try:
             with self.captured.taking():
                 right = answer()
-            self.say(outcome(self.key, right))
+            self.say(outcome(self.key, self.options, right, self.notes.append))
             self.skip.layout.display = "none"
         except Exception as error:
             self.answer = answer
@@ -101,22 +91,21 @@ class Prediction(Widget):
         return ["\n  ".join([head, *(named(self.options, i) for i in range(len(self.options)))])]
 
 
-def predict(key: str, options: list[str], answer: Callable[[], int] | None = None) -> None:
+def predict(key: str, options: list[str], answer: Callable[[], int]) -> None:
     """Show a button for each option; a click keeps the choice at once, and uncovers the answer.
 
     key: its name, unique in the course. options: two to eight short texts. answer: computes the
     answer, prints and displays it, and returns the number of the option that came true, from 0. It
     is called once a button is pressed ("skip" is one), or was when the cell ran before; where no
-    learner is there to press one, at once. Without it, another cell has to `reveal`.
+    learner is there to press one, at once.
     Raises ValueError for a missing key or options that are too few, too many, empty or the same.
     """
     check_options(key, options)
     shown = present(lambda: Prediction(key, options, answer))
-    if answer and has_learner():
-        if shown.seen():
-            shown.uncover()
-    elif answer:
-        print(outcome(key, answer()))
+    if not has_learner():
+        print(outcome(key, options, answer()))
+    elif shown.seen:
+        shown.uncover()
 
 
 def as_it_is(answer: Callable[[], int]) -> Callable[[], int]:
@@ -138,24 +127,15 @@ def as_it_is(answer: Callable[[], int]) -> Callable[[], int]:
     return held(answer)
 
 
-def reveal(key: str, right: int) -> None:
-    """Print what it was, and what had been predicted; from now on the prediction is closed.
+def outcome(key: str, options: list[str], right: int, say=print) -> str:
+    """What it was, and what had been predicted; from now on the prediction is closed.
 
     right: index of the option that came true. Raises ValueError if there is no such option.
     """
-    print(outcome(key, right))
-
-
-def outcome(key: str, right: int) -> str:
-    """What `reveal` prints."""
-    known = read().get(key)
-    if known is None:
-        lost = _("There is no prediction {key!r} yet: run the cell that asks for it first.")
-        return lost.format(key=key)
-    right, options, choice = operator.index(right), known["options"], known.get("choice")
+    right = operator.index(right)
     if not 0 <= right < len(options):
         raise ValueError(f"prediction {key!r} has options 0 to {len(options) - 1}, not {right}")
-    change(lambda entries: entries.setdefault(key, known).update(right=right))
+    choice = keep(key, options, right=right, say=say).get("choice")
     said = _("It was {option}", option=sentence(options, right))
     if choice == right:
         said += " " + _("That is what you had predicted.")
@@ -228,22 +208,22 @@ def read(say=print) -> dict:
     return KEPT.read(say).get(language(), {})
 
 
-def change(alter: Callable[[dict], None], say=print) -> dict:
-    """Let `alter` change them; what is kept now."""
-    lang = language()
-    return KEPT.change(lambda kept: alter(kept.setdefault(lang, {})), say)[lang]
-
-
-def keep(key: str, options: list[str], choice: int | None = None, say=print) -> dict:
-    """Keep the options and, until the result was shown, the choice; what is kept now.
+def keep(
+    key: str, options: list[str], choice: int | None = None, say=print, right: int | None = None
+) -> dict:
+    """Keep the options, what came true and, until that was shown, the choice; what is kept now.
 
     Other options under the same key make another question: an old choice does not carry over.
     """
+    lang = language()
 
-    def alter(entries: dict) -> None:
+    def alter(kept: dict) -> None:
+        entries = kept.setdefault(lang, {})
         if entries.get(key, {}).get("options") != list(options):
             entries[key] = {"options": list(options)}
         if choice is not None and "right" not in entries[key]:
             entries[key]["choice"] = choice
+        if right is not None:
+            entries[key]["right"] = right
 
-    return change(alter, say)[key]
+    return KEPT.change(alter, say)[lang][key]
