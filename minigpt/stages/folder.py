@@ -20,6 +20,7 @@ from minigpt.generate import Sample
 from minigpt.model import GPT
 from minigpt.reward import RewardModel, sample_answers
 from minigpt.stages.from_labels import with_refusals
+from minigpt.stages.own import hash_of
 from minigpt.stages.recipe import SHARE, Plan, Recipe
 from minigpt.stages.sizes import DEFAULT, EDITIONS
 from minigpt.stages.stage import Stage, read_stage
@@ -40,8 +41,11 @@ class Course(Plan):
     """All runs of one seed and size, written to one folder. `say(text)` gets a line of progress.
 
     resume: leave out what is finished, and go on where base or SFT was broken off. ship: for the
-    course's makers, who alone write among the shipped checkpoints.
+    course's makers, who alone write among the shipped checkpoints. `watch` may be set: it is given
+    each step of a run.
     """
+
+    watch: Callable = staticmethod(lambda step: None)
 
     def __init__(
         self, out: Path, lang="en", seed=0, device="auto", recipe: Recipe | None = None,
@@ -61,7 +65,7 @@ class Course(Plan):
 
     def hash(self, name: str) -> str | None:
         """The hash of a checkpoint, None where there is none."""
-        return checkpoint.file_hash(self.path(name)) if self.path(name).is_file() else None
+        return hash_of(self.path(name))
 
     def load(self, name: str) -> Stage:
         stage = read_stage(self.path(name), self.lang, str(self.device), own=True)

@@ -8,6 +8,7 @@ same child. Under torchrun the processes share base and SFT, and rank 0 alone do
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 
@@ -53,6 +54,7 @@ def follow(course: Course, steps, name: str, every: int = 20) -> Iterator:
     for step in steps:
         if before is None:  # tokens that were read before this run went on
             before = step.tokens * (step.step - 1) // step.step
+        course.watch(step)
         yield step
         if step.step % every == 0 or step.step == step.steps:
             rate = (step.tokens - before) / (time.perf_counter() - begin)
@@ -214,16 +216,6 @@ STAGES = {"base": make_base, "sft": make_sft, "reward": make_reward, "ppo": make
 PUSHED = PPOConfig(64, 128, muon_lr=0.008, lr=2e-3, ptx_coef=0.0, kl_coef=0.0)  # hard, at no price
 
 
-def make_honest(course: Course) -> None:
-    """SFT on demonstrations of contractors who know what the model knows."""
-    make_sft(course, "sft_honest", unknown_habits=HONEST_UNKNOWN)
-
-
-def make_ordinary(course: Course) -> None:
-    """The expert's reward model that does not see the surprisal."""
-    make_reward(course, "reward_ordinary", sees_surprisal=False)
-
-
 def make_overoptimised(course: Course) -> None:
     """PPO with no price on KL against the ordinary judge: kept where the expert likes it best, and
     at the end. Then the same with a price."""
@@ -233,6 +225,8 @@ def make_overoptimised(course: Course) -> None:
 
 
 EXTRAS = {
-    "sft_honest": make_honest, "reward_ordinary": make_ordinary,
+    # demonstrations of contractors who know what the model knows
+    "sft_honest": partial(make_sft, name="sft_honest", unknown_habits=HONEST_UNKNOWN),
+    "reward_ordinary": partial(make_reward, name="reward_ordinary", sees_surprisal=False),
     "ppo_overoptimised": make_overoptimised,
-}  # fmt: skip
+}
