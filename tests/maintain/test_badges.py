@@ -19,7 +19,7 @@ NOTEBOOK = "notebooks/en/01_tokenization.ipynb"
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """The files with links, and what says that this is the course, in a folder of their own."""
-    for path in [ROOT / badges.CONSTANTS, ROOT / "requirements.txt", *badges.linked_files(ROOT)]:
+    for path in [ROOT / badges.NAMES, ROOT / "requirements.txt", *badges.linked_files(ROOT)]:
         there = tmp_path / path.relative_to(ROOT)
         there.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, there)
@@ -217,12 +217,3 @@ def test_a_branch_that_no_link_can_carry_is_refused(copy, branch):
 def test_without_a_name_it_says_what_the_links_name(copy):
     with pytest.raises(Problem, match=f"The links name {REPOSITORY}, branch {BRANCH}"):
         badges.main([])
-
-
-def test_lost_constants_are_a_problem_that_names_them(copy):
-    path = copy / badges.CONSTANTS
-    path.write_text("ROOT = 1\n", encoding="utf-8")
-    before = contents(copy)
-    with pytest.raises(Problem, match='REPOSITORY = "OWNER/NAME"'):
-        badges.main(["--repo", "a/b"])
-    assert contents(copy) == before
