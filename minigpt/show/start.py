@@ -8,7 +8,6 @@ import importlib.util
 import inspect
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 from minigpt.store.words import _, use_language
 
@@ -38,12 +37,6 @@ def shell():
     return ipython.get_ipython() if ipython else None
 
 
-def explain_missing_names() -> None:
-    """From now on a notebook says under a NameError which cells to run."""
-    if found := shell():
-        found.events.register("post_run_cell", _explain)
-
-
 def keep_widgets_alive() -> None:
     """From now on a widget that is used while an `await` cell runs can be used again.
 
@@ -66,9 +59,10 @@ def keep_widgets_alive() -> None:
     kernel.dispatch_shell = told
 
 
-def tell_checks() -> None:
+def explain_errors() -> None:
     """From now on a failed check, and an exercise that is still open, say their sentence alone;
-    where a learner's function fails within a check, its own lines are shown, not the check's."""
+    where a learner's function fails within a check, its own lines are shown, not the check's; and
+    under a NameError stands which cells to run."""
     if found := shell():
         found.set_custom_exc((Exception,), _tell)
 
@@ -92,6 +86,10 @@ def _tell(shell, kind, error, trace, tb_offset=None) -> None:
         shell._showtraceback(kind, error, [said, *lines])
     else:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset, running_compiled_code=True)
+    if kind is NameError and error.name:  # its subclass is about a function's own names
+        print(_("If a cell further up makes `{name}`, run that cell first.\nRestarting the kernel "
+                "takes all names away; in JupyterLab, Run > Run All Above Selected Cell makes\n"
+                "them again.", name=error.name))  # fmt: skip
 
 
 def _watched(trace):
@@ -104,14 +102,6 @@ def _watched(trace):
     return trace
 
 
-def _explain(result) -> None:
-    error = result.error_in_exec
-    if type(error) is NameError and error.name:  # its subclass is about a function's own names
-        print(_("If a cell further up makes `{name}`, run that cell first.\nRestarting the kernel "
-                "takes all names away; in JupyterLab, Run > Run All Above Selected Cell makes\n"
-                "them again.", name=error.name))  # fmt: skip
-
-
 def environment(lang: str = "en") -> None:
     """Set the language of what the course says from here on, and print one line about this
     machine, to copy into a question or a bug report."""
@@ -120,21 +110,12 @@ def environment(lang: str = "en") -> None:
     from minigpt.engine.device import pick_device
 
     use_language(lang)
-    versions = ", ".join(
-        f"{name} {_version(name)}" for name in ("torch", "ipywidgets", "ipykernel")
-    )
+    loaded = {name: sys.modules.get(name) for name in ("torch", "ipywidgets", "ipykernel")}
+    versions = ", ".join(f"{n} {getattr(m, '__version__', 'missing')}" for n, m in loaded.items())
     where = f"{pick_device()}, {torch.get_num_threads()} thread(s)"
     print(f"Python {platform.python_version()}, {versions}; computing on {where}")
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing"
-
-
 require_packages()
-explain_missing_names()
 keep_widgets_alive()
-tell_checks()
+explain_errors()

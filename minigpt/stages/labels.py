@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from minigpt.sft import answer_text, chat_prompt
 from minigpt.store.files import atomic_write
-from minigpt.store.given import read_given
 from minigpt.store.kept import Kept
 from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
@@ -56,14 +55,30 @@ class Label:
 # ---- files ------------------------------------------------------------------------------------
 
 
-def read_labels(source: str | os.PathLike | bytes, encoding, lang="en", name="") -> list[Label]:
-    """The labels of one labeler's file, by its path or by its bytes.
+def read_labels(path: str | os.PathLike, encoding, lang="en", name="") -> list[Label]:
+    """The labels of one labeler's file.
 
-    encoding: the tokenizer whose ids the file must hold. name: what an upload is called in
-    messages. FileNotFoundError or ValueError with the mend; the file is never changed.
+    encoding: the tokenizer whose ids the file must hold. name: what the file is called in messages,
+    where that is not its path. ValueError with the mend; the file is never changed.
     """
-    contents, called = _contents(source, name)
-    return parse_labels(contents, encoding, lang, called)
+    name = f"'{name or path}'"
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        why = error.strerror or error
+        raise ValueError(_("{name} cannot be read: {reason}.", name=name, reason=why)) from None
+    if len(data) > LARGEST:
+        raise ValueError(_(
+            "{name} has more than {most} million bytes, and a labels file has at most that. "
+            "Is it another file?", name=name, most=LARGEST // 10**6))  # fmt: skip
+    try:
+        contents = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested beyond reason
+        raise ValueError(_(
+            "{name} is no labels file, or it was cut off: it cannot be read as JSON. Export the "
+            "labels again, and do not edit the file by hand.", name=name)) from None  # fmt: skip
+    return parse_labels(contents, encoding, lang, name)
 
 
 def write_labels(path, labels: Sequence[Label], encoding, labeler: str = "you") -> None:
@@ -179,21 +194,6 @@ def _impossible(row: dict, encoding) -> str:
     fits["choice"], seconds = row["choice"] in CHOICES, row["seconds"]
     fits["seconds"] = seconds is None or type(seconds) in (int, float) and 0 <= seconds < 1e6
     return next((field for field in fits if not fits[field]), "")
-
-
-def _contents(source, name: str = "") -> tuple[object, str]:
-    """What the JSON holds, and what to call the file; at most LARGEST bytes are read."""
-    data, size, name = read_given(source, LARGEST, name)
-    if size > LARGEST:
-        raise ValueError(_(
-            "{name} has more than {most} million bytes, and a labels file has at most that. "
-            "Is it another file?", name=name, most=LARGEST // 10**6))  # fmt: skip
-    try:
-        return json.loads(data.decode("utf-8-sig")), name
-    except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested beyond reason
-        raise ValueError(_(
-            "{name} is no labels file, or it was cut off: it cannot be read as JSON. Export the "
-            "labels again, and do not edit the file by hand.", name=name)) from None  # fmt: skip
 
 
 # ---- the learner's own -----------------------------------------------------------------------

@@ -10,12 +10,10 @@ Never pickle: to load a pickle from a stranger is to run the stranger's program.
 """
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from safetensors.torch import load, save
@@ -119,21 +117,20 @@ def file_hash(path: str | Path) -> str:
 
 
 def read_meta(path: str | Path) -> dict:
-    """The metadata of a checkpoint, without its weights, and so without a look at the checksum.
+    """The metadata of a checkpoint, without a look at its weights, and so at the checksum.
 
     FileNotFoundError if there is none; ValueError if the file is damaged, of another program, or
     of another version.
     """
-    with opened(path) as file:
-        return meta_of(path, file)[0]
+    return meta_of(path, read(path))[0]
 
 
-def opened(path: str | Path) -> BinaryIO:
-    """The file, to be read; FileNotFoundError with the mend."""
+def read(path: str | Path) -> bytes:
+    """The file's bytes; FileNotFoundError with the mend."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint {path}: make it with `python3 -m minigpt train`, "
                                 "or check the name")  # fmt: skip
-    return open(path, "rb")
+    return Path(path).read_bytes()
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -148,9 +145,8 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     weight is not finite or a leaf is not whole; FileNotFoundError if it is a difference from a
     parent that is not there.
     """
-    with opened(path) as file:
-        data = file.read()  # once: another notebook may write a new file meanwhile
-    meta, known = meta_of(path, io.BytesIO(data))
+    data = read(path)  # once: another notebook may write a new file meanwhile
+    meta, known = meta_of(path, data)
     try:
         stored = load(data)
     except Exception as error:  # safetensors' own error type is not part of its interface
@@ -230,17 +226,14 @@ def config_of(path: str | Path, meta: dict, tensors: dict[str, Tensor]) -> GPTCo
     return config
 
 
-def meta_of(path: str | Path, file: BinaryIO) -> tuple[dict, str | None]:
+def meta_of(path: str | Path, data: bytes) -> tuple[dict, str | None]:
     """The metadata in a safetensors file, whose header and length are checked; its checksum."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    n = int.from_bytes(file.read(8), "little")
-    if not 2 <= n <= size - 8:
-        raise damaged(path)
+    n = int.from_bytes(data[:8], "little")
     try:
-        header = json.loads(file.read(n))  # {name: {dtype, shape, data_offsets}}
+        header = json.loads(data[8 : 8 + n])  # {name: {dtype, shape, data_offsets}}
         metadata = header.pop("__metadata__", {})
-        whole = size == 8 + n + max((t["data_offsets"][1] for t in header.values()), default=0)
+        ends = [t["data_offsets"][1] for t in header.values()]
+        whole = len(data) == 8 + n + max(ends, default=0)
         ours = KEY in metadata
         meta = json.loads(metadata.get(KEY, "{}"))
         version = meta.get("format")

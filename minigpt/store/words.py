@@ -17,21 +17,12 @@ _in_use = {"lang": "en", "words": {}}
 
 def read_catalogue(path: Path) -> dict[str, str]:
     """What a .po file translates: {text: its translation, "" where there is none yet}."""
-    found: dict[str, str] = {}
-    parts: dict[str, str] = {}
-    name = ""
-    for line in [*path.read_text(encoding="utf-8").split("\n"), 'msgid ""']:
-        line = line.strip(" \t\r")
-        if not line or line.startswith("#"):
-            continue
-        word, _space, quoted = line.partition(" ")
-        if word == "msgid" and "msgstr" in parts:
-            found[parts["msgid"]] = parts["msgstr"]
-            parts = {}
-        if word in ("msgid", "msgstr"):
-            name, parts[word] = word, ""
-            line = quoted
-        parts[name] += ast.literal_eval(line)
+    quoted = r'((?:\s*"(?:[^"\\]|\\.)*")+)\s*'
+    text = path.read_text(encoding="utf-8")
+    found = {
+        ast.literal_eval(f"({said.strip()})"): ast.literal_eval(f"({translated.strip()})")
+        for said, translated in re.findall(rf"^msgid{quoted}^msgstr{quoted}", text, re.M)
+    }
     found.pop("", None)  # the header
     return found
 

@@ -12,7 +12,7 @@ from minigpt.show import start
 def shell(monkeypatch):
     shell = InteractiveShell()
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    start.tell_checks()
+    start.explain_errors()
     return shell
 
 
@@ -36,6 +36,16 @@ def test_a_check_says_its_sentence_alone(shell, code, shown, capsys):
 def test_other_errors_keep_their_traceback(shell, code, capsys):
     shell.run_cell(code)
     assert "Traceback" in capsys.readouterr().out
+
+
+def test_a_name_that_is_missing_is_told_below_its_traceback(shell, capsys):
+    shell.run_cell("print(a_name_of_another_cell)")
+    said = capsys.readouterr().out
+    traceback, told = said.split("NameError", 1)[0], said.split("\n\n")[-1]
+    assert "Traceback" in traceback
+    assert "If a cell further up makes `a_name_of_another_cell`, run that cell first." in told
+    shell.run_cell("def f():\n    print(x)\n    x = 1\nf()")  # a function's own name
+    assert "further up" not in capsys.readouterr().out
 
 
 def test_an_error_of_a_learners_function_shows_its_own_lines(shell, capsys):
