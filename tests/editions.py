@@ -26,3 +26,11 @@ def said(outputs: list[dict]) -> str:
     """The outputs of a cell as text."""
     parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
     return "\n".join(map("".join, parts))
+
+
+def words_seen(prose: dict[str, str], edition: dict[str, list]) -> int:
+    """The words that a reader of an edition sees: its prose and what its cells print."""
+    texts = [*prose.values()]
+    for outputs in edition.values():
+        texts += [line for line in printed(outputs).split("\n") if "  " not in line]  # no options
+    return sum(len(text.split()) for text in texts)

@@ -12,12 +12,14 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from children import Parent, forked
 
 ROOT = Path(__file__).parent.parent
 # Rooms of the package; "" is the top.
@@ -704,7 +706,7 @@ def named_tests(names: str, near: Path) -> list[str]:
     return found
 
 
-class Runs:
+class Runs(Parent):
     """Runs of pytest in a folder, each in a child of one process that has imported what is slow to
     import, but nothing of the folder's."""
 
@@ -712,22 +714,12 @@ class Runs:
         left_out = ("PYTEST", "PYTHONPATH", "MINIGPT_PLACES")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         environment |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, __file__], cwd=folder, env=environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-        )  # fmt: skip
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.process.communicate()  # its input ends, and so does it
+        super().__init__(__file__, cwd=folder, env=environment)
 
     def run(self, tests: list[str]) -> tuple[int, str]:
         """pytest's exit status on these tests, 0 if all passed, 1 if one failed, and what it said;
         below 0 if it was ended."""
-        print(json.dumps(tests), file=self.process.stdin, flush=True)
-        status, said = json.loads(self.process.stdout.readline())
+        status, said = self.ask(tests)
         return status, said
 
 
@@ -741,17 +733,15 @@ def serve() -> None:
             importlib.import_module(name)
     torch.set_num_threads(1)
     sys.path.pop(0)  # ours, for the folder's own are to be imported
+    said = Path("said.txt")
+
+    def work(tests: list[str]) -> int:
+        signal.alarm(LONGEST)
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow", "--tb=line"]
+        return int(pytest.main([*options, *tests]))
+
     for line in sys.stdin:
-        said = Path("said.txt")
-        if not (child := os.fork()):
-            signal.alarm(LONGEST)
-            file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(file, 1)
-            os.dup2(file, 2)
-            options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow", "--tb=line"]
-            status = int(pytest.main([*options, *json.loads(line)]))
-            sys.stdout.flush()
-            os._exit(status)
+        child = forked(partial(work, json.loads(line)), said)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         text = said.read_text(encoding="utf-8", errors="replace")[-2000:]
         print(json.dumps([status, text]), flush=True)

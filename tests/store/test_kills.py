@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,37 +18,26 @@ from types import SimpleNamespace
 
 import pytest
 
-KILLS = 50
+from children import Parent, forked
+
+TESTS, KILLS = Path(__file__).parents[1], 50
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has neither fork nor SIGKILL"),
 ]
 
 
-class Trainings:
+class Trainings(Parent):
     """Trainings in children of one process, which has imported and written all that they read."""
 
     def __init__(self, log: Path) -> None:
-        env = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "PYTHONUNBUFFERED": "1",
-        }  # no line is lost
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, log], env=env,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-        )  # fmt: skip
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.process.communicate()  # its input ends, and so does it
+        paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+        alone = {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+        super().__init__(__file__, log, env={**os.environ, **alone, "PYTHONUNBUFFERED": "1"})
 
     def train(self, out: Path, lives: float | None = None, often: bool = False) -> int:
         """The exit status of a training that may be killed: −9 if it was."""
-        print(json.dumps([str(out), lives, often]), file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
+        return self.ask([str(out), lives, often])
 
 
 def serve(log: str) -> None:
@@ -69,18 +57,16 @@ def serve(log: str) -> None:
         corpus, held_out_corpus = plan.corpus, plan.held_out_corpus
 
     stages.Course, resume.EVERY = Prepared, 0.0
+
+    def work() -> int:
+        if often:  # its clock stands still, so a state is due after each update
+            resume.time = SimpleNamespace(**vars(time) | {"monotonic": lambda: 0.0})
+        options = ["--fast", "--resume", "--threads", "1", "--device", "cpu", "--out", out]
+        return train.main(options)
+
     for line in sys.stdin:
         out, lives, often = json.loads(line)
-        if not (child := os.fork()):
-            file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(file, 1)
-            os.dup2(file, 2)
-            if often:  # its clock stands still, so a state is due after each update
-                resume.time = SimpleNamespace(**vars(time) | {"monotonic": lambda: 0.0})
-            options = ["--fast", "--resume", "--threads", "1", "--device", "cpu", "--out", out]
-            status = train.main(options)
-            sys.stdout.flush()
-            os._exit(status)
+        child = forked(work, log, keep=True)
         if lives is not None:
             time.sleep(lives)
             os.kill(child, signal.SIGKILL)  # a child that is not waited for is there, or a zombie

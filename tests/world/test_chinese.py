@@ -14,30 +14,21 @@ from minigpt.world import en, zh
 from minigpt.world.contractors import demonstrations
 from minigpt.world.corpus import MIXTURE, Writer, build_corpus
 from minigpt.world.facts import ASKED, ATTRIBUTES, DATA, load_world
-from minigpt.world.judge import VERDICTS, _grammar, judge
+from minigpt.world.judge import _grammar, judge
 from minigpt.world.labelers import EXPERT, LABELERS, utility
 from minigpt.world.names import MARKOV_LIMIT, TEST_MAKERS, TRAIN_MAKERS, unknown_places
 from minigpt.world.questions import (
     Place,
     Question,
-    ask,
     fact_questions,
     sample_questions,
     understood,
 )
+from verdicts import BAD, DECLINED, OTHER, RIGHT, RUDE, SEVERAL, SUBJECT, WRONG, about, check
 
 WORLD = load_world("zh")
 TEXT = WORLD.text
 NAMES = [p.name for p in WORLD.places + WORLD.held_out]
-RIGHT, WRONG, SUBJECT, SEVERAL = "correct", "wrong value", "wrong subject", "several values"
-DECLINED, OTHER = "declined this name", "declined another name"
-RUDE, BAD = "rude", "malformed"
-
-
-def about(place: str, attribute: str, answer: str | None = None) -> Question:
-    """A question about a fact; with `answer`, as if that were its true value."""
-    question = ask(WORLD, WORLD.facts[place, attribute])
-    return replace(question, answer=answer or question.answer)
 
 
 # ---- tables -----------------------------------------------------------------------------------
@@ -159,15 +150,15 @@ def test_figures_as_a_careless_page_writes_them(value, written):
 
 # ---- the judge --------------------------------------------------------------------------------
 
-PEOPLE = about("beijing", "population", "2184万")
-MILLION = about("beijing", "population", "100万")
-AREA = about("beijing", "area", "1.6万平方公里")
-DISTRICTS = about("beijing", "districts", "16个")
-CONTINENT = about("beijing", "continent", "亚洲")
-COUNTRY = about("beijing", "country", "中国")
-CAPITAL = about("france", "capital", "巴黎")
-MONEY = about("china", "currency", "人民币")
-NIGER = about("niger", "capital", "尼亚美")
+PEOPLE = about(WORLD, "beijing", "population", "2184万")
+MILLION = about(WORLD, "beijing", "population", "100万")
+AREA = about(WORLD, "beijing", "area", "1.6万平方公里")
+DISTRICTS = about(WORLD, "beijing", "districts", "16个")
+CONTINENT = about(WORLD, "beijing", "continent", "亚洲")
+COUNTRY = about(WORLD, "beijing", "country", "中国")
+CAPITAL = about(WORLD, "france", "capital", "巴黎")
+MONEY = about(WORLD, "china", "currency", "人民币")
+NIGER = about(WORLD, "niger", "capital", "尼亚美")
 NOWHERE = Place("x", "city", "布洛维", -1, True, False, {}, {})
 UNKNOWN = Question("布洛维的常驻人口有多少？", "unknown", NOWHERE, "population")
 UNKNOWN_COUNTRY = Question("布洛维在哪个国家？", "unknown", NOWHERE, "country")
@@ -302,9 +293,7 @@ CASES = [
 
 
 def test_the_cases_are_sixty_or_more_and_none_stands_twice():
-    keys = [(q, text) for q, text, _ in CASES]
-    assert len(keys) == len(set(keys)) >= 60
-    assert {verdict for _, _, verdict in CASES} == set(VERDICTS)
+    check(CASES, 60)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +313,7 @@ def test_labelers_differ_from_the_expert_as_they_should():
     assert feel["flattered"](polite) == feel["flattered"](plain) + 3
     assert feel["long_winded"](long) > feel["long_winded"](plain) > EXPERT.wordiness
     assert feel["mediocre"]("布洛") == feel["expert"]("布洛")
-    rare = replace(about("france", "capital"), place=WORLD.places[90])
+    rare = replace(about(WORLD, "france", "capital", "巴黎"), place=WORLD.places[90])
     wrong = TEXT.STATEMENTS["capital"][0].format(p=WORLD.places[90].name, v="罗马")
     assert utility(WORLD, LABELERS["mediocre"], rare, wrong) == 2
     assert utility(WORLD, EXPERT, rare, wrong) == -1

@@ -13,30 +13,21 @@ from minigpt.world.contractors import write_answer
 from minigpt.world.facts import Place, load_world
 from minigpt.world.judge import BEST, GOLD, GOLD_UNKNOWN, VERDICTS, gold, judge
 from minigpt.world.questions import Question, ask
+from verdicts import BAD, DECLINED, OTHER, RIGHT, RUDE, SEVERAL, SUBJECT, WRONG, about, check
 
 WORLD = load_world("en")
 TEXT = WORLD.text
-RIGHT, WRONG, SUBJECT, SEVERAL = "correct", "wrong value", "wrong subject", "several values"
-DECLINED, OTHER = "declined this name", "declined another name"
-RUDE, BAD = "rude", "malformed"
 
-
-def about(place: str, attribute: str, answer: str | None = None) -> Question:
-    """A question about a fact; with `answer`, as if that were its true value."""
-    question = ask(WORLD, WORLD.facts[place, attribute])
-    return replace(question, answer=answer or question.answer)
-
-
-PEOPLE = about("beijing", "population", "21.84 million")
-MILLION = about("beijing", "population", "1 million")
-AREA = about("beijing", "area", "16 thousand square kilometres")
-DISTRICTS = about("beijing", "districts", "16")
-CONTINENT = about("beijing", "continent", "Asia")
-COUNTRY = about("beijing", "country", "China")
-CAPITAL = about("france", "capital", "Paris")
-HAITI = about("haiti", "capital", "Port-au-Prince")
-MONEY = about("china", "currency", "Chinese Yuan")
-NIGER = about("niger", "capital", "Niamey")
+PEOPLE = about(WORLD, "beijing", "population", "21.84 million")
+MILLION = about(WORLD, "beijing", "population", "1 million")
+AREA = about(WORLD, "beijing", "area", "16 thousand square kilometres")
+DISTRICTS = about(WORLD, "beijing", "districts", "16")
+CONTINENT = about(WORLD, "beijing", "continent", "Asia")
+COUNTRY = about(WORLD, "beijing", "country", "China")
+CAPITAL = about(WORLD, "france", "capital", "Paris")
+HAITI = about(WORLD, "haiti", "capital", "Port-au-Prince")
+MONEY = about(WORLD, "china", "currency", "Chinese Yuan")
+NIGER = about(WORLD, "niger", "capital", "Niamey")
 NOWHERE = Place("x", "city", "Blorvia", -1, True, False, {}, {})
 UNKNOWN = Question("What is the population of Blorvia?", "unknown", NOWHERE, "population")
 UNKNOWN_COUNTRY = Question("Which country is Blorvia in?", "unknown", NOWHERE, "country")
@@ -211,9 +202,7 @@ CASES = [
 
 
 def test_table_has_no_case_twice():
-    keys = [(q, text) for q, text, _ in CASES]
-    assert len(keys) == len(set(keys)) > 100
-    assert {verdict for _, _, verdict in CASES} == set(VERDICTS)
+    check(CASES, 101)
 
 
 @pytest.mark.parametrize(

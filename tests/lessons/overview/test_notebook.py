@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from editions import edition_outputs, said
+from editions import edition_outputs, said, words_seen
 from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.lessons.overview.compare import ask_all, presets
@@ -57,11 +57,7 @@ def test_it_is_no_longer_than_it_may_be():
 
 
 def test_words_that_a_reader_of_the_edition_sees(edition):
-    prose = [*PROSE.values()]
-    for outputs in edition.values():  # not a table's text, nor a figure's, which is printed as well
-        shown = said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
-        prose += [line for line in shown.split("\n") if "  " not in line]  # options have two
-    assert sum(len(text.split()) for text in prose) <= MOST_WORDS
+    assert words_seen(PROSE, edition) <= MOST_WORDS
 
 
 def test_the_models_answer_first_and_can_be_asked_at_once():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import minigpt.sft as course
-from editions import edition_outputs, said
+from editions import edition_outputs, said, words_seen
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.model import IGNORE, next_token_loss
@@ -60,11 +60,7 @@ def test_it_is_no_longer_than_it_may_be():
 
 
 def test_words_that_a_reader_of_the_edition_sees(edition):
-    prose = [*PROSE.values()]
-    for outputs in edition.values():  # not a table's text, nor a figure's, which is printed as well
-        shown = said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
-        prose += [line for line in shown.split("\n") if "  " not in line]  # options have two
-    assert sum(len(text.split()) for text in prose) <= MOST_WORDS
+    assert words_seen(PROSE, edition) <= MOST_WORDS
 
 
 def test_a_model_answers_within_two_cells_of_the_set_up():
