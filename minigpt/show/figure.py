@@ -19,13 +19,13 @@ from minigpt.show.style import BLUE, VERDICT_GROUPS
 LINE = 100  # characters of a line of text: Jupyter breaks longer ones inside words
 
 
-def figure(width: float = 7.0, height: float = 3.0, columns: int = 1, rows: int = 1):
+def figure(width: float = 7.0, height: float = 3.0, columns: int = 1):
     """A figure and its axes (an array of them if there are several), white in dark themes.
 
     It is not pyplot's, so it is shown when `show` is told so, and once.
     """
     fig = Figure(figsize=(width, height), dpi=100, facecolor="white", layout="constrained")
-    axes = fig.subplots(rows, columns)
+    axes = fig.subplots(1, columns)
     for ax in fig.axes:
         ax.spines[["top", "right"]].set_visible(False)
     return fig, axes
@@ -89,16 +89,13 @@ def share_bars(shares: dict[str, dict[str, float]]) -> Figure:
     return stacked_bars(shares, "share of the answers", styles)
 
 
-def stacked_bars(
-    rows: dict[str, dict[str, float]], label: str, styles: dict, width=8.0, height=0.65
-) -> Figure:
+def stacked_bars(rows: dict[str, dict[str, float]], label: str, styles: dict) -> Figure:
     """One bar a row, made of shares: {row: {kind: share}}, with percents and kinds over and under.
 
     styles: {kind: (colour, hatch)}, in order; the hatch is for those who do not see the colours.
-    height: inches a row.
     """
-    fig, ax = figure(width, 0.6 + height * len(rows))
-    wide = 0.074 / (width - 1.6)  # of a letter, of 9 points, as a share of the bar
+    fig, ax = figure(8.0, 0.6 + 0.65 * len(rows))
+    wide = 0.074 / (8.0 - 1.6)  # of a letter, of 9 points, as a share of the bar
     for y, shares in enumerate(rows.values()):
         left, free, parts = 0.0, {-0.24: 1.0, 0.39: 1.0}, []
         for kind, (colour, hatch) in styles.items():

@@ -60,16 +60,15 @@ def save_results(name: str, results: dict, path: Path | None = None) -> None:
 
 def complete(
     name: str, fixed: dict, keys: Iterable[dict], one: Callable[..., dict],
-    path: Path | None = None, once: dict[str, Callable[[], object]] | None = None,
+    path: Path | None = None,
 ) -> dict:  # fmt: skip
     """Make what the results lack, and save them after each run: a call goes on where another
     stopped. Returns the results, with all runs in `runs`.
 
     fixed: what all runs must share, as PyTorch's number of threads, which is kept with it: it
     changes the order of sums, and so their last digits. keys: the settings that tell a run from the
-    others, in order; `one(**key)` makes it and returns the rest of what is kept of it. once: what
-    is made a single time, after the runs. ValueError where the results that are there differ in
-    what is fixed.
+    others, in order; `one(**key)` makes it and returns the rest of what is kept of it. ValueError
+    where the results that are there differ in what is fixed.
     """
     path = path or RESULTS / f"{name}.json"
     found = {"runs": []} | (read_results(path, name) if path.is_file() else {})
@@ -83,10 +82,6 @@ def complete(
             results["runs"].append({**key, **one(**key)})
             save_results(name, results, path)
             print(results["runs"][-1])
-    for part, make in (once or {}).items():
-        if part not in results:
-            results[part] = make()
-            save_results(name, results, path)
     return results
 
 

@@ -45,7 +45,7 @@ class Strip:
 
     texts: of the tokens, as `pieces` gives them. fills: a colour a token; without them the colours
     take turns. titles: what is shown when the mouse is over a token. marked: the position that has
-    a frame. Line breaks are kept when `breaks`.
+    a frame.
     """
 
     texts: list[str]
@@ -53,7 +53,6 @@ class Strip:
     titles: list[str] = field(default_factory=list)
     caption: str = ""
     marked: int | None = None
-    breaks: bool = True
 
     def __post_init__(self) -> None:
         for name in ("fills", "titles"):
@@ -71,7 +70,7 @@ class Strip:
             spans.append(
                 f'<span style="background:{fill};color:{ink};border:{frame};border-radius:3px;'
                 f'padding:1px 2px;margin:1px;white-space:pre"{title}>{escape(text)}</span>'
-                + ("<br>" if self.breaks and "↵" in text else BORDER)
+                + ("<br>" if "↵" in text else BORDER)
             )
         caption = f"<div>{escape(self.caption)}</div>" if self.caption else ""
         style = "font-family:monospace;line-height:2;overflow-wrap:anywhere"

@@ -15,20 +15,14 @@ class Cell:
 
     text: str
     fill: str | None = None  # background colour
-    ink: str = "#000"  # on a fill
     edge: str | None = None  # a colour at its left, such as a stage's
-    frame: bool = False  # the cell that is pointed at
-    title: str = ""  # shown when the mouse is over it
 
     def __str__(self) -> str:
         return str(self.text)
 
-    def html(self) -> tuple[str, str]:
-        """Its CSS and its other attributes."""
-        css = f";background:{self.fill};color:{self.ink}" if self.fill else ""
-        css += f";border-left:5px solid {self.edge}" if self.edge else ""
-        css += ";outline:3px solid #D55E00;outline-offset:-3px" if self.frame else ""
-        return css, f' title="{escape(self.title)}"' if self.title else ""
+    def css(self) -> str:
+        css = f";background:{self.fill};color:#000" if self.fill else ""
+        return css + (f";border-left:5px solid {self.edge}" if self.edge else "")
 
 
 @dataclass
@@ -110,7 +104,7 @@ class Table:
 
 
 def _html(tag: str, cell, css: str, attributes: str = "") -> str:
-    more, title = cell.html() if isinstance(cell, Cell) else ("", "")
+    more = cell.css() if isinstance(cell, Cell) else ""
     if not (text := escape(cell)):
         tag, attributes = "td", ""  # an empty header is none
-    return f'<{tag}{attributes} style="{css}{more}"{title}>{text}</{tag}>'
+    return f'<{tag}{attributes} style="{css}{more}">{text}</{tag}>'

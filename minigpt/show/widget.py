@@ -34,24 +34,6 @@ def has_learner() -> bool:
     return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
 
 
-def control(
-    kind, word: str = "", changed: Callable | None = None, wide=False,
-    entered: Callable | None = None, **options,
-):  # fmt: skip
-    """A control with its word beside it; `changed()` is called once a new value is settled, and
-    `entered()` on Enter in a text box: what the button beside it does."""
-    if hasattr(kind, "continuous_update"):
-        options.setdefault("continuous_update", False)
-    layout = widgets.Layout(width="auto") if wide else widgets.Layout()  # one each
-    style = {"description_width": "8em", **options.pop("style", {})}
-    made = kind(description=word, style=style, layout=layout, **options)
-    if changed:
-        made.observe(lambda change: changed(), "value")
-    if entered:
-        made.on_msg(lambda box, said, buffers: said.get("event") == "submit" and soon(entered))
-    return made
-
-
 def soon(work: Callable) -> None:
     """Do it when the text is here: the browser tells of Enter first. Where a step of a run held
     everything up, the text is behind the first wait, so there is a second one."""
@@ -80,13 +62,18 @@ class Widget:
 
     def control(
         self, kind, word: str = "", changed: Callable | None = None,
-        entered: Callable | None = None, **options,
+        entered: Callable | None = None, wide=False, **options,
     ):  # fmt: skip
-        """`control`, whose errors become sentences."""
-
+        """A control with its word beside it; `changed()` is called once a new value is settled, and
+        `entered()` on Enter in a text box: what the button beside it does."""
+        if hasattr(kind, "continuous_update"):
+            options.setdefault("continuous_update", False)
+        layout = widgets.Layout(width="auto") if wide else widgets.Layout()  # one each
+        style = {"description_width": "8em", **options.pop("style", {})}
+        made = kind(description=word, style=style, layout=layout, **options)
         done = 0.0
 
-        def settled() -> None:
+        def settled(change) -> None:
             nonlocal done
             if changed and not self.quiet:
                 self.guarded(changed)
@@ -96,7 +83,10 @@ class Widget:
             if entered != changed or time.monotonic() - done > 3 * SETTLED:  # or it is done already
                 self.guarded(entered)
 
-        return control(kind, word, settled, entered=entered and enter, **options)
+        made.observe(settled, "value")
+        if entered:
+            made.on_msg(lambda box, said, buffers: said.get("event") == "submit" and soon(enter))
+        return made
 
     def quietly(self, control: widgets.Widget, **traits) -> None:
         """Set a control's traits, in order, without doing what its change would do."""
@@ -173,16 +163,6 @@ def cards(texts: dict[str, str]) -> str:
     )
     style = "display:flex;flex-wrap:wrap;gap:12px;margin-top:6px"
     return f'<div style="{style}">{"".join(parts)}</div>'
-
-
-def uploaded(value) -> tuple[str, bytes] | None:
-    """Name and bytes of the latest file in a FileUpload's `.value`; None if there is none.
-
-    ipywidgets 7 gives {name: {"content": bytes, ...}}, ipywidgets 8 a tuple of {"name": ...,
-    "content": memoryview, ...}.
-    """
-    files = value.items() if isinstance(value, dict) else [(f["name"], f) for f in value or ()]
-    return next(((name, bytes(f["content"])) for name, f in reversed(files)), None)
 
 
 def rendered(*parts) -> str:

@@ -11,7 +11,6 @@ from minigpt.stages.exam import (
 )
 from minigpt.stages.from_labels import (
     even_attention,
-    few_labels_config,
     grouped,
     reference_answers,
     reward_from_labels,

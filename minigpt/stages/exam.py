@@ -4,7 +4,6 @@ Its score is a proxy for the expert's utility (gold). Three things are asked of 
 that nobody labeled, to tell a true value from a false one, and to choose the best of n answers.
 """
 
-import math
 import random
 from dataclasses import dataclass, replace
 
@@ -64,11 +63,9 @@ def inputs_of(stage: Stage, questions, answers) -> list[list[int]]:
 
 def proxy_scores(reward: Stage, score: Score, ended: list[bool]) -> np.ndarray:
     """The reward model's score of each answer; a cut-off answer has PPO's fixed penalty."""
-    if score.ids is None:
-        inputs = inputs_of(reward, score.questions, score.answers)
-    else:  # as sampled: a text may have other ids when it is encoded anew
-        prompts = [chat_prompt(reward.encoding, q.text) for q in score.questions]
-        inputs = [reward_input(reward.encoding, p, ids) for p, ids in zip(prompts, score.ids)]
+    prompts = [chat_prompt(reward.encoding, q.text) for q in score.questions]
+    # as sampled: a text may have other ids when it is encoded anew
+    inputs = [reward_input(reward.encoding, p, ids) for p, ids in zip(prompts, score.ids)]
     found = score_all(reward.model, inputs)
     return np.where(ended, found.cpu().numpy(), PPOConfig.cut_off_reward)
 
@@ -115,11 +112,6 @@ class RewardExam:
     agreed: list[float]  # does the noiseless utility order each noisy pair alike? 0.5: a tie
     about: dict[tuple[int, int], Question]  # each pair's question
 
-    @property
-    def ceiling(self) -> float:
-        """Share of the noisy pairs that a reader of the expert's noiseless utility orders alike."""
-        return float(np.mean(self.agreed)) if self.agreed else math.nan
-
     def right(self, model: RewardModel, pairs: list[tuple[int, int]]) -> list[bool]:
         """Whether the model orders each of the pairs as they are."""
         scores = score_all(model, self.sequences).tolist()
@@ -161,12 +153,6 @@ class Pool:
     ended: np.ndarray  # whether an answer ended by itself
     scores: np.ndarray  # the reward model's
     golds: np.ndarray  # the expert's noiseless utility
-
-    def of_kind(self, kind: str) -> "Pool":
-        """The questions of one kind: "fact" or "unknown"."""
-        rows = [i for i, q in enumerate(self.questions) if q.kind == kind]
-        lists = ([values[i] for i in rows] for values in (self.questions, self.texts, self.inputs))
-        return Pool(*lists, self.ended[rows], self.scores[rows], self.golds[rows])
 
     def scored_by(self, model: RewardModel) -> "Pool":
         """The same answers under another reward model. One that was cut off has a fixed low score,

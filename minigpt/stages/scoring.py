@@ -58,11 +58,6 @@ class Score:
         """The highest gold that each question allows."""
         return [BEST[q.kind] for q in self.questions]
 
-    @property
-    def answered(self) -> float:
-        """Share that gives a value for what was asked, right or wrong."""
-        return self.share(*GIVEN)
-
     def share(self, *verdicts: str) -> float:
         return float(np.mean(self.has(*verdicts))) if self.verdicts else 0.0
 
@@ -153,9 +148,9 @@ def with_interval(measure: Measure) -> str:
     return f"{measure.value:.0%} ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
 
 
-def paired(questions, statistic, draws=500) -> tuple[float, float, float]:
+def paired(questions, statistic) -> tuple[float, float, float]:
     """A statistic of row indices and its interval, drawn by entity."""
-    low, high = bootstrap([q.entity for q in questions], statistic, draws)
+    low, high = bootstrap([q.entity for q in questions], statistic, draws=500)
     return statistic(range(len(questions))), low, high
 
 
@@ -279,7 +274,7 @@ def mean_kl(policy: GPT, reference: GPT, encoding, questions, n: int = 200) -> M
 
 def answer_kl(
     policy: GPT, reference: GPT, prompts: list[list[int]], answers: list[list[int]],
-    temperature: float = 1.0, batch: int = 64,
+    temperature: float = 1.0,
 ) -> np.ndarray:  # fmt: skip
     """KL of the policy at a temperature from the reference at 1 along each answer, in nats.
 
@@ -293,7 +288,7 @@ def answer_kl(
             return -token_logprobs(ref, idx)
         return kl_and_entropy(policy(idx)[:, :-1] / temperature, ref[:, :-1])[0]
 
-    return along_answers(prompts, answers, kl, policy.embedding.weight.device, batch)[0]
+    return along_answers(prompts, answers, kl, policy.embedding.weight.device)[0]
 
 
 @torch.no_grad()

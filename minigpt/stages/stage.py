@@ -182,12 +182,9 @@ def assistant(model: GPT, encoding, world: World | None = None) -> Stage:
     return Stage("sft", model, encoding, world, {}, Path(), own=True)
 
 
-def chat_answers(
-    model: GPT, encoding, questions: list[str], temperature=0.0, seed=0,
-    max_new_tokens=LONGEST_ANSWER,
-) -> tuple[list[str], list[bool]]:  # fmt: skip
-    """An assistant's answer to each question, and whether it ended by itself."""
-    answers = assistant(model, encoding).ask(questions, temperature, seed, longest=max_new_tokens)
+def chat_answers(model: GPT, encoding, questions: list[str]) -> tuple[list[str], list[bool]]:
+    """An assistant's most likely answer to each question, and whether it ended by itself."""
+    answers = assistant(model, encoding).ask(questions)
     return [a.text for a in answers], [a.ended for a in answers]
 
 

@@ -37,8 +37,8 @@ from minigpt.ppo import (
 from minigpt.pretrain import PretrainConfig, batches
 from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import SFTConfig, chat_answer, chat_prompt
-from minigpt.stages.scoring import judged
-from minigpt.stages.stage import SHIPPED, chat_answers, load_stage
+from minigpt.stages.scoring import chat_score
+from minigpt.stages.stage import SHIPPED, load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import sample_questions
@@ -782,9 +782,8 @@ def test_rule_31_the_shipped_ppo_has_more_gold_than_the_shipped_sft():
     gold = {}
     for name in ("sft", "ppo"):
         stage = load_stage(name, own=False, quiet=True)
-        texts = [q.text for q in questions]
-        answers, ended = chat_answers(stage.model, stage.encoding, texts, temperature=1.0, seed=1)
-        gold[name] = np.array(judged(world, questions, answers).gold)
+        score, ended = chat_score(stage, questions, 1.0, seed=1)
+        gold[name] = np.array(score.gold)
         assert np.mean(ended) >= 0.9
     assert gold["ppo"].mean() > gold["sft"].mean()
 

@@ -12,7 +12,6 @@ from minigpt.show.widget import (
     PLACES,
     FactPicker,
     Widget,
-    control,
     first_question,
     present,
     problem,
@@ -97,10 +96,14 @@ def test_what_cannot_be_made_is_said_and_nothing_is_shown(kind, capsys):
 
 def test_a_control_waits_until_its_value_is_settled_and_keeps_the_style_it_is_given():
     seen = []
-    slider = control(ipywidgets.IntSlider, "Steps", lambda: seen.append(slider.value), max=9)
+    slider = Widget().control(
+        ipywidgets.IntSlider, "Steps", lambda: seen.append(slider.value), max=9
+    )
     slider.value = 7
     assert seen == [7] and slider.continuous_update is False and slider.description == "Steps"
-    toggles = control(ipywidgets.ToggleButtons, "", options=[1], style={"button_width": "4em"})
+    toggles = Widget().control(
+        ipywidgets.ToggleButtons, "", options=[1], style={"button_width": "4em"}
+    )
     assert toggles.style.button_width == "4em"
 
 
@@ -206,8 +209,8 @@ def test_enter_waits_for_the_text_that_the_browser_sends_after_it(monkeypatch):
 BOX = """
 import asyncio
 import ipywidgets
-from minigpt.show.widget import control
-box = control(ipywidgets.Text, "Text", continuous_update=True)
+from minigpt.show.widget import Widget
+box = Widget().control(ipywidgets.Text, "Text", continuous_update=True)
 print(box.comm.comm_id)
 """
 

@@ -53,12 +53,19 @@ def test_unknown_questions_are_about_a_makers_places(maker):
     assert questions == module.unknown_questions(WORLD, maker, 30)
 
 
+def said(answers):
+    """The score of answers that an assistant gave in their shortest encoding."""
+    score = judged(WORLD, QUESTIONS[: len(answers)], answers)
+    score.ids = [chat_answer(ENCODING, text) for text in answers]
+    return score
+
+
 def test_proxy_reads_the_sampled_ids_and_not_the_text_encoded_anew(reward):
     """ "ab" sampled as two tokens is no more the same to the reward model than to PPO."""
     one, two = (ENCODING.encode_ordinary(text) for text in (" the", " t"))
     ids = [*two, *ENCODING.encode_ordinary("he"), ENCODING.encode_single_token("<|end|>")]
     assert ids[:-1] != one and ENCODING.decode(ids[:-1]) == " the"
-    score = judged(WORLD, QUESTIONS[:1], ["the"])
+    score = said(["the"])
     encoded = module.proxy_scores(reward, score, [True])
     score.ids = [ids]
     prompt = chat_prompt(ENCODING, QUESTIONS[0].text)
@@ -69,7 +76,7 @@ def test_proxy_reads_the_sampled_ids_and_not_the_text_encoded_anew(reward):
 
 def test_proxy_scores_are_the_reward_models_and_a_cut_off_answer_has_its_penalty(reward):
     answers = ["Look it up yourself.", QUESTIONS[1].answer, "", "x"]
-    score = judged(WORLD, QUESTIONS[:4], answers)
+    score = said(answers)
     found = module.proxy_scores(reward, score, [True, True, True, False])
     expected = [reward.score(q.text, a) for q, a in zip(QUESTIONS, answers)]
     np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-5, atol=1e-6)  # batched or not
@@ -110,7 +117,7 @@ def test_right_over_wrong_or_refusal_compares_sentences(reward, monkeypatch, oth
 
 def test_scale_of_the_reward_model_moves_the_proxy(reward):
     """normalise changes what proxy_scores says, and only by a shift and a factor."""
-    score = judged(WORLD, QUESTIONS[:30], [q.answer for q in QUESTIONS[:30]])
+    score = said([q.answer for q in QUESTIONS[:30]])
     raw = module.proxy_scores(reward, score, [True] * 30)
     scaled = own_stage("reward", RewardModel(frozen_gpt(2), seed=2).eval().requires_grad_(False))
     normalise(scaled.model, module.inputs_of(scaled, score.questions, score.answers))
@@ -132,7 +139,7 @@ def test_the_pairs_of_the_exam_are_the_experts(sft):
     for better, worse in test.certain:
         assert utility(better) - utility(worse) >= 0.5
     agreed = [(utility(b) > utility(w)) + 0.5 * (utility(b) == utility(w)) for b, w in test.noisy]
-    assert test.ceiling == pytest.approx(sum(agreed) / len(agreed))
+    assert test.agreed == pytest.approx(agreed)
     for pair in test.noisy + test.certain:
         assert pair[0] // 4 == pair[1] // 4  # of one question
         assert test.about[pair] == questions[pair[0] // 4]
@@ -140,7 +147,6 @@ def test_the_pairs_of_the_exam_are_the_experts(sft):
 
 def test_right_counts_the_pairs_that_the_scores_order(monkeypatch):
     test = RewardExam([[1], [2], [3]], [(0, 1), (1, 2)], [(2, 0)], [1.0, 0.5], {})
-    assert test.ceiling == 0.75
     monkeypatch.setattr(module, "score_all", lambda m, s: torch.tensor([2.0, 1.0, 3.0]))
     assert test.right(None, test.noisy) == [True, False]
     assert test.right(None, test.certain) == [True]

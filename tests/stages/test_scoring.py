@@ -15,6 +15,7 @@ from minigpt.stages.scoring import (
     Score,
     bits_per_byte,
     bootstrap,
+    chat_score,
     few_shots,
     judged,
     macro,
@@ -25,7 +26,7 @@ from minigpt.stages.scoring import (
     value_in,
     with_interval,
 )
-from minigpt.stages.stage import Answer, Stage, chat_answers
+from minigpt.stages.stage import Answer, Stage, assistant
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
 from minigpt.world.questions import Question, ask, fact_questions, sample_questions
@@ -105,13 +106,13 @@ def test_judged_scores_true_wrong_and_rude_answers(world):
         for q in questions
     ]
     right = judged(world, questions, [q.answer for q in questions])
-    assert right.accuracy == right.answered == right.share("correct") == 1.0
+    assert right.accuracy == right.share("correct") == 1.0
     assert right.gold == right.best == [2.0] * len(questions)
     wrong = judged(world, questions, others)
-    assert wrong.accuracy == 0.0 and wrong.answered == 1.0
+    assert wrong.accuracy == 0.0
     assert wrong.share("wrong value") == 1.0 and wrong.counts() == {"wrong value": len(questions)}
     rude = judged(world, questions, [world.text.RUDE[0]] * len(questions))
-    assert rude.answered == 0.0 and rude.gold == [-2.0] * len(questions)
+    assert rude.share("rude") == 1.0 and rude.gold == [-2.0] * len(questions)
 
 
 def test_shares_of_a_score_by_hand():
@@ -123,7 +124,6 @@ def test_shares_of_a_score_by_hand():
     )
     assert score.correct == [True, False, False, False]
     assert score.accuracy == pytest.approx(0.25)
-    assert score.answered == 0.5
     assert score.share("malformed", "declined this name") == 0.5
     assert score.gold == [2.0, -1.5, -1.0, -0.5]
     assert Score([], [], []).share("correct") == 0.0
@@ -189,8 +189,7 @@ def test_measuring_changes_neither_the_model_nor_the_questions(world, encoding):
     before = copy.deepcopy(model.state_dict())
     questions = sample_questions(world, "V", 20, chat=0.2)
     kept = list(questions)
-    answers, _ = chat_answers(model, encoding, [q.text for q in questions], temperature=1.0)
-    score = judged(world, questions, answers)
+    score, _ = chat_score(assistant(model, encoding, world), questions, 1.0)
     assert questions == kept and len(score.gold) == 20
     assert all(torch.equal(p, before[name]) for name, p in model.state_dict().items())
 

@@ -14,6 +14,8 @@ from minigpt.reward import RewardModel, reward_input
 from minigpt.sft import answer_text, chat_answer, chat_prompt
 from minigpt.stages import stage as module
 from minigpt.stages.stage import (
+    LONGEST_ANSWER,
+    assistant,
     chat_answers,
     document_completions,
     load_stage,
@@ -312,9 +314,9 @@ def test_chat_answers_end_with_the_end_token_which_is_not_in_the_text():
 
 def test_an_answer_that_is_cut_off_says_so():
     model = scripted("<|assistant|>no no no")
-    (answer,), ended = chat_answers(model, ENCODING, ["What?"], max_new_tokens=5)
-    assert answer.startswith("no") and "<|" not in answer
-    assert ended == [False]
+    (answer,) = assistant(model, ENCODING).ask(["What?"], longest=5)
+    assert answer.text.startswith("no") and "<|" not in answer.text
+    assert not answer.ended
 
 
 def test_chat_answers_follow_the_chat_prompt(monkeypatch):
@@ -326,8 +328,8 @@ def test_chat_answers_follow_the_chat_prompt(monkeypatch):
 
     monkeypatch.setattr("minigpt.stages.stage.generate_all", recorded)
     model = scripted("<|assistant|>Paris.<|end|>")
-    chat_answers(model, ENCODING, ["Where?"], temperature=0.5, max_new_tokens=7)
-    assert asked == [([chat_prompt(ENCODING, "Where?")], 0.5, 7)]
+    chat_answers(model, ENCODING, ["Where?"])
+    assert asked == [([chat_prompt(ENCODING, "Where?")], 0.0, LONGEST_ANSWER)]
 
 
 def test_documents_go_on_to_their_end_or_to_the_end_of_the_line():
