@@ -148,14 +148,12 @@ class Checked:
     right: int
     asked: int
     needed: int
-    what: str
 
     def __bool__(self) -> bool:
         return self.right >= self.needed
 
     def __str__(self) -> str:
-        return _("{right} of {asked} {what}, {needed} needed", right=self.right,
-                 asked=self.asked, what=self.what, needed=self.needed)  # fmt: skip
+        return _("{right} of {asked} facts about well-known places, {needed} needed", **vars(self))
 
 
 def head_facts_by_qa(stage: Stage) -> Checked:
@@ -163,8 +161,7 @@ def head_facts_by_qa(stage: Stage) -> Checked:
     60 % are needed. They are of split V, the one to choose by."""
     questions = known_questions(stage.world, "V")[:HEAD_FACTS]
     right = sum(qa_score(stage, questions).correct)
-    needed = math.ceil(ENOUGH * len(questions))
-    return Checked(right, len(questions), needed, _("facts about well-known places"))
+    return Checked(right, len(questions), math.ceil(ENOUGH * len(questions)))
 
 
 def yours_or_shipped(name: str, check: Callable[[Stage], object]) -> Stage:

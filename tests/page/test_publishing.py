@@ -56,7 +56,7 @@ def test_the_first_push_to_a_repository_sets_its_links_and_the_next_finds_nothin
                     ignore=lambda _folder, names: {n for n in names if n in ("data", "page")
                                                    or n == "__pycache__"})  # fmt: skip
     shutil.copytree(ROOT / "notebooks", here / "notebooks")
-    for name in ("README.md", "TEACHING.md", "requirements.txt", *SCRIPTS):
+    for name in ("README.md", "TEACHING.md", "requirements.txt", badges.NAMES, *SCRIPTS):
         (here / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, here / name)
     run(["git", "init", "--quiet", "--bare", str(there)], tmp_path)

@@ -62,7 +62,6 @@ def test_text_form_shows_the_borders():
 def test_the_marked_token_has_a_frame_and_line_breaks_are_kept():
     page = Strip(["a", "↵", "b"], marked=2)._repr_html_()
     assert page.count("3px solid") == 1 and page.index("3px solid") > page.index("↵</span><br>")
-    assert "<br>" not in Strip(["a", "↵"], breaks=False)._repr_html_()
 
 
 def test_what_is_written_on_a_colour_can_be_read():
