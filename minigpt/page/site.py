@@ -97,13 +97,13 @@ def data(lang: str, own: bool) -> dict[str, bytes]:
     steps = [base.path.with_name(f"{trained.STEP_0}.safetensors"), *steps[:SNAPSHOTS]]
     history = [trained.read_stage(path, lang, "cpu", base.own) for path in steps]
     here, drawn = f"data/{lang}/", stages_drawn(lang)
-    files = {}
+    told, files = {history[0].name: entry(history[0])}, {}
     for stage in [*stages, *history[1:]]:  # of a reward model only what was trained
-        whole = not isinstance(stage.model, RewardModel)
-        state = stage.model.state_dict() if whole else stage.model.trained()
-        packed = gzip.compress(save(pack(state, "int8")), 9, mtime=0)
-        files[f"{here}{stage.name}.weights"] = packed
-    told = {s.name: entry(s, f"{here}{s.name}.weights", files) for s in [*stages, *history]}
+        model, file = stage.model, f"{here}{stage.name}.weights"
+        state = model.trained() if isinstance(model, RewardModel) else model.state_dict()
+        whole = save(pack(state, "int8"))
+        files[file] = gzip.compress(whole, 9, mtime=0)
+        told[stage.name] = entry(stage, file, whole)
     for before, stage in zip(stages, stages[1:]):
         told[stage.name]["after"] = before.name
     facts = json.dumps(facts_table(lang), ensure_ascii=False).encode()
@@ -125,15 +125,14 @@ def sha256(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def entry(stage: trained.Stage, file: str, files: dict[str, bytes]) -> dict:
+def entry(stage: trained.Stage, file: str | None = None, whole: bytes = b"") -> dict:
     """What is told of a stage; it has no file where all its logits are zero."""
-    data, meta = files.get(file, b""), stage.meta
-    whole = gzip.decompress(data)
+    meta = stage.meta
     return {
         "name": stage.name, "own": stage.own, "kind": meta.get("kind"), "after": None,
         "hidden": stage.name not in STAGES, "chat": stage.is_chat or stage.name == "reward_sft",
         "config": vars(getattr(stage.model, "gpt", stage.model).config),
-        "file": file if data else None, "size": len(whole), "sha256": sha256(whole),
+        "file": file, "size": len(whole), "sha256": sha256(whole),
         "tokens": meta.get("tokens"), "step": meta.get("step"),
         "loss": meta.get("metrics", {}).get("held_out_loss"),
         "sees_surprisal": getattr(stage.model, "sees_surprisal", None),
