@@ -82,15 +82,12 @@ def read_labels(path: str | os.PathLike, encoding, lang="en", name="") -> list[L
 
 
 def write_labels(path, labels: Sequence[Label], encoding, labeler: str = "you") -> None:
-    """Write labels so that `read_labels` gives the same ones back; whole, or not at all."""
-    atomic_write(path, labels_bytes(labels, encoding, labeler))
-
-
-def labels_bytes(labels: Sequence[Label], encoding, labeler: str = "you") -> bytes:
-    """What a labels file holds. ValueError for labels that `read_labels` would refuse."""
+    """Write labels so that `read_labels` gives the same ones back; whole, or not at all. ValueError
+    for labels that it would refuse."""
     contents = labels_contents(labels, encoding, labeler)
     parse_labels(contents, encoding, contents["lang"], f"'{labeler}'")
-    return (json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+    text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
+    atomic_write(path, text.encode("utf-8"))
 
 
 def labels_contents(labels: Sequence[Label], encoding, labeler: str) -> dict:

@@ -24,7 +24,7 @@ from minigpt.classroom.class_work.taste import (
 )
 from minigpt.lessons.reward_model.labeler import labeling_pairs, scripted
 from minigpt.sft import chat_answer
-from minigpt.stages.labels import Label, labels_bytes, write_labels
+from minigpt.stages.labels import Label, write_labels
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
@@ -100,7 +100,7 @@ def test_files_that_are_refused_are_named_and_the_others_count(tmp_path):
     write_labels(tmp_path / "ada.json", some, ENCODING, "Ada")
     whole = (tmp_path / "ada.json").read_bytes()
     (tmp_path / "bob.json").write_bytes(whole[:300])
-    (tmp_path / "eve.json").write_bytes(labels_bytes([], ENCODING))
+    write_labels(tmp_path / "eve.json", [], ENCODING)
     (tmp_path / "kim").mkdir()
     write_labels(tmp_path / "kim" / "early.json", some[:1], ENCODING)
     write_labels(tmp_path / "kim" / "late.json", some, ENCODING)

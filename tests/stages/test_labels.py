@@ -8,7 +8,7 @@ from minigpt.stages import labels as module
 from minigpt.stages.labels import (
     Label,
     keep_labels,
-    labels_bytes,
+    labels_contents,
     own_labels,
     parse_labels,
     read_labels,
@@ -30,7 +30,7 @@ SOME = [label(), label("Europe.", choice="tie", seconds=None), label("Asia.", "<
 
 
 def contents(labels=SOME, labeler="ann"):
-    return json.loads(labels_bytes(labels, ENCODING, labeler))
+    return labels_contents(labels, ENCODING, labeler)
 
 
 def refused(change, match):
@@ -67,20 +67,21 @@ def test_a_file_shows_the_texts():
     assert (row["a"], row["b"], row["choice"]) == ("21.84 million.", "It is 16.", "a")
 
 
-def test_a_pair_written_twice_the_same_counts_once_even_with_its_sides_exchanged(read):
+def test_a_pair_written_twice_the_same_counts_once_even_with_its_sides_exchanged():
     again = Label(QUESTION, SOME[0].b, SOME[0].a, "b")
-    assert read(labels_bytes([SOME[0], SOME[0], again], ENCODING)) == [SOME[0]]
+    assert parse_labels(contents([SOME[0], SOME[0], again]), ENCODING) == [SOME[0]]
 
 
 @pytest.mark.parametrize("other", [label(choice="b"), label(choice="tie"), turned(SOME[0])])
 def test_a_contradiction_names_both_labels(other):
     with pytest.raises(ValueError, match="labels 1 and 3 compare the same"):
-        labels_bytes([SOME[0], SOME[1], other], ENCODING)
+        parse_labels(contents([SOME[0], SOME[1], other]), ENCODING)
 
 
 def test_every_cut_of_a_file_is_refused_and_the_file_stays(tmp_path):
-    whole = labels_bytes(SOME, ENCODING)
     path = tmp_path / "cut.json"
+    write_labels(path, SOME, ENCODING)
+    whole = path.read_bytes()
     for length in range(0, len(whole) - 3, 29):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match="no labels file, or it was cut off"):
@@ -170,7 +171,7 @@ def test_too_long_for_the_context_is_refused():
 
 def test_an_answer_against_itself_is_refused():
     with pytest.raises(ValueError, match="label 1 compares an answer with itself"):
-        labels_bytes([label("Asia.", "Asia.")], ENCODING)
+        parse_labels(contents([label("Asia.", "Asia.")]), ENCODING)
 
 
 def test_writing_what_could_not_be_read_back_leaves_the_old_file(tmp_path):
@@ -255,7 +256,7 @@ def test_mutated_labels_files_are_refused_by_name_or_harmless(n, tmp_path, tried
             assert "hers.json" in str(error) and len(str(error)) < 1000
         else:
             assert all(isinstance(label, Label) for label in found)
-            assert parse_labels(json.loads(labels_bytes(found, ENCODING)), ENCODING) == found
+            assert parse_labels(contents(found), ENCODING) == found
         assert path.read_bytes() == data
     assert refused > n / 2
     tried("labels", n)
