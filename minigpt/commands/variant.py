@@ -10,7 +10,6 @@ from minigpt.classroom.grading.repair import mark, text
 from minigpt.classroom.notebook import read_notebook, to_bytes
 from minigpt.classroom.worksheet.variant import comparable, tasks
 from minigpt.classroom.worksheet.worksheet import filled, is_worksheet, personal
-from minigpt.commands import speak
 from minigpt.commands.course import secret_of
 from minigpt.setup.common import option_parser, outside_course
 from minigpt.store.files import Problem, as_problem, write_new
@@ -52,7 +51,7 @@ def print_tasks(source: dict, student: str, secret: str, answers: bool) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = option_parser("variant", __doc__, edition=True)
+    parser = option_parser("variant", __doc__)
     parser.add_argument("course", type=Path, metavar="DIR", help="the course folder")
     parser.add_argument("--student", metavar="ID", help="one alone (default: all of class.csv)")
     parser.add_argument("--out", type=Path, metavar="FOLDER",
@@ -62,7 +61,6 @@ def main(argv: list[str]) -> int:
     instead.add_argument("--answers", action="store_true",
                          help="for the teacher: print the answers; writes nothing")  # fmt: skip
     args = parser.parse_args(argv)
-    speak(args.lang)
     course = args.course.expanduser().resolve()
     source, secret = read_source(course), secret_of(course)
     if args.student is not None:
