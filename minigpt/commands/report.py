@@ -35,9 +35,8 @@ def main(argv: list[str]) -> int:
     if not (folder / "base.safetensors").is_file():
         more = options_of(args.lang, args.size)
         raise Problem(f"There are no checkpoints in {folder}: `{PROGRAM} train{more}` makes them.")
-    folders = {0: folder}
-    for seed in range(1, args.seeds):
-        folders[seed] = train_seed(seed, args.lang, quiet=args.json)
+    others = range(1, args.seeds)
+    folders = {0: folder} | {seed: train_seed(seed, args.lang, args.json) for seed in others}
     with as_problem(OSError, ValueError):  # a checkpoint that is damaged or lacks its parent
         results = {seed: report_on(path, args.lang) for seed, path in folders.items()}
     if args.json:

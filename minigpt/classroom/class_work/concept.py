@@ -71,14 +71,13 @@ def gains(answers: Sequence[dict]) -> list[Gain]:
     A question's interval is Agresti and Min's (2005): half an answer more in each cell of the table
     of pairs. "I do not know" is no right answer.
     """
-    found, marks = [], {item["id"]: [] for item in ITEMS[language()]}
-    for before, after in ((x.get("before", {}), x.get("after", {})) for x in answers):
-        for item in ITEMS[language()]:
-            twice = [when.get(item["id"]) for when in (before, after)]
-            right = [choice == item["right"] for choice in twice]
-            marks[item["id"]].append([math.nan] * 2 if None in twice else right)
-    table = np.array(list(marks.values()), dtype=float).reshape(len(marks), -1, 2)
-    for item, pairs in zip(ITEMS[language()], table):
+    found, items = [], ITEMS[language()]
+    table = np.full((len(items), len(answers), 2), math.nan)  # before and after; NaN: not both
+    for i, j in np.ndindex(table.shape[:2]):
+        twice = [answers[j].get(when, {}).get(items[i]["id"]) for when in concept_quiz.WHEN]
+        if None not in twice:
+            table[i, j] = [choice == items[i]["right"] for choice in twice]
+    for item, pairs in zip(items, table):
         pairs = pairs[~np.isnan(pairs[:, 0])]
         if not len(pairs):
             continue

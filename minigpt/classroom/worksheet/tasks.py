@@ -159,8 +159,7 @@ def facts(world: World) -> list:
 
 @task("03", "prompt")
 def few_shot_prompt(draw: Draw, world: World) -> Task:
-    known = facts(world)
-    return few_shot_about(draw.whole(0, len(known) - 1), world)
+    return few_shot_about(draw.whole(0, len(facts(world)) - 1), world)
 
 
 def few_shot_about(number: int, world: World) -> Task:
