@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.classroom.grading.repair import MARK, is_code, mark, text
-from minigpt.store.files import ROOT, Problem
+from minigpt.store.files import ROOT, Problem, as_problem
 
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.M | re.S)
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[ \t]*\n?", re.M | re.S)
@@ -54,12 +54,10 @@ def checking(lang: str) -> list[Path]:
 
 def read_notebook(path: Path) -> dict:
     """A notebook as JSON, the text of each cell in one string. Problem if it is none."""
-    try:
+    with as_problem(ValueError, KeyError, TypeError, of=f"{path} is not a notebook: "):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell["source"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise Problem(f"{path} is not a notebook: {error}") from None
     return notebook
 
 
@@ -162,7 +160,7 @@ class Exercise:
 
 
 def without_solutions(source: dict) -> dict:
-    """The notebook as students get it."""
+    """The notebook with gaps for the answers, and no hidden tests."""
     notebook = copy.deepcopy(source)
     for cell in notebook["cells"]:
         found = mark(cell)
@@ -173,6 +171,11 @@ def without_solutions(source: dict) -> dict:
         elif found:
             cell["source"] = HIDDEN.sub("", text(cell))
     return notebook
+
+
+def released(source: dict) -> dict:
+    """The notebook as students get it: without solutions, and exercises may fail there."""
+    return mark_exercises(without_solutions(source))
 
 
 def exercises(notebook: dict) -> list[Exercise]:

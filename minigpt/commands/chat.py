@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from minigpt.commands import check_models, options_of, speak
 from minigpt.setup.common import check_seed, option_parser
-from minigpt.store.files import PROGRAM, Problem, learner_home
+from minigpt.store.files import PROGRAM, Problem, as_problem, learner_home
 from minigpt.store.words import _
 
 STAGES = ("base", "sft", "ppo")
@@ -51,10 +51,8 @@ def load(options: argparse.Namespace) -> dict:
     shipped = not options.own and options.size == DEFAULT
     take = {"own": not options.shipped, "shipped": shipped, "size": options.size,
             "lang": options.lang, "device": options.device}  # fmt: skip
-    try:
+    with as_problem(FileNotFoundError, ValueError):
         stages = load_stages(names, **take)
-    except (FileNotFoundError, ValueError) as error:
-        raise Problem(str(error)) from None
     if lacking := [] if shipped else [name for name in names if f"your {name}" not in stages]:
         more = options_of(options.lang, options.size)
         raise Problem(_(

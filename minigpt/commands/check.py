@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from minigpt.setup import environment
 from minigpt.setup.common import LANGUAGES, git, option_parser
 from minigpt.setup.packages import installed_version, missing
-from minigpt.store.files import PROGRAM, ROOT, is_checkpoint, learner_home
+from minigpt.store.files import PROGRAM, ROOT, VERSION, is_checkpoint, learner_home
 
 Finding = tuple[str, str, str | None]  # what, how it is, what to do (None: all is well)
 
@@ -58,10 +57,8 @@ def kernel() -> Finding:
 
 def repository() -> Finding:
     """The version of the course, and where it is."""
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    found = re.search(r'^version = "(.+)"', project, re.MULTILINE)
     commit = git(ROOT, "describe", "--always", "--dirty") or "no git"
-    return "minigpt", f"{found.group(1) if found else 'unknown'} ({commit}), {ROOT}", None
+    return "minigpt", f"{VERSION} ({commit}), {ROOT}", None
 
 
 def notebooks() -> Finding:

@@ -1,12 +1,13 @@
 """Takes a Moodle or Canvas download into a course folder: collect FILE.zip DIR ASSIGNMENT."""
 
+import os
 import re
 import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minigpt.classroom.exchange.roster import NO_FOLDER, Roster, read_roster
+from minigpt.classroom.exchange.roster import NO_FOLDER, Roster
 from minigpt.classroom.exchange.tables import read_rows, write_rows
 from minigpt.classroom.notebook import ASIDE, EARLIER, named_as
 from minigpt.setup.common import option_parser
@@ -36,7 +37,7 @@ class Origin:
     platform: str = ""
     number: str = ""
     attachment: str = ""
-    late: bool = False
+    late: str = ""  # "late" where the platform says so
 
 
 @dataclass
@@ -68,8 +69,8 @@ def origin_of(parts: list[str], roster: Roster, assignments: list[str], shared: 
         if match := CANVAS.fullmatch(part):
             name, number = match["name"] or "", match["number"]
             inside, who = [match["file"], *parts[at + 1 :]], "_".join(filter(None, (name, number)))
-            return Origin(who, inside, name, "canvas", number, match["attachment"],
-                          bool(match["late"]))  # fmt: skip
+            late = "late" if match["late"] else ""
+            return Origin(who, inside, name, "canvas", number, match["attachment"], late)
     for at, part in enumerate(folders):
         if part in assignments and at:
             return Origin(folders[at - 1], parts[at + 1 :], folders[at - 1])
@@ -79,20 +80,13 @@ def origin_of(parts: list[str], roster: Roster, assignments: list[str], shared: 
     return Origin(folders[at], parts[at + 1 :], name=folders[at])
 
 
-def shared_folders(paths: list[list[str]]) -> int:
-    """How many folders at the front of these paths are the same in all of them."""
-    columns = zip(*(path[:-1] for path in paths))
-    least = min((len(path) - 1 for path in paths), default=0)
-    return next((i for i, column in enumerate(columns) if len(set(column)) > 1), least)
-
-
 def collect(archive: Path, course: Path, assignment: str, known: list[str]) -> Account:
     """Unpack into submitted/STUDENT/ASSIGNMENT/.
 
     A student's earlier notebooks are put aside as a whole where the new ones are not the same.
     Problem, with nothing written, where two sources name the same student.
     """
-    roster, account = read_roster(course), Account()
+    roster, account = Roster(course), Account()
     account.said += roster.said
     stems = [path.stem for path in (course / "source" / assignment).glob("*.ipynb")]
     with zipfile.ZipFile(archive) as packed:
@@ -106,7 +100,7 @@ def collect(archive: Path, course: Path, assignment: str, known: list[str]) -> A
             why = refused(parts, entry.file_size, assignment, known)
             account.unused += [f"{entry.filename}: {why}"] if why else []
             chosen += [] if why else [(parts, entry)]
-        shared = shared_folders([parts for parts, _ in chosen])
+        shared = len(os.path.commonprefix([parts[:-1] for parts, _ in chosen]))
         for parts, entry in chosen:
             try:
                 origin = origin_of(parts, roster, known, shared)
@@ -218,10 +212,8 @@ def write_collected(course: Path, assignment: str, origins: dict[str, Origin]) -
     """Keep how the platform names each student, for lateness and for the way back."""
     rows = {(row["student_id"], row["assignment"]): row for row in read_rows(course / COLLECTED)}
     for student, origin in origins.items():
-        late = "late" if origin.late else ""
-        values = (student, assignment, origin.platform, origin.number, origin.attachment,
-                  origin.name, late, "/".join(origin.inside))  # fmt: skip
-        rows[student, assignment] = dict(zip(COLUMNS, values, strict=True))
+        told = {"student_id": student, "assignment": assignment, "file": "/".join(origin.inside)}
+        rows[student, assignment] = vars(origin) | told
     write_rows(course / COLLECTED, COLUMNS, [rows[key] for key in sorted(rows)])
 
 

@@ -7,17 +7,11 @@ import re
 import secrets
 from pathlib import Path
 
-from minigpt.classroom.notebook import (
-    mark_exercises,
-    read_notebook,
-    sources,
-    to_bytes,
-    without_solutions,
-)
+from minigpt.classroom.notebook import read_notebook, released, sources, to_bytes
 from minigpt.classroom.worksheet.worksheet import is_worksheet, worksheet
 from minigpt.commands import run, speak
 from minigpt.setup.common import option_parser, outside_course
-from minigpt.store.files import PROGRAM, ROOT, Problem, atomic_write
+from minigpt.store.files import PROGRAM, ROOT, Problem, as_problem, atomic_write, write_new
 from minigpt.store.words import language
 
 ENVIRONMENT = None
@@ -54,16 +48,10 @@ def lay_out(folder: Path) -> tuple[list[str], list[str]]:
     settings = settings.format(program=PROGRAM, root=str(ROOT), secret=secret)
     notebooks = {path.stem: path.read_bytes() for path in sources(language())}
     notebooks["worksheet"] = to_bytes(worksheet())
-    files, kept = {"nbgrader_config.py": settings.encode("utf-8")}, []
-    for name, data in notebooks.items():
-        files[f"source/{name}/{name}.ipynb"] = data
+    files = {f"source/{name}/{name}.ipynb": data for name, data in notebooks.items()}
+    kept = write_new(folder, {"nbgrader_config.py": settings.encode("utf-8")} | files)
     lists = {"class.csv": CLASS, "due.csv": "assignment,due\n" + ",\n".join([*notebooks, ""])}
-    for name, data in (files | {name: text.encode() for name, text in lists.items()}).items():
-        target = folder / name
-        if not target.exists():
-            atomic_write(target, data)
-        elif name in files and target.read_bytes() != data:
-            kept.append(name)
+    write_new(folder, {name: text.encode() for name, text in lists.items()})
     return list(notebooks), kept
 
 
@@ -77,7 +65,7 @@ def release(folder: Path) -> list[Path]:
         notebook = read_notebook(path)
         if not is_worksheet(notebook):
             target = folder / "release" / path.parent.name / path.name
-            atomic_write(target, to_bytes(mark_exercises(without_solutions(notebook))))
+            atomic_write(target, to_bytes(released(notebook)))
             written.append(target)
     return written
 
@@ -105,10 +93,8 @@ def main(argv: list[str]) -> int:
     outside_course(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "nbgrader_config.py").is_file():
         raise Problem(f"{folder} holds other files: choose a new folder.")
-    try:
+    with as_problem(OSError, of=f"The course cannot be written into {folder}: "):
         names, kept = lay_out(folder)
-    except OSError as error:
-        raise Problem(f"The course cannot be written into {folder}: {error}") from None
     print(f"{folder} is a course with {len(names)} assignments: {', '.join(names)}")
     if kept:
         print(f"These differ from the course's and stay as they are: {', '.join(kept)}")

@@ -8,7 +8,7 @@ export feedback DIR ASSIGNMENT             packs the students' pages for the pla
 from pathlib import Path
 
 from minigpt.classroom.exchange.platforms import feedback, fill, read_total
-from minigpt.classroom.exchange.roster import read_roster
+from minigpt.classroom.exchange.roster import Roster
 from minigpt.classroom.exchange.tables import read_points, read_rows
 from minigpt.setup.common import option_parser
 from minigpt.store.files import Problem, atomic_write
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     course = args.course.expanduser().resolve()
     collected = read_rows(course / "collected.csv")
     if args.what == "feedback":
-        data, out = feedback(course, args.assignment[0], collected)
+        out = feedback(course, args.assignment[0], collected)
         target = course / f"feedback-{args.assignment[0]}.zip"
         if not out.written:
             raise Problem(f"There is no page in {course / 'returned'} of anybody who was collected "
@@ -49,13 +49,13 @@ def main(argv: list[str]) -> int:
         wanted = {name: read_total(read_points(course), name) for name in args.assignment}
         if args.column and len(wanted) > 1:
             raise Problem("--column names one column: give one assignment.")
-        out = fill(path, args.what, wanted, read_roster(course), collected, args.column)
-        target, data = path.with_name(f"{path.stem}-filled.csv"), out.data
+        out = fill(path, args.what, wanted, Roster(course), collected, args.column)
+        target = path.with_name(f"{path.stem}-filled.csv")
         for name, points in wanted.items():
             if points.waiting:
                 out.said.append(f"{name}: answers in words wait for points, which count as 0: "
                                 f"{', '.join(points.waiting)}")  # fmt: skip
-    atomic_write(target, data)
+    atomic_write(target, out.data)
     print(f"{out.written} {'pages' if args.what == 'feedback' else 'grades'}: {target}")
     print("".join(f"  {line}\n" for line in (*out.said, *out.lost)) + UPLOAD[args.what])
     return int(bool(out.lost))

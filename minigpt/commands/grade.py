@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from minigpt.classroom.exchange.roster import Roster, read_roster
+from minigpt.classroom.exchange.roster import Roster
 from minigpt.classroom.exchange.tables import read_points, read_rows
 from minigpt.classroom.grading import box, write
 from minigpt.classroom.grading.marking import SECONDS, grade_notebook
@@ -14,7 +14,7 @@ from minigpt.classroom.worksheet.worksheet import is_worksheet, solved, workshee
 from minigpt.commands.collect import COLLECTED
 from minigpt.commands.course import secret_of
 from minigpt.setup.common import LANGUAGES, option_parser
-from minigpt.store.files import PROGRAM, Problem
+from minigpt.store.files import PROGRAM, Problem, as_problem
 
 ENVIRONMENT = "package"
 
@@ -34,7 +34,7 @@ def grade_file(path: Path, seconds: float) -> int:
     """
     course = next((p for p in path.parents if (p / "nbgrader_config.py").is_file()), None)
     student = secret = ""
-    try:
+    with as_problem(ValueError, OSError, RecursionError, of=f"{path} cannot be graded: "):
         notebook = write.read_json(path)
         if course:
             known = {name: source for found in write.read_sources(course).values()
@@ -53,8 +53,6 @@ def grade_file(path: Path, seconds: float) -> int:
             student = write.SOMEBODY
             notebook = solved(notebook, student, secret)
         report = grade_notebook(known[name], notebook, seconds, student, secret)
-    except (ValueError, OSError, RecursionError) as error:
-        raise Problem(f"{path} cannot be graded: {error}") from None
     for problem in report.problems:
         print(f"  {problem}")
     for result in report.results:
@@ -65,11 +63,19 @@ def grade_file(path: Path, seconds: float) -> int:
     return int(report.points < report.most)
 
 
-def check_solutions(course: Path, names: list[str], seconds: float) -> None:
+def sources_of(course: Path, chosen: list[str]) -> dict[str, dict[str, dict]]:
+    """The sources of the chosen assignments, or of all; Problem for one that is not there."""
+    known = write.read_sources(course)
+    if unknown := [name for name in chosen if name not in known]:
+        raise Problem(f"There is no assignment {unknown[0]!r}. There are: {', '.join(known)}")
+    return {name: known[name] for name in chosen or known}
+
+
+def check_solutions(course: Path, sources: dict[str, dict[str, dict]], seconds: float) -> None:
     """Problem that names the cells, unless the sources' own solutions earn all their points."""
-    known, secret, failing = write.read_sources(course), secret_of(course), []
-    for name in names:
-        found = write.failing_solutions(name, known[name], seconds, secret)
+    secret, failing = secret_of(course), []
+    for name, notebooks in sources.items():
+        found = write.failing_solutions(name, notebooks, seconds, secret)
         print(f"{name}: its own solutions {'fail' if found else 'earn all points'}", flush=True)
         failing += found
     if failing:
@@ -80,18 +86,15 @@ def check_solutions(course: Path, names: list[str], seconds: float) -> None:
 def grade_class(course: Path, chosen: list[str], seconds: float, student: str | None) -> int:
     """Grade all that was handed in, or one student's; writes points.csv, words.csv, returned/ and
     checked/. Everybody in class.csv is in the table. 1 where a file displaced another one."""
-    known, roster, secret = write.read_sources(course), read_roster(course), secret_of(course)
-    unknown = [name for name in chosen if name not in known]
-    if unknown:
-        raise Problem(f"There is no assignment {unknown[0]!r}. There are: {', '.join(known)}")
-    found = list(write.submissions(course, chosen or list(known)))
+    known, roster, secret = sources_of(course, chosen), Roster(course), secret_of(course)
+    found = list(write.submissions(course, list(known)))
     if student is not None:
         found = [one for one in found if comparable(one[0]) == student]
     if not found and (student is not None or not chosen or not roster.students):
         there = f"{course / 'submitted'}/{student or 'STUDENT'}/ASSIGNMENT/*.ipynb"
         raise Problem(f"Nothing was handed in: there is no {there}")
     names = chosen or sorted({assignment for _, assignment, _ in found})
-    check_solutions(course, names, seconds)
+    check_solutions(course, {name: known[name] for name in names}, seconds)
     flags = {(row["student_id"], row["assignment"]): row.get("late", "")
              for row in read_rows(course / COLLECTED)}  # fmt: skip
     account: list[write.Graded] = []
@@ -163,17 +166,15 @@ def main(argv: list[str]) -> int:
     args = parser.parse_intermixed_args(argv)
     if not args.seconds > 0:
         parser.error(f"--seconds is {args.seconds:g}: give more than 0")
-    try:
+    with as_problem(ValueError, of="--student: "):
         student = args.student if args.student is None else comparable(args.student)
-    except ValueError as error:
-        raise Problem(f"--student: {error}") from None
     require_packages()
     path = args.path.expanduser().resolve()
     if said := box.warning():
         print(said, file=sys.stderr)
     if path.is_dir():
         if args.check:
-            check_solutions(path, args.assignment or list(write.read_sources(path)), args.seconds)
+            check_solutions(path, sources_of(path, args.assignment), args.seconds)
             return 0
         return grade_class(path, args.assignment, args.seconds, student)
     if not path.is_file():

@@ -1,6 +1,7 @@
 """Opens the notebooks in JupyterLab, as copies of your own (--lang en|zh, --no-browser, --port N).
 
-What JupyterLab itself understands can be added: it is passed on.
+What JupyterLab itself understands is passed on: --no-browser only prints the address, --port N
+takes that port (default: 8888 or the next).
 """
 
 import os
@@ -16,15 +17,13 @@ from minigpt.store.words import _
 ENVIRONMENT = "lab"
 
 
-def lab_arguments(first: Path, browser: bool = True, port: int | None = None) -> list[str]:
+def lab_arguments(first: Path) -> list[str]:
     """JupyterLab's options to open this copy of a notebook."""
     folder = first.parents[1]  # holds one folder a language
     options = [
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{first.relative_to(folder).as_posix()}",
     ]
-    options += [] if browser else ["--no-browser"]
-    options += [] if port is None else [f"--ServerApp.port={port}"]
     is_root = hasattr(os, "getuid") and os.getuid() == 0  # in a container, where it is refused
     return [*options, "--allow-root"] if is_root else options
 
@@ -32,8 +31,6 @@ def lab_arguments(first: Path, browser: bool = True, port: int | None = None) ->
 def main(argv: list[str]) -> int:
     """Copy what is new, then become JupyterLab."""
     parser = option_parser("lab", __doc__, edition=True)
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.add_argument("--port", type=int, help="port of the server (default: 8888 or the next)")
     chosen, others = parser.parse_known_args(argv)
     notes = update_copies(chosen.lang)
     first = copies_folder(chosen.lang) / course_notebooks(chosen.lang)[0].name
@@ -46,5 +43,4 @@ def main(argv: list[str]) -> int:
     if not (Path(sys.prefix) / KERNEL_SETTINGS).exists():  # .venv has it, another Python has not
         print(_("A line 'running over TCP without encryption' is harmless: it stays on this "
                 "machine."))  # fmt: skip
-    options = lab_arguments(first, not chosen.no_browser, chosen.port)
-    return become([sys.executable, "-m", "jupyterlab", *options, *others])
+    return become([sys.executable, "-m", "jupyterlab", *lab_arguments(first), *others])

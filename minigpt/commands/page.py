@@ -11,7 +11,7 @@ from pathlib import Path
 
 from minigpt.maintain import badges
 from minigpt.setup.common import option_parser
-from minigpt.store.files import PROGRAM, Problem, atomic_write, learner_home
+from minigpt.store.files import PROGRAM, Problem, as_problem, atomic_write, learner_home
 
 FIRST = "notebooks/en/00_overview.ipynb"
 
@@ -67,11 +67,9 @@ def main(argv: list[str]) -> int:
     file = args.single and args.single.expanduser().absolute()
     if to_folder := args.folder or not file:
         check_free(folder)
-    try:
+    with as_problem(FileNotFoundError, ValueError):  # what cannot be used
         files = build(args.own, links())
         data = single(files, args.lang) if file else b""
-    except (FileNotFoundError, ValueError) as error:  # what cannot be used
-        raise Problem(str(error)) from None
     if file:
         atomic_write(file, data)
         print(f"{file}: one file of {len(data) / 1e6:.1f} MB, which any browser opens by itself.")

@@ -5,7 +5,7 @@ import math
 
 from minigpt.commands import check_models, options_of
 from minigpt.setup.common import option_parser
-from minigpt.store.files import PROGRAM, Problem, learner_home
+from minigpt.store.files import PROGRAM, Problem, as_problem, learner_home
 
 
 def main(argv: list[str]) -> int:
@@ -35,13 +35,10 @@ def main(argv: list[str]) -> int:
     if not (folder / "base.safetensors").is_file():
         more = options_of(args.lang, args.size)
         raise Problem(f"There are no checkpoints in {folder}: `{PROGRAM} train{more}` makes them.")
-    folders = {0: folder}
-    for seed in range(1, args.seeds):
-        folders[seed] = train_seed(seed, args.lang, quiet=args.json)
-    try:
+    others = range(1, args.seeds)
+    folders = {0: folder} | {seed: train_seed(seed, args.lang, args.json) for seed in others}
+    with as_problem(OSError, ValueError):  # a checkpoint that is damaged or lacks its parent
         results = {seed: report_on(path, args.lang) for seed, path in folders.items()}
-    except (OSError, ValueError) as error:  # a checkpoint that is damaged or lacks its parent
-        raise Problem(str(error)) from None
     if args.json:
         tables = {seed: values(table) for seed, table in results.items()}
         print(json.dumps(tables[0] if args.seeds == 1 else tables, indent=1))

@@ -20,7 +20,7 @@ from minigpt.classroom.exchange.tables import table_bytes
 from minigpt.commands import speak
 from minigpt.setup.common import option_parser, outside_course
 from minigpt.show.table import Table
-from minigpt.store.files import Problem, atomic_write
+from minigpt.store.files import Problem, as_problem, atomic_write
 from minigpt.store.words import language
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
@@ -142,11 +142,12 @@ def what_was_learned(argv: list[str]) -> int:
     folder, out = (p and p.expanduser().resolve() for p in (args.folder, args.out))
     check_paths(folder, out, None)
     found = concept.read_class(folder)
-    for sentence in found.refused:
+    for sentence in found["refused"]:
         print(f"Not used: {sentence}", file=sys.stderr)
-    if not found.answers and not found.predictions:
+    answers, predictions = found["answers"], found["predictions"]
+    if not answers and not predictions:
         raise Problem(f"There is no {concept.FILES} in {folder} that can be read.")
-    gains, foreseen = concept.gains(found.answers), concept.foreseen(found.predictions)
+    gains, foreseen = concept.gains(answers), concept.foreseen(predictions)
     shares = [[g.name, g.students, *(f"{x:.0%}" for x in (g.before, g.after)), g.told()]
               for g in gains]  # fmt: skip
     header = ["question", "students", "before", "after", "gain"]
@@ -182,10 +183,8 @@ def main(argv: list[str]) -> int:
     if args.key is None:
         args.key = secrets.token_hex(16)
         print("No --key: the pseudonyms are drawn by chance, and another run has others.")
-    try:
+    with as_problem(OSError, ValueError):
         together(folder, out, names, args.key)
-    except (OSError, ValueError) as error:
-        raise Problem(str(error)) from None
     if out:
         say(f"Results, without names: {out}")
     if names:

@@ -5,15 +5,14 @@ import re
 import sys
 from pathlib import Path
 
-from minigpt.classroom.exchange.roster import read_roster
+from minigpt.classroom.exchange.roster import Roster
 from minigpt.classroom.grading.repair import mark, text
 from minigpt.classroom.notebook import read_notebook, to_bytes
 from minigpt.classroom.worksheet.variant import comparable, tasks
 from minigpt.classroom.worksheet.worksheet import filled, is_worksheet, personal
-from minigpt.commands import speak
 from minigpt.commands.course import secret_of
 from minigpt.setup.common import option_parser, outside_course
-from minigpt.store.files import Problem, atomic_write
+from minigpt.store.files import Problem, as_problem, write_new
 
 ENVIRONMENT = None
 PLAIN = re.compile(r"[a-z0-9]([a-z0-9._@-]{0,58}[a-z0-9])?")  # ids that are file names as they are
@@ -39,26 +38,11 @@ def read_source(course: Path) -> dict:
     return source
 
 
-def write_worksheets(
-    source: dict, students: list[str], folder: Path, secret: str
-) -> tuple[list[Path], list[Path]]:
-    """Write each student's worksheet. Returns the files that are there now as they should be, and
-    those that stood there with other contents and stay as they are."""
-    there, kept = [], []
-    folder.mkdir(parents=True, exist_ok=True)
-    for student in students:
-        target, data = folder / file_name(student), to_bytes(personal(source, student, secret))
-        if not target.exists():
-            atomic_write(target, data)
-        (there if target.read_bytes() == data else kept).append(target)
-    return there, kept
-
-
 def print_tasks(source: dict, student: str, secret: str, answers: bool) -> None:
     """Print a student's tasks, or the right answer to each."""
     print(f"Student {student}:")
     for task in tasks(student, secret) if answers else ():
-        off = f"   (± {task.tolerance:.3g}{' of it' * task.relative})" if task.grid else ""
+        off = f"   (± {task.tolerance:.3g}{' of it' * task.relative})" if task.numeric else ""
         print(f"  {task.variable} = {task.expected!r}{off}")
     for cell in () if answers else filled(source, student, secret)["cells"]:
         if cell["cell_type"] == "markdown" and not mark(cell):
@@ -67,7 +51,7 @@ def print_tasks(source: dict, student: str, secret: str, answers: bool) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = option_parser("variant", __doc__, edition=True)
+    parser = option_parser("variant", __doc__)
     parser.add_argument("course", type=Path, metavar="DIR", help="the course folder")
     parser.add_argument("--student", metavar="ID", help="one alone (default: all of class.csv)")
     parser.add_argument("--out", type=Path, metavar="FOLDER",
@@ -77,17 +61,14 @@ def main(argv: list[str]) -> int:
     instead.add_argument("--answers", action="store_true",
                          help="for the teacher: print the answers; writes nothing")  # fmt: skip
     args = parser.parse_args(argv)
-    speak(args.lang)
     course = args.course.expanduser().resolve()
     source, secret = read_source(course), secret_of(course)
     if args.student is not None:
-        try:
+        with as_problem(ValueError, of="--student: "):
             comparable(args.student)
-        except ValueError as error:
-            raise Problem(f"--student: {error}") from None
         students = [args.student.strip()]
     else:
-        roster = read_roster(course)
+        roster = Roster(course)
         print(*roster.said, sep="\n", end="\n" if roster.said else "", file=sys.stderr)
         students = roster.ids()
     if not students:
@@ -100,15 +81,14 @@ def main(argv: list[str]) -> int:
         return 0
     folder = (args.out or course / "worksheets").expanduser().resolve()
     outside_course(folder)
-    try:
-        there, kept = write_worksheets(source, students, folder, secret)
-    except OSError as error:
-        raise Problem(f"The worksheets cannot be written into {folder}: {error}") from None
-    if there:
-        print(f"{len(there)} in {folder}: {', '.join(path.name for path in there)}")
+    with as_problem(OSError, of=f"The worksheets cannot be written into {folder}: "):
+        files = {file_name(who): to_bytes(personal(source, who, secret)) for who in students}
+        kept = write_new(folder, files)
+    if there := [name for name in files if name not in kept]:
+        print(f"{len(there)} in {folder}: {', '.join(there)}")
     if kept:
         raise Problem(f"""\
 These files have other contents than would be written, perhaps a student's work, and \
-stay as they are: {", ".join(path.name for path in kept)}
+stay as they are: {", ".join(kept)}
 Move them away to have them written anew.""")
     return 0

@@ -47,6 +47,15 @@ class NotWritten(OSError, Problem):
 
 
 @contextmanager
+def as_problem(*errors: type[Exception], of: str = "") -> Iterator[None]:
+    """Within it, these errors become a Problem that says the same, behind what `of` says."""
+    try:
+        yield
+    except errors as error:
+        raise Problem(f"{of}{error}") from None
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Within it, an OSError becomes NotWritten for this file."""
     try:
@@ -88,6 +97,14 @@ def atomic_write(path: str | Path, data: bytes) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_new(folder: Path, files: dict[str, bytes]) -> list[str]:
+    """Write those of the files that are not there; the names of those that are, and differ."""
+    for name, data in files.items():
+        if not (folder / name).exists():
+            atomic_write(folder / name, data)
+    return [name for name, data in files.items() if (folder / name).read_bytes() != data]
 
 
 def write_keeping(path: Path, data: bytes, aside: Path | None) -> None:

@@ -56,6 +56,9 @@ def test_a_solution_that_fails_is_named_and_nothing_is_graded(tmp_path, capsys):
     assert grade.main([str(folder), "--check"]) == 0
     said = capsys.readouterr().out
     assert said.count("its own solutions earn all points") == 3 and "worksheet: its own" in said
+    for arguments in (["--check", "02_nothing"], ["02_nothing"]):
+        with pytest.raises(Problem, match=f"no assignment '02_nothing'. There are: {STEMS[0]}"):
+            grade.main([str(folder), *arguments])
     path = folder / "source" / STEMS[1] / f"{STEMS[1]}.ipynb"
     text = path.read_text(encoding="utf-8")
     assert "i += 2" in text

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from minigpt.classroom.exchange.roster import read_roster
+from minigpt.classroom.exchange.roster import Roster
 from minigpt.classroom.notebook import read_notebook, to_bytes
 from minigpt.classroom.worksheet.tasks import MAKERS
 from minigpt.classroom.worksheet.variant import task
@@ -113,7 +113,7 @@ def test_a_class_from_the_roster(folder, capsys):
 )
 def test_lists_as_teachers_have_them(tmp_path, text, students):
     (tmp_path / "class.csv").write_bytes(text.encode("utf-8"))
-    assert read_roster(tmp_path).ids() == students
+    assert Roster(tmp_path).ids() == students
 
 
 @pytest.mark.parametrize(

@@ -3,30 +3,22 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from minigpt.classroom.class_work.files import student_files
-from minigpt.classroom.class_work.taste import DRAWS, Z, wilson
+from minigpt.classroom.class_work.taste import Z, wilson
 from minigpt.show import concept_quiz
 from minigpt.show.concept_items import ITEMS
 from minigpt.show.predict import valid as valid_predictions
+from minigpt.stages.scoring import bootstrap
 from minigpt.store.words import language
 
 FILES = "concept_test.json or predictions.json"
 LARGEST = 1_000_000  # bytes
 ALL = "all questions"
-
-
-@dataclass
-class ClassFiles:
-    """What a class handed in; nobody's name is in it but in `refused`, for the teacher."""
-
-    answers: list[dict] = field(default_factory=list)  # a student each, as concept_quiz keeps them
-    predictions: list[dict] = field(default_factory=list)  # a student each, as predict keeps them
-    refused: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -48,11 +40,12 @@ class Gain:
         return f"{self.gain:+.0%} ({self.low:+.0%} to {self.high:+.0%})"
 
 
-def read_class(folder: Path) -> ClassFiles:
-    """All students' files; of several of a kind the one with the most answers counts."""
-    out = ClassFiles()
+def read_class(folder: Path) -> dict[str, list]:
+    """{"answers": of a student each, as concept_quiz keeps them, "predictions": as predict does,
+    "refused": sentences with names, for the teacher}. Of several of a kind the longest counts."""
+    out: dict[str, list] = {"answers": [], "predictions": [], "refused": []}
     for paths in student_files(folder, ".json").values():
-        read: dict[str, list[dict]] = {"answers": [], "predictions": []}
+        longest: dict[str, dict] = {}
         for path in paths:
             try:
                 if path.stat().st_size > LARGEST:
@@ -63,11 +56,12 @@ def read_class(folder: Path) -> ClassFiles:
                 if not contents or not valid(contents):
                     raise ValueError
             except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                out.refused.append(f"{path.relative_to(folder)} is no {FILES}")
+                out["refused"].append(f"{path.relative_to(folder)} is no {FILES}")
                 continue
-            read["answers" if quiz else "predictions"].append(contents)
-        for kind, found in read.items():
-            getattr(out, kind).extend(sorted(found, key=lambda x: len(json.dumps(x)))[-1:])
+            kind = "answers" if quiz else "predictions"
+            longest[kind] = max(longest.get(kind, {}), contents, key=lambda x: len(json.dumps(x)))
+        for kind, contents in longest.items():
+            out[kind].append(contents)
     return out
 
 
@@ -77,14 +71,13 @@ def gains(answers: Sequence[dict]) -> list[Gain]:
     A question's interval is Agresti and Min's (2005): half an answer more in each cell of the table
     of pairs. "I do not know" is no right answer.
     """
-    found, marks = [], {item["id"]: [] for item in ITEMS[language()]}
-    for before, after in ((x.get("before", {}), x.get("after", {})) for x in answers):
-        for item in ITEMS[language()]:
-            twice = [when.get(item["id"]) for when in (before, after)]
-            right = [choice == item["right"] for choice in twice]
-            marks[item["id"]].append([math.nan] * 2 if None in twice else right)
-    table = np.array(list(marks.values()), dtype=float).reshape(len(marks), -1, 2)
-    for item, pairs in zip(ITEMS[language()], table):
+    found, items = [], ITEMS[language()]
+    table = np.full((len(items), len(answers), 2), math.nan)  # before and after; NaN: not both
+    for i, j in np.ndindex(table.shape[:2]):
+        twice = [answers[j].get(when, {}).get(items[i]["id"]) for when in concept_quiz.WHEN]
+        if None not in twice:
+            table[i, j] = [choice == items[i]["right"] for choice in twice]
+    for item, pairs in zip(items, table):
         pairs = pairs[~np.isnan(pairs[:, 0])]
         if not len(pairs):
             continue
@@ -97,9 +90,8 @@ def gains(answers: Sequence[dict]) -> list[Gain]:
     told = table[:, ~np.isnan(table[:, :, 0]).all(0)]
     if told.shape[1] > 1:
         shares = np.nanmean(told, axis=0)  # (students, 2)
-        drawn = np.random.default_rng(0).integers(len(shares), size=(DRAWS, len(shares)))
-        means = (shares[:, 1] - shares[:, 0])[drawn].mean(1)
-        low, high = map(float, np.quantile(means, [0.025, 0.975]))
+        change = shares[:, 1] - shares[:, 0]
+        low, high = bootstrap(list(range(len(change))), lambda rows: change[rows].mean())
         found.append(Gain(ALL, len(shares), *map(float, shares.mean(0)), low, high))
     return found
 

@@ -60,7 +60,7 @@ def read_class_labels(folder: Path, encoding, key: str) -> HandedIn:
     aliases = pseudonyms(files, key)
     out.names = {aliases[student]: student for student in files}
     for student, paths in files.items():
-        read = []
+        read: dict[str, list[Label]] = {}
         for path in paths:
             name = path.relative_to(folder).as_posix()
             try:
@@ -69,15 +69,15 @@ def read_class_labels(folder: Path, encoding, key: str) -> HandedIn:
                 out.refused.append(str(error))
                 continue
             if labels:
-                read.append((-len(labels), name, labels))
+                read[name] = labels
             else:
                 out.refused.append(_("{name} has no labels in it.", name=name))
-        read.sort(key=lambda entry: entry[:2])
-        for __, name, __ in read[1:]:
+        best = max(read, key=lambda name: len(read[name]), default="")
+        if best:
+            out.found[aliases[student]] = [replace(x, seconds=None) for x in read.pop(best)]
+        for name in read:
             why = _("{name} is left out: {other}, of the same student, has as many labels or more.",
-                    name=name, other=read[0][1])  # fmt: skip
+                    name=name, other=best)  # fmt: skip
             out.refused.append(why)
-        if read:
-            out.found[aliases[student]] = [replace(label, seconds=None) for label in read[0][2]]
     out.found = dict(sorted(out.found.items()))
     return out

@@ -10,14 +10,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from minigpt.arena import fit
 from minigpt.sft import answer_text
 from minigpt.stages.labels import Label
-from minigpt.world.facts import World, load_world
+from minigpt.world.facts import World
 from minigpt.world.judge import judge
 from minigpt.world.questions import Question, understood
 
@@ -29,6 +28,7 @@ FEATURES = {  # what a pair's two answers may differ in, and how it is counted
     "rude": "a rude line",
     "honest": "says that it does not know that name, of a place that nobody has written about",
 }
+NAME = r"[^\W\d_][^\s\d_?!,;:]*( [^\s\d_?!,;:]+){0,2}"  # at most three words
 PRIOR = 2.0  # standard deviation that a weight is expected to have, in nats: odds of 7 to 1
 DRAWS = 300  # of the bootstrap
 Z = 1.96  # standard errors to either side of a 95 % interval
@@ -60,22 +60,16 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
 
-@lru_cache(maxsize=10_000)
-def _understood(lang: str, text: str) -> Question | None:
-    return understood(load_world(lang), text)
-
-
 def question_of(world: World, text: str) -> Question | None:
     """What this world knows of a question that is given as text; None if it is none of its forms.
 
     A name of at most three words that is no known place's is taken for a place that nobody has
     written about.
     """
-    found = _understood(world.lang, text)
-    if found and found.kind == "unknown":
-        return found if re.fullmatch(r"[^\W\d_][^\s\d_?!,;:]*( [^\s\d_?!,;:]+){0,2}",
-                                     found.place.name) else None  # fmt: skip
-    return found if found and found.kind == "fact" else None
+    found = understood(world, text)
+    if found and found.kind == "unknown" and not re.fullmatch(NAME, found.place.name):
+        return None
+    return found if found and found.kind in ("fact", "unknown") else None
 
 
 def features(world: World, encoding, question: Question | None, ids: Sequence[int]) -> list[float]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from minigpt.classroom.exchange.roster import Roster
 from minigpt.classroom.exchange.tables import parse, table_bytes
-from minigpt.store.files import Problem
+from minigpt.store.files import Problem, as_problem
 
 MARKS = ("email address", "id number", "username", "sis user id", "sis login id", "integration id")
 NAMES = ("full name", "student")
@@ -24,9 +24,9 @@ NAMES = ("full name", "student")
 
 @dataclass
 class Filled:
-    """A platform's table with points in it, and what there is to say."""
+    """A file for a platform, with points or pages in it, and what there is to say."""
 
-    data: bytes
+    data: bytes = b""
     written: int = 0
     said: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)  # students whose points went nowhere
@@ -47,16 +47,14 @@ def read_total(rows: dict[tuple[str, str], dict[str, str]], assignment: str) -> 
     if not found:
         raise Problem(f"points.csv has no points of {assignment}: `grade` comes first.")
 
-    def total(row: dict[str, str], *columns: str) -> float:
-        return sum(float(row.get(column) or 0) for column in columns)
+    def total(*columns: str) -> dict[str, float]:
+        return {who: sum(float(row.get(column) or 0) for column in columns)
+                for who, row in found.items()}  # fmt: skip
 
-    try:
-        points = {who: total(row, "score", "words") for who, row in found.items()}
-        most = max(total(row, "max_score", "max_words") for row in found.values())
-        waiting = [who for who, row in found.items() if total(row, "waiting")]
-    except ValueError as error:
-        raise Problem(f"points.csv, {assignment}: {error}") from None
-    return Points(points, most, waiting)
+    with as_problem(ValueError, of=f"points.csv, {assignment}: "):
+        waiting = [who for who, points in total("waiting").items() if points]
+        most = max(total("max_score", "max_words").values())
+        return Points(total("score", "words"), most, waiting)
 
 
 def fill(
@@ -71,70 +69,55 @@ def fill(
     rows, sign = parse(path)
     if not rows:
         raise Problem(f"{path} is empty.")
-    header, *rows = rows
-    out = Filled(b"")
+    out, header = Filled(), rows.pop(0)
+    rows = [row + [""] * (len(header) - len(row)) for row in rows]
+    names = [re.sub(r" \(\d+\)$", "", name).strip().casefold() for name in header]
     for assignment, points in wanted.items():
         heading = column or ("Grade" if platform == "moodle" else assignment)
-        fill_one(path, platform, header, rows, assignment, points, heading, roster, collected, out)
-    out.data = table_bytes(header, rows, sign, ours=False)
-    if path.read_bytes().startswith(b"\xef\xbb\xbf"):
-        out.data = b"\xef\xbb\xbf" + out.data
-    return out
-
-
-def fill_one(
-    path: Path, platform: str, header: list[str], rows: list[list[str]], assignment: str,
-    points: Points, heading: str, roster: Roster, collected: list[dict], out: Filled,
-) -> None:  # fmt: skip
-    """Fill in one column of the rows, in place."""
-    names = [re.sub(r" \(\d+\)$", "", name).strip().casefold() for name in header]
-    wanted = [
-        i for i, name in enumerate(names) if heading.casefold() in (name, header[i].casefold())
-    ]
-    if len(wanted) != 1 or (platform == "canvas" and "id" not in names):
-        there = ", ".join(header)
-        raise Problem(f"{path} has {len(wanted)} columns {heading!r}, or none that says who is "
-                      f"who. There are: {there}. --column names another one.")  # fmt: skip
-    at, comma = wanted[0], False
-    number = 0 if platform == "moodle" else names.index("id")
-    numbers = {row["number"]: row["student_id"] for row in collected
-               if row["platform"] == platform and row["number"]
-               and (platform == "canvas" or row["assignment"] == assignment)}  # fmt: skip
-    seen: dict[str, str] = {}
-    most = points.most
-    for row in rows:
-        row += [""] * (len(header) - len(row))
-        told = dict(zip(names, (cell.strip() for cell in row)))
-        mark = re.sub(r".*?(\d*)$", r"\1", told[names[number]])
-        if platform == "canvas" and not mark:  # a row of other things
-            possible = amount(row[at])
-            most = possible if told[names[0]] == "Points Possible" and possible else most
-            comma = "," in row[at]
-            continue
-        who = who_is(told, platform, mark, numbers, roster, points)
-        if who is None:
-            out.said.append(f"{told.get('full name') or row[0]}: nobody of that name has points")
-            continue
-        if who in seen:
-            raise Problem(f"{path}: {seen[who]} and {row[0]} are both taken for {who!r}. Say in "
-                          "class.csv who is who.")  # fmt: skip
-        seen[who] = row[0]
-        if platform == "moodle":
-            highest = told.get("maximum grade", "")
-            comma, most = "," in highest, amount(highest) or points.most
-            if told.get("grade can be changed", "").casefold() == "no":
-                out.lost.append(f"{who}: Moodle has locked this grade")
+        places = [i for i, name in enumerate(names)
+                  if heading.casefold() in (name, header[i].casefold())]  # fmt: skip
+        if len(places) != 1 or (platform == "canvas" and "id" not in names):
+            raise Problem(
+                f"{path} has {len(places)} columns {heading!r}, or none that says who is "
+                f"who. There are: {', '.join(header)}. --column names another one."
+            )
+        at = places[0]
+        numbers = {row["number"]: row["student_id"] for row in collected
+                   if row["platform"] == platform and row["number"]
+                   and (platform == "canvas" or row["assignment"] == assignment)}  # fmt: skip
+        scale, seen = "", {}
+        for row in rows:
+            told = dict(zip(names, map(str.strip, row)))
+            number = re.search(r"\d*$", told[names[0] if platform == "moodle" else "id"])[0]
+            if platform == "canvas" and not number:  # a row of other things
+                scale = row[at] if told[names[0]] == "Points Possible" else scale
                 continue
-        if row[at].strip() in ("N/A", "EX"):
-            out.lost.append(f"{who}: Canvas has {row[at].strip()} there")
-            continue
-        text = f"{points.points[who] * most / points.most:.2f}" if points.most else "0.00"
-        row[at] = text.replace(".", ",") if comma else text
-        out.written += 1
-    if most != points.most:
-        out.said.append(f"{assignment}: {points.most:g} points are {most:g} on the platform")
-    out.lost += [f"{who}: no row of the table is theirs" for who in points.points
-                 if who not in seen]  # fmt: skip
+            who = who_is(told, platform, number, numbers, roster, points)
+            if who is None:
+                name = told.get("full name") or row[0]
+                out.said.append(f"{name}: nobody of that name has points")
+                continue
+            if who in seen:
+                raise Problem(f"{path}: {seen[who]} and {row[0]} are both taken for {who!r}. Say "
+                              "in class.csv who is who.")  # fmt: skip
+            seen[who] = row[0]
+            scale = told.get("maximum grade", "") if platform == "moodle" else scale
+            locked = told.get("grade can be changed", "").casefold() == "no"
+            if locked or row[at].strip() in ("N/A", "EX"):
+                there = f"Canvas has {row[at].strip()} there"
+                out.lost.append(f"{who}: {'Moodle has locked this grade' if locked else there}")
+                continue
+            most = amount(scale) or points.most
+            text = f"{points.points[who] * most / (points.most or 1):.2f}"
+            row[at] = text.replace(".", ",") if "," in scale else text
+            out.written += 1
+        if (most := amount(scale) or points.most) != points.most:
+            out.said.append(f"{assignment}: {points.most:g} points are {most:g} on the platform")
+        out.lost += [f"{who}: no row of the table is theirs" for who in points.points
+                     if who not in seen]  # fmt: skip
+    bom = b"\xef\xbb\xbf" if path.read_bytes().startswith(b"\xef\xbb\xbf") else b""
+    out.data = bom + table_bytes(header, rows, sign, ours=False)
+    return out
 
 
 def amount(cell: str) -> float:
@@ -158,14 +141,14 @@ def who_is(
     return next((known[one.casefold()] for one in ids if one and one.casefold() in known), None)
 
 
-def feedback(course: Path, assignment: str, collected: list[dict]) -> tuple[bytes, Filled]:
+def feedback(course: Path, assignment: str, collected: list[dict]) -> Filled:
     """returned/STUDENT/ASSIGNMENT.html of all who were collected, packed as the platform wants it.
 
     Moodle finds the student by "name_4711_assignfeedback_file_", Canvas by "name_4711_815_".
     """
-    out, buffer = Filled(b""), io.BytesIO()
+    out, buffer = Filled(), io.BytesIO()
     rows = {row["student_id"]: row for row in collected if row["assignment"] == assignment}
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(buffer, "w") as packed:
         for page in sorted((course / "returned").glob(f"*/{assignment}.html")):
             who = page.parent.name
             row = rows.get(who, {"platform": ""})
@@ -178,7 +161,8 @@ def feedback(course: Path, assignment: str, collected: list[dict]) -> tuple[byte
             else:
                 out.lost.append(f"{who}: handed in by hand, give the page back by hand")
                 continue
-            info = zipfile.ZipInfo(name)
-            packed.writestr(info, page.read_bytes(), zipfile.ZIP_DEFLATED)
+            # ZipInfo: of no time, so that the same pages give the same bytes
+            packed.writestr(zipfile.ZipInfo(name), page.read_bytes(), zipfile.ZIP_DEFLATED)
             out.written += 1
-    return buffer.getvalue(), out
+    out.data = buffer.getvalue()
+    return out

@@ -10,30 +10,29 @@ a line, are a roster as well. due.csv says until when each assignment is to be h
 
 import re
 import unicodedata
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from minigpt.classroom.exchange.tables import as_written, parse, read_rows
 from minigpt.classroom.worksheet.variant import comparable
-from minigpt.store.files import Problem
+from minigpt.store.files import as_problem
 
 FILE, DUE = "class.csv", "due.csv"
 COLUMNS = ("id", "name", "email", "moodle", "canvas")
 HEADINGS = {"id", "student", "student id", "student_id", "username"}  # of the first column
 NO_FOLDER = re.compile(r'[/\\:*?"<>|]|^\.')
-TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
 
 class Roster:
-    """The students of a class in their order; empty where there is no class.csv.
+    """The students in a course folder's class.csv, in their order; empty where there is none.
 
     Problem that names the line for an id that is none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, course: Path) -> None:
         self.students: dict[str, dict[str, str]] = {}  # rows, by the id as it is compared
         self.said: list[str] = []  # what there is to say about the file
-        self.names: dict[str, set[str]] = {}  # form of a name → ids, as they are compared
+        path = course / FILE
         rows = parse(path)[0] if path.is_file() else []
         header = list(COLUMNS)
         for line, row in enumerate(rows, start=1):
@@ -44,16 +43,10 @@ class Roster:
                 header = ["id", *(cell if "_" in cell else cell.casefold() for cell in cells[1:])]
                 continue
             told = dict(zip(header, cells))
-            try:
+            with as_problem(ValueError, of=f"{path}, line {line}: "):
                 key = key_of(told["id"])
-            except ValueError as error:
-                raise Problem(f"{path}, line {line}: {error}") from None
-            if key in self.students:
+            if self.students.setdefault(key, told) is not told:
                 self.said.append(f"{path.name}, line {line}: {told['id']!r} is there already")
-                continue
-            self.students[key] = told
-            for name in name_forms(told.get("name", "")):
-                self.names.setdefault(name, set()).add(key)
 
     def ids(self) -> list[str]:
         return [told["id"] for told in self.students.values()]
@@ -75,8 +68,9 @@ class Roster:
                 return found
         if number and (found := self.only(platform, number)):
             return found
-        keys = set().union(*(self.names.get(form, ()) for form in name_forms(name)))
-        return self.students[keys.pop()] if len(keys) == 1 else None
+        forms = name_forms(name)
+        alike = [s for s in self.students.values() if forms & name_forms(s.get("name", ""))]
+        return alike[0] if len(alike) == 1 else None
 
     def only(self, column: str, text: str) -> dict[str, str] | None:
         """The only student who has this text in a column."""
@@ -99,11 +93,6 @@ def key_of(student: str) -> str:
     return comparable(student)
 
 
-def read_roster(course: Path) -> Roster:
-    """The roster of a course folder."""
-    return Roster(course / FILE)
-
-
 def name_forms(name: str) -> set[str]:
     """A name as it may be written, letters alone: each word may stand first, as in "Lovelace, Ada"
     or Canvas's "lovelaceada"."""
@@ -116,29 +105,25 @@ def name_forms(name: str) -> set[str]:
 
 def read_time(text: str) -> datetime | None:
     """A date, with or without a time ("2026-03-09 12:00"); a date alone lasts to its end. None for
-    an empty text, ValueError for another."""
-    text, utc = re.sub(r"(?<=\d)T", " ", text.strip()), text.strip().endswith(("UTC", "Z"))
-    text = re.sub(r"(\.\d+)?( ?UTC| ?Z)?$", "", text)
-    for form in TIMES if text else ():
-        try:
-            found = datetime.strptime(text, form)
-        except ValueError:
-            continue
-        if utc:  # as nbgrader writes it; all else is this computer's time
-            return found.replace(tzinfo=timezone.utc).astimezone().replace(tzinfo=None)
-        return found.replace(hour=23, minute=59, second=59) if form == TIMES[-1] else found
-    if text:
-        raise ValueError(f"{text!r} is no date: write 2026-03-09 or 2026-03-09 12:00")
-    return None
+    an empty text, ValueError for another. What names no zone is this computer's time."""
+    text = text.strip()
+    if not text:
+        return None
+    short = re.sub(r"(\.\d+)?( ?UTC| ?Z)?$", "", text)  # nbgrader: "... 11:00:00.123456 UTC"
+    try:
+        found = datetime.fromisoformat(short + "+00:00" * text.endswith(("UTC", "Z")))
+    except ValueError:
+        raise ValueError(f"{text!r} is no date: write 2026-03-09 or 2026-03-09 12:00") from None
+    if found.tzinfo:
+        return found.astimezone().replace(tzinfo=None)
+    return found.replace(hour=23, minute=59, second=59) if len(short) <= 10 else found
 
 
 def due(course: Path, roster: Roster, student: str, assignment: str) -> datetime | None:
     """Until when this student may hand in an assignment; None where no date is set."""
     row = next((r for r in read_rows(course / DUE) if r.get("assignment") == assignment), {})
     for file, text in ((FILE, roster.extension(student, assignment)), (DUE, row.get("due", ""))):
-        try:
+        with as_problem(ValueError, of=f"{course / file}, {assignment}: "):
             if found := read_time(text):
                 return found
-        except ValueError as error:
-            raise Problem(f"{course / file}, {assignment}: {error}") from None
     return None

@@ -43,27 +43,38 @@ class Task:
         return self.name.replace("-", "_")
 
     @property
-    def grid(self) -> float:
-        """What a number is rounded to in a seal; 0 for an answer that is no number."""
-        far = math.log1p(self.tolerance) if self.relative else self.tolerance
-        return far / 4 if self.form in ("number", "numbers") else 0.0
+    def candidates(self) -> list:
+        """The right answer, then those of the typical mistakes."""
+        return [self.expected, *(mistake for mistake, _ in self.mistakes)]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the answer is a number, or several."""
+        return self.form in ("number", "numbers")
+
+    def quarters(self, x: float) -> float:
+        """A number in quarters of its tolerance; where that is a share of it, its logarithm."""
+        if self.relative:
+            return 4 * math.log(max(x, 1e-300)) / math.log1p(self.tolerance)
+        return max(-1e15, min(4 * x / self.tolerance, 1e15))  # 1e308 is a number, too
 
 
 def check_task(task: Task, answer: object) -> None:
     """AssertionError unless the answer is right: it says what type is wanted, or where to look."""
-    given, right = read(task, answer), read(task, task.expected)
+    given = read(task, answer)
     if task.form == "prompt":
         return check_prompt(task, given)
-    if same(task, given, right):
-        return
-    hints = [hint for mistake, hint in task.mistakes if same(task, given, read(task, mistake))]
-    hints += [hint for i, hint in task.hints.items() if (i in given) != (i in right)]
-    wrong([*hints, task.hint][0])
+    right, *mistakes = (read(task, other) for other in task.candidates)
+    hints = [hint for i, hint in task.hints.items() if (i in given) != (i in right)]
+    tell(task, [same(task, given, other) for other in (right, *mistakes)], hints)
 
 
-def wrong(hint: str) -> None:
-    """The AssertionError with which a check tells what to look at."""
-    raise AssertionError(hint)
+def tell(task: Task, alike: Sequence[bool], hints: Sequence[str] = ()) -> None:
+    """AssertionError with what to look at unless the answer is like the first of the task's
+    candidates: the hint of a mistake that it is like, else one of `hints` or the task's."""
+    if not alike[0]:
+        told = [hint for (_, hint), it_is in zip(task.mistakes, alike[1:]) if it_is]
+        raise AssertionError([*told, *hints, task.hint][0])
 
 
 def demand(true: object, what: str, **told) -> None:
@@ -81,7 +92,7 @@ def words(lang: str) -> dict:
 
 def same(task: Task, a, b) -> bool:
     """Whether a is b, both in their compared form, each number within the tolerance of b's."""
-    if not task.grid:
+    if not task.numeric:
         return a == b
     far = task.tolerance
     return all(abs(x - y) <= far * (abs(y) if task.relative else 1) for x, y in zip(a, b))

@@ -9,13 +9,14 @@ import json
 import math
 import random
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from minigpt.classroom.worksheet.checks import Task, pattern, read, same, words
 from minigpt.world.facts import DATA, NUMERIC, World
-from minigpt.world.questions import Question, ask, seen_phrasings
+from minigpt.world.questions import ask, seen_phrasings
 
 # Facts that the shipped base model misses in one few-shot prompt or another: too hard a task.
 HARD = {("beijing", "population"), ("guangzhou", "population"), ("malawi", "population"),
@@ -158,8 +159,7 @@ def facts(world: World) -> list:
 
 @task("03", "prompt")
 def few_shot_prompt(draw: Draw, world: World) -> Task:
-    known = facts(world)
-    return few_shot_about(draw.whole(0, len(known) - 1), world)
+    return few_shot_about(draw.whole(0, len(facts(world)) - 1), world)
 
 
 def few_shot_about(number: int, world: World) -> Task:
@@ -203,12 +203,8 @@ def counted_positions(draw: Draw, world: World) -> Task:
         answers.append(range(len(row), len(row) + len(said) + 1))  # with <|end|>
         row += [*said, "<|end|>"]
     tokens = [position for answer in answers for position in answer]
-    lines, line = [], ""
-    for position, token in enumerate(row):
-        if line and len(line) + len(token) > 76:
-            lines, line = [*lines, line.rstrip()], ""
-        line += f"{position}:{token}  "
-    given = dict(row="\n".join([*lines, line.rstrip()]))
+    told = "  ".join(f"{position}:{token}" for position, token in enumerate(row))
+    given = dict(row=textwrap.fill(told, 80, break_long_words=False, break_on_hyphens=False))
     without_ends = [t for a in answers for t in a[:-1]]
     mistakes = [tokens, [t - 1 for t in without_ends], [t - 1 for t in answers[1]],
                 list(range(len(row) - 1)), without_ends]  # fmt: skip
@@ -310,11 +306,10 @@ def make(name: str, draw: Draw, world: World) -> Task:
             return task
 
 
-def unsolved(name: str, numbers: int, lang: str, question: Question | None = None) -> Task:
-    """A task of which the answer is not known: with its form, and so many numbers in it."""
+def unsolved(name: str, parts: int, lang: str) -> Task:
+    """A task of which the answer is not known: with its form, and so many parts in it."""
     mistakes = [None] * len(words(lang)["tasks"][name].get("mistakes", ()))
-    expected = "" if question else [0.0] * numbers
-    return worded(name, lang, Task({}, expected, mistakes, question=question))
+    return worded(name, lang, Task({}, [0.0] * parts, mistakes))
 
 
 def worded(name: str, lang: str, drawn: Task) -> Task:

@@ -15,10 +15,11 @@ import hmac
 import math
 import os
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 from minigpt.classroom.grading.your_own import SEED
-from minigpt.classroom.worksheet.checks import Task, check_task, read, wrong
+from minigpt.classroom.worksheet.checks import Task, check_task, read, tell
 from minigpt.classroom.worksheet.tasks import MAKERS, Draw, make, unsolved
 from minigpt.store.words import _, language
 from minigpt.world.facts import load_world
@@ -27,7 +28,7 @@ from minigpt.world.questions import understood
 GRADER = "MINIGPT_STUDENT"  # the environment variable in which a grader names the student
 NBGRADER = "autograded"  # nbgrader runs notebooks in autograded/STUDENT/ASSIGNMENT
 ROUNDS = 20_000  # of PBKDF2: some 5 ms a digest
-STEPS = 4  # a sealed number is rounded to this part of its tolerance
+NEAR = 3.5  # quarters of its tolerance that a number may be off without the secret
 
 
 # ---- whose tasks ----------------------------------------------------------------------------
@@ -83,8 +84,7 @@ def comparable(student: str) -> str:
 
 
 def task(name: str, student: str, secret: str) -> Task:
-    """One of the student's tasks. ValueError for an unknown name or id."""
-    known(name)
+    """One of the student's tasks. ValueError for an id that cannot be used."""
     message = "\n".join([comparable(student), name]).encode("utf-8")
     seed = hmac.new(secret.encode("utf-8"), message, hashlib.sha256).hexdigest()
     return make(name, Draw(int(seed, 16)), load_world(language()))
@@ -95,20 +95,16 @@ def tasks(student: str, secret: str) -> list[Task]:
     return [task(name, student, secret) for name in MAKERS]
 
 
-def known(name: str) -> None:
-    """ValueError that names the tasks there are, unless this is one."""
-    if name not in MAKERS:
-        told = {"name": repr(name), "names": ", ".join(MAKERS)}
-        raise ValueError(_("there is no task {name}: choose one of {names}", **told))
-
-
 def check_answer(name: str, answer: object, student: object, sealed: dict) -> None:
     """AssertionError that says what to look at, unless it is the right answer to this student's
     task; of a value of the wrong type it says which type is asked for.
 
     A grader's process has the secret in its environment; elsewhere the worksheet's seal decides.
+    ValueError for an unknown name.
     """
-    known(name)
+    if name not in MAKERS:
+        told = {"name": repr(name), "names": ", ".join(MAKERS)}
+        raise ValueError(_("there is no task {name}: choose one of {names}", **told))
     who, secret = student_id(student), os.environ.get(SEED)
     if secret:
         return check_task(task(name, who, secret), answer)
@@ -128,34 +124,24 @@ def seal(student: str, secret: str) -> dict[str, str]:
     Of the right answer, then of each typical mistake, the digests of its parts, with points between
     them. Of a prompt it is the question: what is true of it stands in the world's facts.
     """
-    found = {}
-    for one in tasks(student, secret):
-        if one.question:
-            found[one.name] = one.question.text
-            continue
-        answers = [one.expected, *(mistake for mistake, _ in one.mistakes)]
-        found[one.name] = " ".join(
-            ".".join(digest(student, one.name, part) for part in parts(one, answer))
-            for answer in answers
-        )
-    return found
+
+    def digests(one: Task, answer: object) -> str:
+        return ".".join(digest(student, one.name, near[0]) for near in parts(one, answer, 0.5))
+
+    return {one.name: one.question.text if one.question
+            else " ".join(digests(one, answer) for answer in one.candidates)
+            for one in tasks(student, secret)}  # fmt: skip
 
 
 def check_sealed(name: str, answer: object, student: str, sealed: str) -> None:
     """As `check_task`, by the seal: it takes a number a little less far off than grading does."""
-    one = unsolved(name, sealed.split(" ")[0].count(".") + 1, language())
-    if one.form == "prompt":
-        question = understood(load_world(language()), sealed)
-        return check_task(unsolved(name, 0, language(), question), answer)
-    given = read(one, answer)
-    near = [{digest(student, name, f"{i}:{step}") for step in steps(one, x)}
-            for i, x in enumerate(given)] if one.grid else [
-            {digest(student, name, part)} for part in parts(one, answer)]  # fmt: skip
     candidates = [candidate.split(".") for candidate in sealed.split(" ")]
-    same = [all(map(lambda part, those: part in those, c, near)) for c in candidates]
-    if not same[0]:
-        hints = [hint for (_mistake, hint), alike in zip(one.mistakes, same[1:]) if alike]
-        wrong([*hints, one.hint][0])
+    one = unsolved(name, len(candidates[0]), language())
+    if one.form == "prompt":
+        asked = understood(load_world(language()), sealed)
+        return check_task(replace(one, question=asked), answer)
+    given = [{digest(student, name, x) for x in near} for near in parts(one, answer, NEAR)]
+    tell(one, [all(x in near for x, near in zip(parts, given)) for parts in candidates])
 
 
 def digest(student: str, name: str, part: str) -> str:
@@ -163,22 +149,12 @@ def digest(student: str, name: str, part: str) -> str:
     return hashlib.pbkdf2_hmac("sha256", part.encode("utf-8"), salt, ROUNDS)[:6].hex()
 
 
-def parts(one: Task, answer: object) -> list[str]:
-    """An answer as its digests are made: each number rounded, all else as one text."""
+def parts(one: Task, answer: object, reach: float) -> list[list[str]]:
+    """Of each part of an answer the texts of which digests are made: of a number all whole numbers
+    of quarters of its tolerance that are no farther off than `reach`, of all else one text."""
     given = read(one, answer)
-    if one.grid:
-        return [f"{i}:{round(scaled(one, x) / one.grid)}" for i, x in enumerate(given)]
-    return [repr(sorted(given) if isinstance(given, frozenset) else given)]
-
-
-def steps(one: Task, x: float) -> range:
-    """The rounded numbers that lie within the tolerance of this one, surely."""
-    at, reach = scaled(one, x) / one.grid, STEPS - 0.5
-    return range(math.ceil(at - reach), math.floor(at + reach) + 1)
-
-
-def scaled(one: Task, x: float) -> float:
-    """A number as its tolerance counts: the logarithm where that is a share of it."""
-    if not one.relative:
-        return x
-    return math.log(abs(x)) if x else -math.inf
+    if not one.numeric:
+        return [[repr(sorted(given) if isinstance(given, frozenset) else given)]]
+    at = [one.quarters(x) for x in given]
+    return [[f"{i}:{step}" for step in range(math.ceil(x - reach), math.floor(x + reach) + 1)]
+            for i, x in enumerate(at)]  # fmt: skip

@@ -11,14 +11,7 @@ import re
 from pathlib import Path
 
 from minigpt.classroom.grading.repair import mark, text
-from minigpt.classroom.notebook import (
-    by_hand,
-    checking,
-    exercises,
-    mark_exercises,
-    read_notebook,
-    without_solutions,
-)
+from minigpt.classroom.notebook import by_hand, checking, exercises, read_notebook, released
 from minigpt.classroom.worksheet.variant import seal, tasks
 from minigpt.store.words import language
 
@@ -41,8 +34,7 @@ def worksheet() -> dict:
 
 def personal(source: dict, student: str, secret: str) -> dict:
     """A student's own worksheet, as it is given out. ValueError for an id that cannot be used."""
-    notebook = mark_exercises(without_solutions(filled(source, student, secret)))
-    return named(notebook, student, seal(student, secret))
+    return named(released(filled(source, student, secret)), student, seal(student, secret))
 
 
 def solved(source: dict, student: str, secret: str) -> dict:

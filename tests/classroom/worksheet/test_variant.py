@@ -556,6 +556,15 @@ def test_what_the_seal_takes_grading_takes(sealed):
         assert taken == [-0.74, -0.5, 0.1, 0.5, 0.74]
 
 
+def test_the_seal_takes_nothing_that_is_far_off(sealed):
+    for one in (one for one in tasks("ann") if one.numeric):
+        right = read(one, one.expected)
+        for wrong in ([-x for x in right], *([x] * len(right) for x in (0, 1e308, -1e308, 1e-300))):
+            with pytest.raises(AssertionError):
+                answer = wrong if one.form == "numbers" else wrong[0]
+                variant.check_answer(one.name, answer, "ann", sealed)
+
+
 def test_another_ones_seal_or_none_takes_nothing(sealed):
     for one in tasks("ann"):
         if not one.question:
