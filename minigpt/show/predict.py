@@ -6,10 +6,8 @@
 
     predict("00-bare-question", ["the right number", "a wrong number", "something else"], answer)
 
-The answer is computed and shown once a button is pressed. Where the next cell computes it, that
-cell ends with `reveal("00-bare-question", 2)`. Keys are unique in the course and begin with the
-notebook's number. A prediction can be changed until its result has been shown; what is clicked
-later is not counted.
+The answer is computed and shown once a button is pressed; what is clicked later is not counted.
+Keys are unique in the course and begin with the notebook's number.
 """
 
 import operator
@@ -37,14 +35,12 @@ STYLE = f"""<style>
 
 
 class Prediction(Widget):
-    """One button an option, none pressed unless there is a choice, and under them what is kept.
+    """One button an option, none pressed unless there is a choice, and one to skip: the first one
+    pressed uncovers the answer."""
 
-    With an `answer` there is one more, to skip, and the first one pressed uncovers the answer.
-    """
-
-    def __init__(self, key: str, options: list[str], answer: Callable[[], int] | None = None):
+    def __init__(self, key: str, options: list[str], answer: Callable[[], int]):
         super().__init__()
-        self.key, self.options, self.answer = key, options, answer and as_it_is(answer)
+        self.key, self.options, self.answer = key, options, as_it_is(answer)
         entry = keep(key, options)
         self.toggles = self.control(
             widgets.ToggleButtons, "", self._clicked, wide=True, tooltips=list(options),
@@ -54,26 +50,19 @@ class Prediction(Widget):
         self.toggles.add_class(CHOICES)
         place = {"width": "auto", "align_self": "flex-start"}
         self.skip = self.button(_("Skip: just show me"), self.uncover, layout=place)
-        self.skip.layout.display = None if answer else "none"
         self.captured = Captured()
         head = widgets.HTML(STYLE + _("Your prediction:"))
         self.view = widgets.VBox([head, self.toggles, self.skip, self.status, self.captured.view])
-        self._tell(entry)
 
     def _clicked(self) -> None:
-        self._tell(keep(self.key, self.options, self.toggles.value, self.notes.append))
-        self.uncover()
-
-    def _tell(self, entry: dict) -> None:
         choice = self.toggles.value
-        if choice is None:
-            return self.say()
+        entry = keep(self.key, self.options, choice, self.notes.append)
+        if self.answer:
+            return self.uncover()
         said = _("You have seen the result of this one already, so it is not counted.")
-        if "right" not in entry:
-            said = _("You predict {yours} You can change it until you see the result.")
-        elif entry.get("choice") == choice:
-            said = _("You had predicted {yours}")
-        self.say(said.format(yours=sentence(self.options, choice)))
+        if entry.get("choice") == choice:
+            said = _("You had predicted {yours}", yours=sentence(self.options, choice))
+        self.say(said)
 
     def seen(self) -> bool:
         """Whether a choice was made, or the result shown, when the cell ran before."""
@@ -88,7 +77,7 @@ class Prediction(Widget):
         try:
             with self.captured.taking():
                 right = answer()
-            self.say(outcome(self.key, right))
+            self.say(outcome(self.key, self.options, right))
             self.skip.layout.display = "none"
         except Exception as error:
             self.answer = answer
@@ -101,22 +90,21 @@ class Prediction(Widget):
         return ["\n  ".join([head, *(named(self.options, i) for i in range(len(self.options)))])]
 
 
-def predict(key: str, options: list[str], answer: Callable[[], int] | None = None) -> None:
+def predict(key: str, options: list[str], answer: Callable[[], int]) -> None:
     """Show a button for each option; a click keeps the choice at once, and uncovers the answer.
 
     key: its name, unique in the course. options: two to eight short texts. answer: computes the
     answer, prints and displays it, and returns the number of the option that came true, from 0. It
     is called once a button is pressed ("skip" is one), or was when the cell ran before; where no
-    learner is there to press one, at once. Without it, another cell has to `reveal`.
+    learner is there to press one, at once.
     Raises ValueError for a missing key or options that are too few, too many, empty or the same.
     """
     check_options(key, options)
     shown = present(lambda: Prediction(key, options, answer))
-    if answer and has_learner():
-        if shown.seen():
-            shown.uncover()
-    elif answer:
-        print(outcome(key, answer()))
+    if not has_learner():
+        print(outcome(key, options, answer()))
+    elif shown.seen():
+        shown.uncover()
 
 
 def as_it_is(answer: Callable[[], int]) -> Callable[[], int]:
@@ -138,25 +126,17 @@ def as_it_is(answer: Callable[[], int]) -> Callable[[], int]:
     return held(answer)
 
 
-def reveal(key: str, right: int) -> None:
-    """Print what it was, and what had been predicted; from now on the prediction is closed.
+def outcome(key: str, options: list[str], right: int) -> str:
+    """What it was, and what had been predicted; from now on the prediction is closed.
 
-    right: index of the option that came true. Raises ValueError if there is no such option.
+    right: the number of the option that came true. Raises ValueError if there is no such option.
     """
-    print(outcome(key, right))
-
-
-def outcome(key: str, right: int) -> str:
-    """What `reveal` prints."""
-    known = read().get(key)
-    if known is None:
-        lost = _("There is no prediction {key!r} yet: run the cell that asks for it first.")
-        return lost.format(key=key)
-    right, options, choice = operator.index(right), known["options"], known.get("choice")
+    right = operator.index(right)
     if not 0 <= right < len(options):
         raise ValueError(f"prediction {key!r} has options 0 to {len(options) - 1}, not {right}")
-    change(lambda entries: entries.setdefault(key, known).update(right=right))
-    said = _("It was {option}", option=sentence(options, right))
+    known = {"options": list(options)}
+    kept = change(lambda entries: entries.setdefault(key, known).update(right=right))
+    said, choice = _("It was {option}", option=sentence(options, right)), kept[key].get("choice")
     if choice == right:
         said += " " + _("That is what you had predicted.")
     elif choice is not None:

@@ -175,16 +175,6 @@ def cards(texts: dict[str, str]) -> str:
     return f'<div style="{style}">{"".join(parts)}</div>'
 
 
-def uploaded(value) -> tuple[str, bytes] | None:
-    """Name and bytes of the latest file in a FileUpload's `.value`; None if there is none.
-
-    ipywidgets 7 gives {name: {"content": bytes, ...}}, ipywidgets 8 a tuple of {"name": ...,
-    "content": memoryview, ...}.
-    """
-    files = value.items() if isinstance(value, dict) else [(f["name"], f) for f in value or ()]
-    return next(((name, bytes(f["content"])) for name, f in reversed(files)), None)
-
-
 def rendered(*parts) -> str:
     """Tables, strips, grids and texts one below the other, as HTML for a widget: in JupyterLab's
     style of tables, which it gives to outputs alone, and at the left, where its rule has the

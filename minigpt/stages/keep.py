@@ -14,9 +14,9 @@ import torch
 
 from minigpt.model import GPT
 from minigpt.reward import RewardModel
-from minigpt.stages.exam import known_questions
+from minigpt.stages.exam import known_questions, right_over
 from minigpt.stages.own import PARENTS, back_line, hash_of, own_checkpoints, tell_stale
-from minigpt.stages.scoring import qa_score
+from minigpt.stages.scoring import chat_score, qa_score
 from minigpt.stages.stage import Stage, load_stage, read_stage
 from minigpt.store import checkpoint
 from minigpt.store.checkpoint import file_hash
@@ -25,6 +25,7 @@ from minigpt.store.kept import alone
 from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
+from minigpt.world.questions import Questions
 
 HEAD_FACTS, ENOUGH = 30, 0.6  # how many a base model is asked, and the share that it must know
 
@@ -161,10 +162,27 @@ class Checked:
 def head_facts_by_qa(stage: Stage) -> Checked:
     """Of 30 facts about well-known places, how many a base model gives after `Q: … A:`, greedily;
     60 % are needed. They are of split V, the one to choose by."""
-    questions = known_questions(stage.world, "V")[:HEAD_FACTS]
-    right = sum(qa_score(stage, questions).correct)
-    needed = math.ceil(ENOUGH * len(questions))
-    return Checked(right, len(questions), needed, _("facts about well-known places"))
+    return checked(qa_score(stage, head_facts(stage)).correct, _("facts about well-known places"))
+
+
+def head_facts_in_chat(stage: Stage) -> Checked:
+    """The same of an assistant, asked in a chat."""
+    found, _ended = chat_score(stage, head_facts(stage))
+    return checked(found.correct, _("facts about well-known places"))
+
+
+def true_above_false(stage: Stage) -> Checked:
+    """Of the same facts, for how many a reward model scores the true value above a false one."""
+    found, _questions = right_over(stage, split="V")
+    return checked(found[:HEAD_FACTS], _("true values scored above false ones"))
+
+
+def head_facts(stage: Stage) -> Questions:
+    return known_questions(stage.world, "V")[:HEAD_FACTS]
+
+
+def checked(right: list[bool], what: str) -> Checked:
+    return Checked(sum(right), len(right), math.ceil(ENOUGH * len(right)), what)
 
 
 def yours_or_shipped(name: str, check: Callable[[Stage], object]) -> Stage:

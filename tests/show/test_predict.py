@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from minigpt.show import widget
-from minigpt.show.predict import FILE, Prediction, predict, reveal, scoreboard
+from minigpt.show.predict import FILE, Prediction, predict, scoreboard
 from minigpt.store import words
 
 predictions = importlib.import_module("minigpt.show.predict")  # its name is a function's, too
@@ -31,11 +31,9 @@ def shown(monkeypatch):
     return views
 
 
-def ask(shown, key=KEY, options=OPTIONS):
-    """The buttons and the status line of a prediction that was just asked for."""
-    predict(key, options)
-    _head, toggles, _skip, status, _answer = shown[-1].children
-    return toggles, status
+def ask(key=KEY, options=OPTIONS, right=2):
+    """A prediction that was just asked for; an answer of None fails."""
+    return Prediction(key, options, lambda: [right][right is None])
 
 
 def on_disk(home):
@@ -43,120 +41,108 @@ def on_disk(home):
 
 
 def test_prints_how_to_use_it_and_every_option(shown, capsys):
-    toggles, _ = ask(shown)
-    assert capsys.readouterr().out.splitlines() == [
+    predict(KEY, OPTIONS, lambda: 2)
+    assert capsys.readouterr().out.splitlines()[:4] == [
         "Your prediction: choose a, b or c.",
         "  (a) the right number",
         "  (b) a <wrong> number",
         "  (c) something else",
     ]
+    _head, toggles, *_others = shown[-1].children
     labels = [label for label, _ in toggles.options]
     assert labels == [f"({letter}) {text}" for letter, text in zip("abc", OPTIONS)]
     assert list(toggles.tooltips) == OPTIONS
 
 
-def test_nothing_is_chosen_at_first_and_a_click_is_on_disk_at_once(shown, home):
-    toggles, status = ask(shown)
-    assert toggles.value is None and toggles.index is None and status.value == ""
-    assert "choice" not in on_disk(home)[KEY]
-    toggles.value = 1
-    assert on_disk(home)[KEY]["choice"] == 1
-    assert "You predict (b) a &lt;wrong&gt; number." in status.value
-    toggles.value = 2
-    assert on_disk(home)[KEY]["choice"] == 2
+def test_nothing_is_chosen_at_first_and_a_click_is_on_disk_at_once(home):
+    asked = ask(right=None)
+    assert asked.toggles.value is None and asked.toggles.index is None
+    assert asked.status.value == "" and "choice" not in on_disk(home)[KEY]
+    for choice in (1, 2):  # until the result is there it can be changed
+        asked.toggles.value = choice
+        assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": choice}
     assert [p.name for p in home.iterdir()] == [FILE]  # no half-written file is left
 
 
-def test_a_click_as_the_browser_sends_it(shown, home):
-    toggles, _ = ask(shown)
-    toggles._handle_msg(
+def test_a_click_as_the_browser_sends_it(home):
+    ask().toggles._handle_msg(
         {"content": {"data": {"method": "update", "state": {"index": 2}}}, "buffers": []}
     )
     assert on_disk(home)[KEY]["choice"] == 2
 
 
-def test_reveal_tells_and_compares(shown, capsys, home):
-    toggles, _ = ask(shown)
-    toggles.value = 1
-    capsys.readouterr()
-    reveal(KEY, 2)
-    assert capsys.readouterr().out == (
-        "It was (c) something else. You had predicted (b) a <wrong> number.\n"
-    )
-    reveal(KEY, 1)  # run again, on another model
-    assert capsys.readouterr().out == (
-        "It was (b) a <wrong> number. That is what you had predicted.\n"
-    )
+def test_the_result_is_told_and_compared(home):
+    asked = ask()
+    asked.toggles.value = 1
+    said = "It was (c) something else. You had predicted (b) a &lt;wrong&gt; number."
+    assert asked.status.value == said
+    again = ask(right=1)  # run again, on another model
+    again.uncover()
+    said = "It was (b) a &lt;wrong&gt; number. That is what you had predicted."
+    assert again.status.value == said
     assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": 1, "right": 1}
 
 
-def test_an_option_that_ends_in_a_stop_gets_no_second_one(shown, capsys):
-    toggles, status = ask(shown, options=["Look it up yourself.", "Who knows?", "nothing"])
-    for choice, end in enumerate(["(a) Look it up yourself. Y", "(b) Who knows? Y", "nothing. Y"]):
-        toggles.value = choice
-        assert end in status.value
-    toggles.value = 0
-    capsys.readouterr()
-    reveal(KEY, 1)
-    said = capsys.readouterr().out
-    assert said == "It was (b) Who knows? You had predicted (a) Look it up yourself.\n"
+def test_an_option_that_ends_in_a_stop_gets_no_second_one():
+    options = ["Look it up yourself.", "Who knows?", "nothing"]
+    ends = ["(a) Look it up yourself.", "(b) Who knows? That", "(c) nothing."]
+    for choice, end in enumerate(ends):
+        asked = ask(f"00-{choice}", options, right=1)
+        asked.toggles.value = choice
+        assert asked.status.value.startswith("It was (b) Who knows? ") and end in asked.status.value
+        assert ".." not in asked.status.value and "?." not in asked.status.value
 
 
-def test_without_a_prediction_or_a_front_end_the_text_is_the_same_each_time(capsys):
+def test_without_a_learner_the_text_is_the_same_each_time(capsys):
     said = []
     for _ in range(3):
-        predict(KEY, OPTIONS)
-        reveal(KEY, 2)
+        predict(KEY, OPTIONS, lambda: 2)
         said.append(capsys.readouterr().out.replace("\n\n", "\n"))
     assert said[0].splitlines()[-1] == "It was (c) something else."
     views = [[line for line in text.splitlines() if "VBox" not in line] for text in said]
     assert views[0] == views[1] == views[2]
 
 
-def test_a_click_after_the_result_is_not_counted(shown, home):
-    toggles, status = ask(shown)
-    reveal(KEY, 2)
-    toggles.value = 2
-    assert status.value == LATE and "choice" not in on_disk(home)[KEY]
+def test_a_click_after_the_result_is_not_counted(home):
+    asked = ask()
+    asked.uncover()
+    asked.toggles.value = 2
+    assert asked.status.value == LATE and "choice" not in on_disk(home)[KEY]
     assert scoreboard().caption == "You have made no predictions yet."
-    toggles, _ = ask(shown)  # the cell is run again
-    toggles.value = 2
+    ask().toggles.value = 2  # the cell is run again
     assert "choice" not in on_disk(home)[KEY]
 
 
-def test_a_choice_cannot_be_changed_after_the_result(shown, home):
-    toggles, status = ask(shown)
-    toggles.value = 0
-    reveal(KEY, 2)
-    toggles.value = 2
-    assert on_disk(home)[KEY]["choice"] == 0 and status.value == LATE
-    toggles.value = 0
-    assert "You had predicted (a)" in status.value
+def test_a_choice_cannot_be_changed_after_the_result(home):
+    asked = ask()
+    asked.toggles.value = 0
+    asked.toggles.value = 2
+    assert on_disk(home)[KEY]["choice"] == 0 and asked.status.value == LATE
+    asked.toggles.value = 0
+    assert asked.status.value == "You had predicted (a) the right number."
     assert "0 of 1" in scoreboard().caption
 
 
-def test_the_choice_is_there_again_when_the_cell_runs_again(shown):
-    ask(shown)[0].value = 1
-    toggles, status = ask(shown)
-    assert toggles.value == 1 and "You predict (b)" in status.value
+def test_the_choice_is_there_again_when_the_cell_runs_again():
+    ask().toggles.value = 1
+    assert ask().toggles.value == 1
 
 
-def test_other_options_are_another_question(shown, home):
-    ask(shown)[0].value = 1
-    reveal(KEY, 1)
-    toggles, _ = ask(shown, options=["yes", "no"])
-    assert toggles.value is None and on_disk(home)[KEY] == {"options": ["yes", "no"]}
+def test_other_options_are_another_question(home):
+    ask(right=1).toggles.value = 1
+    asked = ask(options=["yes", "no"])
+    assert asked.toggles.value is None and on_disk(home)[KEY] == {"options": ["yes", "no"]}
 
 
-def test_scoreboard_counts_what_was_predicted_and_shown(shown):
+def test_scoreboard_counts_what_was_predicted_and_shown():
     assert scoreboard().rows == []
     for key, choice, right in [("a", 0, 0), ("b", 0, 1), ("c", 2, None), ("d", None, 1)]:
-        toggles, _ = ask(shown, key)
-        if choice is not None:
-            toggles.value = choice
-        if right is not None:
-            reveal(key, right)
-    ask(shown, "e")  # neither predicted nor shown
+        asked = ask(key, right=right)
+        if choice is None:
+            asked.skip.click()
+        else:
+            asked.toggles.value = choice
+    ask("e")  # neither predicted nor shown
     table = scoreboard()
     assert "1 of 2" in table.caption
     assert [row[0] for row in table.rows] == ["a", "b", "c", "d"]
@@ -374,53 +360,47 @@ def test_in_a_kernel_everything_displayed_comes_after_the_click(kernel):
         b'{"en": {"k": {"options": ["a", "b"], "right": "a"}}}',
     ],
 )  # fmt: skip
-def test_a_damaged_file_is_put_aside_and_nothing_is_lost(damage, shown, home, capsys):
+def test_a_damaged_file_is_put_aside_and_nothing_is_lost(damage, home, capsys):
     home.mkdir()
     (home / FILE).write_bytes(damage)
     (home / "predictions.damaged-1.json").write_bytes(b"an older one")
-    toggles, _ = ask(shown)
+    asked = ask()
     assert "It is now predictions.damaged-2.json" in capsys.readouterr().out
-    toggles.value = 0
-    assert on_disk(home) == {KEY: {"options": OPTIONS, "choice": 0}}
+    asked.toggles.value = 0
+    assert on_disk(home) == {KEY: {"options": OPTIONS, "choice": 0, "right": 2}}
     assert (home / "predictions.damaged-2.json").read_bytes() == damage
     assert (home / "predictions.damaged-1.json").read_bytes() == b"an older one"
 
 
-def test_damage_found_by_a_click_is_told_beside_the_buttons(shown, home):
-    toggles, status = ask(shown)
+def test_damage_found_by_a_click_is_told_beside_the_buttons(home):
+    asked = ask()
     (home / FILE).write_bytes(b"{")
-    toggles.value = 0
-    assert "predictions.damaged-1.json" in status.value and on_disk(home)[KEY]["choice"] == 0
+    asked.toggles.value = 0
+    assert "predictions.damaged-1.json" in asked.status.value
+    assert on_disk(home)[KEY]["choice"] == 0
 
 
-def test_a_disk_that_refuses_is_told_and_the_prediction_still_counts(shown, home, capsys):
+def test_a_disk_that_refuses_is_told_and_the_prediction_still_counts(home, capsys):
     home.write_text("a file where the folder should be", encoding="utf-8")
-    toggles, status = ask(shown)
+    asked = ask(right=1)
     assert "could not be written to predictions.json" in capsys.readouterr().out
-    toggles.value = 1
-    reveal(KEY, 1)
-    assert "That is what you had predicted." in capsys.readouterr().out
+    asked.toggles.value = 1
+    assert "That is what you had predicted." in asked.status.value
     home.unlink()
-    reveal(KEY, 1)  # now it can be written
+    ask(right=1).uncover()  # now it can be written
     assert on_disk(home)[KEY]["choice"] == 1
 
 
-def test_a_result_without_its_question_says_which_cell_to_run(capsys):
-    reveal("07-unknown", 0)
-    assert "'07-unknown'" in capsys.readouterr().out
-
-
-def test_right_may_be_any_integer_but_not_outside_the_options(shown, capsys):
+def test_right_may_be_any_integer_but_not_outside_the_options(capsys):
     import numpy as np
 
-    ask(shown)
-    reveal(KEY, np.int64(2))
+    predict(KEY, OPTIONS, lambda: np.int64(2))
     assert "It was (c)" in capsys.readouterr().out
     for wrong in (3, -1):
         with pytest.raises(ValueError, match="has options 0 to 2"):
-            reveal(KEY, wrong)
+            predict(KEY, OPTIONS, lambda wrong=wrong: wrong)
     with pytest.raises(TypeError):
-        reveal(KEY, 1.0)
+        predict(KEY, OPTIONS, lambda: 1.0)
 
 
 @pytest.mark.parametrize(
@@ -430,13 +410,13 @@ def test_right_may_be_any_integer_but_not_outside_the_options(shown, capsys):
 )  # fmt: skip
 def test_bad_questions_are_refused_before_anything_is_kept(key, options, home):
     with pytest.raises(ValueError, match="prediction"):
-        predict(key, options)
+        predict(key, options, lambda: 0)
     assert not home.exists()
 
 
-def test_two_options_read_well_and_languages_are_apart(shown, capsys, monkeypatch):
-    ask(shown, options=["yes", "no"])
+def test_two_options_read_well_and_languages_are_apart(capsys, monkeypatch):
+    predict(KEY, ["yes", "no"], lambda: 0)
     assert "choose a or b." in capsys.readouterr().out
     monkeypatch.setitem(words._in_use, "lang", "zh")
     assert predictions.read() == {}
-    assert Prediction(KEY, ["yes", "no"]).toggles.value is None
+    assert ask(options=["yes", "no"]).toggles.value is None
