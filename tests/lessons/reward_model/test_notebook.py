@@ -1,6 +1,5 @@
 """What notebook 05 says of the package's numbers and of its own outputs is so, and it is short."""
 
-import json
 import re
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 
 import editions
 import minigpt
-from editions import edition_outputs, explanations
+from editions import edition_outputs, explanations, printed
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.reward_model import labeler
 from minigpt.lessons.reward_model.best_of_n import POWERS
@@ -165,6 +164,8 @@ def test_the_learners_curve_lies_near_the_shipped_one(said):
     assert abs(mine - theirs) < max(0.1, 2 * abs(theirs - other))
 
 
-def test_words_of_the_edition(said):
-    printed = json.dumps({k: v for k, v in said.items() if k != "environment"})
-    assert len(printed.split()) < 2500
+def test_words_that_a_reader_of_the_edition_sees(edition):
+    prose = [*map(bare, MARKDOWN.values())]
+    for outputs in edition.values():
+        prose += [line for line in printed(outputs).split("\n") if "  " not in line]  # no options
+    assert sum(len(text.split()) for text in prose) <= 2500

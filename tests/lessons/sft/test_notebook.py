@@ -69,11 +69,7 @@ def test_words_that_a_reader_of_the_edition_sees(edition):
 
 def test_an_explanation_has_sixty_words_at_most(edition):
     found = explanations(edition)
-    assert (
-        len(found)
-        == 8
-        == sum("predict(" in source for source in (c["source"] for c in CELLS.values()))
-    )
+    assert len(found) == 8 == sum("predict(" in cell["source"] for cell in CELLS.values())
     wrong = {name: text for name, text in found.items() if not 5 < len(text.split()) <= 60}
     assert not wrong
 
