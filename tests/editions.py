@@ -24,12 +24,6 @@ def printed(outputs: list[dict]) -> str:
     return said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
 
 
-def said(outputs: list[dict]) -> str:
-    """The outputs of a cell as text."""
-    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
-    return "\n".join(map("".join, parts))
-
-
 def explanations(edition: dict[str, list]) -> dict[str, str]:
     """What the cells that ask for a prediction print when it is uncovered, by cell: without the
     options and all before them, what it was, and the sentence of a figure."""
@@ -43,3 +37,9 @@ def explanations(edition: dict[str, list]) -> dict[str, str]:
                 text = text.replace(" ".join(sentence.split()), "")
             found[name] = text.strip()
     return found
+
+
+def said(outputs: list[dict]) -> str:
+    """The outputs of a cell as text."""
+    parts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
+    return "\n".join(map("".join, parts))

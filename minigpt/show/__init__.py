@@ -13,4 +13,4 @@ from minigpt.show.progress import progress
 from minigpt.show.results import beside_shipped, load_results
 from minigpt.show.strip import Strip, pieces, shades
 from minigpt.show.style import STAGE_COLOURS, amount, signed, verdict_shares
-from minigpt.show.table import Table
+from minigpt.show.table import Cell, Table

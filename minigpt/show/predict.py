@@ -6,8 +6,8 @@
 
     predict("00-bare-question", ["the right number", "a wrong number", "something else"], answer)
 
-The answer is computed and shown once a button is pressed; what is clicked later is not counted.
-Keys are unique in the course and begin with the notebook's number.
+The answer is computed and shown once a button is pressed. Keys are unique in the course and begin
+with the notebook's number. What is clicked after the answer is not counted.
 """
 
 import operator
@@ -17,6 +17,7 @@ from types import FunctionType
 import ipywidgets as widgets
 
 from minigpt.show.captured import Captured, failure
+from minigpt.show.style import escape
 from minigpt.show.table import Table
 from minigpt.show.widget import Widget, has_learner, present
 from minigpt.store.kept import Kept
@@ -35,13 +36,17 @@ STYLE = f"""<style>
 
 
 class Prediction(Widget):
-    """One button an option, none pressed unless there is a choice, and one to skip: the first one
-    pressed uncovers the answer."""
+    """One button an option, none pressed unless there is a choice, and one more, to skip; the first
+    one that is pressed uncovers the answer under them.
+
+    `seen`: whether one was pressed when the cell ran before.
+    """
 
     def __init__(self, key: str, options: list[str], answer: Callable[[], int]):
         super().__init__()
         self.key, self.options, self.answer = key, options, as_it_is(answer)
         entry = keep(key, options)
+        self.seen = not {"choice", "right"}.isdisjoint(entry)
         self.toggles = self.control(
             widgets.ToggleButtons, "", self._clicked, wide=True, tooltips=list(options),
             options=[(named(options, i), i) for i in range(len(options))],
@@ -56,28 +61,24 @@ class Prediction(Widget):
 
     def _clicked(self) -> None:
         choice = self.toggles.value
-        entry = keep(self.key, self.options, choice, self.notes.append)
+        entry = keep(self.key, self.options, choice, say=self.notes.append)
         if self.answer:
-            return self.uncover()
-        said = _("You have seen the result of this one already, so it is not counted.")
-        if entry.get("choice") == choice:
-            said = _("You had predicted {yours}", yours=sentence(self.options, choice))
-        self.say(said)
-
-    def seen(self) -> bool:
-        """Whether a choice was made, or the result shown, when the cell ran before."""
-        return not {"choice", "right"}.isdisjoint(keep(self.key, self.options))
+            self.uncover()
+        elif entry.get("choice") == choice:
+            self.say(_("You had predicted {yours}", yours=sentence(self.options, choice)))
+        else:
+            self.say(_("You have seen the result of this one already, so it is not counted."))
 
     def uncover(self) -> None:
         """Show the answer, the first time; where it fails, each button tries it again."""
         answer, self.answer = self.answer, None
         if answer is None:
             return
-        self.say(_("One moment …"))
+        self.status.value = escape(_("One moment …"))
         try:
             with self.captured.taking():
                 right = answer()
-            self.say(outcome(self.key, self.options, right))
+            self.say(outcome(self.key, self.options, right, self.notes.append))
             self.skip.layout.display = "none"
         except Exception as error:
             self.answer = answer
@@ -103,7 +104,7 @@ def predict(key: str, options: list[str], answer: Callable[[], int]) -> None:
     shown = present(lambda: Prediction(key, options, answer))
     if not has_learner():
         print(outcome(key, options, answer()))
-    elif shown.seen():
+    elif shown.seen:
         shown.uncover()
 
 
@@ -126,17 +127,16 @@ def as_it_is(answer: Callable[[], int]) -> Callable[[], int]:
     return held(answer)
 
 
-def outcome(key: str, options: list[str], right: int) -> str:
+def outcome(key: str, options: list[str], right: int, say=print) -> str:
     """What it was, and what had been predicted; from now on the prediction is closed.
 
-    right: the number of the option that came true. Raises ValueError if there is no such option.
+    right: index of the option that came true. Raises ValueError if there is no such option.
     """
     right = operator.index(right)
     if not 0 <= right < len(options):
         raise ValueError(f"prediction {key!r} has options 0 to {len(options) - 1}, not {right}")
-    known = {"options": list(options)}
-    kept = change(lambda entries: entries.setdefault(key, known).update(right=right))
-    said, choice = _("It was {option}", option=sentence(options, right)), kept[key].get("choice")
+    choice = keep(key, options, right=right, say=say).get("choice")
+    said = _("It was {option}", option=sentence(options, right))
     if choice == right:
         said += " " + _("That is what you had predicted.")
     elif choice is not None:
@@ -208,22 +208,22 @@ def read(say=print) -> dict:
     return KEPT.read(say).get(language(), {})
 
 
-def change(alter: Callable[[dict], None], say=print) -> dict:
-    """Let `alter` change them; what is kept now."""
-    lang = language()
-    return KEPT.change(lambda kept: alter(kept.setdefault(lang, {})), say)[lang]
-
-
-def keep(key: str, options: list[str], choice: int | None = None, say=print) -> dict:
-    """Keep the options and, until the result was shown, the choice; what is kept now.
+def keep(
+    key: str, options: list[str], choice: int | None = None, say=print, right: int | None = None
+) -> dict:
+    """Keep the options, what came true and, until that was shown, the choice; what is kept now.
 
     Other options under the same key make another question: an old choice does not carry over.
     """
+    lang = language()
 
-    def alter(entries: dict) -> None:
+    def alter(kept: dict) -> None:
+        entries = kept.setdefault(lang, {})
         if entries.get(key, {}).get("options") != list(options):
             entries[key] = {"options": list(options)}
         if choice is not None and "right" not in entries[key]:
             entries[key]["choice"] = choice
+        if right is not None:
+            entries[key]["right"] = right
 
-    return change(alter, say)[key]
+    return KEPT.change(alter, say)[lang][key]

@@ -135,8 +135,8 @@ CASES = {
     Labeler: Case(lambda: Labeler(stage("sft"), [pair()]), label_pairs),
     Museum: Case(lambda: toy_museum(), lambda: toy_museum() and museum(1), stages=False),
     Prediction: Case(
-        lambda: Prediction("00-key", [EVIL, "no"], lambda: 1),
-        lambda: predict("00-key", [EVIL, "no"], lambda: 1), stages=False,
+        lambda: Prediction("00-key", [EVIL, "no"], lambda: 0),
+        lambda: predict("00-key", [EVIL, "no"], lambda: 0), stages=False,
     ),
     PromptLab: Case(lambda: PromptLab(stage("base"), EVIL), prompt_lab),
 }  # fmt: skip

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from minigpt.show import widget
-from minigpt.show.predict import FILE, Prediction, predict, scoreboard
+from minigpt.show.predict import FILE, Prediction, outcome, predict, scoreboard
 from minigpt.store import words
 
 predictions = importlib.import_module("minigpt.show.predict")  # its name is a function's, too
@@ -21,46 +21,36 @@ OPTIONS = ["the right number", "a <wrong> number", "something else"]
 pytestmark = pytest.mark.usefixtures("home")
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """What `predict` displays."""
-    import IPython.display
-
-    views = []
-    monkeypatch.setattr(IPython.display, "display", lambda part, raw=False: views.append(part))
-    return views
-
-
 def ask(key=KEY, options=OPTIONS, right=2):
-    """A prediction that was just asked for; an answer of None fails."""
-    return Prediction(key, options, lambda: [right][right is None])
+    """A prediction that was just asked for, with what comes true."""
+    return Prediction(key, options, lambda: right)
 
 
 def on_disk(home):
     return json.loads((home / FILE).read_text(encoding="utf-8"))["en"]
 
 
-def test_prints_how_to_use_it_and_every_option(shown, capsys):
-    predict(KEY, OPTIONS, lambda: 2)
-    assert capsys.readouterr().out.splitlines()[:4] == [
+def test_the_static_form_has_every_option_and_so_have_the_buttons():
+    prediction = ask()
+    assert prediction.static()[0].splitlines() == [
         "Your prediction: choose a, b or c.",
         "  (a) the right number",
         "  (b) a <wrong> number",
         "  (c) something else",
     ]
-    _head, toggles, *_others = shown[-1].children
-    labels = [label for label, _ in toggles.options]
+    labels = [label for label, _ in prediction.toggles.options]
     assert labels == [f"({letter}) {text}" for letter, text in zip("abc", OPTIONS)]
-    assert list(toggles.tooltips) == OPTIONS
+    assert list(prediction.toggles.tooltips) == OPTIONS
 
 
 def test_nothing_is_chosen_at_first_and_a_click_is_on_disk_at_once(home):
-    asked = ask(right=None)
-    assert asked.toggles.value is None and asked.toggles.index is None
-    assert asked.status.value == "" and "choice" not in on_disk(home)[KEY]
-    for choice in (1, 2):  # until the result is there it can be changed
-        asked.toggles.value = choice
-        assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": choice}
+    kept = []
+    prediction = Prediction(KEY, OPTIONS, lambda: kept.append(on_disk(home)[KEY]) or 2)
+    toggles = prediction.toggles
+    assert toggles.value is None and toggles.index is None and prediction.status.value == ""
+    assert on_disk(home)[KEY] == {"options": OPTIONS} and not prediction.seen
+    toggles.value = 1
+    assert kept == [{"options": OPTIONS, "choice": 1}]
     assert [p.name for p in home.iterdir()] == [FILE]  # no half-written file is left
 
 
@@ -71,29 +61,29 @@ def test_a_click_as_the_browser_sends_it(home):
     assert on_disk(home)[KEY]["choice"] == 2
 
 
-def test_the_result_is_told_and_compared(home):
-    asked = ask()
-    asked.toggles.value = 1
-    said = "It was (c) something else. You had predicted (b) a &lt;wrong&gt; number."
-    assert asked.status.value == said
-    again = ask(right=1)  # run again, on another model
-    again.uncover()
-    said = "It was (b) a &lt;wrong&gt; number. That is what you had predicted."
-    assert again.status.value == said
-    assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": 1, "right": 1}
+def test_an_outcome_tells_and_compares(home):
+    ask().toggles.value = 1
+    for right, said in (
+        (2, "It was (c) something else. You had predicted (b) a <wrong> number."),
+        (1, "It was (b) a <wrong> number. That is what you had predicted."),  # on another model
+    ):
+        assert outcome(KEY, OPTIONS, right) == said
+        assert on_disk(home)[KEY] == {"options": OPTIONS, "choice": 1, "right": right}
 
 
 def test_an_option_that_ends_in_a_stop_gets_no_second_one():
     options = ["Look it up yourself.", "Who knows?", "nothing"]
-    ends = ["(a) Look it up yourself.", "(b) Who knows? That", "(c) nothing."]
-    for choice, end in enumerate(ends):
-        asked = ask(f"00-{choice}", options, right=1)
-        asked.toggles.value = choice
-        assert asked.status.value.startswith("It was (b) Who knows? ") and end in asked.status.value
-        assert ".." not in asked.status.value and "?." not in asked.status.value
+    prediction = ask(options=options, right=1)
+    for choice, said in enumerate(
+        ["It was (b) Who knows? You had predicted (a) Look it up yourself.",
+         "You have seen the result", "You have seen the result"]
+    ):  # fmt: skip
+        prediction.toggles.value = choice
+        assert prediction.status.value.startswith(said)
+    assert outcome(KEY, options, 2).startswith("It was (c) nothing. You had")
 
 
-def test_without_a_learner_the_text_is_the_same_each_time(capsys):
+def test_without_a_front_end_the_text_is_the_same_each_time(capsys):
     said = []
     for _ in range(3):
         predict(KEY, OPTIONS, lambda: 2)
@@ -104,44 +94,46 @@ def test_without_a_learner_the_text_is_the_same_each_time(capsys):
 
 
 def test_a_click_after_the_result_is_not_counted(home):
-    asked = ask()
-    asked.uncover()
-    asked.toggles.value = 2
-    assert asked.status.value == LATE and "choice" not in on_disk(home)[KEY]
+    outcome(KEY, OPTIONS, 2)
+    for _ in range(2):  # the cell is run again
+        prediction = ask()
+        prediction.skip.click()
+        prediction.toggles.value = 2
+        assert prediction.status.value == LATE and "choice" not in on_disk(home)[KEY]
     assert scoreboard().caption == "You have made no predictions yet."
-    ask().toggles.value = 2  # the cell is run again
-    assert "choice" not in on_disk(home)[KEY]
 
 
 def test_a_choice_cannot_be_changed_after_the_result(home):
-    asked = ask()
-    asked.toggles.value = 0
-    asked.toggles.value = 2
-    assert on_disk(home)[KEY]["choice"] == 0 and asked.status.value == LATE
-    asked.toggles.value = 0
-    assert asked.status.value == "You had predicted (a) the right number."
+    prediction = ask()
+    prediction.toggles.value = 0
+    prediction.toggles.value = 2
+    assert on_disk(home)[KEY]["choice"] == 0 and prediction.status.value == LATE
+    prediction.toggles.value = 0
+    assert "You had predicted (a)" in prediction.status.value
     assert "0 of 1" in scoreboard().caption
 
 
 def test_the_choice_is_there_again_when_the_cell_runs_again():
     ask().toggles.value = 1
-    assert ask().toggles.value == 1
+    again = ask()
+    assert again.toggles.value == 1 and again.seen
 
 
 def test_other_options_are_another_question(home):
-    ask(right=1).toggles.value = 1
-    asked = ask(options=["yes", "no"])
-    assert asked.toggles.value is None and on_disk(home)[KEY] == {"options": ["yes", "no"]}
+    ask().toggles.value = 1
+    other = ask(options=["yes", "no"])
+    assert other.toggles.value is None and not other.seen
+    assert on_disk(home)[KEY] == {"options": ["yes", "no"]}
 
 
 def test_scoreboard_counts_what_was_predicted_and_shown():
     assert scoreboard().rows == []
     for key, choice, right in [("a", 0, 0), ("b", 0, 1), ("c", 2, None), ("d", None, 1)]:
-        asked = ask(key, right=right)
+        prediction = ask(key, right=9 if right is None else right)  # 9: the answer fails
         if choice is None:
-            asked.skip.click()
+            prediction.skip.click()
         else:
-            asked.toggles.value = choice
+            prediction.toggles.value = choice
     ask("e")  # neither predicted nor shown
     table = scoreboard()
     assert "1 of 2" in table.caption
@@ -200,10 +192,14 @@ def test_an_answer_that_fails_fails_a_build(home):
         predict(KEY, OPTIONS, lambda: 3)
 
 
-def test_a_learner_sees_the_answer_after_the_choice(learner, shown, home, capsys):
+def test_a_learner_sees_the_answer_after_the_choice(learner, home, capsys, monkeypatch):
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda part, raw=False: shown.append(part))
     calls, answer = answering()
     predict(KEY, OPTIONS, answer)
-    assert calls == [] and capsys.readouterr().out == ""
+    assert calls == [] and capsys.readouterr().out == "" and len(shown) == 1
     assert "right" not in on_disk(home)[KEY]
     prediction = Prediction(KEY, OPTIONS, answer)
     assert skip(prediction) and not prediction.captured.view.children
@@ -364,43 +360,43 @@ def test_a_damaged_file_is_put_aside_and_nothing_is_lost(damage, home, capsys):
     home.mkdir()
     (home / FILE).write_bytes(damage)
     (home / "predictions.damaged-1.json").write_bytes(b"an older one")
-    asked = ask()
+    prediction = ask()
     assert "It is now predictions.damaged-2.json" in capsys.readouterr().out
-    asked.toggles.value = 0
+    prediction.toggles.value = 0
     assert on_disk(home) == {KEY: {"options": OPTIONS, "choice": 0, "right": 2}}
     assert (home / "predictions.damaged-2.json").read_bytes() == damage
     assert (home / "predictions.damaged-1.json").read_bytes() == b"an older one"
 
 
 def test_damage_found_by_a_click_is_told_beside_the_buttons(home):
-    asked = ask()
+    prediction = ask()
     (home / FILE).write_bytes(b"{")
-    asked.toggles.value = 0
-    assert "predictions.damaged-1.json" in asked.status.value
-    assert on_disk(home)[KEY]["choice"] == 0
+    prediction.toggles.value = 0
+    assert "It was (c)" in prediction.status.value and on_disk(home)[KEY]["choice"] == 0
+    assert "predictions.damaged-1.json" in prediction.status.value
 
 
 def test_a_disk_that_refuses_is_told_and_the_prediction_still_counts(home, capsys):
     home.write_text("a file where the folder should be", encoding="utf-8")
-    asked = ask(right=1)
+    prediction = ask(right=1)
     assert "could not be written to predictions.json" in capsys.readouterr().out
-    asked.toggles.value = 1
-    assert "That is what you had predicted." in asked.status.value
+    prediction.toggles.value = 1
+    assert "That is what you had predicted." in prediction.status.value
+    assert "could not be written to predictions.json" in prediction.status.value
     home.unlink()
-    ask(right=1).uncover()  # now it can be written
+    outcome(KEY, OPTIONS, 1)  # now it can be written
     assert on_disk(home)[KEY]["choice"] == 1
 
 
-def test_right_may_be_any_integer_but_not_outside_the_options(capsys):
+def test_right_may_be_any_integer_but_not_outside_the_options():
     import numpy as np
 
-    predict(KEY, OPTIONS, lambda: np.int64(2))
-    assert "It was (c)" in capsys.readouterr().out
+    assert outcome(KEY, OPTIONS, np.int64(2)).startswith("It was (c)")
     for wrong in (3, -1):
         with pytest.raises(ValueError, match="has options 0 to 2"):
-            predict(KEY, OPTIONS, lambda wrong=wrong: wrong)
+            outcome(KEY, OPTIONS, wrong)
     with pytest.raises(TypeError):
-        predict(KEY, OPTIONS, lambda: 1.0)
+        outcome(KEY, OPTIONS, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -414,9 +410,10 @@ def test_bad_questions_are_refused_before_anything_is_kept(key, options, home):
     assert not home.exists()
 
 
-def test_two_options_read_well_and_languages_are_apart(capsys, monkeypatch):
-    predict(KEY, ["yes", "no"], lambda: 0)
-    assert "choose a or b." in capsys.readouterr().out
+def test_two_options_read_well_and_languages_are_apart(monkeypatch):
+    prediction = ask(options=["yes", "no"], right=1)
+    assert "choose a or b." in prediction.static()[0]
+    prediction.skip.click()
     monkeypatch.setitem(words._in_use, "lang", "zh")
     assert predictions.read() == {}
     assert ask(options=["yes", "no"]).toggles.value is None

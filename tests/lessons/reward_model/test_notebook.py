@@ -7,7 +7,7 @@ import torch
 
 import editions
 import minigpt
-from editions import edition_outputs, explanations, printed
+from editions import edition_outputs, printed
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.reward_model import labeler
 from minigpt.lessons.reward_model.best_of_n import POWERS
@@ -118,13 +118,6 @@ def said(edition) -> dict[str, str]:
     """What the edition's cells show, as text; of the lesson's, not of exercises."""
     lesson = {c["id"] for c in SOURCE["cells"] if not is_exercise(c)}
     return {name: editions.said(outputs) for name, outputs in edition.items() if name in lesson}
-
-
-def test_an_explanation_has_sixty_words_at_most(edition):
-    found = explanations(edition)
-    assert len(found) == 3 == sum("predict(" in source for source in CELLS.values())
-    wrong = {name: text for name, text in found.items() if not 5 < len(text.split()) <= 60}
-    assert not wrong
 
 
 def share_in(line: str, column: int) -> int:

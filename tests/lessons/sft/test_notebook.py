@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import minigpt.sft as course
-from editions import edition_outputs, explanations, said
+from editions import edition_outputs, said
 from minigpt.classroom.notebook import is_exercise, read_notebook
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.model import IGNORE, next_token_loss
@@ -65,13 +65,6 @@ def test_words_that_a_reader_of_the_edition_sees(edition):
         shown = said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
         prose += [line for line in shown.split("\n") if "  " not in line]  # options have two
     assert sum(len(text.split()) for text in prose) <= MOST_WORDS
-
-
-def test_an_explanation_has_sixty_words_at_most(edition):
-    found = explanations(edition)
-    assert len(found) == 8 == sum("predict(" in cell["source"] for cell in CELLS.values())
-    wrong = {name: text for name, text in found.items() if not 5 < len(text.split()) <= 60}
-    assert not wrong
 
 
 def test_a_model_answers_within_two_cells_of_the_set_up():
