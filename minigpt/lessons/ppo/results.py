@@ -133,7 +133,7 @@ def one_answer(policy: Stage, sft: Stage, reward: Stage, prompts, answers=64, up
         for score in (0 * r.score, r.score)
     )
     _advantages, returns = ppo.gae(rewards, torch.zeros_like(r.values), r.mask, 1.0, 1.0)
-    for _update in range(updates):
+    for _update in progress(range(updates), _("updates of the value model")):
         loss = ppo.value_loss_on(layers, r, torch.arange(answers), returns, config)
         optimizer.zero_grad()
         loss.backward()
