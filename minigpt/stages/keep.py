@@ -25,7 +25,6 @@ from minigpt.store.kept import alone
 from minigpt.store.words import _, language
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
-from minigpt.world.questions import Questions
 
 HEAD_FACTS, ENOUGH = 30, 0.6  # how many a base model is asked, and the share that it must know
 
@@ -149,40 +148,32 @@ class Checked:
     right: int
     asked: int
     needed: int
-    what: str
 
     def __bool__(self) -> bool:
         return self.right >= self.needed
 
     def __str__(self) -> str:
-        return _("{right} of {asked} {what}, {needed} needed", right=self.right,
-                 asked=self.asked, what=self.what, needed=self.needed)  # fmt: skip
+        return _("{right} of {asked} facts about well-known places, {needed} needed", **vars(self))
 
 
 def head_facts_by_qa(stage: Stage) -> Checked:
     """Of 30 facts about well-known places, how many a base model gives after `Q: … A:`, greedily;
     60 % are needed. They are of split V, the one to choose by."""
-    return checked(qa_score(stage, head_facts(stage)).correct, _("facts about well-known places"))
+    questions = known_questions(stage.world, "V")[:HEAD_FACTS]
+    right = sum(qa_score(stage, questions).correct)
+    return Checked(right, len(questions), math.ceil(ENOUGH * len(questions)))
 
 
 def head_facts_in_chat(stage: Stage) -> Checked:
     """The same of an assistant, asked in a chat."""
-    found, _ended = chat_score(stage, head_facts(stage))
-    return checked(found.correct, _("facts about well-known places"))
+    found, _ended = chat_score(stage, known_questions(stage.world, "V")[:HEAD_FACTS])
+    return Checked(sum(found.correct), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))
 
 
 def true_above_false(stage: Stage) -> Checked:
-    """Of the same facts, for how many a reward model scores the true value above a false one."""
+    """For how many of them a reward model scores the true value above a false one."""
     found, _questions = right_over(stage, split="V")
-    return checked(found[:HEAD_FACTS], _("true values scored above false ones"))
-
-
-def head_facts(stage: Stage) -> Questions:
-    return known_questions(stage.world, "V")[:HEAD_FACTS]
-
-
-def checked(right: list[bool], what: str) -> Checked:
-    return Checked(sum(right), len(right), math.ceil(ENOUGH * len(right)), what)
+    return Checked(sum(found[:HEAD_FACTS]), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))
 
 
 def yours_or_shipped(name: str, check: Callable[[Stage], object]) -> Stage:

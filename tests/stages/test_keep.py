@@ -473,7 +473,7 @@ def test_a_damaged_one_is_refused_and_keeping_again_puts_it_aside(damage):
 
 
 def passes(right):
-    return lambda stage: Checked(right, 30, 18, "facts")
+    return lambda stage: Checked(right, 30, 18)
 
 
 def test_yours_is_taken_where_it_passes(shipped, capsys):
@@ -485,12 +485,14 @@ def test_yours_is_taken_where_it_passes(shipped, capsys):
     capsys.readouterr()
     assert yours_or_shipped("base", passes(18)).own
     assert capsys.readouterr().out == (
-        f"Yours passed the check (18 of 30 facts, 18 needed): base (your own run, {mine}, parent "
+        "Yours passed the check (18 of 30 facts about well-known places, 18 needed): base (your "
+        f"own run, {mine}, parent "
         'none). The course\'s: load_stage("base", own=False)\n'
     )
     assert not yours_or_shipped("base", passes(17)).own
     assert capsys.readouterr().out == (
-        f"{there}, for yours did not pass the check: 17 of 30 facts, 18 needed.\n"
+        f"{there}, for yours did not pass the check: 17 of 30 facts about well-known places, 18 "
+        "needed.\n"
     )
 
     def says_hello(stage):
@@ -625,4 +627,4 @@ def test_a_judge_has_to_put_what_is_true_above_what_is_not(monkeypatch):
     for right in (18, 17):
         found = true_above_false(stage)
         assert bool(found) is (right == 18)
-        assert str(found) == f"{right} of 30 true values scored above false ones, 18 needed"
+        assert str(found) == f"{right} of 30 facts about well-known places, 18 needed"
