@@ -1,5 +1,7 @@
 """What the executed editions show, for the tests that hold the notebooks' sentences to it."""
 
+import re
+
 import pytest
 
 from minigpt.classroom.notebook import read_notebook
@@ -20,6 +22,21 @@ def edition_outputs(name: str, cells) -> dict[str, list]:
 def printed(outputs: list[dict]) -> str:
     """What a cell prints, and a live run's words: tables and pictures are left out."""
     return said([o for o in outputs if {*o.get("data", {})} <= {"text/plain"}])
+
+
+def explanations(edition: dict[str, list]) -> dict[str, str]:
+    """What the cells that ask for a prediction print when it is uncovered, by cell: without the
+    options and all before them, what it was, and the sentence of a figure."""
+    found = {}
+    for name, outputs in edition.items():
+        text = said([o for o in outputs if o.get("name") == "stdout"])
+        if "\n  (b) " in text:
+            text = re.sub(r"(?s)^.*\n  \(\w\)[^\n]*\n|It was \(.*", "", text)
+            text = " ".join(text.split())
+            for sentence in (said([o]) for o in outputs if "image/png" in o.get("data", {})):
+                text = text.replace(" ".join(sentence.split()), "")
+            found[name] = text.strip()
+    return found
 
 
 def said(outputs: list[dict]) -> str:

@@ -215,6 +215,7 @@ def test_the_reading_files_are_read_in_an_afternoon():
 def test_the_package_stays_small():
     assert all((PACKAGE / name).exists() for name in DATA)
     code = [file for file in modules().values() if not is_data(file)]
+    assert sum(lines(file) for file in code if "lessons" in file.parts) <= 4_200
     drawings = [file for file in code if "diagrams" in file.parts]
     assert sum(map(lines, drawings)) <= ALL_DRAWINGS
     assert sum(map(lines, code)) - sum(map(lines, drawings)) <= ALL_CODE

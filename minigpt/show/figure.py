@@ -16,7 +16,9 @@ from PIL import Image
 
 from minigpt.show.style import BLUE, VERDICT_GROUPS
 
-LINE = 100  # characters of a line of text: Jupyter breaks longer ones inside words
+LINE = (
+    74  # characters of a line of text: Jupyter breaks longer ones inside words, at 800 pixels too
+)
 
 
 def figure(width: float = 7.0, height: float = 3.0, columns: int = 1):

@@ -1,7 +1,6 @@
 """The trained stages: made, loaded, asked and measured. A notebook imports from here."""
 
 from minigpt.stages.exam import (
-    inputs_of,
     known_questions,
     report_questions,
     reward_exam,
@@ -17,7 +16,14 @@ from minigpt.stages.from_labels import (
     simulated_labels,
     with_refusals,
 )
-from minigpt.stages.keep import go_back, head_facts_by_qa, keep, yours_or_shipped
+from minigpt.stages.keep import (
+    go_back,
+    head_facts_by_qa,
+    head_facts_in_chat,
+    keep,
+    true_above_false,
+    yours_or_shipped,
+)
 from minigpt.stages.labels import own_labels
 from minigpt.stages.recipe import Plan
 from minigpt.stages.report import BEIJING
@@ -29,10 +35,8 @@ from minigpt.stages.scoring import (
     judged,
     majority_accuracy,
     more_questions,
-    paired,
     prompt_score,
     qa_prompt,
-    qa_score,
     share,
     with_interval,
 )

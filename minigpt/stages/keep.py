@@ -14,9 +14,9 @@ import torch
 
 from minigpt.model import GPT
 from minigpt.reward import RewardModel
-from minigpt.stages.exam import known_questions
+from minigpt.stages.exam import known_questions, right_over
 from minigpt.stages.own import PARENTS, back_line, hash_of, own_checkpoints, tell_stale
-from minigpt.stages.scoring import qa_score
+from minigpt.stages.scoring import chat_score, qa_score
 from minigpt.stages.stage import Stage, load_stage, read_stage
 from minigpt.store import checkpoint
 from minigpt.store.checkpoint import file_hash
@@ -162,6 +162,18 @@ def head_facts_by_qa(stage: Stage) -> Checked:
     questions = known_questions(stage.world, "V")[:HEAD_FACTS]
     right = sum(qa_score(stage, questions).correct)
     return Checked(right, len(questions), math.ceil(ENOUGH * len(questions)))
+
+
+def head_facts_in_chat(stage: Stage) -> Checked:
+    """The same of an assistant, asked in a chat."""
+    found, _ended = chat_score(stage, known_questions(stage.world, "V")[:HEAD_FACTS])
+    return Checked(sum(found.correct), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))
+
+
+def true_above_false(stage: Stage) -> Checked:
+    """For how many of them a reward model scores the true value above a false one."""
+    found, _questions = right_over(stage, split="V")
+    return Checked(sum(found[:HEAD_FACTS]), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))
 
 
 def yours_or_shipped(name: str, check: Callable[[Stage], object]) -> Stage:

@@ -100,8 +100,3 @@ def chooser(world: World, labeler: str | Labeler, seed: int | random.Random = 0)
 def shorter(encoding) -> Chooser:
     """Prefers the answer with fewer tokens."""
     return Chooser(lambda question, text: -len(encoding.encode_ordinary(" " + text)))
-
-
-def longer(encoding) -> Chooser:
-    """Prefers the answer with more tokens."""
-    return Chooser(lambda question, text: len(encoding.encode_ordinary(" " + text)))

@@ -2,7 +2,8 @@
 
 Chromium is the program that MINIGPT_CHROMIUM names (none where that is empty), else `chromium`,
 `chromium-browser` or `google-chrome` on PATH. Nothing else has to be installed: what speaks with
-it, websocket-client, comes with JupyterLab.
+it, websocket-client, comes with JupyterLab. Whether everybody can read what is shown is asked of
+axe-core, which npm installs into a temporary folder; MINIGPT_AXE names an axe.min.js that is there.
 """
 
 import base64
@@ -83,6 +84,28 @@ def running_chromium(profile: Path) -> Iterator[str]:
 def chromium(tmp_path_factory):
     with running_chromium(tmp_path_factory.mktemp("chromium")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def axe_if_any(tmp_path_factory) -> str:
+    """The source of axe-core, "" where there is none and npm cannot install it."""
+    if "MINIGPT_AXE" in os.environ:
+        return Path(os.environ["MINIGPT_AXE"]).read_text(encoding="utf-8")
+    there = tmp_path_factory.mktemp("axe")
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", there]
+    try:
+        subprocess.run([*command, "axe-core"], check=True, capture_output=True, timeout=120)
+    except (subprocess.SubprocessError, OSError):
+        return ""
+    return (there / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def axe(axe_if_any) -> str:
+    """The source of axe-core; without it the test is skipped."""
+    if not axe_if_any:
+        pytest.skip("npm cannot install axe-core here: set MINIGPT_AXE to an axe.min.js")
+    return axe_if_any
 
 
 @pytest.fixture

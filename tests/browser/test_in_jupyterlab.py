@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from browser.where import (
+    AXE,
     BROKEN,
     CELLS,
     CLIPPED,
@@ -60,7 +61,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
 @pytest.mark.place("JupyterLab in Chromium")
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_notebook(path, chromium, lab, page):
+def test_notebook(path, chromium, lab, page, axe_if_any):
     page.open_notebook(lab(path, outputs=True))
     assert page.run(f"{CELLS}.some(cell => cell.model.trusted === false)")
     page.wait(f"{PICTURES}.length")
@@ -70,6 +71,11 @@ def test_notebook(path, chromium, lab, page):
     assert page.run(ERRORS) == [], "an error or a warning outside the exercises"
     assert page.run(BROKEN) == [], "a widget that cannot be shown"
     predictions_are_answered(page, path.parent.name)
+    if axe_if_any:
+        page.run(f"{axe_if_any}; {AXE}; 0")
+        page.wait("!!window.flaws")
+        handles = "noUi-handle"  # of sliders, which ipywidgets names itself
+        assert [flaw for flaw in page.run("window.flaws") if handles not in flaw] == []
     clipped = {}
     for name, size in VIEWS.items():
         theme = name.split("-")[0]

@@ -1,8 +1,7 @@
 """The page with the four models in a real browser: its five parts, by mouse and by keyboard, on a
 wide and a narrow screen, and what it says where something is missing.
 
-Whether it can be read by everybody is asked of axe-core, which npm installs into a temporary
-folder; MINIGPT_AXE names an axe.min.js that is there already. MINIGPT_SHOTS=FOLDER leaves pictures.
+Whether it can be read by everybody is asked of axe-core. MINIGPT_SHOTS=FOLDER leaves pictures.
 """
 
 import functools
@@ -10,8 +9,6 @@ import http.server
 import json
 import os
 import re
-import shutil
-import subprocess
 import threading
 import time
 import urllib.parse
@@ -115,22 +112,6 @@ def tab(page):
     page.call("Page.bringToFront")
     page.call("Emulation.setFocusEmulationEnabled", enabled=True)
     return page
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory):
-    """The source of axe-core."""
-    if "MINIGPT_AXE" in os.environ:
-        return Path(os.environ["MINIGPT_AXE"]).read_text(encoding="utf-8")
-    npm, there = shutil.which("npm"), tmp_path_factory.mktemp("axe")
-    if npm is None:
-        pytest.skip("there is no npm to install axe-core: put one on PATH, or set MINIGPT_AXE")
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", there, "axe-core"]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-    except (subprocess.SubprocessError, OSError):
-        pytest.skip("npm cannot install axe-core here: set MINIGPT_AXE to an axe.min.js")
-    return (there / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def models(files, lang: str = "en") -> dict:

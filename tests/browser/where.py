@@ -29,6 +29,11 @@ BROKEN = """
   .filter(e => /Error displaying widget|Loading widget|model not found/.test(e.textContent))
   .map(e => e.textContent.slice(0, 80))
 """
+AXE = """
+axe.run({include: [['.jp-OutputArea-output']]}, {resultTypes: ['violations']}).then(
+  found => { window.flaws = found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html}`)) },
+  error => { window.flaws = [String(error)] })
+"""
 PREDICTIONS = f"[...document.querySelectorAll('.jp-OutputArea .{CHOICES}')]"
 
 

@@ -14,16 +14,25 @@ from minigpt.commands import chat, train
 from minigpt.model import GPT, GPTConfig
 from minigpt.reward import RewardModel
 from minigpt.stages import stage as stage_module
+from minigpt.stages.exam import known_questions
 from minigpt.stages.folder import Course
-from minigpt.stages.keep import Checked, go_back, head_facts_by_qa, keep, yours_or_shipped
+from minigpt.stages.keep import (
+    Checked,
+    go_back,
+    head_facts_by_qa,
+    head_facts_in_chat,
+    keep,
+    true_above_false,
+    yours_or_shipped,
+)
 from minigpt.stages.own import own_checkpoints, stale_stages
 from minigpt.stages.replies import Reply, load_stages, replies
 from minigpt.stages.scoring import judged
-from minigpt.stages.stage import load_stage
+from minigpt.stages.stage import Stage, load_stage
 from minigpt.store import checkpoint, files
 from minigpt.store.checkpoint import aside_path, file_hash, load_tensors, read_meta, save_checkpoint
 from minigpt.store.files import ROOT, Problem
-from toys import awake, awake_gpt, toy_stage, write_stage
+from toys import awake, awake_gpt, says, toy_stage, write_stage
 
 BACK = "from minigpt.stages import go_back; go_back"
 FOUR = ("base", "sft", "reward", "ppo")
@@ -589,3 +598,33 @@ def test_chat_says_whose_answer_and_whose_score_it_is():
     assert chat.show_reply(reply) == "your sft: Italy  [score +0.50, your score -0.25]"
     alone = Reply("sft", "chat", "Italy", True, None, False, -0.25)
     assert chat.show_reply(alone) == "sft: Italy  [your score -0.25]"
+
+
+def test_an_assistant_is_asked_the_same_in_a_chat(monkeypatch):
+    stage = toy_stage("sft", None)
+    known = known_questions(stage.world, "V")
+    for right, passed in ((18, True), (17, False)):
+        told = {q.text: q.answer for q in known[:right]}
+        reply = says(lambda q, told=told: told.get(q.text, "I do not know."))
+        monkeypatch.setattr(Stage, "ask", reply)
+        found = head_facts_in_chat(stage)
+        assert bool(found) is passed
+        assert str(found) == f"{right} of 30 facts about well-known places, 18 needed"
+
+
+def test_a_judge_has_to_put_what_is_true_above_what_is_not(monkeypatch):
+    """Only its order counts, and of no facts but those."""
+    stage = toy_stage("reward", None)
+    known = known_questions(stage.world, "V")
+
+    def score_all(model, sequences, seen=[0]):  # noqa: B006 - counts its calls
+        seen[0] += 1
+        first = torch.arange(len(sequences)) < (18 if seen[0] <= 2 else 17)
+        return torch.where(first, 1.0, -1.0) if seen[0] % 2 else torch.zeros(len(sequences))
+
+    monkeypatch.setattr("minigpt.stages.exam.score_all", score_all)
+    assert len(known) > 60
+    for right in (18, 17):
+        found = true_above_false(stage)
+        assert bool(found) is (right == 18)
+        assert str(found) == f"{right} of 30 facts about well-known places, 18 needed"

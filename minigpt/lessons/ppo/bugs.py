@@ -98,7 +98,7 @@ def difference(bug: str) -> Table:
         for line in list(found)[2:]:
             kind, fill = kinds.get(line[0], ("", None))
             rows.append([kind, Cell(name if line[0] == "@" else line[1:], fill)])
-    return Table(["", "minigpt/ppo.py"], rows, bug, width=110, tokens=True)
+    return Table(["", "minigpt/ppo.py"], rows, width=110, tokens=True)
 
 
 def ppo_with(bug: str, policy, reward_model, prompts, encoding, config: PPOConfig) -> Iterator:

@@ -51,11 +51,13 @@ class Cockpit(Widget):
         name, stop = self.run.value, self.stopped.get(self.run.value)
         seen = [p for p in self.curve() if p["step"] <= self.round.value]
         place = [*self.runs].index(name)  # its colour is its own
+        top = 1.1 * max(p["proxy"] for curve in self.runs.values() for p in curve)
         self.stop.disabled = stop is not None
         if stop is None:
             self.say(_("Round {round}: the reward model's score is {proxy}. Gold is covered.",
                        round=seen[-1]["step"], proxy=signed(seen[-1]["proxy"])))  # fmt: skip
-            fig, said = over_figure({name: seen}, self.curve()[-1]["step"], place, covered=True)
+            last = self.curve()[-1]["step"]
+            fig, said = over_figure({name: seen}, last, place, covered=True, top=top)
         else:
             best, last = max(self.curve(), key=lambda p: p["gold"]), self.curve()[-1]
             self.say(_(
@@ -64,7 +66,8 @@ class Cockpit(Widget):
                 stop=stop["step"], here=signed(stop["gold"]), best=best["step"],
                 most=signed(best["gold"]), last=last["step"], end=signed(last["gold"]),
             ))  # fmt: skip
-            fig, said = over_figure({name: self.curve()}, last["step"], place, stop=stop["step"])
+            shown, at = {name: self.curve()}, stop["step"]
+            fig, said = over_figure(shown, last["step"], place, stop=at, top=top)
         self.shown.value = picture(fig, said)[0]["text/html"]
 
     def static(self) -> list:

@@ -74,6 +74,8 @@ class Museum(Widget):
             return
         said = _("Exhibit {letter}: right. {lesson}", letter=letter, lesson=lesson)
         shown = rendered(difference(bug)) if BUGS[bug][1] else ""
+        # as wide as there is room, or its longest line would widen the sentence too
+        shown = f'<div style="overflow-x:auto;width:0;min-width:100%">{shown}</div>'
         self.verdict.value = f"<p><b>{escape(said)}</b></p>{shown}"
 
     # ---- what is read -----------------------------------------------------------------------

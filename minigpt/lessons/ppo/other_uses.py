@@ -66,7 +66,7 @@ def contender_table(found: list[Contender]) -> Table:
     """A row a contender."""
     rows = []
     for c in found:
-        kl = _("at most {kl}", kl=f"{c.kl:.1f}") if c.bound else f"{c.kl:.1f}"
+        kl = f"{'≤ ' * c.bound}{c.kl:.1f}"
         shares = c.share("fact", "correct"), c.share("unknown", *DECLINED)
         rows.append([c.name, kl, signed(np.mean(c.score.gold)), *map("{:.0%}".format, shares)])
     header = [_("answers of"), _("KL, nats"), _("gold"), _("known: right"), _("unknown: says so")]

@@ -47,12 +47,14 @@ def drawn(lines: dict[str, tuple], unit: str, along: str) -> tuple[Figure, str]:
 
 
 def over_figure(
-    curves: dict[str, list[dict]], rounds: int, place=0, covered=False, stop: int | None = None
-) -> tuple[Figure, str]:
+    curves: dict[str, list[dict]], rounds: int, place=0, covered=False, stop: int | None = None,
+    top: float | None = None,
+) -> tuple[Figure, str]:  # fmt: skip
     """Proxy and gold against the rounds, each on an axis of its own; a line a run.
 
     curves: by the run's name what was measured after some rounds, as a checkpoint keeps it.
-    place: of the first one's colour. covered: leave gold out. stop: a round to be marked.
+    place: of the first one's colour. covered: leave gold out. stop: a round to be marked. top: of
+    the proxy's axis, so that it stays where more rounds come.
     """
     (fig, axes), said = figure(8, 2.8, columns=2), []
     for (name, curve), colour, style in zip(curves.items(), COLOURS[place:], ("-", "--", ":")):
@@ -78,6 +80,8 @@ def over_figure(
         ax.locator_params(nbins=4)
         if stop:
             ax.axvline(stop, color="black", lw=1)
+    if top:
+        axes[0].set_ylim(min(0, axes[0].get_ylim()[0]), top)
     if covered:
         axes[1].set_yticks([])
     return fig, f"{'; '.join(said)}."
@@ -129,7 +133,7 @@ def one_answer(policy: Stage, sft: Stage, reward: Stage, prompts, answers=64, up
         for score in (0 * r.score, r.score)
     )
     _advantages, returns = ppo.gae(rewards, torch.zeros_like(r.values), r.mask, 1.0, 1.0)
-    for _update in range(updates):
+    for _update in progress(range(updates), _("updates of the value model")):
         loss = ppo.value_loss_on(layers, r, torch.arange(answers), returns, config)
         optimizer.zero_grad()
         loss.backward()

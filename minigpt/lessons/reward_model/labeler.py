@@ -102,10 +102,16 @@ class Labeler(Widget):
         self.again = own_labels(self.notes.append, again=True)
         words = {"a": _("← Left is better"), "tie": _("Tie"), "b": _("Right is better →")}
         self.buttons = {
-            choice: self.button(word, self.decide, choice, layout={"width": "auto"})
+            choice: self.button(
+                word,
+                self.decide,
+                choice,
+                button_style="primary",
+                layout={"width": "auto", "height": "44px"},
+            )
             for choice, word in words.items()
         }
-        self.undo_button = self.button(_("Undo"), self.undo)
+        self.undo_button = self.button(_("Undo"), self.undo, icon="undo")
         self.facts = self.control(
             widgets.Checkbox, _("Show what is true"), self.refresh, value=False, indent=False
         )
@@ -122,12 +128,13 @@ class Labeler(Widget):
         self.written = self.control(
             widgets.Text, _("Write it here"), wide=True, entered=self.stop_clock
         )
+        self.written.layout.flex = "1 1 20em"
         self.stopwatch = widgets.HTML(layout={"width": "auto"})
         self.view = widgets.VBox([
             self.shown, side_by_side(*self.buttons.values(), self.undo_button),
             side_by_side(self.arrows, self.facts), side_by_side(self.bar, self.status),
             side_by_side(self.name, self.path, self.export_button),
-            side_by_side(self.start, self.stop), self.written, self.stopwatch,
+            side_by_side(self.start, self.written, self.stop), self.stopwatch,
         ])  # fmt: skip
         self.refresh()
 

@@ -279,6 +279,8 @@ def test_what_the_retelling_and_the_errata_say_is_measured_here(edition):
     assert base >= ppo and chat < base / 4  # for many different ideas
     repeats = [float(n) for n in re.findall(r"(\d+\.\d)%", said(edition["diversity"]))]
     assert max(repeats[:4]) < 1  # what is lost is no repetition
+    players = re.findall(r"^(\w.*?) +\d+ +\d+ +\d+$", editions.said(edition["sure"]), re.M)
+    assert len(players) == 7 and players[-1] == "Over-optimised PPO"  # the villain is one
     left = re.search(
         r"Of SFT's ([\d.]+) different answers PPO has ([\d.]+)", said(edition["diversity"])
     )

@@ -140,7 +140,8 @@ def test_shares_count_only_their_kind(sft, questions):
     value = signed(np.mean(score.gold))
     assert contender_table([found]).rows == [["mine", "0.5", value, "25%", "50%"]]
     bound = Contender("best", score, 1.84, bound=True)
-    assert contender_table([bound]).rows[0][1] == "at most 1.8"
+    assert contender_table([bound]).rows[0][1] == "≤ 1.8"
+    assert contender_table([found, bound]).numeric() == [False, True, True, True, True]
 
 
 def test_two_are_compared_question_by_question(questions):

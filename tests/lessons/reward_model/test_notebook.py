@@ -1,20 +1,32 @@
 """What notebook 05 says of the package's numbers and of its own outputs is so, and it is short."""
 
-import json
 import re
 
 import pytest
+import torch
 
 import editions
-from editions import edition_outputs
+import minigpt
+from editions import edition_outputs, printed
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.reward_model import labeler
 from minigpt.lessons.reward_model.best_of_n import POWERS
-from minigpt.reward import RewardConfig, ScalarLayers, kl_bound
+from minigpt.reward import (
+    RewardConfig,
+    RewardModel,
+    RewardStep,
+    ScalarLayers,
+    bradley_terry,
+    kl_bound,
+    lr_factor,
+    make_optimizer,
+    pad_right,
+    train_reward,
+)
 from minigpt.sft import SFTConfig
 from minigpt.stages.recipe import Recipe
 from minigpt.store.files import ROOT
-from toys import tiny_gpt
+from toys import awake_gpt, tiny_gpt
 
 STEM = "05_reward_model"
 SOURCE = read_notebook(ROOT / "notebooks" / "source" / "en" / f"{STEM}.ipynb")
@@ -60,6 +72,25 @@ def test_the_loop_has_the_courses_settings():
         assert 0.29 < found / getattr(SFTConfig(), name) < 0.34
 
 
+def test_the_loop_is_the_packages():
+    """On the labels in the order in which the package draws them."""
+    questions = [[[[1, 2 + i, 3, 15], [4, 5 + i, 15], [6, 7, 8 + i, 15]], [(0, 1), (2, 1), (0, 2)]]
+                 for i in range(7)]  # fmt: skip
+    names = {"torch": torch, "RewardStep": RewardStep, "lr_factor": lr_factor,
+             "make_optimizer": make_optimizer, "pad_right": pad_right, "minigpt": minigpt,
+             "yours": lambda name, stand_in: stand_in, "sequences": [], "pairs": []}  # fmt: skip
+    exec(CELLS["loop"].split("\n\nmodel, loss_of")[0], names)
+    mine, theirs = (RewardModel(awake_gpt(vocab_size=16, block_size=16)) for _ in "ab")
+    order = torch.randperm(7, generator=torch.Generator().manual_seed(0)).tolist()
+    given, config = [*zip(*questions)], RewardConfig(prompts_per_batch=3)
+    steps = train_reward(theirs, *given, config)
+    own = names["my_reward"](mine, *zip(*(questions[i] for i in order)), bradley_terry, batch=3)
+    for step, found in zip(steps, own):  # the package's takes a last batch of one
+        assert (found.loss, found.accuracy) == pytest.approx((step.loss, step.accuracy), rel=1e-3)
+        assert found.tokens == step.tokens
+    assert found.step == 2
+
+
 def test_it_is_short():
     lesson = [c for c in SOURCE["cells"] if not is_exercise(c)]
     tasks = [c for c in lesson if c["id"].startswith(("task-", "open-"))]
@@ -77,11 +108,16 @@ def test_it_is_short():
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
+def edition() -> dict[str, list]:
+    """The executed edition's outputs, by cell."""
+    return edition_outputs(STEM, CELLS)
+
+
+@pytest.fixture(scope="module")
+def said(edition) -> dict[str, str]:
     """What the edition's cells show, as text; of the lesson's, not of exercises."""
     lesson = {c["id"] for c in SOURCE["cells"] if not is_exercise(c)}
-    shown = edition_outputs(STEM, CELLS)
-    return {name: editions.said(outputs) for name, outputs in shown.items() if name in lesson}
+    return {name: editions.said(outputs) for name, outputs in edition.items() if name in lesson}
 
 
 def share_in(line: str, column: int) -> int:
@@ -96,9 +132,9 @@ def test_the_ordinary_judge_hardly_tells_true_from_false(said):
 
 
 def test_searching_harder_harms_with_the_ordinary_judge_whatever_its_labels(said):
-    number = r"([+\u2212][\d.]+)"
-    form = rf"((?:main|ordinary), [\d,]+): {number} \({number} to {number}\)"
-    told = re.findall(form, said["search"])
+    number = r" +([+\u2212][\d.]+)"
+    form = rf"((?:main|ordinary), [\d,]+){number}{number}{number}$"
+    told = re.findall(form, said["search"], re.M)
     assert len(told) == 4
     for name, *numbers in told:
         _change, _low, high = (float(x.replace("\u2212", "-")) for x in numbers)
@@ -121,6 +157,8 @@ def test_the_learners_curve_lies_near_the_shipped_one(said):
     assert abs(mine - theirs) < max(0.1, 2 * abs(theirs - other))
 
 
-def test_words_of_the_edition(said):
-    printed = json.dumps({k: v for k, v in said.items() if k != "environment"})
-    assert len(printed.split()) < 2500
+def test_words_that_a_reader_of_the_edition_sees(edition):
+    prose = [*map(bare, MARKDOWN.values())]
+    for outputs in edition.values():
+        prose += [line for line in printed(outputs).split("\n") if "  " not in line]  # no options
+    assert sum(len(text.split()) for text in prose) <= 2500
