@@ -44,7 +44,7 @@ def pytest_arguments(argv: list[str]) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """Run pytest in an environment without the learner's own checkpoints."""
-    if argv[:1] in (["-h"], ["--help"]):
+    if {"-h", "--help"} & {*argv}:
         print(f"usage: {PROGRAM} test [--fresh] [--quick|--all] [pytest's options]\n\n{__doc__}")
         return 0
     require_repository()

@@ -72,6 +72,13 @@ def test_a_path_that_is_not_there_is_named(option, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
+def test_its_help_lists_the_benchmarks(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        bench.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Benchmarks: bpe, cold_start, generation, loss" in said
+
+
 def test_a_benchmark_that_fails_is_named(monkeypatch, tmp_path):
     (tmp_path / "side_by_side.py").write_text(
         (bench.FOLDER / "side_by_side.py").read_text(encoding="utf-8"), encoding="utf-8"
