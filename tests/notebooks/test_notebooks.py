@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.classroom.notebook import BUDGET, KERNELSPEC, with_short_budget
+from budget import BUDGET, with_short_budget
+from minigpt.classroom.notebook import KERNELSPEC
 from minigpt.maintain import build
 from minigpt.maintain.badges import BRANCH, REPOSITORY, binder_link, colab_link
 from minigpt.setup.working_copy import LANGUAGES
