@@ -9,7 +9,8 @@ A constant says what has to be installed before it is imported:
     ENVIRONMENT = "lab"       all of requirements.txt
     ENVIRONMENT = "test"      requirements.txt and the extra `test` of pyproject.toml
 
-All of it is read from the source without importing it: help works before anything is installed.
+All of it is read from the source without importing it: help works before anything is installed, a
+command's own as well where its file imports no package at the top.
 """
 
 import ast
