@@ -40,6 +40,12 @@ def tenth_or_all(n: int) -> list:
     return [pytest.param(n // 10, id="tenth"), every]
 
 
+def one_of_many(values: list, mark) -> list:
+    """Values of a test's parameter, of which the first alone is without the mark."""
+    rest = (value if isinstance(value, tuple) else (value,) for value in values[1:])
+    return [*values[:1], *(pytest.param(*value, marks=mark) for value in rest)]
+
+
 class Tried:
     """A plugin of pytest: the tests may run in other processes than the one that sums up."""
 

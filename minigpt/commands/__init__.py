@@ -9,7 +9,8 @@ A constant says what has to be installed before it is imported:
     ENVIRONMENT = "lab"       all of requirements.txt
     ENVIRONMENT = "test"      requirements.txt and the extra `test` of pyproject.toml
 
-All of it is read from the source without importing it: help works before anything is installed.
+All of it is read from the source without importing it: help works before anything is installed, a
+command's own as well where its file imports no package at the top.
 """
 
 import ast
@@ -17,7 +18,7 @@ import difflib
 import importlib
 import os
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +130,9 @@ def run(argv: list[str]) -> int:
     set_paths()
     fresh = "--fresh" in rest
     rest = [argument for argument in rest if argument != "--fresh"]
+    if {"-h", "--help"} & {*rest}:
+        with suppress(ImportError):  # where it needs a package, that is installed first
+            return importlib.import_module(commands[name].module).main(rest)
     if commands[name].environment is not None:
         with redirect_stdout(sys.stderr if "--json" in rest else sys.stdout):  # JSON stands alone
             python = environment.ensure(commands[name].environment, fresh)

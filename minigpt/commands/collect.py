@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -246,5 +247,5 @@ def main(argv: list[str]) -> int:
     print("".join(f"  {line}\n" for line in account.unused) + "\n".join(account.said))
     if not account.found:
         raise Problem(f"{archive} holds no student's notebook.")
-    print(f"Next: {PROGRAM} grade {args.course} {args.assignment}")
+    print(f"Next: {PROGRAM} grade {shlex.join([str(args.course), args.assignment])}")
     return int(account.displaced)

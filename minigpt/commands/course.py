@@ -5,6 +5,7 @@ The last assignment is the worksheet, in which each student has tasks with numbe
 
 import re
 import secrets
+import shlex
 from pathlib import Path
 
 from minigpt.classroom.notebook import read_notebook, released, sources, to_bytes
@@ -81,14 +82,14 @@ def main(argv: list[str]) -> int:
     what.add_argument("--release", action="store_true", help=given)
     args = parser.parse_args(argv)
     speak(args.lang)
-    folder = args.folder.expanduser().resolve()
+    folder, typed = args.folder.expanduser().resolve(), shlex.quote(str(args.folder))
     if args.check:
         return run(["grade", str(folder), "--check"])  # which needs the package's environment
     if args.release:
         secret_of(folder)  # or it is no course folder
         written = release(folder)
         print(f"{len(written)} notebooks without solutions in {folder / 'release'}")
-        print(f"Worksheets are each student's own: {PROGRAM} variant {args.folder}")
+        print(f"Worksheets are each student's own: {PROGRAM} variant {typed}")
         return 0
     outside_course(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "nbgrader_config.py").is_file():
@@ -99,8 +100,8 @@ def main(argv: list[str]) -> int:
     if kept:
         print(f"These differ from the course's and stay as they are: {', '.join(kept)}")
     print(f"""Next: write your students into {folder / "class.csv"}, then
-    {PROGRAM} course --release {args.folder}
-    {PROGRAM} collect FILE.zip {args.folder} {names[0]}
-    {PROGRAM} grade {args.folder}
+    {PROGRAM} course --release {typed}
+    {PROGRAM} collect FILE.zip {typed} {names[0]}
+    {PROGRAM} grade {typed}
 TEACHING.md tells the rest.""")
     return 0

@@ -1,6 +1,7 @@
 """Points for one notebook or for a class: grade FILE.ipynb, or grade DIR [ASSIGNMENT ...]."""
 
 import importlib.util
+import shlex
 import sys
 from pathlib import Path
 
@@ -138,7 +139,9 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
     strange = sorted({one.student for one in account if not roster.by_id(one.student)})
     if roster.students and strange:
         print(f"Not in class.csv: {', '.join(strange)}")
-    name = names[0] if len(names) == 1 else "ASSIGNMENT"  # nbgrader takes one at a time
+    name = (
+        shlex.quote(names[0]) if len(names) == 1 else "ASSIGNMENT"
+    )  # nbgrader takes one at a time
     waiting = sum(one.words[2] for one in account)
     if waiting:
         print(f"{waiting:g} points for answers in words are yours to give: write them into "
@@ -147,7 +150,7 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
 Back to the platform: {PROGRAM} export --help
 Into nbgrader's gradebook, with the same points. That run has no sandbox: what students wrote
 runs with your rights. What you have not read needs a container (TEACHING.md, nbgrader):
-    cd {course}
+    cd {shlex.quote(str(course))}
     nbgrader generate_assignment {name} --CourseDirectory.release_directory=.release
     nbgrader autograde {name} --CourseDirectory.submitted_directory=checked""")
     return int(any(one.displaced for one in account))

@@ -2,7 +2,7 @@
 
 They run in two processes; named files, or all of them with -n 0, run in one.
 
---quick  the unit tests that are not marked slow or notebook
+--quick  the unit tests: those that are not marked slow, notebook or browser
          without an option: the tests that are not slow, and the English notebooks, run by nbval
 --all    the slow ones too; writes the table of places in README
 """
@@ -27,7 +27,7 @@ def pytest_arguments(argv: list[str]) -> list[str]:
     if quick and everything:
         raise Problem("Choose one of --quick and --all.")
     rest = [argument for argument in argv if argument not in ("--quick", "--all")]
-    marks = ["-m", "not slow and not notebook"] if quick else []  # tests/conftest.py skips the slow
+    marks = ["-m", "not (slow or notebook or browser)"] if quick else []
     marks = ["-m", "slow or not slow"] if everything else marks
     named = [part for part in rest if (ROOT / part.split("::")[0]).exists() and part[0] != "-"]
     notebooks = ROOT / "notebooks" / "en"
@@ -44,7 +44,7 @@ def pytest_arguments(argv: list[str]) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """Run pytest in an environment without the learner's own checkpoints."""
-    if argv[:1] in (["-h"], ["--help"]):
+    if {"-h", "--help"} & {*argv}:
         print(f"usage: {PROGRAM} test [--fresh] [--quick|--all] [pytest's options]\n\n{__doc__}")
         return 0
     require_repository()

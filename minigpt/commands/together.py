@@ -12,18 +12,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-import numpy as np
-
-from minigpt.classroom.class_work import concept, taste
-from minigpt.classroom.class_work.files import read_class_labels
 from minigpt.classroom.exchange.tables import table_bytes
 from minigpt.commands import speak
 from minigpt.setup.common import option_parser, outside_course
-from minigpt.show.table import Table
 from minigpt.store.files import Problem, as_problem, atomic_write
 from minigpt.store.words import language
-from minigpt.tokenizer import load_tokenizer
-from minigpt.world.facts import load_world
 
 WIDTH = 96  # columns
 WIDEST = 12  # students whose agreement is printed as a matrix
@@ -51,6 +44,8 @@ def say(text: str) -> None:
 
 def show(header: list, rows: list, caption: str) -> None:
     """Print a table below its caption."""
+    from minigpt.show.table import Table
+
     print()
     say(caption)
     print(Table(header, rows, width=22))
@@ -58,6 +53,10 @@ def show(header: list, rows: list, caption: str) -> None:
 
 def show_agreement(people: dict) -> dict[str, bytes]:
     """Print who labeled how much and how far each two agree; the same as CSV files."""
+    import numpy as np
+
+    from minigpt.classroom.class_work import taste
+
     shares, counts = taste.agreement(list(people.values()))
     met = (counts > 0) & ~np.eye(len(people), dtype=bool)
     header = ["student", "labels", "ties", "students with common pairs", "mean agreement"]
@@ -88,6 +87,8 @@ def show_agreement(people: dict) -> dict[str, bytes]:
 
 def show_preferences(people: dict, world, encoding) -> dict[str, bytes]:
     """Print what each student prefers, and the class; the same as a CSV file."""
+    from minigpt.classroom.class_work import taste
+
     found = taste.preferences(people, world, encoding)
     told = sum(e.votes > 0 for who in people for e in found[who].values())
     show(
@@ -119,6 +120,10 @@ def chance(estimate) -> str:
 
 def together(folder: Path, out: Path | None, names: Path | None, key: str) -> None:
     """Read a class's labels, print the tables, and write them into `out` and who is who."""
+    from minigpt.classroom.class_work.files import read_class_labels
+    from minigpt.tokenizer import load_tokenizer
+    from minigpt.world.facts import load_world
+
     world, encoding = load_world(language()), load_tokenizer(language())
     handed = read_class_labels(folder, encoding, key)
     for sentence in handed.refused:  # with file names: not into a table that is sent into a file
@@ -141,6 +146,8 @@ def what_was_learned(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     folder, out = (p and p.expanduser().resolve() for p in (args.folder, args.out))
     check_paths(folder, out, None)
+    from minigpt.classroom.class_work import concept
+
     found = concept.read_class(folder)
     for sentence in found["refused"]:
         print(f"Not used: {sentence}", file=sys.stderr)

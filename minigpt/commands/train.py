@@ -46,8 +46,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise Problem(f"There is no stage {unknown[0]!r}. Choose some of: {', '.join(STAGES)}")
     check_seed(args.seed)
-    if args.threads is not None and args.threads < 1:
-        raise Problem(f"--threads is {args.threads}: give 1 or more.")
+    if args.threads is not None and not 1 <= args.threads <= 1000:
+        raise Problem(f"--threads is {args.threads}: give 1 or more, at most 1000.")
     if args.out is not None and not args.out.strip():
         raise Problem("--out is empty: give the name of a folder.")
     return args, [stage for stage in STAGES if stage in stages]  # each starts from one before it

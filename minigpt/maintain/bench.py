@@ -24,7 +24,8 @@ def main(argv: list[str]) -> int:
     known = sorted(p.stem for p in FOLDER.glob("[!_]*.py") if p.stem not in (COMMON, "conftest"))
     chosen = [a for a in argv if a in known] or known
     options = [a for a in argv if a not in known]
-    args = side_by_side.arguments(__doc__ + f"\nBenchmarks: {', '.join(known)}", options)
+    program = f"{PROGRAM} bench [{' | '.join(known)}]"
+    args = side_by_side.arguments(__doc__, options, program)
     rows, failed = [], []
     for name in chosen:
         command = [sys.executable, str(FOLDER / f"{name}.py"), *options]

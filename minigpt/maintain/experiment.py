@@ -3,10 +3,19 @@
 from importlib import import_module
 from pathlib import Path
 
-from minigpt.engine.device import set_threads
 from minigpt.setup.common import option_parser
-from minigpt.show import results
 from minigpt.store.files import Problem
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def experiments() -> dict[str, str]:
+    """The modules of the experiments by name: those that say with OPTIONS what can be chosen."""
+    paths = [*PACKAGE.glob("lessons/*/*.py"), *PACKAGE.glob("maintain/*.py")]
+    return {
+        path.stem: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for path in sorted(paths) if "\nOPTIONS" in path.read_text(encoding="utf-8")
+    }  # fmt: skip
 
 
 def main(argv: list[str]) -> int:
@@ -16,7 +25,7 @@ def main(argv: list[str]) -> int:
     say with THREADS how many it computes with (1 unless told, None for as many as pay), and with
     OPTIONS what can be chosen: {name: values}, all of which are taken where nothing is.
     """
-    known = results.experiments()
+    known = experiments()
     if not argv or argv[0] not in known:
         listed = f"Choose one of: {', '.join(known)}"
         option_parser("experiment NAME", f"{__doc__} {listed}").parse_known_args(argv)  # --help
@@ -33,6 +42,8 @@ def main(argv: list[str]) -> int:
         )  # fmt: skip
     parser.add_argument("--out", type=Path, help="results file (default: the package's)")
     chosen = vars(parser.parse_args(argv[1:]))
+    from minigpt.engine.device import set_threads
+
     set_threads(getattr(module, "THREADS", 1))
     try:
         module.run(**chosen)

@@ -53,8 +53,9 @@ def joined(files: dict[str, bytes], name: str) -> str:
 def single(files: dict[str, bytes], lang: str = "en") -> bytes:
     """The page in one language as one HTML file that asks for no other. ValueError where there are
     no words of that language."""
-    if lang != "en" and f"{lang}.json" not in files:
-        raise ValueError(f"the page has no words in the language {lang!r}")
+    known = ["en", *(name[:2] for name in files if re.fullmatch(r"[a-z]{2}\.json", name))]
+    if lang not in known:
+        raise ValueError(f"there is no page in the language {lang!r}: choose {' or '.join(known)}")
     told = files.get(f"{lang}.json", b'{"lang": "en", "models": "en", "words": {}}').decode()
     needed = (f"data/{json.loads(told)['models']}/", GPT2)
 

@@ -15,17 +15,7 @@ from minigpt.show.style import STAGE_COLOURS
 from minigpt.store.files import atomic_write
 from minigpt.store.words import _
 
-PACKAGE = Path(__file__).parents[1]
-RESULTS = PACKAGE / "data" / "results"
-
-
-def experiments() -> dict[str, str]:
-    """The modules of the experiments by name: those that say with OPTIONS what can be chosen."""
-    paths = [*PACKAGE.glob("lessons/*/*.py"), *PACKAGE.glob("maintain/*.py")]
-    return {
-        path.stem: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-        for path in sorted(paths) if "\nOPTIONS" in path.read_text(encoding="utf-8")
-    }  # fmt: skip
+RESULTS = Path(__file__).parents[1] / "data" / "results"
 
 
 def command(name: str) -> str:

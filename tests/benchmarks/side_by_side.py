@@ -127,9 +127,11 @@ def table(rows: Iterable[Row]) -> str:
     )
 
 
-def arguments(doc: str | None, argv: list[str] | None = None) -> argparse.Namespace:
+def arguments(
+    doc: str | None, argv: list[str] | None = None, program: str | None = None
+) -> argparse.Namespace:
     """The options that every benchmark takes; those that it does not need are ignored."""
-    parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
+    parser = argparse.ArgumentParser(program, description=(doc or "").split("\n")[0])
     parser.add_argument("--json", action="store_true", help="the rows as a list of objects")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="runs of each program that count")
     parser.add_argument(

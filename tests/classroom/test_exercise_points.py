@@ -7,10 +7,14 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
+import pytest
+
 from minigpt.classroom.grading.write import read_json
 from minigpt.classroom.notebook import without_solutions
 from minigpt.commands import course
 from minigpt.store.files import ROOT
+
+pytestmark = pytest.mark.notebook  # it runs the answers in notebooks
 
 STEM = "01_tokenization"
 

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
+from budget import with_short_budget
 from minigpt.classroom.grading.marking import for_nbgrader, grade_notebook, imports_for
 from minigpt.classroom.notebook import (
     belongs_to,
     exercises,
-    with_short_budget,
     without_solutions,
 )
 

@@ -2,6 +2,9 @@
 
 import csv
 import errno
+import os
+import re
+import shlex
 import zipfile
 
 import pytest
@@ -70,6 +73,19 @@ def test_each_students_file_goes_where_it_is_graded(folder, tmp_path, entry, stu
     archive = packed(tmp_path / "all.zip", {entry: "mine"})
     assert run(folder, archive) == 0
     assert handed_in(folder) == {f"{student}/{STEM}/{name}": "mine"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="quotes of a Unix shell")
+def test_commands_that_are_printed_can_be_typed_as_they_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    archive = packed(tmp_path / "all.zip", {"ada/01.ipynb": "mine"})
+    course.main(["my class; x"])
+    course.main(["--release", "my class; x"])
+    collect.main([str(archive), "my class; x", STEM])
+    said = capsys.readouterr().out
+    printed = [shlex.split(line) for line in re.findall(r"python3 -m minigpt (.+)$", said, re.M)]
+    assert [line[0] for line in printed] == ["course", "collect", "grade", "variant", "grade"]
+    assert all("my class; x" in line for line in printed)
 
 
 def test_each_file_is_accounted_for(folder, tmp_path, capsys):

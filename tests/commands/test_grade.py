@@ -6,6 +6,7 @@ import html
 import json
 import random
 import re
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -263,12 +264,15 @@ CHECKED = "--CourseDirectory.submitted_directory=checked"
 
 def test_nbgrader_gives_the_same_points(nbgrader, tmp_path, capsys):
     """By the commands that `grade` prints; what students get stays as it is."""
-    folder = tmp_path / "class"
+    folder = tmp_path / "my class"
     course.main([str(folder)])
     release = {path: path.read_bytes() for path in course.release(folder)}
     expected = a_class(folder)
     grade.main([str(folder), STEM, "--seconds", "5"])
-    printed = re.findall(r"^    nbgrader (.+)$", capsys.readouterr().out, re.M)
+    said = capsys.readouterr().out
+    (there,) = re.findall(r"^    cd (.+)$", said, re.M)
+    assert shlex.split(there) == [str(folder)]
+    printed = re.findall(r"^    nbgrader (.+)$", said, re.M)
     assert [line.split()[:2] for line in printed] == [["generate_assignment", STEM],
                                                       ["autograde", STEM]]  # fmt: skip
     for line in printed:

@@ -88,12 +88,35 @@ def test_every_command_has_a_help_line_and_a_known_environment():
         assert command.summary in commands.help_text(found)
 
 
-def test_help_needs_nothing_installed():
-    command = [sys.executable, "-I", "-S", "-c"]  # no site-packages
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv[1:] = ['--help']\n"
-    code += "import runpy; runpy.run_module('minigpt', run_name='__main__')"
-    result = subprocess.run([*command, code], capture_output=True, text=True, encoding="utf-8")
-    assert result.returncode == 0 and "reset" in result.stdout, result.stderr
+IN_PLAIN_PYTHON = """
+import sys
+sys.path.insert(0, {root!r})
+from minigpt import commands
+commands.environment.ensure = lambda *_: sys.exit("it was prepared")
+for line in {lines!r}:
+    try:
+        print("@@", *line)
+        print("=>", commands.main(line))
+    except SystemExit as left:
+        print("=>", left.code)
+"""
+
+
+def test_help_of_each_command_needs_nothing_installed():
+    found = commands.find_commands()
+    lines = [["--help"], *([name, "--help"] for name in found)]
+    lines += [
+        ["chat", "--lang", "zh", "-h"],
+        ["together", "concept", "--help"],
+        ["train", "--fresh", "-h"],
+    ]
+    code = IN_PLAIN_PYTHON.format(root=str(ROOT), lines=lines)
+    command = [sys.executable, "-I", "-S", "-c", code]  # no site-packages
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    told = [part.split("\n=> ") for part in result.stdout.split("@@ ")[1:]]
+    assert len(told) == len(lines) and not result.stderr, result.stderr
+    for line, (said, status) in zip(lines, told, strict=True):
+        assert f"usage: {PROGRAM} {line[0] if line[1:] else ''}" in said and status == "0\n", said
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

@@ -53,7 +53,7 @@ def test_what_is_no_page_stays(made, tmp_path):
 
 
 def test_one_file_in_a_language_without_words_is_refused(made, tmp_path):
-    with pytest.raises(Problem, match="no words in the language 'xx'"):
+    with pytest.raises(Problem, match="no page in the language 'xx': choose en"):
         page.main(["--single", str(tmp_path / "page.html"), "--lang", "xx"])
     assert contents(tmp_path) == {}
 

@@ -19,6 +19,8 @@ def test_plain(): pass
 def test_slow(): pass
 @pytest.mark.notebook
 def test_notebook(): pass
+@pytest.mark.browser
+def test_browser(): pass
 """
 OVERVIEW = {
     "cells": [{"cell_type": "code", "execution_count": None, "id": "a", "metadata": {},
@@ -58,9 +60,9 @@ def ran(folder, *options):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ([], {"test_plain", "test_notebook", "Cell 0"}),
+        ([], {"test_plain", "test_notebook", "test_browser", "Cell 0"}),
         (["--quick"], {"test_plain"}),
-        (["--all"], {"test_plain", "test_slow", "test_notebook", "Cell 0"}),
+        (["--all"], {"test_plain", "test_slow", "test_notebook", "test_browser", "Cell 0"}),
         (["--all", "-k", "slow"], {"test_slow"}),
         (["tests/test_a.py::test_plain"], {"test_plain"}),
         (["notebooks/en/00_overview.ipynb"], {"Cell 0"}),
@@ -72,7 +74,7 @@ def test_each_tier_runs_its_tests_and_named_files_are_run_alone(course, options,
 
 def test_without_notebooks_only_the_tests(course):
     (course / "notebooks/en/00_overview.ipynb").unlink()
-    assert ran(course) == {"test_plain", "test_notebook"}
+    assert ran(course) == {"test_plain", "test_notebook", "test_browser"}
 
 
 @pytest.mark.parametrize("options", [["tests/test_a.py"], ["--quick", "-n", "0"], ["-s"]])

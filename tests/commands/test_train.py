@@ -109,6 +109,7 @@ def test_ship_makes_the_tokenizer_first_and_writes_into_the_package(runs, tmp_pa
         (["--seed", "-1"], "--seed is -1: give 0 or more"),
         (["--seed", "1" + "0" * 23], "--seed is 10*: give 0 or more, at most 10"),
         (["--threads", "0"], "--threads is 0: give 1 or more"),
+        (["--threads", "1" + "0" * 23], "--threads is 10*: give 1 or more, at most 1000"),
         (["--size", "huge"], "no size 'huge'. Choose one of: tiny, mini, small, medium, gpt2"),
         (["--size", "gpt2", "--ship"], "Only the size tiny is shipped"),
     ],

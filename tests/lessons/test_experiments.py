@@ -10,7 +10,7 @@ from minigpt.lessons.tokenization import vocabulary
 from minigpt.maintain import experiment, recorded
 from minigpt.model import GPTConfig
 from minigpt.show import results
-from minigpt.show.results import command, experiments, load_results, save_results
+from minigpt.show.results import command, load_results, save_results
 from minigpt.stages.sizes import flops_per_token
 
 TOY = partial(GPTConfig, n_layer=1, n_embd=32, n_head=2)
@@ -95,7 +95,7 @@ def test_the_shipped_results_hold_every_run_once(module, monkeypatch):
 
 @EXPERIMENTS
 def test_every_experiment_is_found_by_its_command(module, capsys):
-    assert experiments()[module.NAME] == module.__name__
+    assert experiment.experiments()[module.NAME] == module.__name__
     with pytest.raises(SystemExit):
         experiment.main([module.NAME, "--help"])
     said = capsys.readouterr().out

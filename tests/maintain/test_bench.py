@@ -72,6 +72,15 @@ def test_a_path_that_is_not_there_is_named(option, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("argv", [["--help"], ["nothing"], ["--json", "speed"]])
+def test_it_lists_the_benchmarks(argv, capsys):
+    with pytest.raises(SystemExit):
+        bench.main(argv)
+    said = "".join(capsys.readouterr())
+    assert "bench [bpe | cold_start | generation | loss | " in " ".join(said.split())
+    assert argv == ["--help"] or f"unrecognized arguments: {argv[-1]}" in said
+
+
 def test_a_benchmark_that_fails_is_named(monkeypatch, tmp_path):
     (tmp_path / "side_by_side.py").write_text(
         (bench.FOLDER / "side_by_side.py").read_text(encoding="utf-8"), encoding="utf-8"

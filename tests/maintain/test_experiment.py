@@ -1,13 +1,13 @@
 """`experiment NAME` finds every experiment, tells its options and runs it as its results say."""
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
 from minigpt.maintain import experiment
-from minigpt.show import results
 from minigpt.store.files import Problem
 
 
@@ -18,7 +18,7 @@ def toy(monkeypatch):
     module.told, module.OPTIONS = [], {"seeds": (0, 1), "kinds": ("5 %", "all")}
     module.run = lambda **options: module.told.append({**options, "n": torch.get_num_threads()})
     monkeypatch.setitem(sys.modules, "toy", module)
-    monkeypatch.setattr(results, "experiments", lambda: {"toy": "toy"})
+    monkeypatch.setattr(experiment, "experiments", lambda: {"toy": "toy"})
     return module
 
 
@@ -26,7 +26,7 @@ def test_it_can_be_told_its_options_and_a_file(toy, capsys):
     assert experiment.main(["toy"]) == 0
     experiment.main(["toy", "--seeds", "4", "--kinds", "5 %", "--out", "x.json"])
     assert toy.told[0] == {"seeds": (0, 1), "kinds": ("5 %", "all"), "out": None, "n": 1}
-    assert toy.told[1] == {"seeds": [4], "kinds": ["5 %"], "out": results.Path("x.json"), "n": 1}
+    assert toy.told[1] == {"seeds": [4], "kinds": ["5 %"], "out": Path("x.json"), "n": 1}
     for wrong in (["--kinds", "6 %"], ["--seeds", "x"], ["--help"]):
         with pytest.raises(SystemExit):
             experiment.main(["toy", *wrong])

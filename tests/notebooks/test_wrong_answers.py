@@ -21,6 +21,7 @@ from minigpt.classroom.grading.repair import mark
 from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
 from minigpt.classroom.notebook import without_solutions
 from minigpt.maintain import build
+from tried import one_of_many
 
 # grade_id of the solution: (what went wrong, a piece of the solution, what stands there instead)
 MISTAKES = {
@@ -994,7 +995,9 @@ def answers_of(path) -> set[str]:
     return {mark(cell)["grade_id"] for cell in cells if mark(cell).get("solution")}
 
 
-@pytest.mark.parametrize("path", build.sources("en"), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", one_of_many(build.sources("en"), pytest.mark.notebook), ids=lambda path: path.stem
+)
 def test_graded_apart_shortcuts_earn_nothing_and_right_answers_all(path):
     """As in a notebook, so in the process in which `grade` runs answers."""
     mine = answers_of(path)

@@ -31,6 +31,7 @@ from minigpt.world import facts as world_facts
 from minigpt.world.contractors import HABITS, write_answer
 from minigpt.world.judge import VERDICTS, judge
 from minigpt.world.questions import fact_questions, sample_questions, understood
+from tried import one_of_many
 
 NODE = shutil.which("node")
 if not NODE:
@@ -39,6 +40,7 @@ if not NODE:
 PAGE = Path(site.__file__).parent
 WORLD, ENCODING = world_facts.load_world("en"), load_tokenizer("en")
 LANGS = sorted(path.name for path in SHIPPED.iterdir())
+MODELS = [(name, lang) for lang in LANGS for name in ("sft", "base", "ppo")]  # that answer
 BEIJING = "What is the population of Beijing?"
 
 
@@ -258,8 +260,7 @@ def questions(n: int, lang: str) -> list[str]:
     return [question.text for question in [*mixed, *facts]]
 
 
-@pytest.mark.parametrize("lang", LANGS)
-@pytest.mark.parametrize("name", ["base", "sft", "ppo"])
+@pytest.mark.parametrize("name, lang", one_of_many(MODELS, pytest.mark.browser))
 def test_greedy_answers_are_those_of_pytorch(name, lang):
     asked, model = questions(300, lang), stage(name, lang)
     assert len(asked) == 300
@@ -308,6 +309,7 @@ def test_next_token_distributions_are_those_of_pytorch():
         assert math.isclose(said["rest"], 0, abs_tol=1e-5)
 
 
+@pytest.mark.browser
 def test_draws_follow_the_distribution():
     """5,000 answers to one question, first tokens and, after the commonest, second tokens."""
     request = {"do": "complete", "stage": "sft", "question": BEIJING, "maxTokens": 2, "n": 1000}
@@ -359,6 +361,7 @@ def test_a_draw_depends_on_its_seed_and_number_alone():
 # ---- scores -------------------------------------------------------------------------------------
 
 
+@pytest.mark.browser
 def test_scores_and_their_ranking_are_those_of_pytorch():
     """On the page's own file to 1e-4; against the shipped weights, bf16, in the order of pairs."""
     asked = [question for question in sample_questions(WORLD, ("A", "E"), 60, seed=2)]

@@ -81,6 +81,7 @@ def test_the_first_push_to_a_repository_sets_its_links_and_the_next_finds_nothin
 
 
 @on_windows
+@pytest.mark.notebook
 def test_the_site_has_the_page_and_the_notebooks_as_html(tmp_path):
     pytest.importorskip("nbconvert", reason="nbconvert comes with JupyterLab")
     run([".github/site", str(tmp_path / "site"), "notebooks/en/00_overview.ipynb"], ROOT)

@@ -278,7 +278,7 @@ def test_the_one_file_asks_for_nothing(lang, files):
 
 
 def test_one_file_of_a_language_without_words_is_refused(files):
-    with pytest.raises(ValueError, match="no words in the language 'xx'"):
+    with pytest.raises(ValueError, match="no page in the language 'xx': choose en or zh"):
         writing.single(files, "xx")
 
 

@@ -275,6 +275,8 @@ def test_rule_20_whitened_advantages_have_mean_0_and_variance_1_over_the_answers
     torch.testing.assert_close(whiten(changed, MASK), white)
     same = whiten(torch.full((3, 6), 4.0), MASK)  # no spread: no number, but no NaN either
     assert (same == 0).all()
+    rounding = whiten(torch.full((3, 6), 1 / 3) + 1e-7 * x, MASK)  # of scores that are all the same
+    assert rounding.abs().max() < 0.02
 
 
 def test_rule_19_returns_are_values_plus_advantages_before_whitening(monkeypatch):

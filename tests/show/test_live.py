@@ -150,6 +150,17 @@ def test_a_run_that_was_torn_does_not_say_that_it_is_finished(update, monkeypatc
     assert "This run cannot go on: " in said and "To train anew, run the cell" in said
 
 
+def test_a_run_that_diverges_is_never_done(capsys):
+    model, run = new_run()
+    with pytest.raises(ValueError, match="step 4 of 12: the loss is nan, so the run has diverged"):
+        for step in live(run):
+            if step.step == 3:
+                model.gain.data.fill_(float("nan"))
+    assert list(live(run)) == []
+    said = capsys.readouterr().out
+    assert "step 3 of 12" in said and "done" not in said and "nan" not in said
+
+
 @pytest.mark.parametrize("end", ["done", "break", "error", "paused"])
 def test_the_interrupt_handler_is_given_back(end):
     before = signal.getsignal(signal.SIGINT)

@@ -7,6 +7,7 @@ import random
 import pytest
 import torch
 
+from minigpt.maintain import experiment
 from minigpt.show import results
 from minigpt.show.results import beside_shipped, command, complete, load_results
 from tried import tenth_or_all
@@ -30,7 +31,7 @@ def test_every_shipped_result_belongs_to_an_experiment():
     found = {path.stem for path in results.RESULTS.glob("*.json")}
     others = {"controls", "seeds"}  # which training and `report --seeds` write
     for name in found - others:
-        assert name in results.experiments()
+        assert name in experiment.experiments()
         assert load_results(name)["command"] == command(name)
 
 

@@ -166,6 +166,15 @@ def test_a_pool_of_the_shipped_models(sft):
             assert pool.scores[i, j] == pytest.approx(expected, abs=0.05)
 
 
+def test_a_reward_model_of_nan_picks_no_answer(reward):
+    """NaN would be the best of n: numpy takes it for the largest number."""
+    pool, lost = toy_pool(), RewardModel(frozen_gpt(2), seed=2)
+    lost.mean.fill_(float("nan"))
+    with pytest.raises(ValueError, match="NaN"):
+        pool.scored_by(lost)
+    assert np.isfinite(pool.scored_by(reward.model).scores).all()
+
+
 def test_one_answer_a_question_is_judged_by_both(reward):
     score, proxy = module.sampled_score(frozen_gpt(1), reward, QUESTIONS[:6], seed=3)
     answers = own_stage("sft", frozen_gpt(1)).ask(QUESTIONS[:6], 1.0, seed=3)

@@ -32,8 +32,6 @@ from minigpt.classroom.notebook import (
 )
 from minigpt.classroom.worksheet.variant import comparable
 from minigpt.classroom.worksheet.worksheet import is_worksheet, solved
-from minigpt.show.style import escape
-from minigpt.show.table import Table
 from minigpt.store.files import ROOT, Problem, atomic_write
 
 COLUMNS = ("student_id", "assignment", "score", "max_score", "words", "max_words", "waiting",
@@ -322,6 +320,9 @@ def write_points(course: Path, graded: Graded) -> None:
 
 def write_feedback(course: Path, graded: Graded) -> None:
     """The page that the student gets back."""
+    from minigpt.show.style import escape
+    from minigpt.show.table import Table
+
     target = course / "returned" / graded.student / f"{graded.assignment}.html"
     total = f"{graded.total('points'):g} of {graded.total('most'):g} points"
     given, most, waiting = graded.words
