@@ -116,12 +116,13 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         for who in roster.ids():
             if (comparable(who), name) not in there:  # 0 points
                 write.write_points(course, write.nothing(who, name, known[name]))
-    return tell(course, account, roster, names)
+    lost = write.strays(course, known) if student is None else []
+    return tell(course, account, roster, names, lost)
 
 
-def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
+def tell(course: Path, account: list, roster: Roster, names: list[str], unused: list[str]) -> int:
     """Print what became of the files, and what comes next; the exit status."""
-    unused = [f"{one.student}/{one.assignment}/{line}" for one in account for line in one.unused]
+    unused += [f"{one.student}/{one.assignment}/{line}" for one in account for line in one.unused]
     handed = {(one.student, one.assignment) for one in account}
     print(f"\n{len(handed)} hand-ins of {len({who for who, _ in handed})} students were graded.")
     print(f"Files not used: {len(unused)}")

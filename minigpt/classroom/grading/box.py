@@ -37,12 +37,18 @@ UNSHARE = ROOT / "minigpt" / "data" / "unshare.sh"  # with gaps in braces
 
 def warning() -> str:
     """What to tell a teacher where there is no box; "" where there is one."""
-    return "" if chosen() else (
-        "No sandbox: submitted code runs with your rights and can read and change your files. On "
-        "Linux, install bubblewrap. On macOS and Windows start Docker or podman and make the "
-        "container's image once, in the folder that you cloned: docker build -t minigpt -f "
-        "minigpt/data/Dockerfile . (MINIGPT_IMAGE names another one). Or grade in WSL 2 with "
-        "bubblewrap, in a virtual machine, or as another user.")  # fmt: skip
+    if chosen():
+        return ""
+    linux = "install bubblewrap"
+    if "bwrap" in sandboxes():
+        linux = ("bubblewrap is there and does not start (Ubuntu forbids it since 24.04; until the "
+                 "next start of the computer, and for all programs, this allows it: sudo sysctl -w "
+                 "kernel.apparmor_restrict_unprivileged_userns=0)")  # fmt: skip
+    return ("No sandbox: submitted code runs with your rights and can read and change your files. "
+            f"On Linux, {linux}. On macOS and Windows start Docker or podman and make the "
+            "container's image once, in the folder that you cloned: docker build -t minigpt -f "
+            "minigpt/data/Dockerfile . (MINIGPT_IMAGE names another one). Or grade in WSL 2 with "
+            "bubblewrap, in a virtual machine, or as another user.")  # fmt: skip
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from minigpt.classroom.grading.checker import GIVEN
 from minigpt.classroom.grading.process import Process
 from minigpt.classroom.grading.repair import clean, defined, is_code, mark, nodes, repaired, text
-from minigpt.classroom.notebook import Exercise, by_hand, exercises, without_solutions
+from minigpt.classroom.notebook import OPEN, Exercise, by_hand, exercises, without_solutions
 
 SECONDS = 60.0  # of one cell
 IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
@@ -168,9 +168,9 @@ def message(reply: dict | None, over: str) -> str:
     error = reply["error"]
     if error is None:
         return "all checks pass"
-    if error["kind"] == "NotImplementedError":
-        return "not answered yet"
     place = f" (line {error['line']} of the answer)" if error["line"] else ""
+    if error["kind"] == "NotImplementedError" and not error["text"]:  # PyTorch's have a text
+        return f"not answered yet: `{OPEN}` still stands in it{place}"
     kind = "" if error["kind"] == "AssertionError" else f"{error['kind']}: "
     return f"{kind}{error['text']}{place}"
 

@@ -11,7 +11,7 @@ In a course folder, submitted/STUDENT/ASSIGNMENT/ is read and never written. Mad
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,6 +119,18 @@ def submissions(course: Path, assignments: list[str]) -> Iterator[tuple[str, str
             yield folder.parent.name, folder.name, folder
 
 
+def strays(course: Path, known: Collection[str]) -> list[str]:
+    """What lies in submitted/ and is no hand-in, for it is in no STUDENT/ASSIGNMENT/ folder."""
+    top = course / "submitted"
+    files = [path for path in top.glob("*") if not path.is_dir()]
+    files += [path for path in top.glob("*/*") if path.name not in known or not path.is_dir()]
+    return [
+        f"{path.relative_to(top).as_posix()}: not in STUDENT/ASSIGNMENT/, where hand-ins lie"
+        for path in sorted(files)
+        if path.name[:1] != "." and path.parent.name[:1] != "."
+    ]
+
+
 def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict[str, dict]:
     """The submitted notebook of each source, by name or else by its graded cells; what there is to
     say of the files goes into `graded`. Of copies ("01 (1).ipynb", "01-1.ipynb") the last counts.
@@ -128,7 +140,7 @@ def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         hidden = any(part == ASIDE or part.startswith((".", "__", EARLIER)) for part in parts[:-1])
-        if not path.is_file() or hidden or path.name == "timestamp.txt":
+        if not (path.is_file() or path.is_symlink()) or hidden or path.name == "timestamp.txt":
             continue
         if named := named_as(path.name, sources):
             paths.append((named[0] not in sources, -named[1], len(parts), "/".join(parts), path))
@@ -185,7 +197,8 @@ def grade_submission(
             graded.checked[name] = to_bytes(for_nbgrader(report, source))
         graded.remarks += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
         graded.reports[name] = report
-    graded.remarks, graded.told = [*map(clean, graded.remarks)], [*map(clean, graded.told)]
+    for told in (graded.remarks, graded.told, graded.unused):
+        told[:] = map(clean, told)
     return graded
 
 
@@ -312,7 +325,12 @@ def points_of(path: Path, row: dict[str, str], most: float) -> float:
 
 def write_points(course: Path, graded: Graded) -> None:
     """The table of points; lines of other students and assignments stay as they are."""
-    rows = read_points(course)
+    mine = comparable(graded.student), graded.assignment
+    rows = {
+        (who, name): row
+        for (who, name), row in read_points(course).items()
+        if (comparable(who), name) != mine
+    }  # also under another spelling
     numbers = (graded.total("points"), graded.total("most"), *graded.words)
     values = (graded.student, graded.assignment, *(f"{number:g}" for number in numbers),
               graded.late, "; ".join(graded.remarks))  # fmt: skip

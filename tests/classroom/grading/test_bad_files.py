@@ -1,8 +1,10 @@
 """One bad file costs itself alone: damaged notebooks get a remark, and all others are graded."""
 
+import contextlib
 import copy
 import csv
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,23 +145,70 @@ POINTS = {"nested": 1, "text": 1, "id": 3, "kind": 3, "outputs": 3, "cells": 0, 
           "surrogate": 1, "attributes": 1}  # fmt: skip
 
 
-def test_a_class_with_bad_files_is_graded(tmp_path, capsys):
+@pytest.fixture
+def course(tmp_path):
+    """A course folder with one assignment."""
     settings = 'os.environ["MINIGPT_SECRET"] = "0123456789abcdef0123456789abcdef"\n'
     (tmp_path / "nbgrader_config.py").write_text(settings, encoding="utf-8")
     (tmp_path / "source" / "work").mkdir(parents=True)
     (tmp_path / "source" / "work" / "work.ipynb").write_bytes(in_bytes(SOURCE))
+    return tmp_path
+
+
+def rows(course: Path) -> list[tuple[str, str, str]]:
+    with (course / "points.csv").open(encoding="utf-8", newline="") as file:
+        return [(row["student_id"], row["score"], row["remarks"]) for row in csv.DictReader(file)]
+
+
+def test_a_class_with_bad_files_is_graded(course, capsys):
     for name, change in {**BAD, "a-good": lambda n: None, "z-good": lambda n: None}.items():
         notebook = solution()
         change(notebook)
-        hand_in(tmp_path, name, in_bytes(notebook))
-    assert grade.main([str(tmp_path), "--seconds", "10"]) == 0
+        hand_in(course, name, in_bytes(notebook))
+    assert grade.main([str(course), "--seconds", "10"]) == 0
     said = capsys.readouterr().out
-    with (tmp_path / "points.csv").open(encoding="utf-8", newline="") as file:
-        found = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    found = {student: float(score) for student, score, _ in rows(course)}
     assert found == {**POINTS, "a-good": 3, "z-good": 3}
     for remark in ("it is damaged at cell 2", "cell 2 is damaged (no text): it is taken as text",
                    "cell 'half' lost its id: it was found by what it defines"):  # fmt: skip
         assert remark in said
+
+
+def test_no_file_in_the_folder_of_hand_ins_is_passed_over(course, capsys, monkeypatch):
+    monkeypatch.setattr(marking, "Process", Machine)
+    monkeypatch.setattr(grade, "check_solutions", lambda *given: None)
+    folder = hand_in(course, "ada", in_bytes(solution()))
+    (folder / "a\x1b[2Jb.pdf").write_bytes(b"x")
+    (folder / "lost.ipynb").symlink_to(folder / "nowhere")
+    with contextlib.suppress(OSError):  # a system whose names are texts
+        (folder / os.fsdecode(b"m\xfcll.pdf")).write_bytes(b"x")
+    submitted = course / "submitted"
+    for stray in ("bob/work.ipynb", "work.ipynb", "cleo/wrok/work.ipynb"):
+        (submitted / stray).parent.mkdir(parents=True, exist_ok=True)
+        (submitted / stray).write_bytes(in_bytes(solution()))
+    assert grade.main([str(course)]) == 0
+    said = capsys.readouterr().out.encode("utf-8", "replace").decode()
+    for line in ("bob/work.ipynb: not in STUDENT/ASSIGNMENT/", "  work.ipynb: not in STUDENT/",
+                 "cleo/wrok: not in STUDENT/ASSIGNMENT/", "ada/work/lost.ipynb: a link, not a file",
+                 "ada/work/a\ufffd[2Jb.pdf: no notebook"):  # fmt: skip
+        assert line in said
+    files = 5 + (folder / os.fsdecode(b"m\xfcll.pdf")).exists()
+    assert f"Files not used: {files}\n" in said and "\x1b" not in said
+    assert [student for student, *_ in rows(course)] == ["ada"]
+
+
+def test_who_hands_in_late_under_another_spelling_has_one_line(course, capsys, monkeypatch):
+    monkeypatch.setattr(marking, "Process", Machine)
+    monkeypatch.setattr(grade, "check_solutions", lambda *given: None)
+    (course / "class.csv").write_text("id\nAda\nBob\nEve\n", encoding="utf-8")
+    hand_in(course, "bob", in_bytes(solution()))
+    assert grade.main([str(course), "work"]) == 0
+    assert [row[::2] for row in rows(course)] == [
+        ("Ada", write.NOTHING), ("Eve", write.NOTHING), ("bob", rows(course)[2][2])]  # fmt: skip
+    hand_in(course, "ada", in_bytes(solution()))
+    assert grade.main([str(course), "work"]) == 0
+    assert [student for student, *_ in rows(course)] == ["Eve", "ada", "bob"]
+    assert "work: nothing handed in by Eve\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("how", NESTED)
