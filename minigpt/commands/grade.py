@@ -102,7 +102,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         flag = flags.get((who, assignment), "")
         one.late = write.lateness(course, roster, who, assignment, flag)
         if roster.students and not roster.by_id(who):
-            one.remarks.append("not in class.csv")
+            one.notes.append("not in class.csv")
         write.merge_words(course, one, asked)
         print(f"  {one.total('points'):g} of {one.total('most'):g}")
         for remark in one.remarks:

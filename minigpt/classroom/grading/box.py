@@ -132,17 +132,14 @@ def bubblewrap(root: bool) -> list[str]:
     parts = line.split()
     for parent in sorted({str(p) for path in shown() for p in Path(path).parents[:-1]} - {"/tmp"}):
         parts += ["--perms", "0755", "--dir", parent]
-    for path in shown():
-        link = os.path.islink(path) and os.readlink(path)
+    for path, link in shown().items():
         parts += ["--symlink", link, path] if link else ["--ro-bind", path, path]
     return [*parts, "--remount-ro", "/dev", "--remount-ro", "/", "--"]
 
 
 def unshare(root: bool) -> list[str]:
-    lines = []
-    for path in shown():
-        link = os.path.islink(path) and os.readlink(path)
-        lines.append(f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}")
+    lines = [f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}"
+             for path, link in shown().items()]  # fmt: skip
     script = UNSHARE.read_text(encoding="utf-8").format(disk=DISK, shown="\n".join(lines))
     kind = "" if root else "--user --map-root-user"
     line = f"setpriv --pdeathsig KILL unshare {kind} --mount --pid --net --ipc --uts --fork "
@@ -150,14 +147,16 @@ def unshare(root: bool) -> list[str]:
 
 
 @functools.cache
-def shown() -> list[str]:
-    """The paths that are seen inside: the system's programs, Python with its packages, ours."""
+def shown() -> dict[str, str]:
+    """{path that is seen inside: where it leads to if it is a link}: the system's programs, Python
+    with its packages, ours."""
     mine = [Path(sys.executable).resolve().parent, sys.prefix, sys.base_prefix, ROOT / "minigpt"]
     mine += [path for path in sys.path if path.rstrip(os.sep).endswith("-packages")]
-    found: list[str] = []
+    found: dict[str, str] = {}
     for path in [*SYSTEM, *sorted(map(os.path.abspath, mine))]:
         inside = any(Path(path).is_relative_to(other) for other in found)
-        found += [path] if os.path.exists(path) and not inside else []
+        if os.path.exists(path) and not inside:
+            found[path] = os.readlink(path) if os.path.islink(path) else ""
     return found
 
 

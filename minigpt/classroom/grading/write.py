@@ -8,10 +8,10 @@ In a course folder, submitted/STUDENT/ASSIGNMENT/ is read and never written. Mad
     checked/STUDENT/ASSIGNMENT/*.ipynb      the notebooks put in order, for `nbgrader autograde`
 """
 
-import ast
 import json
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,12 +54,16 @@ class Graded:
     assignment: str
     reports: dict[str, Report]  # by the notebook's name
     checked: dict[str, bytes] = field(default_factory=dict)  # the notebooks for nbgrader
-    remarks: list[str] = field(default_factory=list)  # what was wrong with files and cells
-    told: list[str] = field(default_factory=list)  # those of them that the student reads as well
+    told: list[str] = field(default_factory=list)  # what was wrong with files: for both
+    notes: list[str] = field(default_factory=list)  # for the teacher alone
     unused: list[str] = field(default_factory=list)  # files that are not graded, and why
     displaced: bool = False  # another file of the student stands in the place of one
     words: tuple[float, float, float] = (0, 0, 0)  # points given by hand, of how many, waiting
     late: str = ""
+
+    @property
+    def remarks(self) -> list[str]:
+        return [*self.told, *self.notes]
 
     def total(self, what: str) -> float:
         """The sum over its notebooks of their "points" or "most"."""
@@ -87,18 +91,16 @@ def read_json(path: Path) -> dict:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it has more than {LARGEST / 1e6:.0f} MB: clear its outputs")
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = from_format_3(json.loads(path.read_text(encoding="utf-8-sig")))
+        if isinstance(found["cells"], list):
+            return found
     except UnicodeDecodeError:
         raise ValueError("it is no text in UTF-8") from None
     except (ValueError, RecursionError):
         raise ValueError("it is empty, cut off, or no notebook (it is not JSON)") from None
-    try:
-        found = from_format_3(found)
-    except (AttributeError, TypeError, ValueError):
-        found = None
-    if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
-        raise ValueError("it is no notebook: it has no list of cells")
-    return found
+    except (AttributeError, KeyError, TypeError):
+        pass
+    raise ValueError("it is no notebook: it has no list of cells")
 
 
 def submissions(course: Path, assignments: list[str]) -> Iterator[tuple[str, str, Path]]:
@@ -165,11 +167,10 @@ def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict
         else:
             found[name] = file, notebook
             if path.name != f"{name}.ipynb":
-                graded.remarks.append(f"{file}: graded as {name}.ipynb")
-    absent = [name for name in sources if name not in found]
+                graded.notes.append(f"{file}: graded as {name}.ipynb")
     graded.unused += told
-    graded.told = told + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
-    graded.remarks += graded.told
+    absent = [name for name in sources if name not in found]
+    graded.told += told + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
     return {name: notebook for name, (_, notebook) in found.items()}
 
 
@@ -192,29 +193,23 @@ def grade_submission(
             except Exception as error:  # whatever it holds, the others are graded
                 why = str(error) if isinstance(error, ValueError) else type(error).__name__
                 graded.told.append(f"{name}.ipynb: it cannot be graded ({why}), 0 points")
-                graded.remarks.append(graded.told[-1])
         if name not in graded.checked:
             graded.checked[name] = to_bytes(for_nbgrader(report, source))
-        graded.remarks += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
+        graded.notes += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
         graded.reports[name] = report
-    for told in (graded.remarks, graded.told, graded.unused):
+    for told in (graded.told, graded.notes, graded.unused):
         told[:] = map(clean, told)
     return graded
 
 
 def not_mine(notebook: dict, student: str, graded: Graded) -> None:
     """Say so to both where a worksheet names somebody else than its folder does."""
-    for cell in notebook["cells"]:
-        found = grade_id(cell) == "student" and re.search(r"^STUDENT\b.*?=.*?(['\"].*?['\"])",
-                                                          text(cell), re.M)  # fmt: skip
-        try:
-            named = ast.literal_eval(found[1]) if found else ""
-            if named and comparable(named) != comparable(student):
-                graded.told.append(f"this is the worksheet of {named!r}, and it was handed in by "
-                                   f"{student!r}, whose tasks are others")  # fmt: skip
-                graded.remarks.append(graded.told[-1])
-        except (SyntaxError, ValueError):
-            continue
+    code = next((text(c) for c in notebook["cells"] if grade_id(c) == "student"), "")
+    named = re.search(r"^STUDENT\b.*?=\s*(['\"])(.*?)\1", code, re.M)
+    with suppress(ValueError):  # it names nobody
+        if named and comparable(named[2]) != comparable(student):
+            graded.told.append(f"this is the worksheet of {named[2]!r}, and it was handed in by "
+                               f"{student!r}, whose tasks are others")  # fmt: skip
 
 
 def empty_report(source: dict, why: str) -> Report:
@@ -228,7 +223,7 @@ def nothing(student: str, assignment: str, sources: dict[str, dict]) -> Graded:
     """What a student has who handed in nothing."""
     reports = {name: empty_report(source, NOTHING) for name, source in sources.items()}
     words = 0, sum(empty.waiting for empty in reports.values()), 0
-    return Graded(student, assignment, reports, remarks=[NOTHING], words=words)
+    return Graded(student, assignment, reports, told=[NOTHING], words=words)
 
 
 def failing_solutions(
@@ -254,10 +249,9 @@ def lateness(course: Path, roster: Roster, student: str, assignment: str, flag: 
     """
     path = course / "submitted" / student / assignment / "timestamp.txt"
     until = due(course, roster, student, assignment)
-    try:
-        came = read_time(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (ValueError, OSError):
-        came = None
+    came = None
+    with suppress(ValueError, OSError):
+        came = read_time(path.read_text(encoding="utf-8"))
     if came and until:
         hours = (came - until).total_seconds() / 3600
         return f"{hours:.1f} hours" if hours > 0 else ""
@@ -298,7 +292,7 @@ def merge_words(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
             key, can = (graded.student, graded.assignment, known["grade_id"]), known["points"]
             row = rows.get(key, {"points": ""})
             if row.get("answer", answer).split() != answer.split():
-                graded.remarks += [f"{key[2]}: answered anew, it waits"] if row["points"] else []
+                graded.notes += [f"{key[2]}: answered anew, it waits"] if row["points"] else []
                 row["points"] = ""
             row["points"] = row["points"] or ("" if answer else "0")
             rows[key] = {**dict(zip(keys, key)), "points": row["points"], "max_points": f"{can:g}",
@@ -313,12 +307,10 @@ def merge_words(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
 
 def points_of(path: Path, row: dict[str, str], most: float) -> float:
     """The points in a row of words.csv; Problem for what is no number from 0 to `most`."""
-    try:
+    with suppress(ValueError):
         points = float(row["points"].replace(",", ".") or 0)
         if 0 <= points <= most:
             return points
-    except ValueError:
-        pass
     raise Problem(f"{path}: {row['student_id']}, {row['question']}: {row['points']!r} is no number "
                   f"of points from 0 to {most:g}")  # fmt: skip
 

@@ -668,7 +668,7 @@ def test_what_comes_from_outside_is_no_formula_and_no_link(tmp_path):
     report = attacked(RIGHT)
     for student in ("=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3", "plain"):
         remark = ["=HYPERLINK(1).ipynb: a second work, not graded"]
-        one = write.Graded(student, "work", {"work": report}, remarks=remark)
+        one = write.Graded(student, "work", {"work": report}, told=remark)
         for _ in range(2):  # graded again, it is the same line
             write.write_points(tmp_path, one)
     text = (tmp_path / "points.csv").read_text(encoding="utf-8-sig")
