@@ -119,10 +119,9 @@ def find(cells: list, grade_id: str, original: dict, problems: list[str]) -> dic
     found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
     if not mark(original)["solution"]:
         if len(found) != 1:
-            said = (
-                f"there {len(found)} times: one was kept" if found else "missing: it was put back"
-            )
-            problems.append(f"cell {grade_id!r} is {said}")
+            several = f"there {len(found)} times: one was kept"
+            what = several if found else "missing: it was put back"
+            problems.append(f"cell {grade_id!r} is {what}")
         for cell in found[-1:]:
             set_aside(found, cell)
             set_kind(cell, "code")
