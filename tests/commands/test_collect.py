@@ -112,12 +112,13 @@ def test_tricks_of_archives_write_nothing_elsewhere(folder, tmp_path, capsys, mo
         for n in range(30):  # each small enough
             out.writestr(f"dan/{n}.ipynb", "0" * 300)
         out.writestr("eve\x1b[2J\nNot used: 0/e.ipynb", "mine")
+        out.writestr(f"fay/{STEM} ({'9' * 5000}).ipynb", "mine")
     assert run(folder, tmp_path / "all.zip") == 0
     found = handed_in(folder)
     assert found.pop(f"bob/{STEM}/link.ipynb") == str(tmp_path / "secret.ipynb"), "a text, no link"
     assert not (folder / "submitted" / "bob" / STEM / "link.ipynb").is_symlink()
     assert sum(name.startswith("dan/") for name in found) == 3, "1000 bytes of one student"
-    assert {name.split("/")[0] for name in found} == {"dan", "eve-2J-Not-used-0"}
+    assert {name.split("/")[0] for name in found} == {"dan", "eve-2J-Not-used-0", "fay"}
     assert {p.name for p in tmp_path.iterdir()} == {"class", "all.zip", "secret.ipynb"}
     said = capsys.readouterr().out
     assert said.count("dan/") == 27 and "of one student" in said and "\x1b" not in said

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from minigpt.classroom.grading.checker import GIVEN
 from minigpt.classroom.grading.process import Process
 from minigpt.classroom.grading.repair import clean, defined, is_code, mark, nodes, repaired, text
-from minigpt.classroom.notebook import OPEN, Exercise, by_hand, exercises, without_solutions
+from minigpt.classroom.notebook import OPEN, Exercise, exercises, without_solutions
 
 SECONDS = 60.0  # of one cell
 IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
@@ -43,7 +43,6 @@ class Report:
     results: list[Result]
     problems: list[str]  # what happened to its cells
     notebook: dict  # put in order
-    waiting: float = 0  # points of questions that a person grades
     failed: list[str] = field(default_factory=list)  # the student's own cells that were stopped
     notes: list[str] = field(default_factory=list)  # what a teacher should know beside the points
 
@@ -68,7 +67,7 @@ def grade_notebook(
     notebook, problems = repaired(without_solutions(source), submitted)
     cells = {mark(c)["grade_id"]: text(c) for c in source["cells"] if mark(c)}
     code = [text(cell) for cell in source["cells"] if is_code(cell)]
-    report = Report([], problems, notebook, sum(m.get("points", 0) for m in by_hand(source)))
+    report = Report([], problems, notebook)
     by_answer = {exercise.answer: exercise for exercise in exercises(source)}
     steps = own_steps(source, notebook)
     sources = [code for _, code in steps] + [cells[e.name] for e in by_answer.values()]

@@ -182,7 +182,7 @@ def grade_submission(
     graded = Graded(student, assignment, {})
     files = choose_files(folder, sources, graded)
     for name, source in sources.items():
-        report = empty_report(source, NOTHING)
+        report = empty_report(source)
         if name in files:
             try:
                 found = grade_notebook(source, files[name], seconds, student, seed)
@@ -212,18 +212,17 @@ def not_mine(notebook: dict, student: str, graded: Graded) -> None:
                                f"{student!r}, whose tasks are others")  # fmt: skip
 
 
-def empty_report(source: dict, why: str) -> Report:
+def empty_report(source: dict) -> Report:
     """0 points for everything, without a run."""
-    results = [Result(exercise, 0, why) for exercise in exercises(source)]
-    most = sum(known.get("points", 0) for known in by_hand(source))
-    return Report(results, [], without_solutions(source), most)
+    results = [Result(exercise, 0, NOTHING) for exercise in exercises(source)]
+    return Report(results, [], without_solutions(source))
 
 
 def nothing(student: str, assignment: str, sources: dict[str, dict]) -> Graded:
     """What a student has who handed in nothing."""
-    reports = {name: empty_report(source, NOTHING) for name, source in sources.items()}
-    words = 0, sum(empty.waiting for empty in reports.values()), 0
-    return Graded(student, assignment, reports, told=[NOTHING], words=words)
+    reports = {name: empty_report(source) for name, source in sources.items()}
+    most = sum(asked.get("points", 0) for source in sources.values() for asked in by_hand(source))
+    return Graded(student, assignment, reports, told=[NOTHING], words=(0, most, 0))
 
 
 def failing_solutions(
