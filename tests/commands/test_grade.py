@@ -447,7 +447,7 @@ def test_everybody_on_the_roster_is_in_the_result_and_the_dates_count(tmp_path, 
 
 def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, capsys):
     folder = small(tmp_path / "class", "worksheet")
-    (folder / "class.csv").write_text("id,name\nada,Ada King\nbob,Bob Ray\neve,\n", encoding="utf-8")
+    (folder / "class.csv").write_text("id,name\nada,Ada King\nbob,Bob Ray\neve\n", encoding="utf-8")
     secret, settings = "0123456789abcdef", folder / "nbgrader_config.py"  # no task of both is alike
     text = settings.read_text(encoding="utf-8").replace(course.secret_of(folder), secret)
     settings.write_text(text, encoding="utf-8")
