@@ -142,7 +142,7 @@ def tell(course: Path, account: list, roster: Roster, names: list[str], unused: 
         print(f"{waiting:g} points for answers in words are yours to give: write them into "
               f"{course / 'words.csv'}, then grade again or export.")  # fmt: skip
     print(f"""Points: {course / "points.csv"}. For the students: {course / "returned"}
-Back to the platform: {PROGRAM} export --help
+Back to the platform: {PROGRAM} export moodle FILE.csv {course} {name} (or export canvas)
 Into nbgrader's gradebook, with the same points. That run has no sandbox: what students wrote
 runs with your rights. What you have not read needs a container (TEACHING.md, nbgrader):
     cd {course}

@@ -214,7 +214,7 @@ def not_mine(notebook: dict, student: str, graded: Graded) -> None:
 
 def empty_report(source: dict) -> Report:
     """0 points for everything, without a run."""
-    results = [Result(exercise, 0, NOTHING) for exercise in exercises(source)]
+    results = [Result(exercise, 0, "nothing to grade") for exercise in exercises(source)]
     return Report(results, [], without_solutions(source))
 
 
