@@ -116,7 +116,7 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         for who in roster.ids():
             if (comparable(who), name) not in there:  # 0 points
                 write.write_points(course, write.nothing(who, name, known[name]))
-    lost = write.strays(course, known) if student is None else []
+    lost = write.strays(course) if student is None else []
     return tell(course, account, roster, names, lost)
 
 

@@ -10,7 +10,7 @@ In a course folder, submitted/STUDENT/ASSIGNMENT/ is read and never written. Mad
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,9 +121,9 @@ def submissions(course: Path, assignments: list[str]) -> Iterator[tuple[str, str
             yield folder.parent.name, folder.name, folder
 
 
-def strays(course: Path, known: Collection[str]) -> list[str]:
+def strays(course: Path) -> list[str]:
     """What lies in submitted/ and is no hand-in, for it is in no STUDENT/ASSIGNMENT/ folder."""
-    top = course / "submitted"
+    top, known = course / "submitted", {path.name for path in (course / "source").glob("*")}
     files = [path for path in top.glob("*") if not path.is_dir()]
     files += [path for path in top.glob("*/*") if path.name not in known or not path.is_dir()]
     return [

@@ -201,6 +201,8 @@ def test_no_file_in_the_folder_of_hand_ins_is_passed_over(course, capsys, unrun)
     for stray in ("bob/work.ipynb", "work.ipynb", "cleo/wrok/work.ipynb"):
         (submitted / stray).parent.mkdir(parents=True, exist_ok=True)
         (submitted / stray).write_bytes(in_bytes(solution()))
+    (course / "source" / "other").mkdir()
+    hand_in(course, "eve", in_bytes(solution())).rename(submitted / "eve" / "other")
     assert grade.main([str(course)]) == 0
     said = capsys.readouterr().out.encode("utf-8", "replace").decode()
     for line in ("bob/work.ipynb: not in STUDENT/ASSIGNMENT/", "  work.ipynb: not in STUDENT/",
