@@ -126,8 +126,9 @@ def strays(course: Path) -> list[str]:
     top, known = course / "submitted", {path.name for path in (course / "source").glob("*")}
     files = [path for path in top.glob("*") if not path.is_dir()]
     files += [path for path in top.glob("*/*") if path.name not in known or not path.is_dir()]
-    return [f"{path.relative_to(top).as_posix()}: not in STUDENT/ASSIGNMENT/, where hand-ins lie"
-            for path in sorted(files) if "." not in (path.name[0], path.parent.name[0])]  # fmt: skip
+    said = "not in STUDENT/ASSIGNMENT/, where hand-ins lie"
+    return [f"{path.relative_to(top).as_posix()}: {said}" for path in sorted(files)
+            if "." not in (path.name[0], path.parent.name[0])]  # fmt: skip
 
 
 def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict[str, dict]:
