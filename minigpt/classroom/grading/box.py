@@ -39,11 +39,10 @@ def warning() -> str:
     """What to tell a teacher where there is no box; "" where there is one."""
     if chosen():
         return ""
-    linux = "install bubblewrap"
-    if "bwrap" in sandboxes():
-        linux = ("bubblewrap is there and does not start (Ubuntu forbids it since 24.04; until the "
-                 "next start of the computer, and for all programs, this allows it: sudo sysctl -w "
-                 "kernel.apparmor_restrict_unprivileged_userns=0)")  # fmt: skip
+    linux = "install bubblewrap" if "bwrap" not in sandboxes() else (
+        "bubblewrap is there and does not start (Ubuntu forbids it since 24.04; until the next "
+        "start of the computer, and for all programs, this allows it: sudo sysctl -w "
+        "kernel.apparmor_restrict_unprivileged_userns=0)")  # fmt: skip
     return ("No sandbox: submitted code runs with your rights and can read and change your files. "
             f"On Linux, {linux}. On macOS and Windows start Docker or podman and make the "
             "container's image once, in the folder that you cloned: docker build -t minigpt -f "
