@@ -104,7 +104,8 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         if roster.students and not roster.by_id(who):
             one.notes.append("not in class.csv")
         write.merge_words(course, one, asked)
-        print(f"  {one.total('points'):g} of {one.total('most'):g}")
+        late = one.late and f", late: {one.late}".removesuffix(": late")
+        print(f"  {one.total('points'):g} of {one.total('most'):g}{late}")
         for remark in one.remarks:
             print(f"        {remark}")
         write.write_checked(course, one)

@@ -431,6 +431,7 @@ def test_everybody_on_the_roster_is_in_the_result_and_the_dates_count(tmp_path, 
     assert (found["bob"]["late"], found["dan"]["late"]) == ("", "")
     assert "not in class.csv" in found["'=eve"]["remarks"]
     said = capsys.readouterr().out
+    assert f"ADA  {STEM}  8 of 8, late: {found['ADA']['late']}\n" in said
     assert f"{STEM}: nothing handed in by dan\n" in said and "Not in class.csv: =eve\n" in said
     assert f"Files not used: 1\n  =eve/{STEM}/notes.pdf: no notebook\n" in said
     hand_in(folder, "dan", solved())

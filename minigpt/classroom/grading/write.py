@@ -335,8 +335,7 @@ def write_feedback(course: Path, graded: Graded) -> None:
     if most:
         total += f"; for what you wrote in your own words {given:g} of {most - waiting:g}"
         total += f", and {waiting:g} more are not given yet" if waiting else ""
-    if graded.late:
-        total += f"; late: {graded.late}"
+    total += graded.late and f"; late: {graded.late}".removesuffix(": late")
     header, body = ["exercise", "points", "what the check says"], ""
     for report in graded.reports.values():
         told = [[result.exercise.title, f"{result.points:g} of {result.exercise.points:g}",

@@ -221,7 +221,10 @@ def test_who_hands_in_late_under_another_spelling_has_one_line(course, capsys, u
     assert [row[::2] for row in rows(course)] == [
         ("Ada", write.NOTHING), ("Eve", write.NOTHING), ("bob", rows(course)[2][2])]  # fmt: skip
     hand_in(course, "ada", in_bytes(solution()))
+    flag = "student_id,assignment,late\nada,work,late\n"  # as Canvas says it
+    (course / "collected.csv").write_text(flag, encoding="utf-8")
     assert grade.main([str(course), "work"]) == 0
+    assert "0 of 3 points; late</p>" in (course / "returned/ada/work.html").read_text("utf-8")
     assert [student for student, *_ in rows(course)] == ["Eve", "ada", "bob"]
     assert "work: nothing handed in by Eve\n" in capsys.readouterr().out
 
