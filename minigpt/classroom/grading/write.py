@@ -314,12 +314,9 @@ def points_of(path: Path, row: dict[str, str], most: float) -> float:
 
 def write_points(course: Path, graded: Graded) -> None:
     """The table of points; lines of other students and assignments stay as they are."""
-    mine = comparable(graded.student), graded.assignment
-    rows = {
-        (who, name): row
-        for (who, name), row in read_points(course).items()
-        if (comparable(who), name) != mine
-    }  # also under another spelling
+    mine = comparable(graded.student), graded.assignment  # also under another spelling
+    rows = {key: row for key, row in read_points(course).items()
+            if (comparable(key[0]), key[1]) != mine}  # fmt: skip
     numbers = (graded.total("points"), graded.total("most"), *graded.words)
     values = (graded.student, graded.assignment, *(f"{number:g}" for number in numbers),
               graded.late, "; ".join(graded.remarks))  # fmt: skip
