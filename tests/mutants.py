@@ -535,7 +535,7 @@ MUTANTS = [
            "test_there_are_two_truth_values"),
     Mutant("more points than there are may be given by hand", "if 0 <= points <= most:",
            "if 0 <= points:", "test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged"),
-    Mutant("the others' points are lost", "rows = read_points(course)", "rows = {}",
+    Mutant("the others' points are lost", "if (comparable(key[0]), key[1]) != mine}", "if False}",
            "test_points_of_other_assignments_stay"),
     # ---- checkpoints
     Mutant("tensors' names are not in the checksum",

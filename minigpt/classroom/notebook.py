@@ -13,7 +13,7 @@ from minigpt.store.files import ROOT, Problem, as_problem
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.M | re.S)
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[ \t]*\n?", re.M | re.S)
 NOTEBOOK = re.compile(r"(?P<stem>.+)\.ipynb(\.json|\.txt)?", re.I | re.S)  # as browsers name it
-COPY = re.compile(r"(?P<stem>.+?)(?: ?\((?P<browser>\d+)\)|-(?P<canvas>\d+))", re.S)
+COPY = re.compile(r"(?P<stem>.+?)(?: ?\((?P<browser>\d{1,9})\)|-(?P<canvas>\d{1,9}))", re.S)
 EARLIER, ASIDE = "earlier", "not-graded"  # folders of a hand-in that are not graded
 OPEN = "raise NotImplementedError()"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

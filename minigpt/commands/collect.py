@@ -10,12 +10,14 @@ from pathlib import Path
 
 from minigpt.classroom.exchange.roster import NO_FOLDER, Roster
 from minigpt.classroom.exchange.tables import read_rows, write_rows
+from minigpt.classroom.grading.repair import clean
 from minigpt.classroom.notebook import ASIDE, EARLIER, named_as
 from minigpt.setup.common import option_parser
 from minigpt.store.files import PROGRAM, Problem, atomic_write
 
 ENVIRONMENT = None
-LARGEST = 100_000_000  # bytes of one notebook, unpacked
+LARGEST = 100_000_000  # bytes of one student's notebooks, unpacked
+TOO_LARGE = f"more than {LARGEST / 1e6:.0f} MB"
 # "Ada Lovelace_4711_assignsubmission_file_" (Moodle 4.1 and newer leave out the last "_"), a folder
 # or the beginning of the file's name: mod/assign/feedback/file/importziplib.php
 MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_(?P<file>.*))?", re.S)
@@ -46,7 +48,7 @@ class Account:
     """What became of an archive's files."""
 
     files: int = 0
-    found: dict[str, dict[str, bytes]] = field(default_factory=dict)  # student → name → notebook
+    found: dict[str, list[str]] = field(default_factory=dict)  # student → names of notebooks
     unused: list[str] = field(default_factory=list)  # files that are not graded, and why
     said: list[str] = field(default_factory=list)
     displaced: bool = False  # a hand-in that stands where another one of the same student stood
@@ -110,7 +112,11 @@ def collect(archive: Path, course: Path, assignment: str, known: list[str]) -> A
                 account.unused.append(f"{entry.filename}: {error.args[0]}")
                 continue
             student = spelled.setdefault(student.casefold(), student)
-            mine.setdefault(student, {}).setdefault(origin.who, []).append((origin, entry))
+            theirs = mine.setdefault(student, {}).setdefault(origin.who, [])
+            if sum(other.file_size for _, other in theirs) + entry.file_size > LARGEST:
+                account.unused.append(f"{entry.filename}: {TOO_LARGE} of one student")
+            else:
+                theirs.append((origin, entry))
         twice = [f"{student}: {' and '.join(sorted(whos))}"
                  for student, whos in sorted(mine.items()) if len(whos) > 1]  # fmt: skip
         if twice:
@@ -144,7 +150,7 @@ def refused(parts: list[str], size: int, assignment: str, known: list[str]) -> s
         return "no notebook"
     if others:
         return f"of another assignment, {others[0]}"
-    return f"more than {LARGEST / 1e6:.0f} MB" if size > LARGEST else ""
+    return TOO_LARGE if size > LARGEST else ""
 
 
 def student_of(origin: Origin, roster: Roster) -> str:
@@ -172,8 +178,8 @@ def short(name: str) -> str:
 def take_in(
     course: Path, student: str, assignment: str, read: list[tuple[Origin, bytes]], stems: list[str],
     account: Account,
-) -> dict[str, bytes]:  # fmt: skip
-    """Write one student's notebooks; what is there afterwards, by name.
+) -> list[str]:  # fmt: skip
+    """Write one student's notebooks; the names of those that are there afterwards.
 
     Of several copies of one file ("01-1.ipynb", "01 (1).ipynb") the last is taken.
     """
@@ -206,7 +212,7 @@ def take_in(
             atomic_write(folder / name, data)
     for name, data in aside.items():
         atomic_write(folder / ASIDE / name, data)
-    return notebooks
+    return [*notebooks]
 
 
 def write_collected(course: Path, assignment: str, origins: dict[str, Origin]) -> None:
@@ -240,11 +246,10 @@ def main(argv: list[str]) -> int:
         # RuntimeError: it has a password
         raise Problem(f"{archive} cannot be read as a ZIP file: {error}") from None
     notebooks = sum(map(len, account.found.values()))
-    print(f"{account.files} files in: {notebooks} notebooks of {len(account.found)} students")
-    print("".join(f"  {student}: {', '.join(names)}\n" for student, names in account.found.items()),
-          end="")  # fmt: skip
-    print(f"Not used: {len(account.unused)}")
-    print("".join(f"  {line}\n" for line in account.unused) + "\n".join(account.said))
+    lines = [f"{account.files} files in: {notebooks} notebooks of {len(account.found)} students"]
+    lines += [f"  {student}: {', '.join(names)}" for student, names in account.found.items()]
+    lines += [f"Not used: {len(account.unused)}", *(f"  {line}" for line in account.unused)]
+    print(*(clean(line).replace("\n", " ") for line in lines + account.said), sep="\n")
     if not account.found:
         raise Problem(f"{archive} holds no student's notebook.")
     print(f"Next: {PROGRAM} grade {shlex.join([str(args.course), args.assignment])}")

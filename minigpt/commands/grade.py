@@ -106,9 +106,10 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         flag = flags.get((who, assignment), "")
         one.late = write.lateness(course, roster, who, assignment, flag)
         if roster.students and not roster.by_id(who):
-            one.remarks.append("not in class.csv")
+            one.notes.append("not in class.csv")
         write.merge_words(course, one, asked)
-        print(f"  {one.total('points'):g} of {one.total('most'):g}")
+        late = one.late and f", late: {one.late}".removesuffix(": late")
+        print(f"  {one.total('points'):g} of {one.total('most'):g}{late}")
         for remark in one.remarks:
             print(f"        {remark}")
         write.write_checked(course, one)
@@ -120,12 +121,13 @@ def grade_class(course: Path, chosen: list[str], seconds: float, student: str | 
         for who in roster.ids():
             if (comparable(who), name) not in there:  # 0 points
                 write.write_points(course, write.nothing(who, name, known[name]))
-    return tell(course, account, roster, names)
+    lost = write.strays(course) if student is None else []
+    return tell(course, account, roster, names, lost)
 
 
-def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
+def tell(course: Path, account: list, roster: Roster, names: list[str], unused: list[str]) -> int:
     """Print what became of the files, and what comes next; the exit status."""
-    unused = [f"{one.student}/{one.assignment}/{line}" for one in account for line in one.unused]
+    unused += [f"{one.student}/{one.assignment}/{line}" for one in account for line in one.unused]
     handed = {(one.student, one.assignment) for one in account}
     print(f"\n{len(handed)} hand-ins of {len({who for who, _ in handed})} students were graded.")
     print(f"Files not used: {len(unused)}")
@@ -147,7 +149,7 @@ def tell(course: Path, account: list, roster: Roster, names: list[str]) -> int:
         print(f"{waiting:g} points for answers in words are yours to give: write them into "
               f"{course / 'words.csv'}, then grade again or export.")  # fmt: skip
     print(f"""Points: {course / "points.csv"}. For the students: {course / "returned"}
-Back to the platform: {PROGRAM} export --help
+Back to the platform: {PROGRAM} export moodle FILE.csv {course} {name} (or export canvas)
 Into nbgrader's gradebook, with the same points. That run has no sandbox: what students wrote
 runs with your rights. What you have not read needs a container (TEACHING.md, nbgrader):
     cd {shlex.quote(str(course))}

@@ -1,5 +1,6 @@
 """What TEACHING.md says of the course is what the course has, and what its commands print."""
 
+import ast
 import json
 import re
 import zipfile
@@ -124,6 +125,19 @@ def test_the_containers_image_is_made_as_told():
     )
     sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     assert sent == ["*", "!binder/requirements.txt"]
+
+
+def test_the_box_is_as_told():
+    attacks = (ROOT / "tests/classroom/grading/test_attacks.py").read_text(encoding="utf-8")
+    tables = {node.targets[0].id: node.value for node in ast.parse(attacks).body
+              if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)}  # fmt: skip
+    assert len(tables["EARN"].keys) + len(tables["HARM"].keys) + 1 >= 70  # and filled memory
+    assert "tries seventy ways" in PAGE
+    limits = re.search(r"Memory \((\d+) GB\), processes \((\d+)\), files \((\d+) MB\)", PAGE)
+    assert limits[1] == str(box.MEMORY >> 30) and limits[3] == str(box.DISK >> 20)
+    assert f'limits["NPROC"] = {limits[2]}\n' in Path(box.__file__).read_text(encoding="utf-8")
+    bad = (ROOT / "tests/classroom/grading/test_bad_files.py").read_text(encoding="utf-8")
+    assert "hundred damaged notebooks" in PAGE and "tenth_or_all(400)" in bad
 
 
 def test_every_command_and_file_on_the_page_exists():

@@ -109,6 +109,38 @@ def test_each_file_is_accounted_for(folder, tmp_path, capsys):
     assert not list(tmp_path.rglob("outside.ipynb"))
 
 
+def linked(name, target):
+    """An entry that other programs unpack as a link."""
+    entry = zipfile.ZipInfo(name)
+    entry.create_system, entry.external_attr = 3, 0o120777 << 16
+    return entry, target
+
+
+def test_tricks_of_archives_write_nothing_elsewhere(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(collect, "LARGEST", 1000)
+    (tmp_path / "secret.ipynb").write_text("theirs", encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as out:
+        for name in ("/etc/x.ipynb", "C:/x.ipynb", "C:\\x.ipynb", "ada/../../x.ipynb",
+                     "ada//x.ipynb", "..\\..\\x.ipynb"):  # fmt: skip
+            out.writestr(name, "away")
+        out.writestr(*linked("bob/link.ipynb", str(tmp_path / "secret.ipynb")))
+        out.writestr("cleo/bomb.ipynb", "0" * 1001)
+        for n in range(30):  # each small enough
+            out.writestr(f"dan/{n}.ipynb", "0" * 300)
+        out.writestr("eve\x1b[2J\nNot used: 0/e.ipynb", "mine")
+        out.writestr(f"fay/{STEM} ({'9' * 5000}).ipynb", "mine")
+    assert run(folder, tmp_path / "all.zip") == 0
+    found = handed_in(folder)
+    assert found.pop(f"bob/{STEM}/link.ipynb") == str(tmp_path / "secret.ipynb"), "a text, no link"
+    assert not (folder / "submitted" / "bob" / STEM / "link.ipynb").is_symlink()
+    assert sum(name.startswith("dan/") for name in found) == 3, "1000 bytes of one student"
+    assert {name.split("/")[0] for name in found} == {"dan", "eve-2J-Not-used-0", "fay"}
+    assert {p.name for p in tmp_path.iterdir()} == {"class", "all.zip", "secret.ipynb"}
+    said = capsys.readouterr().out
+    assert said.count("dan/") == 27 and "of one student" in said and "\x1b" not in said
+    assert "cleo/bomb.ipynb: more than 100 MB" in said and said.count("\nNot used: ") == 1
+
+
 def test_a_second_collection_replaces_a_students_notebooks_as_a_whole(folder, tmp_path, capsys):
     archives = ({"ada/a.ipynb": "first", "ada/b.ipynb": "too"}, {"ada/a.ipynb": "second"},
                 {"ada/a.ipynb": "second"}, {"ada/a (1).ipynb": "third"},

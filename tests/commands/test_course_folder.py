@@ -1,7 +1,14 @@
 """`course`: a folder that nbgrader takes as it is."""
 
+import contextlib
 import json
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -128,3 +135,29 @@ def test_nbgrader_takes_it_through_all_its_steps(nbgrader, tmp_path, stem):
     assert scores == {student: most if student == "ada" else 0 for student in works}
     for student in works:
         assert (folder / "feedback" / student / stem / f"{stem}.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_formgrader_shows_the_course(nbgrader, tmp_path):
+    """In JupyterLab's server, started in the course folder."""
+    folder = tmp_path / "class"
+    course.lay_out(folder)
+    nbgrader(folder, "generate_assignment", STEMS[0])
+    with contextlib.closing(socket.socket()) as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=us"]
+    server = subprocess.Popen([sys.executable, "-m", "jupyter_server", *options], cwd=folder,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    address = f"http://127.0.0.1:{port}/formgrader/api/assignments?token=us"
+    try:
+        found, end = None, time.monotonic() + 120
+        while found is None and time.monotonic() < end and server.poll() is None:
+            time.sleep(0.2)
+            with contextlib.suppress(urllib.error.URLError):
+                found = json.load(urllib.request.urlopen(address))
+    finally:
+        server.terminate()
+        server.wait()
+    points = {one["name"]: one["max_score"] for one in found}
+    assert points == dict.fromkeys([*STEMS, "worksheet"], 0) | {STEMS[0]: 3}

@@ -435,6 +435,7 @@ def test_everybody_on_the_roster_is_in_the_result_and_the_dates_count(tmp_path, 
     assert (found["bob"]["late"], found["dan"]["late"]) == ("", "")
     assert "not in class.csv" in found["'=eve"]["remarks"]
     said = capsys.readouterr().out
+    assert f"ADA  {STEM}  8 of 8, late: {found['ADA']['late']}\n" in said
     assert f"{STEM}: nothing handed in by dan\n" in said and "Not in class.csv: =eve\n" in said
     assert f"Files not used: 1\n  =eve/{STEM}/notes.pdf: no notebook\n" in said
     hand_in(folder, "dan", solved())
@@ -451,7 +452,7 @@ def test_everybody_on_the_roster_is_in_the_result_and_the_dates_count(tmp_path, 
 
 def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, capsys):
     folder = small(tmp_path / "class", "worksheet")
-    (folder / "class.csv").write_text("id,name\nada,Ada King\nbob,Bob Ray\n", encoding="utf-8")
+    (folder / "class.csv").write_text("id,name\nada,Ada King\nbob,Bob Ray\neve\n", encoding="utf-8")
     secret, settings = "0123456789abcdef", folder / "nbgrader_config.py"  # no task of both is alike
     text = settings.read_text(encoding="utf-8").replace(course.secret_of(folder), secret)
     settings.write_text(text, encoding="utf-8")
@@ -480,6 +481,7 @@ def test_a_worksheet_from_moodle_gets_its_points_and_words_are_merged(tmp_path, 
     keys = ("score", "max_score", "words", "max_words", "waiting")
     assert [found["ada"][k] for k in keys] == ["20", "20", "0", "16", "2"]
     assert [found["bob"][k] for k in keys] == ["0", "20", "0", "16", "0"]
+    assert [found["eve"][k] for k in keys] == ["0", "20", "0", "16", "0"], "nothing handed in"
     said = "this is the worksheet of 'ada', and it was handed in by 'bob', whose tasks are others"
     assert said in found["bob"]["remarks"] and said not in found["ada"]["remarks"]
     page = (folder / "returned" / "bob" / "worksheet.html").read_text(encoding="utf-8")

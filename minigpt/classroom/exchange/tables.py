@@ -62,8 +62,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def read_points(course: Path) -> dict[tuple[str, str], dict[str, str]]:
     """The course folder's table of points, by student and assignment."""
-    return {(row.get("student_id", ""), row.get("assignment", "")): row
-            for row in read_rows(course / "points.csv")}  # fmt: skip
+    return {(row["student_id"], row.get("assignment", "")): row
+            for row in read_rows(course / "points.csv") if row.get("student_id")}  # fmt: skip
 
 
 def table_bytes(

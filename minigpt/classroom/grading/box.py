@@ -37,12 +37,17 @@ UNSHARE = ROOT / "minigpt" / "data" / "unshare.sh"  # with gaps in braces
 
 def warning() -> str:
     """What to tell a teacher where there is no box; "" where there is one."""
-    return "" if chosen() else (
-        "No sandbox: submitted code runs with your rights and can read and change your files. On "
-        "Linux, install bubblewrap. On macOS and Windows start Docker or podman and make the "
-        "container's image once, in the folder that you cloned: docker build -t minigpt -f "
-        "minigpt/data/Dockerfile . (MINIGPT_IMAGE names another one). Or grade in WSL 2 with "
-        "bubblewrap, in a virtual machine, or as another user.")  # fmt: skip
+    if chosen():
+        return ""
+    linux = "install bubblewrap" if "bwrap" not in sandboxes() else (
+        "bubblewrap is there and does not start (Ubuntu forbids it since 24.04; until the next "
+        "start of the computer, and for all programs, this allows it: sudo sysctl -w "
+        "kernel.apparmor_restrict_unprivileged_userns=0)")  # fmt: skip
+    return ("No sandbox: submitted code runs with your rights and can read and change your files. "
+            f"On Linux, {linux}. On macOS and Windows start Docker or podman and make the "
+            "container's image once, in the folder that you cloned: docker build -t minigpt -f "
+            "minigpt/data/Dockerfile . (MINIGPT_IMAGE names another one). Or grade in WSL 2 with "
+            "bubblewrap, in a virtual machine, or as another user.")  # fmt: skip
 
 
 @functools.cache
@@ -126,17 +131,14 @@ def bubblewrap(root: bool) -> list[str]:
     parts = line.split()
     for parent in sorted({str(p) for path in shown() for p in Path(path).parents[:-1]} - {"/tmp"}):
         parts += ["--perms", "0755", "--dir", parent]
-    for path in shown():
-        link = os.path.islink(path) and os.readlink(path)
+    for path, link in shown().items():
         parts += ["--symlink", link, path] if link else ["--ro-bind", path, path]
     return [*parts, "--remount-ro", "/dev", "--remount-ro", "/", "--"]
 
 
 def unshare(root: bool) -> list[str]:
-    lines = []
-    for path in shown():
-        link = os.path.islink(path) and os.readlink(path)
-        lines.append(f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}")
+    lines = [f"ln -s {quote(link)} .{quote(path)}" if link else f"show {quote(path)}"
+             for path, link in shown().items()]  # fmt: skip
     script = UNSHARE.read_text(encoding="utf-8").format(disk=DISK, shown="\n".join(lines))
     kind = "" if root else "--user --map-root-user"
     line = f"setpriv --pdeathsig KILL unshare {kind} --mount --pid --net --ipc --uts --fork "
@@ -144,14 +146,16 @@ def unshare(root: bool) -> list[str]:
 
 
 @functools.cache
-def shown() -> list[str]:
-    """The paths that are seen inside: the system's programs, Python with its packages, ours."""
+def shown() -> dict[str, str]:
+    """{path that is seen inside: where it leads to if it is a link}: the system's programs, Python
+    with its packages, ours."""
     mine = [Path(sys.executable).resolve().parent, sys.prefix, sys.base_prefix, ROOT / "minigpt"]
     mine += [path for path in sys.path if path.rstrip(os.sep).endswith("-packages")]
-    found: list[str] = []
+    found: dict[str, str] = {}
     for path in [*SYSTEM, *sorted(map(os.path.abspath, mine))]:
         inside = any(Path(path).is_relative_to(other) for other in found)
-        found += [path] if os.path.exists(path) and not inside else []
+        if os.path.exists(path) and not inside:
+            found[path] = os.readlink(path) if os.path.islink(path) else ""
     return found
 
 

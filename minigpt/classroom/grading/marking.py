@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from minigpt.classroom.grading.checker import GIVEN
 from minigpt.classroom.grading.process import Process
 from minigpt.classroom.grading.repair import clean, defined, is_code, mark, nodes, repaired, text
-from minigpt.classroom.notebook import Exercise, by_hand, exercises, without_solutions
+from minigpt.classroom.notebook import OPEN, Exercise, exercises, without_solutions
 
 SECONDS = 60.0  # of one cell
 IMPORTED_FIRST = {"IPython", "ipywidgets", "matplotlib", "minigpt", "numpy", "tiktoken", "torch"}
@@ -43,7 +43,6 @@ class Report:
     results: list[Result]
     problems: list[str]  # what happened to its cells
     notebook: dict  # put in order
-    waiting: float = 0  # points of questions that a person grades
     failed: list[str] = field(default_factory=list)  # the student's own cells that were stopped
     notes: list[str] = field(default_factory=list)  # what a teacher should know beside the points
 
@@ -68,7 +67,7 @@ def grade_notebook(
     notebook, problems = repaired(without_solutions(source), submitted)
     cells = {mark(c)["grade_id"]: text(c) for c in source["cells"] if mark(c)}
     code = [text(cell) for cell in source["cells"] if is_code(cell)]
-    report = Report([], problems, notebook, sum(m.get("points", 0) for m in by_hand(source)))
+    report = Report([], problems, notebook)
     by_answer = {exercise.answer: exercise for exercise in exercises(source)}
     steps = own_steps(source, notebook)
     sources = [code for _, code in steps] + [cells[e.name] for e in by_answer.values()]
@@ -168,9 +167,9 @@ def message(reply: dict | None, over: str) -> str:
     error = reply["error"]
     if error is None:
         return "all checks pass"
-    if error["kind"] == "NotImplementedError":
-        return "not answered yet"
     place = f" (line {error['line']} of the answer)" if error["line"] else ""
+    if error["kind"] == "NotImplementedError" and not error["text"]:  # PyTorch's have a text
+        return f"not answered yet: `{OPEN}` still stands in it{place}"
     kind = "" if error["kind"] == "AssertionError" else f"{error['kind']}: "
     return f"{kind}{error['text']}{place}"
 

@@ -80,9 +80,8 @@ class Process:
             subprocess.run(kill, capture_output=True)
         box.end(self.sandbox, os.path.basename(self.folder.name))
         self.child.wait()
-        for _ in range(500):
-            if not any(map(box.state, children)):
-                break
+        end = time.monotonic() + 5
+        while any(map(box.state, children)) and time.monotonic() < end:
             time.sleep(0.01)
         self.child.stdin.close()
         self.child.stdout.close()

@@ -95,14 +95,9 @@ def from_format_3(notebook: dict) -> dict:
             continue
         kind, metadata = cell.get("cell_type"), cell.get("metadata", {})
         source = "".join(cell.get("input" if kind == "code" else "source", ""))
-        if kind == "heading":
-            source = f"{'#' * int(cell.get('level', 1))} {source}"
-        new = {"cell_type": kind if kind in ("code", "raw") else "markdown", "metadata": metadata,
-               "source": source}  # fmt: skip
-        cells.append(new)
-        set_kind(new, new["cell_type"])
-    metadata = notebook.get("metadata", {})
-    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+        cells.append({"metadata": metadata, "source": source})
+        set_kind(cells[-1], kind if kind in ("code", "raw") else "markdown")  # also "heading"
+    return {"cells": cells, "metadata": notebook.get("metadata", {})}
 
 
 def recognise_checks(cells: list, known: dict[str, dict], problems: list[str]) -> None:
@@ -124,9 +119,8 @@ def find(cells: list, grade_id: str, original: dict, problems: list[str]) -> dic
     found = [cell for cell in cells if mark(cell).get("grade_id") == grade_id]
     if not mark(original)["solution"]:
         if len(found) != 1:
-            what = (
-                f"there {len(found)} times: one was kept" if found else "missing: it was put back"
-            )
+            several = f"there {len(found)} times: one was kept"
+            what = several if found else "missing: it was put back"
             problems.append(f"cell {grade_id!r} is {what}")
         for cell in found[-1:]:
             set_aside(found, cell)

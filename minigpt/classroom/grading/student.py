@@ -24,19 +24,13 @@ def new_shell():
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    class Shell(InteractiveShell):
-        def enable_gui(self, gui=None):
-            """There is no window: %matplotlib inline is all right."""
-
-        def showtraceback(self, *args, **kwargs):
-            """Nobody reads it here: the error goes to the grader."""
-
-        showsyntaxerror = showtraceback
-
     config = Config()
     config.HistoryManager.enabled = False
     builtins.display = sys.modules["IPython"].display.display  # in functions that are called later
-    return Shell.instance(config=config)
+    shell = InteractiveShell.instance(config=config)
+    for name in ("enable_gui", "showtraceback", "showsyntaxerror"):  # errors go to the grader
+        setattr(shell, name, lambda *given, **options: None)
+    return shell
 
 
 class Student(Side):

@@ -8,10 +8,10 @@ In a course folder, submitted/STUDENT/ASSIGNMENT/ is read and never written. Mad
     checked/STUDENT/ASSIGNMENT/*.ipynb      the notebooks put in order, for `nbgrader autograde`
 """
 
-import ast
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +52,16 @@ class Graded:
     assignment: str
     reports: dict[str, Report]  # by the notebook's name
     checked: dict[str, bytes] = field(default_factory=dict)  # the notebooks for nbgrader
-    remarks: list[str] = field(default_factory=list)  # what was wrong with files and cells
-    told: list[str] = field(default_factory=list)  # those of them that the student reads as well
+    told: list[str] = field(default_factory=list)  # what was wrong with files: for both
+    notes: list[str] = field(default_factory=list)  # for the teacher alone
     unused: list[str] = field(default_factory=list)  # files that are not graded, and why
     displaced: bool = False  # another file of the student stands in the place of one
     words: tuple[float, float, float] = (0, 0, 0)  # points given by hand, of how many, waiting
     late: str = ""
+
+    @property
+    def remarks(self) -> list[str]:
+        return [*self.told, *self.notes]
 
     def total(self, what: str) -> float:
         """The sum over its notebooks of their "points" or "most"."""
@@ -85,18 +89,16 @@ def read_json(path: Path) -> dict:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it has more than {LARGEST / 1e6:.0f} MB: clear its outputs")
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = from_format_3(json.loads(path.read_text(encoding="utf-8-sig")))
+        if isinstance(found["cells"], list):
+            return found
     except UnicodeDecodeError:
         raise ValueError("it is no text in UTF-8") from None
     except (ValueError, RecursionError):
         raise ValueError("it is empty, cut off, or no notebook (it is not JSON)") from None
-    try:
-        found = from_format_3(found)
-    except (AttributeError, TypeError, ValueError):
-        found = None
-    if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
-        raise ValueError("it is no notebook: it has no list of cells")
-    return found
+    except (AttributeError, KeyError, TypeError):
+        pass
+    raise ValueError("it is no notebook: it has no list of cells")
 
 
 def submissions(course: Path, assignments: list[str]) -> Iterator[tuple[str, str, Path]]:
@@ -117,6 +119,16 @@ def submissions(course: Path, assignments: list[str]) -> Iterator[tuple[str, str
             yield folder.parent.name, folder.name, folder
 
 
+def strays(course: Path) -> list[str]:
+    """What lies in submitted/ and is no hand-in, for it is in no STUDENT/ASSIGNMENT/ folder."""
+    top, known = course / "submitted", {path.name for path in (course / "source").glob("*")}
+    files = [path for path in top.glob("*") if not path.is_dir()]
+    files += [path for path in top.glob("*/*") if path.name not in known or not path.is_dir()]
+    said = "not in STUDENT/ASSIGNMENT/, where hand-ins lie"
+    return [f"{path.relative_to(top).as_posix()}: {said}" for path in sorted(files)
+            if "." not in (path.name[0], path.parent.name[0])]  # fmt: skip
+
+
 def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict[str, dict]:
     """The submitted notebook of each source, by name or else by its graded cells; what there is to
     say of the files goes into `graded`. Of copies ("01 (1).ipynb", "01-1.ipynb") the last counts.
@@ -126,7 +138,7 @@ def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         hidden = any(part == ASIDE or part.startswith((".", "__", EARLIER)) for part in parts[:-1])
-        if not path.is_file() or hidden or path.name == "timestamp.txt":
+        if not (path.is_file() or path.is_symlink()) or hidden or path.name == "timestamp.txt":
             continue
         if named := named_as(path.name, sources):
             paths.append((named[0] not in sources, -named[1], len(parts), "/".join(parts), path))
@@ -151,11 +163,10 @@ def choose_files(folder: Path, sources: dict[str, dict], graded: Graded) -> dict
         else:
             found[name] = file, notebook
             if path.name != f"{name}.ipynb":
-                graded.remarks.append(f"{file}: graded as {name}.ipynb")
-    absent = [name for name in sources if name not in found]
+                graded.notes.append(f"{file}: graded as {name}.ipynb")
     graded.unused += told
-    graded.told = told + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
-    graded.remarks += graded.told
+    absent = [name for name in sources if name not in found]
+    graded.told += told + [f"{name}.ipynb: nothing to grade, 0 points" for name in absent]
     return {name: notebook for name, (_, notebook) in found.items()}
 
 
@@ -167,7 +178,7 @@ def grade_submission(
     graded = Graded(student, assignment, {})
     files = choose_files(folder, sources, graded)
     for name, source in sources.items():
-        report = empty_report(source, NOTHING)
+        report = empty_report(source)
         if name in files:
             try:
                 found = grade_notebook(source, files[name], seconds, student, seed)
@@ -178,42 +189,36 @@ def grade_submission(
             except Exception as error:  # whatever it holds, the others are graded
                 why = str(error) if isinstance(error, ValueError) else type(error).__name__
                 graded.told.append(f"{name}.ipynb: it cannot be graded ({why}), 0 points")
-                graded.remarks.append(graded.told[-1])
         if name not in graded.checked:
             graded.checked[name] = to_bytes(for_nbgrader(report, source))
-        graded.remarks += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
+        graded.notes += [f"{name}.ipynb: {said}" for said in (*report.problems, *report.notes)]
         graded.reports[name] = report
-    graded.remarks, graded.told = [*map(clean, graded.remarks)], [*map(clean, graded.told)]
+    for told in (graded.told, graded.notes, graded.unused):
+        told[:] = map(clean, told)
     return graded
 
 
 def not_mine(notebook: dict, student: str, graded: Graded) -> None:
     """Say so to both where a worksheet names somebody else than its folder does."""
-    for cell in notebook["cells"]:
-        found = grade_id(cell) == "student" and re.search(r"^STUDENT\b.*?=.*?(['\"].*?['\"])",
-                                                          text(cell), re.M)  # fmt: skip
-        try:
-            named = ast.literal_eval(found[1]) if found else ""
-            if named and comparable(named) != comparable(student):
-                graded.told.append(f"this is the worksheet of {named!r}, and it was handed in by "
-                                   f"{student!r}, whose tasks are others")  # fmt: skip
-                graded.remarks.append(graded.told[-1])
-        except (SyntaxError, ValueError):
-            continue
+    code = next((text(c) for c in notebook["cells"] if grade_id(c) == "student"), "")
+    named = re.search(r"^STUDENT\b.*?=\s*(['\"])(.*?)\1", code, re.M)
+    with suppress(ValueError):  # it names nobody
+        if named and comparable(named[2]) != comparable(student):
+            graded.told.append(f"this is the worksheet of {named[2]!r}, and it was handed in by "
+                               f"{student!r}, whose tasks are others")  # fmt: skip
 
 
-def empty_report(source: dict, why: str) -> Report:
+def empty_report(source: dict) -> Report:
     """0 points for everything, without a run."""
-    results = [Result(exercise, 0, why) for exercise in exercises(source)]
-    most = sum(known.get("points", 0) for known in by_hand(source))
-    return Report(results, [], without_solutions(source), most)
+    results = [Result(exercise, 0, "nothing to grade") for exercise in exercises(source)]
+    return Report(results, [], without_solutions(source))
 
 
 def nothing(student: str, assignment: str, sources: dict[str, dict]) -> Graded:
     """What a student has who handed in nothing."""
-    reports = {name: empty_report(source, NOTHING) for name, source in sources.items()}
-    words = 0, sum(empty.waiting for empty in reports.values()), 0
-    return Graded(student, assignment, reports, remarks=[NOTHING], words=words)
+    reports = {name: empty_report(source) for name, source in sources.items()}
+    most = sum(asked.get("points", 0) for source in sources.values() for asked in by_hand(source))
+    return Graded(student, assignment, reports, told=[NOTHING], words=(0, most, 0))
 
 
 def failing_solutions(
@@ -239,10 +244,9 @@ def lateness(course: Path, roster: Roster, student: str, assignment: str, flag: 
     """
     path = course / "submitted" / student / assignment / "timestamp.txt"
     until = due(course, roster, student, assignment)
-    try:
-        came = read_time(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (ValueError, OSError):
-        came = None
+    came = None
+    with suppress(ValueError, OSError):
+        came = read_time(path.read_text(encoding="utf-8"))
     if came and until:
         hours = (came - until).total_seconds() / 3600
         return f"{hours:.1f} hours" if hours > 0 else ""
@@ -283,7 +287,7 @@ def merge_words(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
             key, can = (graded.student, graded.assignment, known["grade_id"]), known["points"]
             row = rows.get(key, {"points": ""})
             if row.get("answer", answer).split() != answer.split():
-                graded.remarks += [f"{key[2]}: answered anew, it waits"] if row["points"] else []
+                graded.notes += [f"{key[2]}: answered anew, it waits"] if row["points"] else []
                 row["points"] = ""
             row["points"] = row["points"] or ("" if answer else "0")
             rows[key] = {**dict(zip(keys, key)), "points": row["points"], "max_points": f"{can:g}",
@@ -298,19 +302,19 @@ def merge_words(course: Path, graded: Graded, sources: dict[str, dict]) -> None:
 
 def points_of(path: Path, row: dict[str, str], most: float) -> float:
     """The points in a row of words.csv; Problem for what is no number from 0 to `most`."""
-    try:
+    with suppress(ValueError):
         points = float(row["points"].replace(",", ".") or 0)
         if 0 <= points <= most:
             return points
-    except ValueError:
-        pass
     raise Problem(f"{path}: {row['student_id']}, {row['question']}: {row['points']!r} is no number "
                   f"of points from 0 to {most:g}")  # fmt: skip
 
 
 def write_points(course: Path, graded: Graded) -> None:
     """The table of points; lines of other students and assignments stay as they are."""
-    rows = read_points(course)
+    mine = comparable(graded.student), graded.assignment  # also under another spelling
+    rows = {key: row for key, row in read_points(course).items()
+            if (comparable(key[0]), key[1]) != mine}  # fmt: skip
     numbers = (graded.total("points"), graded.total("most"), *graded.words)
     values = (graded.student, graded.assignment, *(f"{number:g}" for number in numbers),
               graded.late, "; ".join(graded.remarks))  # fmt: skip
@@ -329,8 +333,7 @@ def write_feedback(course: Path, graded: Graded) -> None:
     if most:
         total += f"; for what you wrote in your own words {given:g} of {most - waiting:g}"
         total += f", and {waiting:g} more are not given yet" if waiting else ""
-    if graded.late:
-        total += f"; late: {graded.late}"
+    total += graded.late and f"; late: {graded.late}".removesuffix(": late")
     header, body = ["exercise", "points", "what the check says"], ""
     for report in graded.reports.values():
         told = [[result.exercise.title, f"{result.points:g} of {result.exercise.points:g}",

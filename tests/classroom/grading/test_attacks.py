@@ -279,13 +279,16 @@ for pid in (os.getppid(), 1, -1):
 # ---- harm: the answer is right, and nothing outside may change or become known -----------------
 
 RIGHT = "\ndef double(x, tell=None):\n    return 2 * x\n"
-TRY = "import contextlib, os, shutil, subprocess, sys\nquiet = contextlib.suppress(Exception)\n"
+TRY = """import contextlib, os, shutil, subprocess, sys
+quiet = contextlib.suppress(Exception)
+FIRST = os.path.join("/proc/1", "root")  # the disk as the first process sees it
+"""
 HARM = {
     "other hand-ins, deleted": "shutil.rmtree(CLASS, ignore_errors=True)",
     "other hand-ins, read": """
 found = ""
-tops = "tmp home var srv mnt proc/1/root/tmp proc/1/cwd".split()
-for top in (CLASS, *("/" + name for name in tops)):
+tops = ["/" + name for name in "tmp home var srv mnt proc/1/cwd".split()]
+for top in (CLASS, *tops, FIRST + "/tmp", FIRST + CLASS):
     for folder, _, files in os.walk(top):
         for name in files:
             if name.endswith((".ipynb", ".csv", ".db")):  # /tmp may hold all of Python
@@ -298,7 +301,7 @@ with quiet:
     raise SystemExit(open(CLASS + '/source/x.ipynb').read())""",
     "points, written": "with quiet:\n    open(CLASS + '/points.csv', 'a').write('me,a,99,99')",
     "a folder's descriptor": """
-for path in (CLASS, "/", "/proc/1/root", "/proc/self/cwd", "..", "/tmp"):
+for path in (CLASS, "/", FIRST, "/proc/self/cwd", "..", "/tmp"):
     with quiet:
         folder = os.open(path, os.O_RDONLY)
         os.unlink(CLASS.lstrip("/") + "/points.csv", dir_fd=folder)
@@ -410,7 +413,7 @@ for line in ("mount -o remount,bind,rw /usr", "umount /usr",
 with quiet:
     open("/usr/minigpt-" + TOKEN, "w").write("x")
 with quiet:
-    os.chroot("/proc/1/root")""",
+    os.chroot(FIRST)""",
     "the system's settings": """
 for name in ("kernel/core_pattern", "kernel/hostname", "vm/overcommit_memory", "fs/file-max"):
     with quiet:
@@ -645,12 +648,27 @@ def test_without_its_image_a_container_is_none(tmp_path, monkeypatch):
     assert box.sandboxes() == ["docker"] and box.chosen.__wrapped__() is None
 
 
+def test_the_first_sandbox_that_starts_is_chosen(tmp_path, monkeypatch):
+    for name in ("podman", "docker", "unshare", "bwrap"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(box, "chosen", box.chosen.__wrapped__)
+    assert box.sandboxes() == ["bwrap", "unshare", "docker", "podman"]
+    assert box.chosen() is None and "bubblewrap is there and does not start" in box.warning()
+    (tmp_path / "bwrap").unlink()
+    assert "On Linux, install bubblewrap. " in box.warning()
+    asked = []
+    monkeypatch.setattr(box, "starts", lambda name: asked.append(name) or name == "docker")
+    assert box.chosen() == "docker" and asked == ["unshare", "docker"] and box.warning() == ""
+
+
 def test_what_comes_from_outside_is_no_formula_and_no_link(tmp_path):
     """In the table of points no cell is one that a spreadsheet would compute."""
     report = attacked(RIGHT)
     for student in ("=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3", "plain"):
         remark = ["=HYPERLINK(1).ipynb: a second work, not graded"]
-        one = write.Graded(student, "work", {"work": report}, remarks=remark)
+        one = write.Graded(student, "work", {"work": report}, told=remark)
         for _ in range(2):  # graded again, it is the same line
             write.write_points(tmp_path, one)
     text = (tmp_path / "points.csv").read_text(encoding="utf-8-sig")

@@ -1,8 +1,10 @@
 """One bad file costs itself alone: damaged notebooks get a remark, and all others are graded."""
 
+import contextlib
 import copy
 import csv
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,23 +111,55 @@ def in_bytes(notebook: object) -> bytes:
     return json.dumps(notebook).encode("utf-8")
 
 
-@pytest.mark.parametrize("n", tenth_or_all(400))
-def test_mutated_notebooks_are_graded_or_named(n, tmp_path, monkeypatch, tried):
+@pytest.fixture
+def course(tmp_path):
+    """A course folder with one assignment."""
+    settings = 'os.environ["MINIGPT_SECRET"] = "0123456789abcdef0123456789abcdef"\n'
+    (tmp_path / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+    (tmp_path / "source" / "work").mkdir(parents=True)
+    (tmp_path / "source" / "work" / "work.ipynb").write_bytes(in_bytes(SOURCE))
+    return tmp_path
+
+
+@pytest.fixture
+def unrun(monkeypatch):
+    """No answer runs, and none earns anything."""
     monkeypatch.setattr(marking, "Process", Machine)
-    damaged = 0
+    monkeypatch.setattr(grade, "check_solutions", lambda *given: None)
+
+
+def rows(course: Path) -> list[tuple[str, str, str]]:
+    with (course / "points.csv").open(encoding="utf-8", newline="") as file:
+        return [(row["student_id"], row["score"], row["remarks"]) for row in csv.DictReader(file)]
+
+
+def graded(course: Path, n: int) -> dict[str, float]:
+    """What `grade DIR` gives n mutated notebooks, each of which has to be in the result."""
     for seed in range(n):
-        folder = hand_in(tmp_path, f"s{seed}", in_bytes(mutated(seed)))
-        one = write.grade_submission(tmp_path, f"s{seed}", "work", folder, {"work": SOURCE})
-        assert (one.total("points"), one.total("most")) == (0, 3), seed
-        damaged += bool(one.remarks)
-        write.write_checked(tmp_path, one)
-        write.write_feedback(tmp_path, one)
-        write.write_points(tmp_path, one)
-        ids = [mark(c).get("grade_id") for c in one.reports["work"].notebook["cells"] if mark(c)]
-        assert ids == ["double", "double-check", "half", "half-check"], seed
-    assert damaged > n / 3
-    assert len((tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()) == 1 + n
+        hand_in(course, f"s{seed}", in_bytes(mutated(seed)))
+    assert grade.main([str(course), "--seconds", "5"]) in (0, 1)
+    found = rows(course)
+    assert {student for student, *_ in found} == {f"s{seed}" for seed in range(n)}
+    assert sum(bool(remarks) for *_, remarks in found) > n / 3
+    for student, *_ in found:
+        work = json.loads((course / "checked" / student / "work" / "work.ipynb").read_bytes())
+        ids = [mark(c).get("grade_id") for c in work["cells"] if mark(c)]
+        assert ids == ["double", "double-check", "half", "half-check"], student
+        assert "of 3 points" in (course / "returned" / student / "work.html").read_text("utf-8")
+    return {student: float(score) for student, score, _ in found}
+
+
+@pytest.mark.parametrize("n", tenth_or_all(400))
+def test_mutated_notebooks_are_graded_or_named(n, course, unrun, tried):
+    assert set(graded(course, n).values()) == {0}
     tried("notebooks", n)
+
+
+@pytest.mark.slow
+def test_what_is_left_of_mutated_notebooks_earns_its_points(course):
+    """In the box, where each runs."""
+    found = graded(course, 100)
+    assert set(found.values()) <= {0, 1, 2, 3} and list(found.values()).count(3) > 20
 
 
 BAD = {
@@ -143,27 +177,60 @@ POINTS = {"nested": 1, "text": 1, "id": 3, "kind": 3, "outputs": 3, "cells": 0, 
           "surrogate": 1, "attributes": 1}  # fmt: skip
 
 
-def test_a_class_with_bad_files_is_graded(tmp_path, capsys):
-    settings = 'os.environ["MINIGPT_SECRET"] = "0123456789abcdef0123456789abcdef"\n'
-    (tmp_path / "nbgrader_config.py").write_text(settings, encoding="utf-8")
-    (tmp_path / "source" / "work").mkdir(parents=True)
-    (tmp_path / "source" / "work" / "work.ipynb").write_bytes(in_bytes(SOURCE))
+def test_a_class_with_bad_files_is_graded(course, capsys):
     for name, change in {**BAD, "a-good": lambda n: None, "z-good": lambda n: None}.items():
         notebook = solution()
         change(notebook)
-        hand_in(tmp_path, name, in_bytes(notebook))
-    assert grade.main([str(tmp_path), "--seconds", "10"]) == 0
+        hand_in(course, name, in_bytes(notebook))
+    assert grade.main([str(course), "--seconds", "10"]) == 0
     said = capsys.readouterr().out
-    with (tmp_path / "points.csv").open(encoding="utf-8", newline="") as file:
-        found = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    found = {student: float(score) for student, score, _ in rows(course)}
     assert found == {**POINTS, "a-good": 3, "z-good": 3}
     for remark in ("it is damaged at cell 2", "cell 2 is damaged (no text): it is taken as text",
                    "cell 'half' lost its id: it was found by what it defines"):  # fmt: skip
         assert remark in said
 
 
+def test_no_file_in_the_folder_of_hand_ins_is_passed_over(course, capsys, unrun):
+    folder = hand_in(course, "ada", in_bytes(solution()))
+    (folder / "a\x1b[2Jb.pdf").write_bytes(b"x")
+    (folder / "lost.ipynb").symlink_to(folder / "nowhere")
+    with contextlib.suppress(OSError):  # a system whose names are texts
+        (folder / os.fsdecode(b"m\xfcll.pdf")).write_bytes(b"x")
+    submitted = course / "submitted"
+    for stray in ("bob/work.ipynb", "work.ipynb", "cleo/wrok/work.ipynb"):
+        (submitted / stray).parent.mkdir(parents=True, exist_ok=True)
+        (submitted / stray).write_bytes(in_bytes(solution()))
+    (course / "source" / "other").mkdir()
+    hand_in(course, "eve", in_bytes(solution())).rename(submitted / "eve" / "other")
+    assert grade.main([str(course)]) == 0
+    said = capsys.readouterr().out.encode("utf-8", "replace").decode()
+    for line in ("bob/work.ipynb: not in STUDENT/ASSIGNMENT/", "  work.ipynb: not in STUDENT/",
+                 "cleo/wrok: not in STUDENT/ASSIGNMENT/", "ada/work/lost.ipynb: a link, not a file",
+                 "ada/work/a\ufffd[2Jb.pdf: no notebook"):  # fmt: skip
+        assert line in said
+    files = 5 + (folder / os.fsdecode(b"m\xfcll.pdf")).exists()
+    assert f"Files not used: {files}\n" in said and "\x1b" not in said
+    assert [student for student, *_ in rows(course)] == ["ada"]
+
+
+def test_who_hands_in_late_under_another_spelling_has_one_line(course, capsys, unrun):
+    (course / "class.csv").write_text("id\nAda\nBob\nEve\n", encoding="utf-8")
+    hand_in(course, "bob", in_bytes(solution()))
+    assert grade.main([str(course), "work"]) == 0
+    assert [row[::2] for row in rows(course)] == [
+        ("Ada", write.NOTHING), ("Eve", write.NOTHING), ("bob", rows(course)[2][2])]  # fmt: skip
+    hand_in(course, "ada", in_bytes(solution()))
+    flag = "student_id,assignment,late\nada,work,late\n"  # as Canvas says it
+    (course / "collected.csv").write_text(flag, encoding="utf-8")
+    assert grade.main([str(course), "work"]) == 0
+    assert "0 of 3 points; late</p>" in (course / "returned/ada/work.html").read_text("utf-8")
+    assert [student for student, *_ in rows(course)] == ["Eve", "ada", "bob"]
+    assert "work: nothing handed in by Eve\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("how", NESTED)
-def test_a_notebook_of_nested_code_tells_what_is_wrong(how, tmp_path, monkeypatch):
+def test_a_notebook_of_nested_code_tells_what_is_wrong(how):
     notebook = solution()
     notebook["cells"][1]["source"] += f"y = {how * 5000}1{NESTED[how] * 5000}"
     report = marking.grade_notebook(SOURCE, notebook)

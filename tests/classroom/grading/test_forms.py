@@ -5,7 +5,6 @@ after cell with the checks behind, by `grade`, and by nbgrader, and all give the
 every second one the second answer is wrong, which costs its points alone.
 """
 
-import copy
 import csv
 import json
 import re
@@ -20,6 +19,7 @@ from minigpt.classroom.grading.marking import grade_notebook
 from minigpt.classroom.grading.repair import mark, text
 from minigpt.classroom.notebook import new_notebook, to_bytes, without_solutions
 
+nbformat = pytest.importorskip("nbformat", reason="needs nbformat, which comes with Jupyter")
 pytestmark = pytest.mark.notebook  # it runs the answers in notebooks
 
 WORK = "work"
@@ -107,8 +107,16 @@ def an_old_format(notebook):
         one["source"] = one["source"].splitlines(keepends=True)
 
 
+def the_format_before_2015(notebook):
+    cells = [{"cell_type": one["cell_type"], "metadata": one["metadata"],
+              **({"input": one["source"], "outputs": [], "language": "python"}
+                 if one["cell_type"] == "code" else {"source": one["source"]})}
+             for one in notebook.pop("cells")]  # fmt: skip
+    notebook |= {"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]}
+
+
 NOTEBOOKS = [helper_in_its_own_cell, helper_in_the_lesson, colab, vs_code, another_kernel,
-             an_old_format]  # fmt: skip
+             an_old_format, the_format_before_2015]  # fmt: skip
 NOTHING = ("%%timeit", "an unknown magic")  # these define nothing
 HALVES = {"right": "def half(x):\n    return x / 2", "wrong": "def half(x):\n    return x"}
 
@@ -142,7 +150,8 @@ open(sys.argv[2], "w", encoding="utf-8").write(str(points))
 """
 
 
-def by_ipython(notebook: dict, folder: Path) -> float:
+def by_ipython(path: Path) -> float:
+    folder, notebook = path.parent, nbformat.read(path, as_version=4)  # as Jupyter opens it
     checks = {mark(c)["grade_id"]: c["source"] for c in SOURCE["cells"] if mark(c).get("grade")}
     cells = []
     for one in notebook["cells"]:
@@ -161,9 +170,11 @@ def by_ipython(notebook: dict, folder: Path) -> float:
 def test_ipython_and_grade_give_a_form_the_same_points(form, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     notebook, points = FORMS[form]
-    report = grade_notebook(SOURCE, copy.deepcopy(notebook))
+    path = tmp_path / f"{WORK}.ipynb"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    report = grade_notebook(SOURCE, write.read_json(path))
     assert report.points == points, [result.message for result in report.results]
-    assert by_ipython(notebook, tmp_path) == points
+    assert by_ipython(path) == points
 
 
 def test_a_helper_that_is_not_run_is_named_with_its_cell():

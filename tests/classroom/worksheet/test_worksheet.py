@@ -251,7 +251,6 @@ def test_grade_gives_an_answered_worksheet_all_points_and_a_copied_one_none():
     source, mine = worksheet(), answered("ann")
     report = grade_notebook(source, mine, student="ann", seed=SECRET)
     assert (report.points, report.problems, report.notes) == (20, [], [])
-    assert report.waiting == POINTS * QUESTIONS
     assert grade_notebook(source, mine, seed=SECRET).points == 20, "the notebook names the student"
     assert grade_notebook(source, mine).points == 20, "its seal suffices"
     assert grade_notebook(source, mine, student="bob", seed=SECRET).points == 0
