@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from editions import edition_outputs, printed
-from minigpt.classroom.notebook import is_exercise, read_notebook
+from minigpt.classroom.notebook import read_notebook
 from minigpt.engine.optim import lr_factor, make_optimizer
 from minigpt.generate import generate
 from minigpt.lessons.pretraining import attention, sources
@@ -26,7 +26,7 @@ from wrong import each, told
 
 SOURCE = ROOT / "notebooks/source/en/02_pretraining.ipynb"
 ENCODING = load_tokenizer("en")
-MOST_WORDS, MOST_CELLS, MOST_LINES = 2500, 30, 25
+MOST_LINES = 25
 
 
 @cache
@@ -207,8 +207,6 @@ def test_answers_of_check_yourself():
 
 
 def test_the_page_is_short():
-    lesson = [c for c in cells().values() if not is_exercise(c) and not c["id"].startswith("task-")]
-    assert len(lesson) <= MOST_CELLS
     setup = [*cells()].index("environment")
     before = [c for c in [*cells().values()][: setup + 1] if c["cell_type"] == "markdown"]
     assert sum(len(words(c["source"])) for c in before) <= 150
@@ -223,12 +221,6 @@ def words(text: str) -> list[str]:
 def edition() -> dict[str, list]:
     """The executed edition's outputs, by cell."""
     return edition_outputs("02_pretraining", cells())
-
-
-def test_words_of_the_edition(edition):
-    text = [c["source"] for c in cells().values() if c["cell_type"] == "markdown"]
-    text += [printed(edition[name]) for name in edition if name != "network"]  # its code is printed
-    assert len(words(" ".join(text))) <= MOST_WORDS
 
 
 def test_the_curve_of_the_edition_is_what_the_text_says_of_it(edition):
