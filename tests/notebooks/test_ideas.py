@@ -112,6 +112,23 @@ def test_its_pictures_of_ideas_are_drawn(stem):
     assert missing == [], told
 
 
+@pytest.mark.parametrize("stem", ["00_overview", *IDEAS])
+def test_what_a_prediction_uncovers_is_told_in_sixty_words(stem):
+    """By the cell that asks: a figure's sentence, options and the outcome are not counted."""
+    seen = 0
+    for cell in edition(stem):
+        if cell["cell_type"] == "code" and 'predict("' in cell["source"]:
+            text = printed(cell["outputs"]).split("Your prediction: ", 1)[1]
+            lines = r"^choose .*$|^  \([a-h]\) .*$|^It was .*$|^\w+: the package's, until .*$"
+            told = " ".join(re.sub(lines, "", text, flags=re.M).split())
+            for output in cell["outputs"]:
+                alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+                told = told.replace(" ".join(alt.split()), "")
+            assert len(told.split()) <= 60, cell["id"]
+            seen += 1
+    assert seen >= 3
+
+
 @pytest.mark.parametrize("stem", SOURCES)
 def test_few_words_and_few_cells(stem):
     """Markdown and what is printed: not tables, nor options, which are buttons' labels."""

@@ -105,6 +105,25 @@ def test_the_first_answers_are_as_explained(edition):
     assert bare == "5 more questions" and "made up" in gap
 
 
+def test_in_the_first_scores_that_are_seen_honesty_is_above_invention(edition):
+    """In the first edition right answers had +0.00 and a wrong one +0.01."""
+    found = re.findall(r"^ *([x+]) ([+−][\d.]+)  ", said(edition["made-up"]), re.M)
+    honest, invented = (
+        [float(score.replace("−", "-")) for mark, score in found if mark == wanted]
+        for wanted in "+x"
+    )
+    assert len(honest) >= 5 and len(invented) >= 2 and min(honest) > max(invented) + 1
+
+
+def test_what_can_be_asked_first_tells_the_assistants_apart(edition):
+    """Not so in the first edition, whose first question both answered alike."""
+    rights = []
+    for name in ("made-up", "compare"):
+        heads = re.findall(r"^(?:SFT|PPO) model, as a chat: (.*)$", said(edition[name]), re.M)
+        rights.append([int(h[0]) if h[2:7] in ("right", "hones") else 0 for h in heads])
+    assert all(len(found) == 2 and found[1] >= found[0] + 3 for found in rights), rights
+
+
 def test_outside_what_it_was_asked_in_practice_the_sft_model_does_better():
     assert (
         "Press *hello* and *outside its world*: there the SFT model does better" in PROSE["marks"]
