@@ -199,7 +199,7 @@ def _row(draw: Draw, scale: float) -> str:
     text = re.sub(r"(?<=\d) (?=[a-z])", "\u00a0", draw.text.replace("\n", " / "))
     kind = "mg-text mg-many" if draw.mark == "none" else "mg-text"
     words = f'{escape(text)}<span class="mg-sr"> ({escape(draw.word)})</span>'
-    said = f'{_svg(draw.mark)}<span class="{kind}">{words}</span>{_score(draw, scale)}'
+    said = f'{_svg(draw.mark)}<span class="{kind}">{words}</span> {_score(draw, scale)}'
     return f'<div class="mg-draw" role="listitem">{said}</div>'
 
 

@@ -74,7 +74,7 @@ class Table:
             for name, c, css in zip(self.header, colours, each)
         )
         body = "".join(
-            "<tr>"
+            '<tr style="background:none;border-top:1px solid #8884">'  # Jupyter stripes them
             + _html("th", first, each[0], ' scope="row"')
             + "".join(_html("td", cell, css) for cell, css in zip(rest, each[1:]))
             + "</tr>"
