@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from editions import edition_outputs, printed
+from editions import edition_outputs, printed, said
 from minigpt.classroom.grading.your_own import (
     _PASSED,
     Stopped,
@@ -281,10 +281,12 @@ def test_frequent_merges_come_first_and_words_that_occur_once_last():
     assert "First what is frequent, at the end words that occur once" in CODE["train"]
 
 
-def test_both_tables_count_the_same_tokens_of_a_tokenizer(edition):
+def test_all_tables_count_the_same_tokens_of_a_tokenizer(edition):
     said_of = printed(edition["decode-and-special"])
     counts = re.findall(r"= ([\d,]+) tokens", said_of)
     assert len(counts) == 3 and all(any(f"{n} ids" in name for name in encodings()) for n in counts)
+    rows = " ".join(said(edition["tax-table"]).split())
+    assert [n for n in counts if f", {n}" not in rows] == []
 
 
 def test_how_much_longer_our_base_model_trained():
