@@ -15,6 +15,7 @@ from minigpt.store.files import ROOT
 SOURCES = {path.stem: path for path in sources("en")}
 MOST_WORDS = {"00_overview": 1500}  # that a reader of the edition sees; of the others:
 WORDS, CELLS = 2500, 30
+TASK = re.compile(r"^(#+ |\*\*)Your turn", re.M)  # the text of an exercise
 
 # notebook: {idea: (cell, code that stands in it, where the learner writes it: the function)}
 IDEAS = {
@@ -130,6 +131,17 @@ def test_what_a_prediction_uncovers_is_told_in_sixty_words(stem):
 
 
 @pytest.mark.parametrize("stem", SOURCES)
+def test_hints_are_folded_twice_and_one_open_task_carries_no_points(stem):
+    cells = [*source(stem).values()]
+    written = [c for c in cells if re.search(r"^def .*### BEGIN", c["source"], re.M | re.S)]
+    text = {i: c["source"] for i, c in enumerate(cells) if c["cell_type"] == "markdown"}
+    folds = [t.count("<details>") for t in text.values() if TASK.search(t)]
+    assert written and folds.count(2) == len(written)
+    (place,) = [i for i, t in text.items() if re.search("^## Open task", t, re.M)]
+    assert not any(map(is_exercise, cells[place:]))
+
+
+@pytest.mark.parametrize("stem", SOURCES)
 def test_few_words_and_few_cells(stem):
     """Markdown and what is printed: not tables, nor options, which are buttons' labels."""
     cells = [cell for cell in edition(stem) if not is_exercise(cell)]
@@ -143,6 +155,5 @@ def test_few_words_and_few_cells(stem):
     label = r"\]\([^)]*\)|^\|.*$|^Your prediction: choose .*$|^  \([a-h]\) .*$"
     words = re.sub(label, "", text, flags=re.M).split()
     assert 1000 < len(words) <= MOST_WORDS.get(stem, WORDS)
-    task = re.compile(r"^(#+ |\*\*)Your turn", re.M)  # of an exercise; an open one is none less
-    tasks = [c for c in cells if c["id"].startswith("open-") or task.search(c["source"])]
+    tasks = [c for c in cells if c["id"].startswith("open-") or TASK.search(c["source"])]
     assert len(cells) - len(tasks) <= CELLS
