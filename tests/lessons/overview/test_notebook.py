@@ -7,7 +7,7 @@ import pytest
 from editions import edition_outputs, said
 from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
 from minigpt.classroom.notebook import read_notebook
-from minigpt.lessons.overview.compare import ask_all, presets
+from minigpt.lessons.overview.compare import DRAWS, ask_all, presets
 from minigpt.stages.exam import known_questions
 from minigpt.stages.replies import load_stages
 from minigpt.stages.report import recorded
@@ -165,6 +165,14 @@ def test_practice_taught_no_facts_and_changed_what_is_said_of_made_up_places(edi
     right, honest = shares(known), shares(made_up.split(". The facts")[0])[:3]
     assert min(right[:3]) > 60 and abs(right[1] - right[2]) <= 10
     assert honest[0] < 20 and honest[1] < 30 and honest[2] > 60
+
+
+def test_the_model_answers_sixteen_times_and_the_cards_five():
+    assert "the SFT model answers sixteen times" in PROSE["picked-intro"]
+    assert (
+        "for _ in range(16)" in CODE["picked"] and "drawn[16 * i : 16 * i + 16]" in CODE["picked"]
+    )
+    assert "Each model is asked five times" in CODE["made-up"] and DRAWS == 5
 
 
 def test_the_pick_of_sixteen_is_more_honest_than_a_draw(edition):

@@ -11,6 +11,7 @@ from editions import edition_outputs, printed, said
 from minigpt.classroom.notebook import read_notebook
 from minigpt.generate import generate, keep_top_k, keep_top_p, next_token_distribution
 from minigpt.lessons.prompting import in_english
+from minigpt.lessons.prompting.prompt_lab import COUNT
 from minigpt.stages.exam import known_questions
 from minigpt.stages.keep import head_facts_by_qa
 from minigpt.stages.report import BEIJING
@@ -185,6 +186,15 @@ def test_what_it_says_of_places_read_seldom():
     assert len(seldom) == 40 and all(p.tail for p in seldom)
     assert '"1 to 3 times": (1, 3)' in source("read")
     assert not [n for n in reads.values() if 3 < n < 100]  # the next group begins with all others
+
+
+def test_counts_in_words_are_the_counts():
+    assert "one of the ten most likely next tokens" in markdown("title") and COUNT == 10
+    assert "Three beginnings" in markdown("average-intro")
+    assert source("average").split("people =")[0].count("{p} is") + 1 == 3  # the third asks
+    assert '"({q}){a}"], [0, 1, 3, 8]' in source("shots")
+    assert "what do eight shots do" in markdown("shots-intro").lower()
+    assert "with two formats that stand in no document" in markdown("shots-intro")
 
 
 def test_careless_figures_are_commoncrawls():
