@@ -144,7 +144,7 @@ def _card(card: StageCard) -> str:
 def _row(draw: Draw) -> str:
     text = re.sub(r"(?<=\d) (?=[a-z])", "\u00a0", draw.text.replace("\n", " / "))
     words = f'{escape(text)}<span class="sr"> ({escape(draw.word)})</span>'
-    said = f'{look()[0][draw.mark]}<span class="said">{words}</span>{_score(draw)}'
+    said = f'{look()[0][draw.mark]}<span class="said">{words}</span> {_score(draw)}'
     return f'<div class="draw" role="listitem" data-verdict="{draw.mark}">{said}</div>'
 
 

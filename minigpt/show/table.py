@@ -70,7 +70,7 @@ class Table:
             for name, c, css in zip(self.header, colours, each)
         )
         body = "".join(
-            "<tr>"
+            '<tr style="background:none;border-top:1px solid #8884">'  # Jupyter stripes them
             + _html("th", first, each[0], ' scope="row"')
             + "".join(_html("td", cell, css) for cell, css in zip(rest, each[1:]))
             + "</tr>"
@@ -86,9 +86,7 @@ class Table:
 
     def __repr__(self) -> str:
         grid = [[self._wrap(cell) for cell in row] for row in [self.header, *self.rows]]
-        widths = [
-            max(len(line) for row in grid for line in row[i]) for i in range(len(self.header))
-        ]
+        widths = [max(len(line) for cell in column for line in cell) for column in zip(*grid)]
         numeric, lines = self.numeric(), [self.caption] if self.caption else []
         for number, row in enumerate(grid):
             for part in range(max(map(len, row))):
@@ -101,12 +99,13 @@ class Table:
         return "\n".join(lines)
 
     def _wrap(self, cell) -> list[str]:
-        lines = [textwrap.wrap(line, self.width) or [""] for line in str(cell).split("\n")]
-        return [line for part in lines for line in part]
+        return sum((textwrap.wrap(line, self.width) or [""] for line in str(cell).split("\n")), [])
 
 
 def _html(tag: str, cell, css: str, attributes: str = "") -> str:
     more = cell.css() if isinstance(cell, Cell) else ""
     if not (text := escape(cell)):
         tag, attributes = "td", ""  # an empty header is none
+    if NUMBER.fullmatch(str(cell)):  # a number, its unit and its interval never part
+        text = text.replace(" ", "\u00a0")
     return f'<{tag}{attributes} style="{css}{more}">{text}</{tag}>'

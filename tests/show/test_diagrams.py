@@ -367,6 +367,16 @@ def test_what_attention_leaves_out_is_summed():
     assert f" ·t{top}" in diagram.desc and " ·t39" in diagram.desc
 
 
+def test_attention_shows_what_stands_before_the_two_tokens_that_matter():
+    """Or nobody would see why it looks there."""
+    tokens = ["·Then", "·came", "·Q", "u", "en", "n", "aby", *[f"·t{i}" for i in range(20)]]
+    tokens += ["·Q", "u"]
+    weights = [0.9 if i == 4 else 0.1 / (len(tokens) - 1) for i in range(len(tokens))]
+    root = ET.fromstring(attention_arcs(tokens, weights, "en").svg)
+    shown = [words for *_place, words in sorted(places(root)) if words in {*tokens, "…"}]
+    assert shown[shown.index("·Q") :][:3] == ["·Q", "u", "en"] and shown[-3:] == ["·Q", "u", "en"]
+
+
 def test_of_a_matrix_attention_takes_the_last_row():
     matrix = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
     assert attention_arcs(["a", "b"], matrix).svg == attention_arcs(["a", "b"], [0.25, 0.75]).svg

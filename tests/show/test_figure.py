@@ -128,6 +128,8 @@ def test_a_column_of_numbers_stands_to_the_right():
         "ppo   1,234                      < 7 %",
     ]
     html = table._repr_html_()
+    assert "0.12\u00a0(0.1\u00a0to\u00a00.2)<" in html and "3 of 4<" in html  # never folded
+    assert html.count("background:none;border-top") == 2  # a hair, where Jupyter has stripes
     assert html.count("text-align:right") == 6 and html.count("text-align:left") == 6
     assert Table(["a"], []).numeric() == [False]
     assert Table(["a"], [["1"]], tokens=True).numeric() == [False]

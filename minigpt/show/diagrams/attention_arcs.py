@@ -18,7 +18,8 @@ def attention_arcs(
     tokens: (T,) texts, as `pieces` gives them. weights: (T,) of the last token on each, they sum
     to 1; or (T, T), of which the last row is taken. following: the token that the model thinks
     next; if it is the one most looked at, an arrow says that it is copied. Of many tokens the last
-    and the most looked at are drawn, others as one "…". ValueError if the numbers do not fit.
+    and the most looked at are drawn, with those before them, others as one "…". ValueError if the
+    numbers do not fit.
     """
     T, flat = len(tokens), torch.as_tensor(weights).flatten().tolist()
     if T < 2 or len(flat) not in (T, T * T):
@@ -26,8 +27,8 @@ def attention_arcs(
     weights, last = flat[-T:], T - 1
     hit = max(range(last), key=lambda i: weights[i])
     after = GAP + token_width(following, 46, 110) if following is not None else 0
-    keep = {last}
-    for i in sorted(range(last), key=lambda i: -weights[i]):
+    keep, near = {last}, (hit - 2, hit - 1, hit, last - 1)  # with what stands before the two
+    for i in sorted(range(last), key=lambda i: (i not in near, -weights[i])):
         if _size(_columns(tokens, weights, keep | {i})) + after <= ROOM:
             keep.add(i)
     columns = _columns(tokens, weights, keep)

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from editions import edition_outputs, said, words_seen
+from editions import edition_outputs, said
 from minigpt.classroom.grading.your_own import check_passed, trial_random, your_own
-from minigpt.classroom.notebook import is_exercise, read_notebook
-from minigpt.lessons.overview.compare import ask_all, presets
+from minigpt.classroom.notebook import read_notebook
+from minigpt.lessons.overview.compare import DRAWS, ask_all, presets
 from minigpt.stages.exam import known_questions
 from minigpt.stages.replies import load_stages
 from minigpt.stages.report import recorded
@@ -28,7 +28,7 @@ PROSE = {
     name: re.sub(r"\]\([^)]*\)|^\|.*$", "]", cell["source"], flags=re.M)
     for name, cell in CELLS.items() if cell["cell_type"] == "markdown"
 }  # fmt: skip
-MOST_CELLS, MOST_WORDS, MOST_LINES, BEFORE_THE_FIRST = 30, 1500, 25, 150
+MOST_LINES, BEFORE_THE_FIRST = 25, 150
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,9 @@ def flat(source: str) -> str:
 # ---- limits -------------------------------------------------------------------------------------
 
 
-def test_it_is_no_longer_than_it_may_be():
-    lesson = [c for c in CELLS.values() if not is_exercise(c)]
-    assert len(lesson) <= MOST_CELLS
+def test_no_cell_is_longer_than_it_may_be():
     code = [c["source"].splitlines() for c in CELLS.values() if c["cell_type"] == "code"]
     assert max(map(len, code)) <= MOST_LINES
-
-
-def test_words_that_a_reader_of_the_edition_sees(edition):
-    assert words_seen(PROSE, edition) <= MOST_WORDS
 
 
 def test_the_models_answer_first_and_can_be_asked_at_once():
@@ -111,6 +105,25 @@ def test_the_first_answers_are_as_explained(edition):
     assert bare == "5 more questions" and "made up" in gap
 
 
+def test_in_the_first_scores_that_are_seen_honesty_is_above_invention(edition):
+    """In the first edition right answers had +0.00 and a wrong one +0.01."""
+    found = re.findall(r"^ *([x+]) ([+−][\d.]+)  ", said(edition["made-up"]), re.M)
+    honest, invented = (
+        [float(score.replace("−", "-")) for mark, score in found if mark == wanted]
+        for wanted in "+x"
+    )
+    assert len(honest) >= 5 and len(invented) >= 2 and min(honest) > max(invented) + 1
+
+
+def test_what_can_be_asked_first_tells_the_assistants_apart(edition):
+    """Not so in the first edition, whose first question both answered alike."""
+    rights = []
+    for name in ("made-up", "compare"):
+        heads = re.findall(r"^(?:SFT|PPO) model, as a chat: (.*)$", said(edition[name]), re.M)
+        rights.append([int(h[0]) if h[2:7] in ("right", "hones") else 0 for h in heads])
+    assert all(len(found) == 2 and found[1] >= found[0] + 3 for found in rights), rights
+
+
 def test_outside_what_it_was_asked_in_practice_the_sft_model_does_better():
     assert (
         "Press *hello* and *outside its world*: there the SFT model does better" in PROSE["marks"]
@@ -152,6 +165,14 @@ def test_practice_taught_no_facts_and_changed_what_is_said_of_made_up_places(edi
     right, honest = shares(known), shares(made_up.split(". The facts")[0])[:3]
     assert min(right[:3]) > 60 and abs(right[1] - right[2]) <= 10
     assert honest[0] < 20 and honest[1] < 30 and honest[2] > 60
+
+
+def test_the_model_answers_sixteen_times_and_the_cards_five():
+    assert "the SFT model answers sixteen times" in PROSE["picked-intro"]
+    assert (
+        "for _ in range(16)" in CODE["picked"] and "drawn[16 * i : 16 * i + 16]" in CODE["picked"]
+    )
+    assert "Each model is asked five times" in CODE["made-up"] and DRAWS == 5
 
 
 def test_the_pick_of_sixteen_is_more_honest_than_a_draw(edition):
