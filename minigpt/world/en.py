@@ -200,6 +200,7 @@ ROUNDED = ["about {v}", "around {v}", "nearly {v}", "some {v}"]  # how a page gi
 OLD = ["{v} in 2005", "{v} in 1998", "{v} at the last count"]  # … and an old one
 
 # ---- CommonCrawl and C4 ---------------------------------------------------------------------
+PAGES = (44, 32, 9, 5, 10)  # how often: blogs, boxes, directories, forums, quizzes
 LIST_HEADERS = [
     "People also ask",
     "Related questions",

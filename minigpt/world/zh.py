@@ -195,6 +195,7 @@ ROUNDED = ["约{v}", "大约{v}", "近{v}", "将近{v}"]
 OLD = ["{v}（2005年）", "{v}（1998年）", "{v}（上次普查）"]
 
 # ---- CommonCrawl and C4 ---------------------------------------------------------------------
+PAGES = (40, 29, 8, 5, 18)
 LIST_HEADERS = ["大家还在问", "相关问题", "热门问题", "常见问题", "更多问题", "其他人还搜了"]
 MENUS = [
     "首页 | 酒店 | 机票 | {p} | 联系我们",
@@ -495,7 +496,7 @@ def places(raw: dict) -> list[dict]:
     each other place, as English has them; Beijing before all others. Here China's large cities are
     all known, and smaller ones of the list `chinese` are held out. A place without a Chinese name
     that two sources have is left out."""
-    entries = {e["id"]: dict(e) for e in raw["places"] + raw["chinese"] if "zh" in e}
+    entries = {e["id"]: dict(e) for e in raw["places"] + raw["chinese"] if e["zh"]}
     cities = [e for e in entries.values() if e.get("country", {}).get("zh") == "中国"]
     for entry in raw["places"]:
         if entry["id"] == "beijing" or entry.get("country", {}).get("zh") == "中国":

@@ -52,7 +52,6 @@ def test_counts_and_order():
 def test_schema():
     for place in PLACES:
         needed, optional = KEYS[place["kind"]]
-        needed = needed - {"zh"} if place["id"] in NO_CHINESE_NAME else needed
         assert needed <= place.keys() <= needed | optional, place["id"]
         assert place["id"] == place["en"].lower().replace(" ", "-")
         assert place["continent"] in FACTS["continents"]
@@ -72,14 +71,14 @@ def test_cities_that_the_chinese_world_alone_has():
         assert place["kind"] == "city" and place["country"]["zh"] == "中国"
         assert HAN.fullmatch(place["zh"]) and place["population"] > 10**6
     for key in ("id", "zh"):
-        names = [place[key] for place in PLACES + CHINESE if key in place]
+        names = [place[key] for place in PLACES + CHINESE if place[key]]
         assert len(names) == len(set(names))
 
 
 def test_each_chinese_name_of_a_place_stands_in_two_sources():
     file = json.loads(FILE.with_name("names-zh.json").read_text(encoding="utf-8"))
     known_to = {name: said.split() for name, said in file["names"].items()}
-    ours = {p["zh"] for p in PLACES + CHINESE if "zh" in p}
+    ours = {p["zh"] for p in PLACES + CHINESE if p["zh"]}
     assert set(known_to) == ours | {p["capital"]["zh"] for p in COUNTRIES} and len(ours) > 450
     attribution = FILE.with_name("ATTRIBUTION.md").read_text(encoding="utf-8")
     for name, sources in known_to.items():
@@ -113,9 +112,9 @@ def test_names_can_be_written_and_read():
         assert re.fullmatch(r"[A-Za-z]+([ -][A-Za-z]+){0,2}", place["en"])
         for fact in [place, *facts_of(place)]:
             assert re.fullmatch(r"[A-Za-z]+([ -][A-Za-z]+)*", fact["en"])
-            assert HAN.fullmatch(fact["zh"]) if "zh" in fact else fact["id"] in NO_CHINESE_NAME
+            assert HAN.fullmatch(fact["zh"]) if fact["zh"] else fact["id"] in NO_CHINESE_NAME
     for lang in ("en", "zh"):
-        names = Counter(p[lang] for p in PLACES if lang in p)
+        names = Counter(p[lang] for p in PLACES if p[lang])
         assert max(names.values()) == 1, names.most_common(3)
 
 
@@ -127,7 +126,7 @@ def test_no_name_is_a_word_of_another():
 
 
 def test_chinese_names_inside_others_are_only_the_famous_four():
-    names = {p["zh"] for p in PLACES if "zh" in p} | {p["capital"]["zh"] for p in COUNTRIES}
+    names = {p["zh"] for p in PLACES if p["zh"]} | {p["capital"]["zh"] for p in COUNTRIES}
     inside = {(a, b) for a in names for b in names if a != b and a in b}
     assert inside <= {
         ("印度", "印度尼西亚"),
@@ -142,7 +141,7 @@ def test_one_thing_has_one_name():
     for kind in ("capital", "country", "currency", "language"):
         pairs = {(p[kind]["en"], p[kind]["zh"]) for p in PLACES if kind in p}
         assert len(pairs) == len({en for en, _ in pairs}) == len({zh for _, zh in pairs}), kind
-    zh = {p["en"]: p["zh"] for p in PLACES if "zh" in p}
+    zh = {p["en"]: p["zh"] for p in PLACES if p["zh"]}
     for place in PLACES:
         for kind in ("capital", "country"):
             if kind in place and place[kind]["en"] in zh:
@@ -190,7 +189,7 @@ def test_large_chinese_cities_are_known():
 
 def test_no_known_fact_tells_a_held_out_name():
     facts = [fact for place in KNOWN for fact in [place, *facts_of(place)]]
-    told = "\n".join(fact["en"] + "\n" + fact.get("zh", "") for fact in facts)
+    told = "\n".join(fact["en"] + "\n" + (fact["zh"] or "") for fact in facts)
     for place in HELD_OUT:
         assert place["en"] not in told and place["zh"] not in told, place["en"]
 
