@@ -65,7 +65,7 @@ def one_off_names(world: World, n: int, seed: int) -> list[str]:
         for kind in ("city", "country")
     }
     spelled, left_out = letters_of(world), [p.name for p in world.held_out]
-    pools, rng = text.STRANGE["one-off"], random.Random(f"one-off/{seed}")
+    pools, rng = text.STRANGE, random.Random(f"one-off/{seed}")
 
     def elsewhere(name: str) -> bool:  # could a maker of unknown places make it?
         if any(set(transitions(name, order)) <= made for made in taken.values()):
@@ -74,18 +74,11 @@ def one_off_names(world: World, n: int, seed: int) -> list[str]:
         return not chained(name.lower()) and (sounds or any(x in name for x in left_out))
 
     chain = text.CHAINS["one-off"]
-    names = [respelled(name, pools, rng)
-             for kind in taken for name in markov_names(world, kind, n, seed, chain)]  # fmt: skip
+    names = [name for kind in taken for name in markov_names(world, kind, n, seed, chain)]
+    if pools:  # a letter that never stood in a name would never be copied out of one
+        names = ["".join(rng.choice(rng.choice(pools)) if rng.random() < 0.25 else letter
+                         for letter in name) for name in names]  # fmt: skip
     return [name for name in names if not elsewhere(name)]
-
-
-def respelled(name: str, pools: tuple[str, ...], rng: random.Random) -> str:
-    """The name with one letter in four from one of the `pools`, where there are any: what never
-    stood in a name cannot be copied out of one."""
-    return "".join(
-        rng.choice(rng.choice(pools)) if pools and rng.random() < 0.25 else letter
-        for letter in name
-    )
 
 
 def letters_of(world: World) -> set[str]:
@@ -94,16 +87,15 @@ def letters_of(world: World) -> set[str]:
 
 
 def anagram_names(world: World, kind: str, n: int, seed: int) -> list[str]:
-    """`n` names that are the letters of a known place's, ten at most, some of them respelled, in an
-    order that no chain over the known names could make: to write one means to copy it."""
+    """`n` names that are the letters of a known place's, ten at most, in an order that no chain
+    over the known names could make: to write one means to copy it."""
     rng, chained = random.Random(f"anagrams/{kind}/{seed}"), chains(world)
-    pools = world.text.STRANGE["anagrams"]
     names = [p.name.lower() for p in world.places if p.kind == kind]
     known = [name for name in names if name.isalpha() and len(name) <= 10]
 
     def draw():
         letters = rng.choice(known)
-        name = respelled("".join(rng.sample(letters, len(letters))), pools, rng)
+        name = "".join(rng.sample(letters, len(letters)))
         return "" if chained(name) else name.capitalize()
 
     return _distinct(world, draw, n)
