@@ -76,8 +76,11 @@ EXACT = {
 # What Chinese has not: the models that the lessons compare the four stages with.
 NOT_IN_CHINESE = ("sft_honest.", "best_of_n.ordinary", "flattered.", "mediocre.", "overoptimised.",
                   "kl_price.")  # fmt: skip
-OF_CHINESE = {  # where Chinese does less than the bound asks, what it does
+OF_CHINESE = {  # where Chinese does less than the bound asks, what it does; and where far more
     "train.seconds": 480,
+    "sft.unread_invented": 0.60,
+    "ppo.known_accuracy_change": -0.07,
+    "ppo.unread_declined_own_name": 0.70,  # all characters of foreign names were read in names
 }
 
 

@@ -248,7 +248,7 @@ class Writer:
     def page(self, source: str) -> list[str]:
         """A page's text, the part that C4's cleaning keeps."""
         makers = (self.blog, self.info_box, self.directory, self.forum, self.quiz)
-        return self.rng.choices(makers, (44, 32, 9, 5, 10))[0](source)
+        return self.rng.choices(makers, self.text.PAGES)[0](source)
 
     def common_crawl(self) -> str:
         rng, text = self.rng, self.text

@@ -200,6 +200,7 @@ ROUNDED = ["about {v}", "around {v}", "nearly {v}", "some {v}"]  # how a page gi
 OLD = ["{v} in 2005", "{v} in 1998", "{v} at the last count"]  # … and an old one
 
 # ---- CommonCrawl and C4 ---------------------------------------------------------------------
+PAGES = (44, 32, 9, 5, 10)  # how often: blogs, boxes, directories, forums, quizzes
 LIST_HEADERS = [
     "People also ask",
     "Related questions",
@@ -506,6 +507,7 @@ def measured(figure: str, area: str) -> str:
 CHAINS = {"unknown": 2, "one-off": 1}  # letters that the next one of a made-up name depends on
 SHORTEST_NAME, LONGEST_NAME = 4, 15  # letters of a made-up name
 SOUNDS = "abcdefghijklmnopqrstuvwxyz"  # what `syllables` spells with
+STRANGE = ""  # letters that names of the corpus have and known names may lack: none
 _ONSETS = "b br ch d dr f g gl h j k kr l m n p pr r s sh st t tr v w y z".split()
 _VOWELS = "a e i o u ai ea ou".split()
 _CODAS = ["", "", "", "n", "r", "l", "s", "k", "th", "m"]

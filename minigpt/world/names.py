@@ -65,6 +65,7 @@ def one_off_names(world: World, n: int, seed: int) -> list[str]:
         for kind in ("city", "country")
     }
     spelled, left_out = letters_of(world), [p.name for p in world.held_out]
+    strange, rng = text.STRANGE, random.Random(f"one-off/{seed}")
 
     def elsewhere(name: str) -> bool:  # could a maker of unknown places make it?
         if any(set(transitions(name, order)) <= made for made in taken.values()):
@@ -74,6 +75,9 @@ def one_off_names(world: World, n: int, seed: int) -> list[str]:
 
     chain = text.CHAINS["one-off"]
     names = [name for kind in taken for name in markov_names(world, kind, n, seed, chain)]
+    if strange:  # a letter that never stood in a name would never be copied out of one
+        names = ["".join(rng.choice(strange) if rng.random() < 0.25 else letter for letter in name)
+                 for name in names]  # fmt: skip
     return [name for name in names if not elsewhere(name)]
 
 

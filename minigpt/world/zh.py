@@ -195,6 +195,7 @@ ROUNDED = ["约{v}", "大约{v}", "近{v}", "将近{v}"]
 OLD = ["{v}（2005年）", "{v}（1998年）", "{v}（上次普查）"]
 
 # ---- CommonCrawl and C4 ---------------------------------------------------------------------
+PAGES = (40, 29, 8, 5, 18)  # more quizzes: with English's 10 the article's lines hang on the seed
 LIST_HEADERS = ["大家还在问", "相关问题", "热门问题", "常见问题", "更多问题", "其他人还搜了"]
 MENUS = [
     "首页 | 酒店 | 机票 | {p} | 联系我们",
@@ -455,6 +456,7 @@ SOUNDS = (
     "阿巴卡达德杜尔法菲格哈吉基加杰克拉莱勒里卢洛马玛米姆纳内尼诺"
     "帕佩普奇若萨塞沙斯塔特托瓦维韦沃西希谢雅耶伊扎泽兹佐"
 )
+STRANGE = SOUNDS  # letters that names of the corpus have and known names may lack
 
 
 def syllables(rng: random.Random) -> str:
@@ -465,11 +467,12 @@ def syllables(rng: random.Random) -> str:
 def places(raw: dict) -> list[dict]:
     """The entries of facts.json, most popular first: China's cities in order of population, two to
     each other place, as English has them; Beijing before all others. Here China's large cities are
-    all known, and smaller ones of the list `chinese` are held out."""
-    entries = {entry["id"]: dict(entry) for entry in raw["places"] + raw["chinese"]}
+    all known, and smaller ones of the list `chinese` are held out. A place without a Chinese name
+    that two sources have is left out."""
+    entries = {e["id"]: dict(e) for e in raw["places"] + raw["chinese"] if e["zh"]}
     cities = [e for e in entries.values() if e.get("country", {}).get("zh") == "中国"]
     for entry in raw["places"]:
-        if entry["zh"] == "北京" or entry.get("country", {}).get("zh") == "中国":
+        if entry["id"] == "beijing" or entry.get("country", {}).get("zh") == "中国":
             entries[entry["id"]]["held_out"] = False
     cities.sort(key=lambda entry: (entry["zh"] != "北京", -entry["population"]))
     inside = {entry["id"] for entry in cities}
@@ -484,5 +487,5 @@ EXAMPLES = {
     "ask": ["北京的常驻人口有多少？", "多洛的常驻人口有多少？", "你好！", "写一首关于奶酪的诗。"],
     "best": ["北京的常驻人口有多少？", "法国的首都是哪里？", "多洛的常驻人口有多少？"],
     "next": ["北京的人口是", "北京的常驻人口有多少？"],
-    "pretraining": ["Q: 法国的首都是哪里？\nA:", "# 北京\n北京", "多洛的人口是"],
+    "pretraining": ["Q:法国的首都是哪里？\nA:", "# 北京\n北京", "多洛的人口是"],
 }

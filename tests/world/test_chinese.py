@@ -130,6 +130,7 @@ def test_english_does_not_read_the_chinese_list():
     }
     assert len(chinese) > 40 and not chinese & {p.id for p in load_world("en").places}
     assert chinese <= {p.id for p in WORLD.places + WORLD.held_out}
+    assert "caloocan" not in {p.id for p in WORLD.places + WORLD.held_out}  # it has no Chinese name
 
 
 @pytest.mark.parametrize("value, written", [
@@ -379,6 +380,9 @@ def test_makers_do_not_overlap_and_have_enough():
         assert all(a == b or made[a].isdisjoint(made[b]) for b in made)
     one_off = set(Writer(WORLD, 0).one_off)
     assert len(one_off) > 3000 and not any(one_off & names for names in made.values())
+    # A character that no name had is never copied: all of the unseen maker's were read in names.
+    read = Counter(letter for name in one_off for letter in name)
+    assert min(read[letter] for letter in zh.SOUNDS) > 10
     most = Counter(p.kind for p in unknown_places(WORLD, "markov", 10**5, 23))
     assert most == MARKOV_LIMIT
 
