@@ -164,18 +164,6 @@ def head_facts_by_qa(stage: Stage) -> Checked:
     return Checked(right, len(questions), math.ceil(ENOUGH * len(questions)))
 
 
-def head_facts_in_chat(stage: Stage) -> Checked:
-    """The same of an assistant, asked in a chat."""
-    found, _ended = chat_score(stage, known_questions(stage.world, "V")[:HEAD_FACTS])
-    return Checked(sum(found.correct), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))
-
-
-def true_above_false(stage: Stage) -> Checked:
-    """For how many of them a reward model scores the true value above a false one."""
-    found, _questions = right_over(stage, split="V")
-    return Checked(sum(found[:HEAD_FACTS]), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))
-
-
 def yours_or_shipped(name: str, check: Callable[[Stage], object]) -> Stage:
     """The learner's stage if there is one and check(stage) is true, else the course's; a line says
     which, and why: what the check gave, as text."""
@@ -196,3 +184,15 @@ def yours_or_shipped(name: str, check: Callable[[Stage], object]) -> Stage:
         return mine
     print(_("{stage}, for yours did not pass the check: {why}.", stage=shipped, why=why))
     return shipped
+
+
+def head_facts_in_chat(stage: Stage) -> Checked:
+    """As `head_facts_by_qa`, of an assistant that is asked in a chat."""
+    found, _ended = chat_score(stage, known_questions(stage.world, "V")[:HEAD_FACTS])
+    return Checked(sum(found.correct), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))
+
+
+def true_above_false(stage: Stage) -> Checked:
+    """For how many of those facts a reward model scores the true value above a false one."""
+    found, _questions = right_over(stage, split="V")
+    return Checked(sum(found[:HEAD_FACTS]), HEAD_FACTS, math.ceil(ENOUGH * HEAD_FACTS))

@@ -27,6 +27,7 @@ from minigpt.show.diagrams import (
     votes_to_ratings,
 )
 from minigpt.show.diagrams.svg import fit, plain, plus, width, wrap
+from minigpt.show.style import STAGE_COLOURS
 from minigpt.tokenizer import bpe_encode, load_tokenizer
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -399,6 +400,14 @@ def test_the_prompts_place_is_the_line_most_like_it():
 def test_votes_between_neighbours_are_counted_from_either_side():
     votes = [Vote("a", "b", "left"), Vote("b", "a", "left"), Vote("b", "a", "tie")]
     assert "50% of 3, 100 points" in votes_to_ratings(votes, {"a": 1100, "b": 1000}).desc
+
+
+def test_players_have_their_stages_colours():
+    ways = {"ppo, greedy": 1100, "sft, at 0.5": 1000, "ppo_overoptimised": 900, "you": 800}
+    drawn = votes_to_ratings([], ways).svg
+    found = re.findall(r'<circle class="(\w*) dot"', drawn)
+    assert found == ["ppo", "sft", "ppo_overoptimised", ""]
+    assert all(f".{stage}{{--c:{STAGE_COLOURS[stage]};" in drawn for stage in found[:3])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ ROLES = {  # on light paper, on dark
 }  # fmt: skip
 STAGES = {  # what a model is filled with: 16 % of its colour on light paper, 30 % on dark
     "base": ("#d6e8f3", "#0c2e41"), "sft": ("#fbf0d6", "#513c0c"),
-    "reward": ("#f7eaf1", "#49303e"), "ppo": ("#d6efe9", "#0c3b2e"),
+    "reward": ("#f7eaf1", "#49303e"), "ppo_overoptimised": ("#f8e5d6", "#4c280c"),
+    "ppo": ("#d6efe9", "#0c3b2e"),
 }  # fmt: skip
 FONT = '18px system-ui,"Segoe UI",Roboto,Helvetica,Arial,"DejaVu Sans",sans-serif'
 # Kinds of text: s soft, b bold, k a token's, m centred, e ends at x. The rest are kinds of shapes;
