@@ -146,6 +146,8 @@ def half_made(directory: Path) -> bool:
     if read_stamp(directory) != UNFINISHED:
         return False
     shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():  # a program has a file of it open: the next start goes on with this
+        (directory / STAMP).write_text(UNFINISHED, encoding="utf-8")
     return True
 
 

@@ -68,6 +68,7 @@ def run_pip(python: Path, arguments: list[str]) -> None:
     child = subprocess.Popen(
         [*command, *arguments], stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE,
         text=True, encoding="utf-8", errors="replace",
+        close_fds=False,  # so the lock is held while pip writes, even where this process is killed
     )  # fmt: skip
     output = ""
     try:

@@ -164,6 +164,7 @@ def take(path: Path) -> BinaryIO | None:
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.set_inheritable(file.fileno(), True)  # a child without close_fds has it, too
         else:  # beyond its text, which others may read
             file.seek(2**20)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

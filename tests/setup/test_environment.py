@@ -195,6 +195,18 @@ def test_killed_installation_is_made_anew_by_the_next_start(course, capsys):
     assert not (half / "half").exists() and environment.read_stamp(half) != environment.UNFINISHED
 
 
+def test_what_cannot_be_removed_yet_is_still_known_as_ours(course, monkeypatch):
+    half = course.root / ".venv"
+    (half / "bin").mkdir(parents=True)
+    (half / environment.STAMP).write_text(environment.UNFINISHED, encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(environment.shutil, "rmtree",
+                      lambda path, **_: (path / environment.STAMP).unlink())  # fmt: skip
+        assert environment.half_made(half) and environment.half_made(half)
+    assert environment.ensure("lab") == environment.environment_python(half)
+    assert environment.read_stamp(half) == environment.stamp_text(half, "lab")
+
+
 def test_a_second_start_waits_for_the_one_that_installs(course, capsys):
     """It neither removes what that one makes, nor makes it again."""
     directory, got = course.root / ".venv", []

@@ -1,12 +1,15 @@
 """pip's failures become advice. Texts are pip's own."""
 
+import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from minigpt.setup import installing
-from minigpt.store.files import Problem
+from minigpt.store.files import ROOT, Problem, locked
 
 NO_TORCH = (
     "ERROR: Could not find a version that satisfies the requirement torch<2.14,>=2.6 "
@@ -88,3 +91,35 @@ def test_ctrl_c_ends_pip(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         installing.run_pip(python, [])
     assert children[0].poll() is not None
+
+
+LOCKED = """
+import sys
+from pathlib import Path
+from minigpt.setup.installing import run_pip
+from minigpt.store.files import locked
+with locked(Path(sys.argv[1])):
+    run_pip(Path(sys.argv[2]), [])
+"""
+
+
+@unix
+def test_the_lock_is_held_while_pip_writes_though_its_start_was_killed(tmp_path):
+    """Or the next start would remove what pip still fills, and pip what that one makes."""
+    lock, end = tmp_path / "x.lock", tmp_path / "end"
+    code = f"import os, time\nprint('works', flush=True)\nwhile not os.path.exists({str(end)!r}):\n"
+    first = subprocess.Popen(
+        [sys.executable, "-c", LOCKED, lock, fake_pip(tmp_path, f"{code}    time.sleep(0.01)")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert first.stderr.readline() == b"works\n"
+    first.kill()
+    first.wait()
+    with pytest.raises(Problem, match=f"taken by process {first.pid}"):
+        with locked(lock, said="taken by WHO"):
+            pytest.fail("two had it")
+    end.touch()
+    assert first.stderr.read() == b""  # and so pip has ended
+    with locked(lock, math.inf):
+        assert lock.is_file()
+    first.stderr.close()
