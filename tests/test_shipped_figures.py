@@ -14,6 +14,7 @@ from minigpt.commands.report import values
 from minigpt.engine.device import set_threads
 from minigpt.stages.report import RESULTS, report_on
 from minigpt.stages.stage import SHIPPED
+from minigpt.store.files import ROOT
 
 pytestmark = pytest.mark.slow
 SEEDS = ("0", "1", "2")
@@ -82,6 +83,14 @@ OF_CHINESE = {  # where Chinese does less than the bound asks, what it does; and
     "ppo.known_accuracy_change": -0.07,
     "ppo.unread_declined_own_name": 0.70,  # all characters of foreign names were read in names
 }
+IN_THE_CHINESE_README = {
+    "base.bare_continues_with_questions": "{:.0%} 的续写",
+    "base.qa_accuracy_head": "答对 {:.0%}。",
+    "ppo.unread_declined": "PPO 模型 {:.0%} 说",
+    "ppo.unread_declined_own_name": "其中 {:.0%} 说对",
+    "ppo.known_accuracy_change": "准确率降了 {:.1%}（",
+    "sft.unread_invented": "SFT 模型编造 {:.1%}（",
+}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +129,12 @@ def test_chinese_figure_keeps_its_bound(chinese, key, side, bound):
         assert key not in chinese
     else:
         assert holds(chinese[key], side, bound), f"{key} is {chinese[key]:.3f}"
+
+
+def test_the_chinese_readme_says_what_was_measured(chinese):
+    text = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+    for key, said in IN_THE_CHINESE_README.items():
+        assert said.format(abs(chinese[key])) in text, key
 
 
 @pytest.mark.parametrize("seed", SEEDS)
