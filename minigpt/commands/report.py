@@ -18,8 +18,8 @@ def main(argv: list[str]) -> int:
                         help="train all stages anew with further seeds")  # fmt: skip
     parser.add_argument("--lang", default="en")
     args = parser.parse_args(argv)
-    if args.seeds < 1:
-        raise Problem(f"--seeds is {args.seeds}: give 1 or more.")
+    if not 1 <= args.seeds <= 99:  # each takes minutes
+        raise Problem(f"--seeds is {args.seeds}: give 1 to 99.")
 
     from minigpt.engine.device import set_threads
     from minigpt.stages.report import report_on

@@ -93,9 +93,9 @@ def test_further_seeds_are_trained_and_each_is_reported(reported, folders, monke
     assert reported == [folders[0], "seed 1 True", "seed 2 True"]  # quiet: only JSON is printed
 
 
-@pytest.mark.parametrize("seeds", ["0", "-2"])
-def test_less_than_one_seed_is_a_problem(reported, seeds):
-    with pytest.raises(Problem, match=f"--seeds is {seeds}: give 1 or more"):
+@pytest.mark.parametrize("seeds", ["0", "-2", "1" + "0" * 23])
+def test_seeds_that_nobody_can_train_are_a_problem(reported, seeds):
+    with pytest.raises(Problem, match=f"--seeds is {seeds}: give 1 to 99"):
         report.main(["--seeds", seeds])
     assert reported == []
 
