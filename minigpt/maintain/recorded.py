@@ -13,6 +13,7 @@ from minigpt.reward import RewardConfig
 from minigpt.sft import SFTConfig
 from minigpt.show.results import complete, means
 from minigpt.stages.folder import Course
+from minigpt.stages.recipe import Recipe
 from minigpt.stages.stage import SHIPPED
 from minigpt.stages.train import STAGES
 
@@ -20,7 +21,7 @@ NAME = "recorded"
 EXAMPLES = {"sft": SFTConfig.batch_size, "reward": RewardConfig.prompts_per_batch}  # an update
 UPDATES = {"sft": 8, "reward": 3}  # whose mean loss is one point of a curve
 PARENTS = {"sft": "base", "reward": "sft"}
-SEEDS = (0, 1)
+RECIPE, SEEDS = Recipe(), (0, 1)
 OPTIONS, THREADS = {"seeds": SEEDS}, 2
 
 
@@ -29,7 +30,7 @@ def losses(stage: str, seed: int) -> list[float]:
     found: list[float] = []
     with TemporaryDirectory() as folder:
         shutil.copy(SHIPPED / "en" / f"{PARENTS[stage]}.safetensors", folder)
-        course = Course(Path(folder), seed=seed, say=lambda said: None)
+        course = Course(Path(folder), seed=seed, recipe=RECIPE, say=lambda said: None)
         course.watch = lambda step: found.append(step.loss)
         STAGES[stage](course)
     return found

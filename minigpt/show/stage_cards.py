@@ -28,10 +28,10 @@ SIGNS = {"right": "+", "wrong": "x", "unsure": "-", "rude": "!", "none": "."}  #
 def look() -> tuple[dict[str, str], dict[str, dict[str, str]], str]:
     """The page's marks, its {verdict: {mark: word}}, and its style of cards, of what is inside a
     `.page` alone: a notebook's styles are global."""
-    html = (PAGE / "index.html").read_text("utf-8")
+    html = (PAGE / "index.html").read_text(encoding="utf-8")
     marks = {m[1]: m[0] for m in re.finditer(r'<svg class="mark (\w+)".*</svg>', html)}
     said = json.loads(re.search(r'(?s) id="words">(.*?)</script>', html)[1])["verdicts"]
-    style = re.sub(r"(?s)/\*.*?\*/", "", (PAGE / "cards.css").read_text("utf-8"))
+    style = re.sub(r"(?s)/\*.*?\*/", "", (PAGE / "cards.css").read_text(encoding="utf-8"))
 
     def inside(found: re.Match) -> str:
         parts = [part.strip() for part in found[0].split(",")]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from labeling import longer
 from minigpt.arena import fit
 from minigpt.classroom.class_work.files import pseudonyms, read_class_labels, student_files
 from minigpt.classroom.class_work.taste import (
@@ -28,7 +29,7 @@ from minigpt.stages.labels import Label, write_labels
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.facts import load_world
-from minigpt.world.labelers import chooser, longer, shorter
+from minigpt.world.labelers import chooser, shorter
 from minigpt.world.questions import fact_questions, sample_questions
 from toys import turned
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from labeling import longer
 from minigpt.commands import together
 from minigpt.lessons.reward_model.labeler import labeling_pairs, scripted
 from minigpt.sft import chat_answer
@@ -13,7 +14,7 @@ from minigpt.stages.labels import Label, labels_contents, own_labels
 from minigpt.stages.stage import load_stage
 from minigpt.store.files import ROOT, Problem
 from minigpt.tokenizer import load_tokenizer
-from minigpt.world.labelers import chooser, longer, shorter
+from minigpt.world.labelers import chooser, shorter
 
 ENCODING = load_tokenizer()
 STUDENTS = {  # folder: (name in the file, file, how they label)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from labeling import longer
 from minigpt.generate import Sample
 from minigpt.reward import RewardModel, reward_input, sample_answers, score_all
 from minigpt.sft import answer_text, chat_answer, chat_prompt
@@ -22,7 +23,7 @@ from minigpt.stages.labels import Label
 from minigpt.stages.stage import load_stage
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.judge import judge
-from minigpt.world.labelers import LABELERS, chooser, longer, shorter
+from minigpt.world.labelers import LABELERS, chooser, shorter
 from minigpt.world.questions import sample_questions
 from toys import turned
 

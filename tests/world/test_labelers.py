@@ -7,6 +7,7 @@ from itertools import combinations, permutations
 
 import pytest
 
+from labeling import longer
 from minigpt.tokenizer import load_tokenizer
 from minigpt.world.contractors import demonstrations
 from minigpt.world.facts import Place, load_world
@@ -16,7 +17,6 @@ from minigpt.world.labelers import (
     LABELERS,
     Labeler,
     chooser,
-    longer,
     ranked_pairs,
     shorter,
     utility,

@@ -145,7 +145,9 @@ def graded(course: Path, n: int) -> dict[str, float]:
         work = json.loads((course / "checked" / student / "work" / "work.ipynb").read_bytes())
         ids = [mark(c).get("grade_id") for c in work["cells"] if mark(c)]
         assert ids == ["double", "double-check", "half", "half-check"], student
-        assert "of 3 points" in (course / "returned" / student / "work.html").read_text("utf-8")
+        assert "of 3 points" in (course / "returned" / student / "work.html").read_text(
+            encoding="utf-8"
+        )
     return {student: float(score) for student, score, _ in found}
 
 
@@ -224,7 +226,9 @@ def test_who_hands_in_late_under_another_spelling_has_one_line(course, capsys, u
     flag = "student_id,assignment,late\nada,work,late\n"  # as Canvas says it
     (course / "collected.csv").write_text(flag, encoding="utf-8")
     assert grade.main([str(course), "work"]) == 0
-    assert "0 of 3 points; late</p>" in (course / "returned/ada/work.html").read_text("utf-8")
+    assert "0 of 3 points; late</p>" in (course / "returned/ada/work.html").read_text(
+        encoding="utf-8"
+    )
     assert [student for student, *_ in rows(course)] == ["Eve", "ada", "bob"]
     assert "work: nothing handed in by Eve\n" in capsys.readouterr().out
 

@@ -54,7 +54,7 @@ def test_the_slider_goes_through_the_rounds_and_begins_at_the_last(instruments, 
     assert (instruments.round.min, instruments.round.max) == (1, ROUNDS)
     for n in (3, 1, 2):
         instruments.round.value = n
-        shown = instruments.shown.value
+        shown = instruments.shown.value.replace("\u00a0", " ")
         for now in readings(steps[:n], [e for e in instruments.evaluations if e.step <= n]):
             told = (now.label, now.text, now.sentence, f"{now.light}: {now.word}")
             assert all(escape(text) in shown for text in told)
