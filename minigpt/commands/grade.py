@@ -141,9 +141,8 @@ def tell(course: Path, account: list, roster: Roster, names: list[str], unused: 
     strange = sorted({one.student for one in account if not roster.by_id(one.student)})
     if roster.students and strange:
         print(f"Not in class.csv: {', '.join(strange)}")
-    name = (
-        shlex.quote(names[0]) if len(names) == 1 else "ASSIGNMENT"
-    )  # nbgrader takes one at a time
+    one = len(names) == 1  # nbgrader takes one at a time
+    name = shlex.quote(names[0]) if one else "ASSIGNMENT"
     waiting = sum(one.words[2] for one in account)
     if waiting:
         print(f"{waiting:g} points for answers in words are yours to give: write them into "
