@@ -12,11 +12,15 @@ def held_interrupts(*signals: int, together: bool = False) -> Iterator[list[int]
     one is KeyboardInterrupt at once, unless several processes are to stop `together`. Signals
     belong to the main thread: elsewhere nothing is held."""
     caught: list[int] = []
+    ended = False
     if threading.current_thread() is not threading.main_thread():
         yield caught
         return
 
     def hold(signum: int, frame) -> None:
+        if ended:  # a later one put this back
+            signal.signal(signum, before[signum])
+            return signal.raise_signal(signum)
         if caught and not together:
             raise KeyboardInterrupt
         caught.append(signum)
@@ -25,5 +29,7 @@ def held_interrupts(*signals: int, together: bool = False) -> Iterator[list[int]
     try:
         yield caught
     finally:
+        ended = True
         for signum, handler in before.items():
-            signal.signal(signum, handler)
+            if signal.getsignal(signum) is hold:  # a run that was dropped may end within another
+                signal.signal(signum, handler)

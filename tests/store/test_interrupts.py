@@ -29,3 +29,16 @@ def test_other_signals_are_not_held():
     terminate = signal.getsignal(signal.SIGTERM)
     with held_interrupts(signal.SIGINT):
         assert signal.getsignal(signal.SIGTERM) is terminate
+
+
+def test_a_run_that_was_dropped_takes_no_interrupts_from_a_later_one():
+    """A dropped generator ends when it is collected, which may be while another run holds them."""
+    dropped, before = held_interrupts(signal.SIGINT), signal.getsignal(signal.SIGINT)
+    dropped.__enter__()
+    with held_interrupts(signal.SIGINT) as caught:
+        dropped.__exit__(None, None, None)
+        signal.raise_signal(signal.SIGINT)
+        assert caught == [signal.SIGINT]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
