@@ -129,7 +129,7 @@ def tell(course: Path, account: list, roster: Roster, names: list[str], unused: 
     """Print what became of the files, and what comes next; the exit status."""
     unused += [f"{one.student}/{one.assignment}/{line}" for one in account for line in one.unused]
     handed = {(one.student, one.assignment) for one in account}
-    print(f"\n{len(handed)} hand-ins of {len({who for who, _ in handed})} students were graded.")
+    print(f"\nGraded hand-ins: {len(handed)}. Students: {len({who for who, _ in handed})}.")
     print(f"Files not used: {len(unused)}")
     print("".join(f"  {line}\n" for line in unused), end="")
     rows = read_points(course)

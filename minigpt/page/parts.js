@@ -258,7 +258,7 @@ export function pretrainingPart(page) {
       [{do: "complete", n: 3, maxTokens: GROWN, stage, prompt}]);
     if (!next) return;
     title.textContent = w("stepName",
-      {step: steps, tokens: (tokens / 1e6).toFixed(2), loss: loss.toFixed(2)});
+      {step: steps, tokens: grouped(tokens), loss: loss.toFixed(2)});
     const likeliest = next.tokens.map((token) => chance(token, stage));
     const texts = drawn.answers.map(({text}) =>
       el("li", {"data-stage": stage, "data-answer": "", "data-done": ""},

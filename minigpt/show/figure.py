@@ -16,9 +16,7 @@ from PIL import Image
 
 from minigpt.show.style import BLUE, VERDICT_GROUPS
 
-LINE = (
-    74  # characters of a line of text: Jupyter breaks longer ones inside words, at 800 pixels too
-)
+LINE = 74  # characters of a line of text: Jupyter breaks longer ones in words, at 800 pixels too
 
 
 def figure(width: float = 7.0, height: float = 3.0, columns: int = 1):

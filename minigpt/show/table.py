@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from minigpt.show.style import IGNORE_MATH, escape
 
-NUMBER = re.compile(
-    r"([<≤] ?)?[+−-]?[0-9][0-9,.]*(\s?%|\s?[A-Za-z]{1,3})?(\s\(.*\))?"
-)  # and interval
+# with its unit and its interval
+NUMBER = re.compile(r"([<≤] ?)?[+−-]?[0-9][0-9,.]*(\s?%|\s?[A-Za-z]{1,3})?(\s\(.*\))?")
 
 
 @dataclass

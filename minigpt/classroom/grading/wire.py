@@ -21,7 +21,7 @@ from typing import BinaryIO
 LARGEST = 64 * 2**20  # bytes of a message
 MANY = {kind.__name__: kind for kind in (list, tuple, set, frozenset)}
 DICTS = {kind.__name__: kind for kind in (dict, Counter, OrderedDict, defaultdict)}
-ENDED = "it ended Python itself: a crash, or an exit in the code"
+ENDED = "it ended Python itself: a crash, an exit in the code, or no memory left"
 GARBLED = "it wrote into the grader's messages, and was stopped"
 PARTS = {complex: ("real", "imag"), range: ("start", "stop", "step")}
 ARRAYS = re.compile(r"[<>|][biufcSU]\d{1,9}")  # NumPy's names of types of numbers and texts

@@ -101,14 +101,9 @@ class Labeler(Widget):
         self.labels = own_labels(self.notes.append)
         self.again = own_labels(self.notes.append, again=True)
         words = {"a": _("← Left is better"), "tie": _("Tie"), "b": _("Right is better →")}
+        tall = {"width": "auto", "height": "44px"}
         self.buttons = {
-            choice: self.button(
-                word,
-                self.decide,
-                choice,
-                button_style="primary",
-                layout={"width": "auto", "height": "44px"},
-            )
+            choice: self.button(word, self.decide, choice, button_style="primary", layout=tall)
             for choice, word in words.items()
         }
         self.undo_button = self.button(_("Undo"), self.undo, icon="undo")

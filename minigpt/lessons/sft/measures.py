@@ -115,24 +115,26 @@ def by_times_read(base: Stage) -> dict[str, Questions]:
 def reads_bars(scores: dict[str, dict[str, Score]]):
     """What answers state, by times read, a panel a model: {model: {times read: score}}. What is
     left blank is rude or no answer."""
-    fig, axes = figure(9, 3.4, columns=len(scores))
+    fig, axes = figure(7.0, 2.8, columns=len(scores))
     for ax, (model, groups) in zip(np.atleast_1d(axes), scores.items()):
-        bottom, found = np.zeros(len(groups)), list(map(shares, groups.values()))
+        left, found = np.zeros(len(groups)), list(map(shares, groups.values()))
         for name, (kinds, colour, hatch) in STATED.items():
-            heights = np.array([sum(part[kind] for kind in kinds) for part in found])
-            ax.bar(range(len(groups)), heights, bottom=bottom, color=colour, hatch=hatch,
-                   edgecolor="#555555", linewidth=0.8)  # fmt: skip
-            if heights.max() > 0.4:  # the name stands once, where there is room
-                at = int(heights.argmax())
+            widths = np.array([sum(part[kind] for kind in kinds) for part in found])
+            ax.barh(range(len(groups)), widths, left=left, color=colour, hatch=hatch,
+                    edgecolor="#555555", linewidth=0.8)  # fmt: skip
+            if widths.max() > 0.4:  # the name stands once, where there is room
+                at = int(widths.argmax())
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
-                ax.text(at, bottom[at] + heights[at] / 2, name, rotation=90, ha="center",
-                        va="center", fontsize=9, bbox=box)  # fmt: skip
-            bottom += heights
-        labels = [f"{name}\n(n={len(s.verdicts)})" for name, s in groups.items()]
-        ax.set_xticks(range(len(groups)), labels, fontsize=8)
-        ax.set(xlabel="how often the base model read of the place", ylim=(0, 1), yticks=[0, 0.5, 1])
+                ax.text(left[at] + widths[at] / 2, at, name, ha="center", va="center", bbox=box)
+            left += widths
+        ax.set_yticks(range(len(groups)), [])
+        ax.set(xlim=(0, 1), xticks=[0, 0.5, 1], xlabel="share of the answers")
+        ax.invert_yaxis()
         ax.set_title(model, fontsize=10, loc="left")
-    np.atleast_1d(axes)[0].set_ylabel("share of the answers")
+    first = np.atleast_1d(axes)[0]
+    groups = next(iter(scores.values()))
+    first.set_yticklabels(f"{name} (n={len(s.verdicts)})" for name, s in groups.items())
+    first.set_ylabel("how often the base\nmodel read of the place")
     return fig
 
 

@@ -60,8 +60,8 @@ def test_bars_have_a_row_an_exam_and_a_panel_a_model(world):
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
     fig = reads_bars({"one": {"never": right, "1 to 3": rude}, "two": {"never": rude}})
     assert [ax.get_title("left") for ax in fig.axes] == ["one", "two"]
-    labels = [label.get_text() for label in fig.axes[0].get_xticklabels()]
-    assert labels == ["never\n(n=4)", "1 to 3\n(n=4)"]
+    labels = [label.get_text() for label in fig.axes[0].get_yticklabels()]
+    assert labels == ["never (n=4)", "1 to 3 (n=4)"]
 
 
 def test_questions_are_grouped_by_how_often_their_place_was_read():
