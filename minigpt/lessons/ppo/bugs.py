@@ -27,7 +27,7 @@ from minigpt.store.words import _, language
 from minigpt.world.questions import sample_questions
 
 # Answers of at most 20 tokens end less often, and in five rounds a value function learns little.
-LIMITS_HERE = replace(LIMITS, ended=(0.8, 0.6), explained=(0.0, -0.2))
+LIMITS_HERE = replace(LIMITS, ended=(0.75, 0.6), explained=(0.0, -0.2))
 
 
 def small(rounds: int) -> PPOConfig:
