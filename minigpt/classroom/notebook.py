@@ -18,6 +18,7 @@ EARLIER, ASIDE = "earlier", "not-graded"  # folders of a hand-in that are not gr
 OPEN = "raise NotImplementedError()"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 EXPECTED_ERROR = "raises-exception"  # the tag with which "Run all" goes on after an exercise
+BUDGET = "budget"  # the tag of the cell whose upper-case constants say how much is computed
 
 
 def new_notebook(cells: list[dict]) -> dict:
@@ -83,6 +84,18 @@ def to_bytes(notebook: dict) -> bytes:
                     output["data"][kind] = in_lines(data)
     text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False)
     return (text + "\n").encode("utf-8")
+
+
+def with_short_budget(notebook: dict) -> dict:
+    """The notebook with less to compute: constants in the cell tagged `budget`, a line each, have
+    the values in its metadata, {"minigpt": {"short": {"STEPS": 8}}}."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook["cells"]:
+        tagged = BUDGET in cell["metadata"].get("tags", [])
+        for name, value in cell["metadata"]["minigpt"]["short"].items() if tagged else ():
+            line = rf"^{name} = .*?(?= *#|$)"
+            cell["source"] = re.sub(line, f"{name} = {value!r}", text(cell), flags=re.M)
+    return notebook
 
 
 def in_lines(text: str | list[str]) -> list[str]:

@@ -23,8 +23,7 @@ from pathlib import Path
 import pytest
 
 from browser.where import ERRORS
-from budget import with_short_budget
-from minigpt.classroom.notebook import to_bytes
+from minigpt.classroom.notebook import to_bytes, with_short_budget
 from minigpt.setup.working_copy import without_outputs
 from minigpt.store.files import ROOT
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from traitlets.config import PyFileConfigLoader
 
 from minigpt.classroom.notebook import read_notebook, to_bytes, without_solutions
 from minigpt.classroom.worksheet.worksheet import solved, worksheet
@@ -102,6 +103,19 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     with pytest.raises(Problem, match="cannot be written"):
         course.main([str(tmp_path / "file" / "class")])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "thesis.txt"]
+
+
+def test_nbgrader_reads_the_settings_and_its_runs_are_short(tmp_path, monkeypatch):
+    """It would go on without the settings where they fail."""
+    course.lay_out(tmp_path)
+    for name in ("PYTHONPATH", "MINIGPT_SECRET", "MINIGPT_HOME"):
+        monkeypatch.setenv(name, "")  # the settings set them
+    settings = PyFileConfigLoader("nbgrader_config.py", str(tmp_path)).load_config()
+    assert settings.Execute.timeout == 120
+    source = read_notebook(tmp_path / "source" / "06_ppo" / "06_ppo.ipynb")
+    short, _resources = settings.Autograde.autograde_preprocessors[0]().preprocess(source, {})
+    changed = [a["source"] for a, b in zip(short["cells"], source["cells"]) if a != b]
+    assert len(changed) == 1 and changed[0].isascii() and " = 1 " in changed[0]
 
 
 @pytest.mark.slow

@@ -17,8 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from budget import with_short_budget
-from minigpt.classroom.notebook import is_exercise, read_notebook, to_bytes
+from minigpt.classroom.notebook import is_exercise, read_notebook, to_bytes, with_short_budget
 from minigpt.store.files import ROOT
 
 PINS = Path(__file__).with_name("colab.txt")
