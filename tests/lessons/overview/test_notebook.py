@@ -28,7 +28,7 @@ PROSE = {
     name: re.sub(r"\]\([^)]*\)|^\|.*$", "]", cell["source"], flags=re.M)
     for name, cell in CELLS.items() if cell["cell_type"] == "markdown"
 }  # fmt: skip
-MOST_LINES, BEFORE_THE_FIRST = 25, 150
+BEFORE_THE_FIRST = 150
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,6 @@ def flat(source: str) -> str:
 
 
 # ---- limits -------------------------------------------------------------------------------------
-
-
-def test_no_cell_is_longer_than_it_may_be():
-    code = [c["source"].splitlines() for c in CELLS.values() if c["cell_type"] == "code"]
-    assert max(map(len, code)) <= MOST_LINES
 
 
 def test_the_models_answer_first_and_can_be_asked_at_once():
@@ -186,12 +181,6 @@ def test_the_most_likely_answer_is_often_better_than_a_draw():
     asked = known_questions(stage.world)[::3]
     greedy, drawn = (chat_score(stage, asked, heat)[0].accuracy for heat in (0.0, 1.0))
     assert greedy > drawn + 0.2
-
-
-def test_the_prints_are_no_longer_than_sixty_words():
-    for name in ("made-up", "measure", "picked", "cost"):
-        printed = re.findall(r'print\(f?"(.*?)"\)\n    (?:return|one|sft_|apart)', CODE[name], re.S)
-        assert printed and all(len(flat(text).split()) <= 60 for text in printed), name
 
 
 # ---- wrong answers ------------------------------------------------------------------------------

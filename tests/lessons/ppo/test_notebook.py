@@ -103,9 +103,6 @@ def test_things_stand_in_order():
 
 def test_it_is_short():
     lesson = [c for c in SOURCE["cells"] if not is_exercise(c)]
-    tasks = [c for c in lesson if c["id"].startswith(("task-", "open-"))]
-    assert len(lesson) - len(tasks) <= 30
-    assert sum(len(bare(source).split()) for source in MARKDOWN.values()) <= 1950
     ids = [c["id"] for c in lesson]
     assert ids.index("alive") - ids.index("setup") <= 2
     assert len(bare(MARKDOWN["title"]).split()) <= 150
@@ -146,12 +143,6 @@ def test_the_loop_is_the_packages_without_the_pretraining_documents(changed):
 def edition() -> dict[str, list]:
     """The executed edition's outputs, by cell."""
     return edition_outputs(STEM, CELLS)
-
-
-def test_words_that_are_seen(edition):
-    streams = ["".join(o["text"]) for outputs in edition.values() for o in outputs if "text" in o]
-    read = [*map(bare, MARKDOWN.values()), *streams]
-    assert sum(len(text.split()) for text in read) <= 2500
 
 
 def test_sentences_about_outputs(edition):

@@ -7,7 +7,7 @@ import torch
 
 import editions
 import minigpt
-from editions import edition_outputs, printed
+from editions import edition_outputs
 from minigpt.classroom.notebook import is_exercise, read_notebook, text
 from minigpt.lessons.reward_model import labeler
 from minigpt.lessons.reward_model.best_of_n import POWERS
@@ -93,9 +93,6 @@ def test_the_loop_is_the_packages():
 
 def test_it_is_short():
     lesson = [c for c in SOURCE["cells"] if not is_exercise(c)]
-    tasks = [c for c in lesson if c["id"].startswith(("task-", "open-"))]
-    assert len(lesson) - len(tasks) <= 30
-    assert sum(len(bare(source).split()) for source in MARKDOWN.values()) <= 2200
     before = [c for c in lesson[: [c["id"] for c in lesson].index("labeler")]]
     read = sum(len(bare(text(c)).split()) for c in before if c["cell_type"] == "markdown")
     ids = [c["id"] for c in before]
@@ -155,10 +152,3 @@ def test_the_learners_curve_lies_near_the_shipped_one(said):
     numbers = re.search(r"yours ([\d.]+) nats, the shipped run ([\d.]+), and ([\d.]+) with", line)
     mine, theirs, other = map(float, numbers.groups())
     assert abs(mine - theirs) < max(0.1, 2 * abs(theirs - other))
-
-
-def test_words_that_a_reader_of_the_edition_sees(edition):
-    prose = [*map(bare, MARKDOWN.values())]
-    for outputs in edition.values():
-        prose += [line for line in printed(outputs).split("\n") if "  " not in line]  # no options
-    assert sum(len(text.split()) for text in prose) <= 2500
