@@ -26,16 +26,16 @@ from minigpt.stages.stage import load_stage
 from minigpt.store.words import _, language
 from minigpt.world.questions import sample_questions
 
-# Answers of at most 20 tokens end less often, and in five rounds a value function learns little.
-LIMITS_HERE = replace(LIMITS, ended=(0.75, 0.6), explained=(0.0, -0.2))
+# Answers of at most 24 tokens end less often, and in five rounds a value function learns little.
+LIMITS_HERE = replace(LIMITS, ended=(0.8, 0.6), explained=(0.0, -0.2))
 
 
 def small(rounds: int) -> PPOConfig:
     """Runs of a few seconds: few answers, learned from often, with a high price of KL and without
     the pretraining term."""
     return PPOConfig(
-        rounds, prompts=48, minibatch=12, epochs=2, max_new_tokens=20,
-        muon_lr=0.0032, lr=8e-4, value_lr=0.006, kl_coef=0.8, ptx_coef=0.0,
+        rounds, prompts=48, minibatch=12, epochs=2, max_new_tokens=24,
+        muon_lr=0.004, lr=1e-3, value_lr=0.006, kl_coef=0.8, ptx_coef=0.0,
     )  # fmt: skip
 
 

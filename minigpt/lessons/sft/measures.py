@@ -116,7 +116,9 @@ def reads_bars(scores: dict[str, dict[str, Score]]):
     """What answers state, by times read, a panel a model: {model: {times read: score}}. What is
     left blank is rude or no answer."""
     fig, axes = figure(7.0, 2.8, columns=len(scores))
-    for ax, (model, groups) in zip(np.atleast_1d(axes), scores.items()):
+    axes = np.atleast_1d(axes)
+    axes[0].set_ylabel("how often the base\nmodel read of the place")
+    for ax, (model, groups) in zip(axes, scores.items()):
         left, found = np.zeros(len(groups)), list(map(shares, groups.values()))
         for name, (kinds, colour, hatch) in STATED.items():
             widths = np.array([sum(part[kind] for kind in kinds) for part in found])
@@ -127,14 +129,11 @@ def reads_bars(scores: dict[str, dict[str, Score]]):
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
                 ax.text(left[at] + widths[at] / 2, at, name, ha="center", va="center", bbox=box)
             left += widths
-        ax.set_yticks(range(len(groups)), [])
+        labels = [f"{name} (n={len(s.verdicts)})" for name, s in groups.items()]
+        ax.set_yticks(range(len(groups)), labels if ax is axes[0] else [])
         ax.set(xlim=(0, 1), xticks=[0, 0.5, 1], xlabel="share of the answers")
         ax.invert_yaxis()
         ax.set_title(model, fontsize=10, loc="left")
-    first = np.atleast_1d(axes)[0]
-    groups = next(iter(scores.values()))
-    first.set_yticklabels(f"{name} (n={len(s.verdicts)})" for name, s in groups.items())
-    first.set_ylabel("how often the base\nmodel read of the place")
     return fig
 
 

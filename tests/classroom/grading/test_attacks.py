@@ -536,7 +536,7 @@ def test_memory_is_held_to_its_limit(monkeypatch):
     monkeypatch.setattr(box, "MEMORY", 2**29)
     fill = "import os\nparts = []\nfor _ in range(4):\n    os.fork()\nwhile True:\n"
     report = attacked(f"{fill}    parts.append(bytearray(os.urandom(2**20)))\n", 20.0)
-    assert points(report) == [0, 1] and "memory" in report.results[0].message
+    assert points(report) == [0, 1] and "of memory" in report.results[0].message
 
 
 def test_the_time_of_a_notebook_is_limited():

@@ -133,6 +133,11 @@ def rows(course: Path) -> list[tuple[str, str, str]]:
         return [(row["student_id"], row["score"], row["remarks"]) for row in csv.DictReader(file)]
 
 
+def page(course: Path, student: str) -> str:
+    """What the student gets back."""
+    return (course / "returned" / student / "work.html").read_text(encoding="utf-8")
+
+
 def graded(course: Path, n: int) -> dict[str, float]:
     """What `grade DIR` gives n mutated notebooks, each of which has to be in the result."""
     for seed in range(n):
@@ -145,9 +150,7 @@ def graded(course: Path, n: int) -> dict[str, float]:
         work = json.loads((course / "checked" / student / "work" / "work.ipynb").read_bytes())
         ids = [mark(c).get("grade_id") for c in work["cells"] if mark(c)]
         assert ids == ["double", "double-check", "half", "half-check"], student
-        assert "of 3 points" in (course / "returned" / student / "work.html").read_text(
-            encoding="utf-8"
-        )
+        assert "of 3 points" in page(course, student)
     return {student: float(score) for student, score, _ in found}
 
 
@@ -227,9 +230,7 @@ def test_who_hands_in_late_under_another_spelling_has_one_line(course, capsys, u
     flag = "student_id,assignment,late\nada,work,late\n"  # as Canvas says it
     (course / "collected.csv").write_text(flag, encoding="utf-8")
     assert grade.main([str(course), "work"]) == 0
-    assert "0 of 3 points; late</p>" in (course / "returned/ada/work.html").read_text(
-        encoding="utf-8"
-    )
+    assert "0 of 3 points; late</p>" in page(course, "ada")
     assert [student for student, *_ in rows(course)] == ["Eve", "ada", "bob"]
     assert "work: nothing handed in by Eve\n" in capsys.readouterr().out
 

@@ -56,6 +56,10 @@ def default(function, name: str):
 # ---- limits -------------------------------------------------------------------------------------
 
 
+def test_the_text_leaves_words_for_what_is_printed():
+    assert sum(len(bare(source).split()) for source in MARKDOWN.values()) <= 1850
+
+
 def test_the_vote_comes_first_and_shows_no_ranking():
     order = list(CELLS)
     assert order.index("vote") - order.index("budget") == 1

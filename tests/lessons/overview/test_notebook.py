@@ -183,6 +183,12 @@ def test_the_most_likely_answer_is_often_better_than_a_draw():
     assert greedy > drawn + 0.2
 
 
+def test_the_prints_are_no_longer_than_sixty_words():
+    for name in ("made-up", "measure", "picked", "cost"):
+        printed = re.findall(r'print\(f?"(.*?)"\)\n    (?:return|one|sft_|apart)', CODE[name], re.S)
+        assert printed and all(len(flat(text).split()) <= 60 for text in printed), name
+
+
 # ---- wrong answers ------------------------------------------------------------------------------
 
 TOLD = [  # (exercise, what is put where, what the sentence says)

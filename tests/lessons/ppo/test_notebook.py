@@ -103,6 +103,7 @@ def test_things_stand_in_order():
 
 def test_it_is_short():
     lesson = [c for c in SOURCE["cells"] if not is_exercise(c)]
+    assert sum(len(bare(source).split()) for source in MARKDOWN.values()) <= 1950
     ids = [c["id"] for c in lesson]
     assert ids.index("alive") - ids.index("setup") <= 2
     assert len(bare(MARKDOWN["title"]).split()) <= 150

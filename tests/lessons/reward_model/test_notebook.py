@@ -93,6 +93,7 @@ def test_the_loop_is_the_packages():
 
 def test_it_is_short():
     lesson = [c for c in SOURCE["cells"] if not is_exercise(c)]
+    assert sum(len(bare(source).split()) for source in MARKDOWN.values()) <= 2200
     before = [c for c in lesson[: [c["id"] for c in lesson].index("labeler")]]
     read = sum(len(bare(text(c)).split()) for c in before if c["cell_type"] == "markdown")
     ids = [c["id"] for c in before]

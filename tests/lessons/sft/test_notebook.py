@@ -48,6 +48,10 @@ def edition() -> dict[str, list]:
 # ---- limits -------------------------------------------------------------------------------------
 
 
+def test_the_text_leaves_words_for_what_is_printed():
+    assert sum(len(text.split()) for text in PROSE.values()) < 2000
+
+
 def test_a_model_answers_within_two_cells_of_the_set_up():
     order = list(CELLS)
     assert order.index("draws") - order.index("budget") <= 2
